@@ -1,0 +1,1 @@
+"""What a job is, and how it is kept, queued and announced. No UI and no handlers live here."""

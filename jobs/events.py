@@ -1,0 +1,134 @@
+"""Announce changes of jobs to whoever listens, over Redis pub/sub.
+
+Owns the channel name and the wire form: JSON of ``Change`` or ``Deleted``. Delivery is at most once. A listener
+therefore subscribes first, reads the store second, and applies what is newer by version; ``Feed.UP`` tells it when
+to read again. We send whole snapshots, not differences, so that a lost one does no harm.
+"""
+
+import asyncio
+import enum
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from redis.asyncio import Redis
+
+from jobs.redis_link import REDIS_TROUBLE, connection_pool
+from jobs.snapshot import Change, Deleted
+
+CHANNEL = "jobs:changes"
+MOST_ANNOUNCED_BYTES = 64_000
+"""A larger change is announced by its id and version alone; whoever wants it reads the store."""
+PING_AFTER_S = 5.0
+SILENT_AFTER_S = 12.0
+LONGEST_PAUSE_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Feed(enum.Enum):
+    """Whether announcements arrive."""
+
+    UP = "up"
+    """Subscribed (again). Whatever was announced before was missed: read the store now."""
+    DOWN = "down"
+    """The connection is lost; what is shown grows old."""
+
+
+class TooBig(BaseModel):
+    """A change that is too large to announce in full."""
+
+    model_config = ConfigDict(frozen=True)
+
+    too_big: UUID
+    version: int
+
+
+Announcement = Change | Deleted | TooBig
+_wire: TypeAdapter[Announcement] = TypeAdapter(Announcement)
+
+
+class Events(Protocol):
+    """What the rest of the product needs of announcements; ``tests/twins.py`` has one that needs no Redis."""
+
+    async def publish(self, changes: Sequence[Change | Deleted]) -> None: ...
+
+    def listen(self) -> AsyncIterator[Announcement | Feed]: ...
+
+    async def close(self) -> None: ...
+
+
+def encode(change: Change | Deleted) -> bytes:
+    """The wire form of a change, small enough for every listener."""
+    body = change.model_dump_json().encode()
+    if len(body) <= MOST_ANNOUNCED_BYTES or isinstance(change, Deleted):
+        return body
+    return TooBig(too_big=change.job.id, version=change.job.version).model_dump_json().encode()
+
+
+class RedisEvents:
+    """Announcements over one Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._redis = Redis(connection_pool=connection_pool(url))
+
+    async def publish(self, changes: Sequence[Change | Deleted]) -> None:
+        """Announce changes in order, in one round trip. Raises one of ``REDIS_TROUBLE`` when Redis is away."""
+        if not changes:
+            return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for change in changes:
+                pipe.publish(CHANNEL, encode(change))
+            await pipe.execute()
+
+    async def listen(self) -> AsyncIterator[Announcement | Feed]:
+        """Every announcement from now on, for ever, between ``Feed.UP`` and ``Feed.DOWN``; reconnects by itself."""
+        pause_s = 0.1
+        while True:
+            was_up = False
+            try:
+                async for item in self._listen_once():
+                    was_up, pause_s = True, 0.1
+                    yield item
+            except REDIS_TROUBLE as exc:
+                if was_up:
+                    log.warning("Lost the announcements (%s); reconnecting.", exc)
+                    yield Feed.DOWN
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _listen_once(self) -> AsyncIterator[Announcement | Feed]:
+        redis = Redis(connection_pool=connection_pool(self._url, answer_timeout_s=None))
+        loop = asyncio.get_running_loop()
+        try:
+            async with redis.pubsub() as pubsub:
+                await asyncio.wait_for(pubsub.subscribe(CHANNEL), SILENT_AFTER_S)
+                heard_at = loop.time()
+                while True:
+                    message = await pubsub.get_message(timeout=PING_AFTER_S)
+                    if message is not None:
+                        heard_at = loop.time()
+                        if message["type"] == "subscribe":
+                            yield Feed.UP
+                        elif message["type"] == "message" and (item := _decode(message["data"])):
+                            yield item
+                    elif loop.time() - heard_at > SILENT_AFTER_S:
+                        raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
+                    else:
+                        await pubsub.ping()
+        finally:
+            await redis.aclose(close_connection_pool=True)
+
+    async def close(self) -> None:
+        await self._redis.aclose(close_connection_pool=True)
+
+
+def _decode(body: bytes) -> Announcement | None:
+    try:
+        return _wire.validate_json(body)
+    except ValidationError:
+        log.warning("Ignored an announcement that is not ours: %.200r", body)
+        return None

@@ -1,0 +1,117 @@
+"""The catalogue of kinds: what may be asked for, with which parameters.
+
+A kind is declared in one file of this folder, which ends with ``KIND = Kind(...)``, and done by the handler of the
+same name in ``worker/tasks``. Files are found by being here: adding a kind touches no list. Handlers are not known
+to this package, so that the web app can validate parameters without importing them.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from jobs import plain_json
+from jobs.errors import FieldError, InvalidInput
+from jobs.text import suggestion
+
+
+class Params(BaseModel):
+    """Base of every kind's parameters: unknown fields are refused, values are not changed after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sort of work.
+
+    ``timeout_s`` bounds one attempt. ``max_attempts`` is how often a job of this kind is tried unless its submission
+    says otherwise; 1 means a failure is final.
+    """
+
+    name: str
+    title: str
+    description: str
+    params: type[Params]
+    group: str = "main"
+    timeout_s: float = 3600.0
+    max_attempts: int = 3
+    defaults: dict[str, Any] = field(init=False)
+    params_schema: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        schema = self.params.model_json_schema()
+        defaults = {
+            name: info.get_default(call_default_factory=True)
+            for name, info in self.params.model_fields.items()
+            if not info.is_required()
+        }
+        object.__setattr__(self, "params_schema", schema)
+        object.__setattr__(self, "defaults", defaults)
+
+    def validate(self, params: Any, *, lax: bool = False) -> Params:
+        """The parameters as this kind's model; ``lax`` also takes text for numbers, as a form sends it.
+
+        Raises:
+            InvalidInput: one message a field, each field named ``params.<name>``.
+        """
+        try:
+            if lax:
+                return self.params.model_validate(params)
+            return self.params.model_validate_json(plain_json.dumps(params), strict=True)
+        except ValidationError as exc:
+            raise InvalidInput(field_errors(exc, "params")) from exc
+
+
+class Catalogue:
+    """Kinds by name, in the order they are shown: main kinds first, then groups, each by title."""
+
+    def __init__(self, kinds: list[Kind]) -> None:
+        ordered = sorted(kinds, key=lambda kind: (kind.group != "main", kind.group, kind.title))
+        self._kinds = {kind.name: kind for kind in ordered}
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._kinds.values())
+
+    def get(self, name: str) -> Kind:
+        """The kind of that name.
+
+        Raises:
+            InvalidInput: no such kind; the message lists the closest name, if any, and where to look.
+        """
+        if kind := self._kinds.get(name):
+            return kind
+        hint = suggestion(name, self._kinds)
+        raise InvalidInput.of("kind", f"there is no kind {name!r}.{hint} GET /api/kinds lists them.")
+
+
+def field_errors(exc: ValidationError, prefix: str = "") -> list[FieldError]:
+    """One ``FieldError`` a problem that pydantic found, with dotted field paths under ``prefix``."""
+    return [
+        FieldError(
+            ".".join(part for part in (prefix, *(str(step) for step in problem["loc"])) if part) or "body",
+            message_of(problem),
+        )
+        for problem in exc.errors(include_url=False, include_input=False)
+    ]
+
+
+def message_of(problem: Any) -> str:
+    """One of pydantic's problems in our words."""
+    if problem["type"] == "extra_forbidden":
+        return "is not a known field; remove it"
+    if problem["type"] == "missing":
+        return "is required"
+    text = problem["msg"]
+    return text[0].lower() + text[1:]
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> Catalogue:
+    """Every kind declared in this folder, read on first use."""
+    modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
+    return Catalogue([module.KIND for module in modules])

@@ -1,0 +1,138 @@
+"""The tables, the statuses, and which status may follow which.
+
+Owns the shape of rows. Statements that read or change them are in ``jobs.store``; how the tables came to be is in
+``jobs/migrations``. JSON columns hold text, so that integers of any size come back exact.
+"""
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Uuid
+from sqlmodel import Field, SQLModel
+
+
+class JobStatus(enum.StrEnum):
+    """Where a job is in its life."""
+
+    SCHEDULED = "scheduled"
+    """Due later, or waiting to try again."""
+    QUEUED = "queued"
+    """Due; waits for a free slot."""
+    RUNNING = "running"
+    """A worker runs its handler."""
+    COMPLETED = "completed"
+    """The handler returned; ``result`` is set."""
+    FAILED = "failed"
+    """No attempt is left; ``error`` is set."""
+    CANCELLED = "cancelled"
+    """A person asked it to stop, and it did."""
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+WAITING = frozenset({JobStatus.SCHEDULED, JobStatus.QUEUED})
+RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
+
+FOLLOWS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.SCHEDULED: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
+    JobStatus.RUNNING: frozenset(
+        {
+            JobStatus.COMPLETED,
+            JobStatus.FAILED,
+            JobStatus.CANCELLED,
+            JobStatus.SCHEDULED,  # failed, and an attempt is left
+            JobStatus.QUEUED,  # handed back by a stopping worker, or taken from a lost one
+        }
+    ),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
+    JobStatus.CANCELLED: frozenset({JobStatus.QUEUED}),
+}
+"""From status -> the statuses that may come next. Statements in ``jobs.store`` are checked against this table."""
+
+
+class EventType(enum.StrEnum):
+    """What a row of a job's timeline tells."""
+
+    STATUS = "status"
+    PROGRESS = "progress"
+    LOG = "log"
+    ARTIFACT = "artifact"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class JobRow(SQLModel, table=True):
+    """One job, as it is now."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("ix_job_created", "created_at", "id"),
+        Index("ix_job_status_created", "status", "created_at", "id"),
+        Index("ix_job_kind_created", "kind", "created_at", "id"),
+        Index("ix_job_priority", "priority", "id"),
+        Index("ix_job_status_scheduled", "status", "scheduled_for"),
+        CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    kind: str
+    params: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    status: str
+    progress: float = 0.0
+    message: str = ""
+    result: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    attempt: int = 1
+    max_attempts: int = 1
+    priority: int = 0
+    created_at: datetime
+    scheduled_for: datetime | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    worker: str | None = None
+    version: int = 1
+    idempotency_key: str | None = Field(default=None, unique=True)
+
+
+class JobEventRow(SQLModel, table=True):
+    """One change of one job: the timeline, the SSE replay and the audit are these rows."""
+
+    __tablename__ = "job_event"
+
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
+    version: int = Field(primary_key=True)
+    at: datetime
+    type: str
+    status: str
+    attempt: int
+    progress: float
+    message: str
+    data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class ArtifactRow(SQLModel, table=True):
+    """A file that a handler attached to its job."""
+
+    __tablename__ = "artifact"
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    job_id: UUID = Field(
+        sa_column=Column(Uuid, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    version: int
+    name: str
+    media_type: str
+    size_bytes: int
+    content: bytes
+    created_at: datetime

@@ -1,0 +1,88 @@
+"""JSON that every part of the product can store, send and show: strict on the way in, compact on the way out.
+
+Python's own parser accepts NaN, lone surrogates and bottomless nesting, and a NUL in a text breaks databases. All
+JSON from outside (request bodies, results of handlers) passes through here; what does not fit is refused with the
+path of the offending value, before anything is stored.
+"""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from jobs.errors import InvalidInput
+
+MAX_DEPTH = 50
+"""Levels of nesting; deeper data is a mistake or an attack, and recursion in other libraries ends near 200."""
+
+
+def loads(text: bytes | str) -> Any:
+    """The value in ``text``.
+
+    Raises:
+        InvalidInput: not JSON, or JSON that cannot be kept; names the position or the path.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except InvalidInput:
+        raise
+    except UnicodeDecodeError as exc:
+        raise InvalidInput.of("body", "is not UTF-8 text") from exc
+    except json.JSONDecodeError as exc:
+        raise InvalidInput.of("body", f"is not JSON: {exc.msg} at character {exc.pos + 1}") from exc
+    except RecursionError as exc:
+        raise InvalidInput.of("body", f"is nested deeper than {MAX_DEPTH} levels") from exc
+    except ValueError as exc:  # an integer of more digits than Python converts
+        raise InvalidInput.of("body", "holds a number with too many digits") from exc
+    check(value)
+    return value
+
+
+def dumps(value: Any) -> str:
+    """``value`` as compact JSON text.
+
+    Raises:
+        TypeError, ValueError: not JSON.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def indented(value: Any) -> str:
+    """``value`` as JSON text for people."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def check(value: Any, path: str = "", depth: int = 0) -> None:
+    """Nothing, when ``value`` can be kept.
+
+    Raises:
+        InvalidInput: names the path of the first value that cannot.
+    """
+    if depth > MAX_DEPTH:
+        raise InvalidInput.of(path or "body", f"is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, str):
+        _check_text(value, path)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise InvalidInput.of(path or "body", f"has the key {key!r}, which is not a text")
+            _check_text(key, path)
+            check(inner, f"{path}.{key}" if path else key, depth + 1)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            check(inner, f"{path}.{index}" if path else str(index), depth + 1)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidInput.of(path or "body", "is not a finite number")
+    elif value is not None and not isinstance(value, bool | int):
+        raise InvalidInput.of(path or "body", f"is a {type(value).__name__}, which JSON does not have")
+
+
+def _check_text(text: str, path: str) -> None:
+    if "\x00" in text:
+        raise InvalidInput.of(path or "body", "holds a NUL character")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidInput.of(path or "body", "holds half of a surrogate pair, which is not a character")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidInput.of("body", f"holds {name}, which is not JSON")

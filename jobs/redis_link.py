@@ -1,0 +1,29 @@
+"""How every process reaches Redis: one place for addresses, time limits and what counts as "does not answer"."""
+
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+CONNECT_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 5.0
+
+REDIS_TROUBLE = (RedisError, OSError)
+"""What a call raises when Redis is away, full, loading or read-only: refused connects arrive as ``OSError``."""
+
+
+def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT_S) -> ConnectionPool:
+    """A pool for ``url``. A dropped connection is replaced and the call sent once more, then it raises.
+
+    ``answer_timeout_s`` of ``None`` waits for ever, which only a blocking read wants.
+    """
+    return ConnectionPool.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=answer_timeout_s,
+        socket_keepalive=True if not url.startswith("unix:") else None,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError, RedisTimeoutError, OSError)),
+    )

@@ -1,0 +1,136 @@
+"""Every setting of the product, read once from the environment (and `.env`) and validated.
+
+Owns the names, defaults and allowed values; the README table is checked against this class by a test. Each
+field's ``description`` is the end of the sentence "X is ..., but it must be ...", so keep it readable that way.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from jobs.errors import StartRefused
+
+_SECRET_BEARING = frozenset({"REDIS_URL", "DATABASE_URL"})
+
+
+class Settings(BaseSettings):
+    """One process's settings. Attributes carry their unit; environment names are the aliases, in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    host: str = Field("127.0.0.1", alias="HOST", min_length=1, description="an address to listen on")
+    port: int = Field(8000, alias="PORT", ge=1, le=65535, description="a whole number from 1 to 65535")
+    redis_url: str | None = Field(
+        None,
+        alias="REDIS_URL",
+        pattern=r"^(redis|rediss|unix)://",
+        description="a redis://, rediss:// or unix:// address",
+    )
+    database_url: str | None = Field(
+        None, alias="DATABASE_URL", description="a database address such as sqlite:////srv/jobs.db"
+    )
+    data_dir: Path = Field(Path(".data"), alias="JOBS_DATA_DIR", description="a folder to keep data in")
+    concurrency: int = Field(
+        5, alias="JOBS_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000"
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        alias="JOBS_ALLOWED_ORIGINS",
+        description="a comma-separated list of origins such as https://jobs.example.com",
+    )
+    log_level: str = Field(
+        "INFO",
+        alias="JOBS_LOG_LEVEL",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR",
+    )
+    retry_base_s: float = Field(
+        1.0, alias="JOBS_RETRY_BASE_S", ge=0.01, le=3600, description="a number of seconds from 0.01 to 3600"
+    )
+    cancel_grace_s: float = Field(
+        10.0, alias="JOBS_CANCEL_GRACE_S", ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600"
+    )
+    max_params_bytes: int = Field(
+        256_000,
+        alias="JOBS_MAX_PARAMS_BYTES",
+        ge=1_000,
+        le=10_000_000,
+        description="a number of bytes from 1000 to 10000000",
+    )
+    max_result_bytes: int = Field(
+        10_000_000,
+        alias="JOBS_MAX_RESULT_BYTES",
+        ge=1_000,
+        le=100_000_000,
+        description="a number of bytes from 1000 to 100000000",
+    )
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+        if any(not origin.startswith(("http://", "https://")) for origin in origins):
+            raise ValueError("an origin starts with http:// or https://")
+        return origins
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            backend = make_url(value).get_backend_name()
+        except ArgumentError as exc:
+            raise ValueError("not a database address") from exc
+        if backend != "sqlite":
+            raise ValueError("only SQLite is supported in this version")
+        return value
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database address to use: ``DATABASE_URL``, else ``jobs.db`` in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'jobs.db'}"
+
+    @property
+    def resolved_redis_url(self) -> str:
+        """The Redis address to use when no launcher provides one."""
+        return self.redis_url or "redis://127.0.0.1:6379"
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings from the environment; keyword arguments (by field name) win over it.
+
+    Raises:
+        StartRefused: a variable holds something that is not allowed. Its message is one sentence with the
+            variable's name, what it holds and what is allowed.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        raise StartRefused(_explain(exc)) from exc
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """This process's settings, read on first use."""
+    return read_settings()
+
+
+def _explain(exc: ValidationError) -> str:
+    problem = exc.errors()[0]
+    key = str(problem["loc"][0])
+    fields = Settings.model_fields
+    field = next((f for name, f in fields.items() if key in (name, f.alias)), None)
+    if field is None or field.alias is None:
+        return f"The setting {key} is not valid: {problem['msg']}."
+    value = "set to something else" if field.alias in _SECRET_BEARING else repr(problem["input"])
+    return f"{field.alias} is {value}, but it must be {field.description}."

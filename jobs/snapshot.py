@@ -1,0 +1,91 @@
+"""A job at one version, and the change that made it: THE shapes of API replies, announcements and UI rows.
+
+Times are aware UTC and written as ISO 8601. Nothing here reads or writes a store.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.models import EventType, JobStatus
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class JobError(_Frozen):
+    """Why the last attempt failed."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class JobSnapshot(_Frozen):
+    """A job as it was at ``version``. A snapshot with a higher version replaces one with a lower."""
+
+    id: UUID
+    kind: str
+    params: dict[str, Any]
+    status: JobStatus
+    progress: float = Field(ge=0, le=100, description="0 to 100")
+    message: str = Field(description="the current step in words")
+    result: Any = None
+    error: JobError | None = None
+    attempt: int = Field(ge=1)
+    max_attempts: int = Field(ge=1)
+    priority: int
+    created_at: datetime
+    scheduled_for: datetime | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    worker: str | None = None
+    version: int = Field(ge=1)
+
+    @property
+    def short_id(self) -> str:
+        """The first eight characters: enough for people to tell jobs apart."""
+        return str(self.id)[:8]
+
+
+class JobEvent(_Frozen):
+    """One row of a job's timeline. ``version`` is the job's version that this change made."""
+
+    version: int
+    at: datetime
+    type: EventType
+    status: JobStatus
+    attempt: int
+    progress: float
+    message: str
+    data: dict[str, Any] | None = None
+
+
+class Change(_Frozen):
+    """A job right after a change, and the change itself; both carry the same version."""
+
+    job: JobSnapshot
+    event: JobEvent
+
+
+class Deleted(_Frozen):
+    """A job that is gone, with its timeline and artifacts."""
+
+    deleted: UUID
+
+
+class Artifact(_Frozen):
+    """A file that a handler attached, without its content."""
+
+    id: UUID
+    job_id: UUID
+    version: int
+    name: str
+    media_type: str
+    size_bytes: int
+    created_at: datetime

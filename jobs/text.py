@@ -1,0 +1,10 @@
+"""Small helpers for sentences that people read."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`` Did you mean X?`` when ``word`` is close to a known one, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

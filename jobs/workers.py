@@ -1,0 +1,85 @@
+"""Which worker processes there are, and what each of them runs: one Redis hash that workers write and all read.
+
+A worker is *lost* when it has not been heard of for ``LOST_AFTER_S``. Entries of workers that stopped in order are
+removed; those of lost ones stay for a day, so that people can see what happened.
+"""
+
+import enum
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from redis.asyncio import Redis
+
+from jobs.models import utc_now
+from jobs.redis_link import connection_pool
+
+WORKERS_KEY = "jobs:workers"
+BEAT_S = 2.0
+LOST_AFTER_S = 7.0
+FORGET_AFTER = timedelta(days=1)
+
+
+class WorkerState(enum.StrEnum):
+    RUNNING = "running"
+    STOPPING = "stopping"
+    LOST = "lost"
+
+
+class WorkerInfo(BaseModel):
+    """A worker process as it last described itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    host: str
+    pid: int
+    started_at: datetime
+    last_seen_at: datetime
+    running: list[UUID]
+    slots: int
+    state: WorkerState
+
+    def as_seen_at(self, now: datetime) -> "WorkerInfo":
+        if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):
+            return self
+        return self.model_copy(update={"state": WorkerState.LOST})
+
+
+class WorkerRegistry:
+    """The workers. Every method raises one of ``REDIS_TROUBLE`` when Redis is away."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis(connection_pool=connection_pool(url))
+
+    async def beat(self, worker: WorkerInfo) -> None:
+        """Note that this worker is alive, and what it runs."""
+        await self._redis.hset(WORKERS_KEY, worker.id, worker.model_dump_json())
+
+    async def leave(self, worker_id: str) -> None:
+        """Forget a worker that stopped in order."""
+        await self._redis.hdel(WORKERS_KEY, worker_id)
+
+    async def all(self) -> list[WorkerInfo]:
+        """Every worker that was heard of in the last day, the oldest first."""
+        now = utc_now()
+        workers, stale = [], []
+        for key, text in (await self._redis.hgetall(WORKERS_KEY)).items():
+            worker = _parse(text)
+            if worker is None or now - worker.last_seen_at > FORGET_AFTER:
+                stale.append(key)
+            else:
+                workers.append(worker.as_seen_at(now))
+        if stale:
+            await self._redis.hdel(WORKERS_KEY, *stale)
+        return sorted(workers, key=lambda worker: worker.started_at)
+
+    async def close(self) -> None:
+        await self._redis.aclose(close_connection_pool=True)
+
+
+def _parse(text: bytes) -> WorkerInfo | None:
+    try:
+        return WorkerInfo.model_validate_json(text)
+    except ValidationError:
+        return None

@@ -1,0 +1,1 @@
+"""The web app: pages, REST and event streams, all on one port."""

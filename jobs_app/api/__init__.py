@@ -1,0 +1,25 @@
+"""The REST API and its documentation, put together. Every answer comes from ``JobService``."""
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from jobs_app.api import jobs, problems, streams, system
+
+
+def build_api() -> FastAPI:
+    """The API under ``/api``, with OpenAPI at ``/api/openapi.json`` and pages at ``/api/docs``."""
+    api = FastAPIOffline(
+        title="Jobs",
+        version="1",
+        description="Submit jobs, watch every step, cancel, retry and delete them.",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url="/api/redoc",
+        static_url="/api/docs-assets",
+    )
+    routers = (streams.router, jobs.router, system.router)
+    for router in routers:
+        api.include_router(router)
+    system.refuse_unknown(api.router, routers)
+    problems.install(api)
+    return api

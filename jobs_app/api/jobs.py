@@ -1,0 +1,215 @@
+"""REST: submit, list, look at, cancel, retry and delete jobs."""
+
+from typing import Annotated
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from jobs import plain_json
+from jobs.errors import InvalidInput, JobsError
+from jobs.models import JobStatus
+from jobs.service import MOST_IN_BATCH, BulkAction, Submission
+from jobs.snapshot import Artifact, JobEvent, JobSnapshot
+from jobs.store import DEFAULT_SORT, SORTS, JobFilter
+from jobs_app import runtime
+from jobs_app.api.strict import StrictRoute
+
+MOST_EVENTS = 10_000
+LARGEST_VERSION = 2**53
+"""Beyond any job's version, and still exact in every JSON reader."""
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=StrictRoute)
+
+
+def _storable(text: str) -> str:
+    try:
+        plain_json.check(text)
+    except InvalidInput as exc:
+        raise ValueError(exc.errors[0].message) from exc
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+SearchText = Annotated[
+    Text, Field(max_length=200, description="words to find in id, kind, message, params, error")
+]
+
+
+class NoSuchArtifact(JobsError):
+    status_code = 404
+    title = "No such artifact"
+
+
+class JobList(BaseModel):
+    items: list[JobSnapshot]
+    next_cursor: str | None = None
+
+
+class EventList(BaseModel):
+    items: list[JobEvent]
+
+
+class ArtifactList(BaseModel):
+    items: list[Artifact]
+
+
+class Batch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: list[Submission] = Field(min_length=1, max_length=MOST_IN_BATCH)
+
+
+class FilterBody(BaseModel):
+    """Which jobs, in the words of ``GET /api/jobs``. An empty filter means every job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[JobStatus] = []
+    kind: list[str] = Field([], max_length=100)
+    q: SearchText = ""
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+
+    def to_filter(self) -> JobFilter:
+        return JobFilter(
+            tuple(self.status), tuple(self.kind), self.q, self.created_after, self.created_before
+        )
+
+
+class BulkRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    action: BulkAction
+    ids: list[UUID] | None = Field(None, max_length=10_000)
+    filter: FilterBody | None = None
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> "BulkRequest":
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give either ids or filter")
+        return self
+
+
+class BulkSkip(BaseModel):
+    id: UUID
+    reason: str
+
+
+class BulkResult(BaseModel):
+    matched: int
+    done: int
+    skipped: list[BulkSkip]
+
+
+@router.post("", status_code=201)
+async def submit(
+    submission: Submission,
+    response: Response,
+    idempotency_key: Annotated[
+        Text | None, Header(min_length=1, max_length=255, description="the same key gives the same job again")
+    ] = None,
+) -> JobSnapshot:
+    """Submit a job. With a known ``Idempotency-Key`` the job made before is returned, with status 200."""
+    job, created = await runtime.jobs().submit(submission, idempotency_key=idempotency_key)
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job
+
+
+@router.post("/batch", status_code=201)
+async def submit_batch(batch: Batch) -> JobList:
+    """Submit up to 1000 jobs, all or none."""
+    return JobList(items=await runtime.jobs().submit_many(batch.jobs))
+
+
+@router.post("/bulk")
+async def bulk(request: BulkRequest) -> BulkResult:
+    """Cancel, retry or delete many jobs; what could not be done is listed with its reason."""
+    outcome = await runtime.jobs().bulk(
+        request.action,
+        ids=request.ids,
+        job_filter=request.filter.to_filter() if request.filter else None,
+        dry_run=request.dry_run,
+    )
+    skipped = [BulkSkip(id=s.id, reason=s.reason) for s in outcome.skipped]
+    return BulkResult(matched=outcome.matched, done=outcome.done, skipped=skipped)
+
+
+@router.get("")
+async def list_jobs(
+    status: Annotated[list[JobStatus], Query()] = [],  # noqa: B006 - FastAPI copies it
+    kind: Annotated[list[Text], Query(max_length=100)] = [],  # noqa: B006
+    q: Annotated[SearchText, Query()] = "",
+    created_after: AwareDatetime | None = None,
+    created_before: AwareDatetime | None = None,
+    sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+) -> JobList:
+    """Jobs, newest first unless ``sort`` says otherwise; ``next_cursor`` leads to the next page."""
+    wanted = JobFilter(tuple(status), tuple(kind), q, created_after, created_before)
+    page = await runtime.jobs().store.page(wanted, sort=sort, limit=limit, cursor=cursor)
+    return JobList(items=page.jobs, next_cursor=page.next_cursor)
+
+
+@router.get("/{id}")
+async def get_job(id: UUID) -> JobSnapshot:
+    """One job as it is now."""
+    return await runtime.jobs().store.get(id)
+
+
+@router.get("/{id}/events")
+async def list_events(
+    id: UUID,
+    after: Annotated[int, Query(ge=0, le=LARGEST_VERSION)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 1000,
+) -> EventList:
+    """The job's timeline, oldest first, from the change after version ``after``."""
+    return EventList(items=await runtime.jobs().store.events(id, after=after, limit=limit))
+
+
+@router.get("/{id}/artifacts")
+async def list_artifacts(id: UUID) -> ArtifactList:
+    """The files that the job's handler attached, oldest first."""
+    await runtime.jobs().store.get(id)
+    return ArtifactList(items=await runtime.jobs().store.artifacts(id))
+
+
+@router.get("/{id}/artifacts/{artifact_id}", response_class=Response)
+async def get_artifact(id: UUID, artifact_id: UUID) -> Response:
+    """One attached file, as a download: what a handler wrote must not run as a page of this site."""
+    found = await runtime.jobs().store.artifact_content(id, artifact_id)
+    if found is None:
+        raise NoSuchArtifact(f"Job {id} has no artifact {artifact_id}.")
+    artifact, content = found
+    return Response(
+        content,
+        media_type=artifact.media_type,
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(artifact.name, safe='')}",
+            "Content-Security-Policy": "sandbox",
+        },
+    )
+
+
+@router.post("/{id}/cancel", responses={202: {"description": "The running handler was told to stop."}})
+async def cancel(id: UUID, response: Response) -> JobSnapshot:
+    """Stop a job: at once (200) if it waits; a running one is told to (202) and is ``cancelled`` when it stopped."""
+    job = await runtime.jobs().cancel(id)
+    response.status_code = 200 if job.status.is_terminal else 202
+    return job
+
+
+@router.post("/{id}/retry")
+async def retry(id: UUID) -> JobSnapshot:
+    """Queue a failed or cancelled job again, as a new attempt."""
+    return await runtime.jobs().retry(id)
+
+
+@router.delete("/{id}", status_code=204)
+async def delete(id: UUID) -> None:
+    """Delete a job that is not running, with its timeline and artifacts, for good."""
+    await runtime.jobs().delete(id)

@@ -1,0 +1,144 @@
+"""REST: the queue, the workers, the kinds, and whether all is well."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from jobs.errors import Unavailable
+from jobs.models import JobStatus, utc_now
+from jobs.redis_link import REDIS_TROUBLE
+from jobs.workers import WorkerInfo, WorkerState
+from jobs_app import runtime
+
+READY_WITHIN_S = 2.0
+
+router = APIRouter(tags=["system"])
+
+
+class KindInfo(BaseModel):
+    name: str
+    title: str
+    description: str
+    group: str
+    max_attempts: int
+    timeout_s: float
+    params_schema: dict[str, Any]
+    defaults: dict[str, Any]
+
+
+class QueueInfo(BaseModel):
+    paused: bool
+    concurrency: int
+    counts: dict[JobStatus, int]
+    oldest_queued_s: float | None
+
+
+@router.get("/api/kinds")
+async def kinds() -> list[KindInfo]:
+    """What can be submitted, with a JSON schema of each kind's parameters."""
+    return [
+        KindInfo(
+            name=kind.name,
+            title=kind.title,
+            description=kind.description,
+            group=kind.group,
+            max_attempts=kind.max_attempts,
+            timeout_s=kind.timeout_s,
+            params_schema=kind.params_schema,
+            defaults=kind.defaults,
+        )
+        for kind in runtime.jobs().kinds
+    ]
+
+
+@router.get("/api/queue")
+async def queue() -> QueueInfo:
+    """How many jobs are in each status, how many may run at once, and how long the oldest queued one has waited."""
+    store = runtime.jobs().store
+    counts, oldest = await asyncio.gather(store.counts(), store.oldest_queued_at())
+    return QueueInfo(
+        paused=False,
+        concurrency=runtime.current().config.concurrency,
+        counts=counts,
+        oldest_queued_s=None if oldest is None else max(0.0, (utc_now() - oldest).total_seconds()),
+    )
+
+
+@router.get("/api/workers")
+async def workers() -> list[WorkerInfo]:
+    """The worker processes heard of in the last day, and what each of them runs."""
+    try:
+        return await runtime.current().registry.all()
+    except REDIS_TROUBLE as exc:
+        raise Unavailable("Redis does not answer, so the workers are not known right now.") from exc
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """200 as long as this process serves."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"description": "Something is missing; the reply says what."}})
+async def readyz() -> JSONResponse:
+    """200 when jobs can be submitted and run; 503 with what is missing."""
+    redis, database, workers_ok = await asyncio.gather(_redis_ok(), _database_ok(), _workers_ok())
+    checks = {"redis": redis, "database": database, "workers": workers_ok}
+    missing = [name for name, ok in checks.items() if not ok]
+    body = {"status": "ready" if not missing else "not ready", "missing": missing, **checks}
+    return JSONResponse(body, 200 if not missing else 503)
+
+
+async def _redis_ok() -> bool:
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            await runtime.current().queue.ping()
+    except REDIS_TROUBLE:
+        return False
+    return True
+
+
+async def _database_ok() -> bool:
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            await runtime.jobs().store.next_due_at()
+    except (Unavailable, TimeoutError):
+        return False
+    return True
+
+
+async def _workers_ok() -> bool:
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            found = await runtime.current().registry.all()
+    except REDIS_TROUBLE:
+        return False
+    return any(worker.state is WorkerState.RUNNING for worker in found)
+
+
+def refuse_unknown(api: APIRouter, routers: Sequence[APIRouter]) -> None:
+    """Answer every other path under ``/api`` in JSON; without this, pages would answer with HTML."""
+    known_routes = [route for router in routers for route in router.routes]
+
+    @api.api_route(
+        "/api/{rest:path}",
+        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        include_in_schema=False,
+    )
+    async def unknown(rest: str, request: Request) -> None:
+        allowed = {
+            method
+            for route in known_routes
+            if route.matches(request.scope)[0] is Match.PARTIAL
+            for method in getattr(route, "methods", None) or ()
+        }
+        if allowed:
+            known = ", ".join(sorted(allowed))
+            raise HTTPException(405, f"/api/{rest} answers {known}.", {"Allow": known})
+        raise HTTPException(404, f"There is nothing at /api/{rest}. /api/docs lists what there is.")

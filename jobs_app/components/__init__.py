@@ -1,0 +1,1 @@
+"""Pieces of pages. They take vars and handlers as arguments and hold no state."""

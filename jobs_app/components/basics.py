@@ -1,0 +1,106 @@
+"""Small pieces that every page uses: badges, times, progress bars, notices."""
+
+import reflex as rx
+
+from jobs.models import JobStatus
+from jobs_app.styles import CARD, MONO, ONE_LINE, STATUS_COLOR, STATUS_ICON, STATUS_LABEL, TABULAR
+
+
+def status_badge(status: rx.Var[str], cancelling: rx.Var[bool] | bool = False) -> rx.Component:
+    """The status in its colour and in words; a running job that was told to stop says so."""
+    badges = [(s.value, _badge(STATUS_LABEL[s], STATUS_COLOR[s], STATUS_ICON[s])) for s in JobStatus]
+    return rx.cond(
+        cancelling,
+        _badge("Stopping", STATUS_COLOR[JobStatus.CANCELLED], "hand"),
+        rx.match(status, *badges, rx.fragment()),
+    )
+
+
+def _badge(label: str, color: str, icon: str) -> rx.Component:
+    return rx.badge(rx.icon(icon, size=12), label, color_scheme=color, variant="soft", white_space="nowrap")
+
+
+def status_color(status: rx.Var[str]) -> rx.Var[str]:
+    return rx.match(status, *[(s.value, STATUS_COLOR[s]) for s in JobStatus], "gray")
+
+
+def ago(at: rx.Var[str]) -> rx.Component:
+    """How long ago, kept up by the browser; the exact time on hover."""
+    return rx.cond(
+        at != "",
+        rx.el.time(
+            rx.moment(at, from_now=True, interval=10_000),
+            title=at,
+            date_time=at,
+            style=TABULAR,
+            white_space="nowrap",
+        ),
+        rx.fragment(),
+    )
+
+
+def ticking(since: rx.Var[str]) -> rx.Component:
+    """How long something has been going on, ticking in the browser without asking the server."""
+    return rx.el.time(
+        rx.moment(since, duration_from_now=True, interval=1000, format="D[d] H:*m:ss", trim=True),
+        title=since,
+        date_time=since,
+        style=TABULAR,
+        white_space="nowrap",
+    )
+
+
+def progress_bar(
+    percent: rx.Var[int], color: rx.Var[str] | str = "blue", label: str = "Progress"
+) -> rx.Component:
+    return rx.progress(
+        value=percent,
+        color_scheme=color,
+        size="1",
+        width="100%",
+        aria_label=label,
+        duration="0s",
+        variant="soft",
+    )
+
+
+def card(*children: rx.Component, **props: object) -> rx.Component:
+    return rx.box(*children, style={**CARD, "padding": "16px"}, **{"width": "100%", **props})
+
+
+def heading(text: str | rx.Var[str], *beside: rx.Component) -> rx.Component:
+    return rx.hstack(
+        rx.heading(text, as_="h2", size="3", weight="medium"),
+        rx.spacer(),
+        *beside,
+        align="center",
+        width="100%",
+        margin_bottom="12px",
+    )
+
+
+def mono(text: rx.Var[str] | str, **props: object) -> rx.Component:
+    return rx.text(text, as_="span", font_family=MONO, size="1", **props)
+
+
+def one_line(text: rx.Var[str], **props: object) -> rx.Component:
+    """Text that is cut at the edge; all of it on hover."""
+    return rx.text(text, as_="div", style=ONE_LINE, title=text, **props)
+
+
+def notice(
+    text: str | rx.Var[str], icon: str = "info", color: str = "amber", **props: object
+) -> rx.Component:
+    return rx.callout(text, icon=icon, color_scheme=color, size="1", width="100%", role="status", **props)
+
+
+def icon_button(icon: str, label: str, on_click: object, color: str = "gray") -> rx.Component:
+    return rx.icon_button(
+        rx.icon(icon, style={"width": "16px", "height": "16px"}),
+        variant="ghost",
+        color_scheme=color,
+        size="2",
+        title=label,
+        aria_label=label,
+        on_click=on_click,
+    )

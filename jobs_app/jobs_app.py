@@ -1,0 +1,55 @@
+"""Composition root of the web app: pages, API, and what runs while the server does. No logic."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import reflex as rx
+
+from jobs.settings import settings
+from jobs_app import live, routes, runtime, styles
+from jobs_app.api import build_api
+from jobs_app.components.frame import overlay
+from jobs_app.live import Live, LiveJob
+from jobs_app.pages.dashboard import dashboard
+from jobs_app.pages.job import job_page
+from jobs_app.security import guard
+from jobs_app.state.board import BoardState
+from jobs_app.state.job_page import JobPage
+from jobs_app.state.start import StartForm
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def serve(app: rx.App) -> AsyncIterator[None]:
+    """Everything that lives as long as the server."""
+    async with runtime.serving(settings()) as active:
+        pages = asyncio.create_task(live.broadcast(app, active), name="live")
+        try:
+            yield
+        finally:
+            pages.cancel()
+            await asyncio.gather(pages, return_exceptions=True)
+
+
+def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks for this name
+    log.error("An event of a page failed.", exc_info=exception)
+    return rx.toast.error("Something went wrong. It has been logged.", id="backend-error")
+
+
+app = rx.App(
+    style=styles.APP_STYLE,
+    html_lang="en",
+    api_transformer=[build_api(), guard(settings())],
+    backend_exception_handler=on_backend_error,
+    extra_app_wraps={(5, "Overlay"): lambda _stateful: overlay()},
+)
+# The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
+app.sio.eio.cors_allowed_origins = []
+app.register_lifespan_task(serve)
+app.add_page(
+    dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load]
+)
+app.add_page(job_page, route=routes.JOB, title="Job", on_load=[LiveJob.join, JobPage.load])

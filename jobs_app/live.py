@@ -1,0 +1,293 @@
+"""Live pages: what this process's one subscription hears goes to rooms of browser tabs.
+
+Everything that leans on Reflex's inner parts (rooms, deltas built by hand) is here, with a contract test of its own.
+Two ways lead to a tab. *Hot* values (slots, progress, steps, counts) are one delta, encoded once and broadcast to a
+room, at most every ``FLUSH_EVERY_S``. *Cold* values (lists, results) differ from tab to tab, so each tab is sent an
+event that makes it read again, at most every ``REFRESH_EVERY_S``. A room is not a permission: whoever is in it sees it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any
+from uuid import UUID
+
+import reflex as rx
+from reflex.state import StateUpdate
+from reflex_base.constants import SocketEvent
+from reflex_base.constants.state import FIELD_MARKER
+from reflex_base.event import Event
+
+from jobs.errors import Unavailable
+from jobs.events import Feed
+from jobs.models import EventType, JobStatus
+from jobs.redis_link import REDIS_TROUBLE
+from jobs.snapshot import Change, Deleted, JobSnapshot
+from jobs.workers import WorkerState
+from jobs_app import rows, runtime
+from jobs_app.board import Board
+from jobs_app.hub import Item
+
+FLUSH_EVERY_S = 0.06
+REFRESH_EVERY_S = 0.5
+COUNT_EVERY_S = 0.5
+WORKERS_EVERY_S = 2.0
+TAIL_LINES = 200
+
+BOARD = "board"
+
+log = logging.getLogger(__name__)
+
+
+def job_room(job_id: object) -> str:
+    return f"job:{job_id}"
+
+
+class Live(rx.State):
+    """What every dashboard sees alike. Written by broadcast only, apart from ``join``."""
+
+    hot: dict[str, rows.Hot] = {}
+    slots: list[rows.Slot] = []
+    counts: dict[str, int] = {}
+    workers: int = 1
+    feed_up: bool = True
+
+    @rx.event
+    async def join(self):
+        """Show the present state, and everything that follows."""
+        board = _broadcaster().board
+        self.hot, self.slots, self.counts = board.hot(), board.slots(), board.counts
+        self.workers, self.feed_up = board.workers, board.feed_up
+        await _enter(self.router.session.session_id, BOARD)
+
+
+class LiveJob(rx.State):
+    """What every page of one job sees alike. Written by broadcast only, apart from ``join``."""
+
+    head: rows.Hot = rows.EMPTY_HOT
+    tail: list[rows.Line] = []
+
+    @rx.event
+    async def join(self):
+        self.head, self.tail = rows.EMPTY_HOT, []
+        await _enter(self.router.session.session_id, job_room(self.job_id))
+
+
+class Broadcaster:
+    """Carries what the hub hears to the rooms."""
+
+    def __init__(self, app: rx.App, active: runtime.Runtime) -> None:
+        self._app = app
+        self._active = active
+        self.board = Board(active.config.concurrency)
+        self._board_changed = asyncio.Event()
+        self._recount = asyncio.Event()
+        self._stale_rooms: set[str] = set()
+        self._stale = asyncio.Event()
+        self._tails: dict[UUID, deque[rows.Line]] = {}
+        self._heads: dict[UUID, JobSnapshot] = {}
+        self._failed: list[JobSnapshot] = []
+
+    async def run(self) -> None:
+        """Broadcast until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for duty in (self._hear, self._flush, self._refresh, self._count, self._watch_workers):
+                tasks.create_task(duty(), name=duty.__name__)
+
+    async def _hear(self) -> None:
+        with self._active.hub.listen() as mailbox:
+            async for item in mailbox:
+                await self._take(item)
+
+    async def _take(self, item: Item) -> None:
+        if isinstance(item, Change):
+            self._take_change(item)
+        elif isinstance(item, Deleted):
+            self.board.remove(item.deleted)
+            self._mark_stale(BOARD, job_room(item.deleted))
+        else:
+            self.board.feed_up = item is Feed.UP
+            if item is Feed.UP:
+                await self._read_again()
+        self._board_changed.set()
+
+    def _take_change(self, change: Change) -> None:
+        job, room = change.job, job_room(change.job.id)
+        if self.board.apply(job):
+            self._mark_stale(BOARD)
+            if job.status is JobStatus.FAILED:
+                self._failed.append(job)
+        if self._members(room):
+            self._heads[job.id] = job
+            tail = self._tails.setdefault(job.id, deque(maxlen=TAIL_LINES))
+            tail.append(rows.line(change.event, job.started_at))
+            if change.event.type in (EventType.STATUS, EventType.ARTIFACT) or len(tail) > TAIL_LINES // 2:
+                self._mark_stale(room)
+        if change.event.type is EventType.STATUS:
+            self._recount.set()
+
+    async def _read_again(self) -> None:
+        try:
+            self.board.reset(await self._active.service.store.running())
+        except Unavailable as exc:
+            log.warning("Could not read what is running: %s", exc.message)
+        self._recount.set()
+        self._mark_stale(*self._rooms())
+
+    # Hot: one delta for a whole room
+
+    async def _flush(self) -> None:
+        while True:
+            await self._board_changed.wait()
+            self._board_changed.clear()
+            board = self.board
+            await self._send(
+                BOARD,
+                Live,
+                hot=board.hot(),
+                slots=board.slots(),
+                counts=board.counts,
+                workers=board.workers,
+                feed_up=board.feed_up,
+            )
+            for job_id, job in list(self._heads.items()):
+                await self._send(
+                    job_room(job_id), LiveJob, head=rows.hot(job), tail=list(self._tails.get(job_id, ()))
+                )
+            self._heads.clear()
+            await self._tell_failures()
+            await asyncio.sleep(FLUSH_EVERY_S)
+
+    async def _send(self, room: str, state: type[rx.State], **values: Any) -> None:
+        if self._members(room):
+            delta = {state.get_full_name(): {name + FIELD_MARKER: value for name, value in values.items()}}
+            await self._emit(room, StateUpdate(delta=delta))
+
+    async def _tell_failures(self) -> None:
+        failed, self._failed = self._failed, []
+        if not failed:
+            return
+        first = failed[0]
+        text = f"Job {first.short_id} ({rows.kind_title(first.kind)}) failed"
+        if len(failed) > 1:
+            text = f"{len(failed)} jobs failed, the first is {first.short_id}"
+        reason = first.error.message[:200] if first.error else ""
+        toast = rx.toast.error(text, description=reason, id="job-failed", close_button=True, duration=8000)
+        for room in (BOARD, job_room(first.id)):
+            if self._members(room):
+                await self._emit(room, StateUpdate(events=Event.from_event_type(toast)))
+
+    async def _emit(self, room: str, update: StateUpdate) -> None:
+        await self._app.event_namespace.emit(str(SocketEvent.EVENT), update, room=room)
+
+    # Cold: each tab reads again what it shows
+
+    def _mark_stale(self, *rooms: str) -> None:
+        self._stale_rooms.update(rooms)
+        self._stale.set()
+
+    async def _refresh(self) -> None:
+        from jobs_app.state.board import BoardState
+        from jobs_app.state.job_page import JobPage
+
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            rooms, self._stale_rooms = self._stale_rooms, set()
+            for room in rooms:
+                refresh = BoardState.refresh if room == BOARD else JobPage.refresh
+                await self._enqueue(room, refresh())
+            self._forget_unwatched()
+            await asyncio.sleep(REFRESH_EVERY_S)
+
+    async def _enqueue(self, room: str, spec: Any) -> None:
+        namespace = self._app.event_namespace
+        for sid in self._members(room):
+            token = namespace.sid_to_token.get(sid)
+            if token is not None:
+                for event in Event.from_event_type(spec):
+                    await self._app.event_processor.enqueue(token, event)
+
+    def _forget_unwatched(self) -> None:
+        for job_id in [j for j in self._tails if not self._members(job_room(j))]:
+            del self._tails[job_id]
+            self._heads.pop(job_id, None)
+
+    # Counts and workers
+
+    async def _count(self) -> None:
+        while True:
+            await self._recount.wait()
+            self._recount.clear()
+            if self._members(BOARD):
+                await self._read_counts()
+            await asyncio.sleep(COUNT_EVERY_S)
+
+    async def _read_counts(self) -> None:
+        try:
+            counts = await self._active.service.store.counts()
+        except Unavailable as exc:
+            log.warning("Could not count the jobs: %s", exc.message)
+            return
+        self.board.counts = {str(status): number for status, number in counts.items()}
+        self._board_changed.set()
+
+    async def _watch_workers(self) -> None:
+        while True:
+            try:
+                found = await self._active.registry.all()
+            except REDIS_TROUBLE as exc:
+                log.debug("The workers are not known: %s", exc)
+            else:
+                alive = sum(worker.state is WorkerState.RUNNING for worker in found)
+                if alive != self.board.workers:
+                    self.board.workers = alive
+                    self._board_changed.set()
+            await asyncio.sleep(WORKERS_EVERY_S)
+
+    async def joined(self, room: str) -> None:
+        """Someone entered: what is counted only while somebody looks is counted now."""
+        if room == BOARD:
+            await self._read_counts()
+
+    # Rooms
+
+    def _rooms(self) -> list[str]:
+        manager = self._app.event_namespace.server.manager
+        rooms = manager.rooms.get(self._app.event_namespace.namespace, {})
+        return [room for room in rooms if room and (room == BOARD or room.startswith("job:"))]
+
+    def _members(self, room: str) -> list[str]:
+        """The connections in a room."""
+        manager = self._app.event_namespace.server.manager
+        return list(manager.rooms.get(self._app.event_namespace.namespace, {}).get(room) or ())
+
+
+_active: Broadcaster | None = None
+
+
+def _broadcaster() -> Broadcaster:
+    if _active is None:
+        raise RuntimeError("The server has not started.")
+    return _active
+
+
+async def broadcast(app: rx.App, active: runtime.Runtime) -> None:
+    """Keep the pages of ``app`` live until cancelled."""
+    global _active
+    _active = Broadcaster(app, active)
+    try:
+        await _active.run()
+    finally:
+        _active = None
+
+
+async def _enter(sid: str, room: str) -> None:
+    """Put a tab in one room and take it out of the others: it shows one page at a time."""
+    broadcaster = _broadcaster()
+    namespace = broadcaster._app.event_namespace
+    for other in broadcaster._rooms():
+        if other != room:
+            await namespace.leave_room(sid, other)
+    await namespace.enter_room(sid, room)
+    await broadcaster.joined(room)

@@ -1,0 +1,1 @@
+"""The pages: each binds state to components, and does nothing else."""

@@ -1,0 +1,229 @@
+"""Jobs as pages show them: small dictionaries of text and numbers, made from snapshots. No I/O.
+
+``Hot`` is what changes while a job runs; it is broadcast by ``jobs_app.live`` and laid over the ``Row`` a page loaded.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypedDict
+
+from jobs import plain_json
+from jobs.kinds import catalogue
+from jobs.models import EventType, JobStatus
+from jobs.snapshot import JobEvent, JobSnapshot
+
+MOST_SHOWN_CHARS = 20_000
+
+
+class Hot(TypedDict):
+    """The part of a job that changes while one looks at it."""
+
+    version: int
+    status: str
+    progress: int
+    message: str
+    attempts: str
+    started_at: str
+    finished_at: str
+    duration: str
+    due: str
+    cancelling: bool
+
+
+class Row(TypedDict):
+    """A line of the list."""
+
+    id: str
+    short_id: str
+    kind: str
+    title: str
+    created_at: str
+    live: Hot
+
+
+class Slot(TypedDict):
+    """One of the places where a job can run; ``id`` is empty when it is free."""
+
+    number: int
+    id: str
+    short_id: str
+    title: str
+    progress: int
+    message: str
+    started_at: str
+    cancelling: bool
+
+
+class Line(TypedDict):
+    """A row of a job's timeline."""
+
+    version: int
+    at: str
+    since_start: str
+    type: str
+    status: str
+    level: str
+    text: str
+    attempt: int
+
+
+class Attempt(TypedDict):
+    """One try of a job, and how it ended."""
+
+    number: int
+    status: str
+    started_at: str
+    duration: str
+    message: str
+
+
+EMPTY_HOT: Hot = {
+    "version": 0,
+    "status": "",
+    "progress": 0,
+    "message": "",
+    "attempts": "",
+    "started_at": "",
+    "finished_at": "",
+    "duration": "",
+    "due": "",
+    "cancelling": False,
+}
+
+
+def hot(job: JobSnapshot) -> Hot:
+    cancelling = job.status is JobStatus.RUNNING and job.cancel_requested_at is not None
+    return {
+        "version": job.version,
+        "status": str(job.status),
+        "progress": round(job.progress),
+        "message": job.message,
+        "attempts": f"{job.attempt}/{job.max_attempts}" if job.attempt > 1 else "",
+        "started_at": iso(job.started_at),
+        "finished_at": iso(job.finished_at),
+        "duration": duration(job.started_at, job.finished_at),
+        "due": iso(job.scheduled_for) if job.status is JobStatus.SCHEDULED else "",
+        "cancelling": cancelling,
+    }
+
+
+def row(job: JobSnapshot) -> Row:
+    return {
+        "id": str(job.id),
+        "short_id": job.short_id,
+        "kind": job.kind,
+        "title": kind_title(job.kind),
+        "created_at": iso(job.created_at),
+        "live": hot(job),
+    }
+
+
+def slot(number: int, job: JobSnapshot | None) -> Slot:
+    if job is None:
+        return {
+            "number": number,
+            "id": "",
+            "short_id": "",
+            "title": "",
+            "progress": 0,
+            "message": "",
+            "started_at": "",
+            "cancelling": False,
+        }
+    return {
+        "number": number,
+        "id": str(job.id),
+        "short_id": job.short_id,
+        "title": kind_title(job.kind),
+        "progress": round(job.progress),
+        "message": job.message,
+        "started_at": iso(job.started_at),
+        "cancelling": job.cancel_requested_at is not None,
+    }
+
+
+def line(event: JobEvent, started_at: datetime | None) -> Line:
+    """A timeline row; ``started_at`` is when its attempt began, if it has."""
+    details = event.data or {}
+    return {
+        "version": event.version,
+        "at": iso(event.at),
+        "since_start": ""
+        if started_at is None or event.at < started_at
+        else f"+{(event.at - started_at).total_seconds():.1f} s",
+        "type": str(event.type),
+        "status": str(event.status),
+        "level": str(details.get("level", "")) if event.type is EventType.LOG else "",
+        "text": f"Attached {event.message}" if event.type is EventType.ARTIFACT else event.message,
+        "attempt": event.attempt,
+    }
+
+
+def starts(events: Iterable[JobEvent]) -> dict[int, datetime]:
+    """When each attempt began, by its number, told from the status rows of a timeline."""
+    return {event.attempt: event.at for event in events if _is_start(event)}
+
+
+def attempt_of(event: JobEvent) -> int:
+    """The attempt that a row tells of; a failure that leads to another attempt already carries the next number."""
+    return int((event.data or {}).get("failed_attempt", event.attempt))
+
+
+def _is_start(event: JobEvent) -> bool:
+    return event.status is JobStatus.RUNNING and "worker" in (event.data or {})
+
+
+def attempts(events: list[JobEvent]) -> list[Attempt]:
+    """Each try of a job, told from the status rows of its timeline, oldest first."""
+    tries: list[Attempt] = []
+    began: datetime | None = None
+    for event in events:
+        details = event.data or {}
+        if _is_start(event):
+            began = event.at
+            tries.append(
+                {
+                    "number": event.attempt,
+                    "status": str(event.status),
+                    "started_at": iso(event.at),
+                    "duration": "",
+                    "message": f"On {details['worker']}",
+                }
+            )
+        elif began is not None and tries and event.status is not JobStatus.RUNNING:
+            failed = "failed_attempt" in details
+            tries[-1]["status"] = str(JobStatus.FAILED if failed else event.status)
+            tries[-1]["duration"] = duration(began, event.at)
+            tries[-1]["message"] = event.message
+            began = None
+    return tries
+
+
+def kind_title(name: str) -> str:
+    """The kind's title; its name if this version does not know it."""
+    return next((kind.title for kind in catalogue() if kind.name == name), name)
+
+
+def shown_json(value: object) -> tuple[str, bool]:
+    """``value`` as indented JSON, cut to a length that pages bear, and whether it was cut."""
+    text = plain_json.indented(value)
+    return text[:MOST_SHOWN_CHARS], len(text) > MOST_SHOWN_CHARS
+
+
+def iso(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """How long something took, to three figures: ``12 ms``, ``3.4 s``, ``2 min 5 s``, ``3 h 2 min``."""
+    if start is None or end is None or end < start:
+        return ""
+    seconds = (end - start).total_seconds()
+    if seconds < 0.995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

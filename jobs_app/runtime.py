@@ -1,0 +1,91 @@
+"""What this process holds while it serves: made when the server starts, closed when it stops.
+
+Nothing is opened at import, so that building the pages needs neither Redis nor a database.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from jobs.database import Database
+from jobs.errors import Unavailable
+from jobs.events import Feed, RedisEvents
+from jobs.kinds import catalogue
+from jobs.queue import JobQueue
+from jobs.redis_link import REDIS_TROUBLE
+from jobs.service import JobService
+from jobs.settings import Settings
+from jobs.store import Store
+from jobs.workers import WorkerRegistry
+from jobs_app.hub import Hub
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts that handlers of pages and requests use."""
+
+    service: JobService
+    hub: Hub
+    registry: WorkerRegistry
+    queue: JobQueue
+    config: Settings
+
+
+_current: Runtime | None = None
+
+
+def current() -> Runtime:
+    """The parts of the running server."""
+    if _current is None:
+        raise RuntimeError("The server has not started.")
+    return _current
+
+
+def jobs() -> JobService:
+    """The service, which does everything that can be done with jobs."""
+    return current().service
+
+
+def use(runtime: Runtime | None) -> None:
+    """Make ``runtime`` the current one; tests give their own."""
+    global _current
+    _current = runtime
+
+
+@contextlib.asynccontextmanager
+async def serving(config: Settings) -> AsyncIterator[Runtime]:
+    """The runtime of a server, connected, with its subscription running."""
+    url = config.resolved_redis_url
+    database = Database(config.resolved_database_url)
+    store, queue, events, registry = Store(database), JobQueue(url), RedisEvents(url), WorkerRegistry(url)
+    hub = Hub(events, store)
+    runtime = Runtime(JobService(store, queue, events, catalogue(), config), hub, registry, queue, config)
+    use(runtime)
+    tasks = [
+        asyncio.create_task(hub.run(), name="hub"),
+        asyncio.create_task(_catch_up_after_gaps(runtime), name="catch-up"),
+    ]
+    try:
+        yield runtime
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        use(None)
+        for part in (queue, events, registry, database):
+            await part.close()
+
+
+async def _catch_up_after_gaps(runtime: Runtime) -> None:
+    """Give Redis the jobs that were submitted while it was away, as soon as it is back."""
+    with runtime.hub.listen() as mailbox:
+        async for item in mailbox:
+            if item is Feed.UP:
+                try:
+                    await runtime.service.requeue_missing()
+                except (*REDIS_TROUBLE, Unavailable) as exc:
+                    log.info("Could not catch up: %s", exc)

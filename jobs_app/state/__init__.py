@@ -1,0 +1,1 @@
+"""What each browser tab holds, one module a page. Handlers are a few lines and ask ``JobService``."""

@@ -1,0 +1,73 @@
+"""Cancel, retry and delete from any page: ask the service, tell the person what came of it."""
+
+from collections.abc import Awaitable
+from typing import Any
+from uuid import UUID
+
+import reflex as rx
+
+from jobs.errors import JobNotFound, JobsError
+from jobs.snapshot import JobSnapshot
+from jobs_app import routes, runtime
+
+
+class Actions(rx.State):
+    """What a person may do with one job, and the job they are asked to confirm deleting."""
+
+    doomed: str = ""
+    """The job whose deletion waits for a yes; empty when none does."""
+
+    @rx.event
+    async def cancel(self, job_id: str):
+        return await _told(job_id, runtime.jobs().cancel, _cancelled)
+
+    @rx.event
+    async def retry(self, job_id: str):
+        return await _told(job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
+
+    @rx.event
+    def ask_delete(self, job_id: str):
+        self.doomed = job_id
+
+    @rx.event
+    def keep(self):
+        self.doomed = ""
+
+    @rx.event
+    async def delete(self):
+        job_id, self.doomed = self.doomed, ""
+        toast = await _told(job_id, runtime.jobs().delete, lambda _: f"Job {job_id[:8]} is deleted.")
+        if self.router.url.path == routes.job(job_id):
+            return [rx.redirect(routes.DASHBOARD), toast]
+        return toast
+
+    @rx.event
+    def forget_dialog(self, is_open: bool):
+        if not is_open:
+            self.doomed = ""
+
+
+def _cancelled(job: JobSnapshot) -> str:
+    if job.status.is_terminal:
+        return f"Job {job.short_id} is cancelled."
+    return f"Job {job.short_id} has been told to stop."
+
+
+async def _told(job_id: str, act: Any, success: Any) -> Any:
+    try:
+        outcome: Awaitable[Any] = act(parse_id(job_id))
+        return rx.toast.success(success(await outcome))
+    except JobsError as error:
+        return rx.toast.error(error.message)
+
+
+def parse_id(text: str) -> UUID:
+    """The id that a page or a client named.
+
+    Raises:
+        JobNotFound: it is no id at all.
+    """
+    try:
+        return UUID(text)
+    except ValueError as exc:
+        raise JobNotFound(text[:40]) from exc

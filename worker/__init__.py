@@ -1,0 +1,1 @@
+"""Runs jobs: claims them from the queue, calls their handlers, and records what happens."""

@@ -1,0 +1,147 @@
+"""What a handler holds: how it tells the world what it does, and what it may know about its job.
+
+Notes are written in batches: while one write is under way, what comes meanwhile waits and goes together in the next.
+Steps, log lines and artifacts are never merged; plain progress faster than ten a second is, the newest wins. A
+handler far ahead of the database is slowed down instead of filling memory.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+from uuid import UUID
+
+from jobs.errors import InvalidInput, Unavailable
+from jobs.models import EventType
+from jobs.plain_json import check
+from jobs.service import JobService
+from jobs.snapshot import JobSnapshot
+from jobs.store import Note
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+PROGRESS_EVERY_S = 0.1
+MOST_PENDING = 1000
+MOST_IN_WRITE = 200
+LONGEST_TEXT = 10_000
+LARGEST_ARTIFACT_BYTES = 20_000_000
+RETRY_WRITE_S = 1.0
+
+
+class Progress:
+    """One attempt of one job, seen from its handler."""
+
+    def __init__(self, job: JobSnapshot, service: JobService, on_lost: Callable[[], None]) -> None:
+        self._job = job
+        self._service = service
+        self._on_lost = on_lost
+        self._pending: list[Note] = []
+        self._room = asyncio.Event()
+        self._room.set()
+        self._writer: asyncio.Task[None] | None = None
+        self._wrote_at = 0.0
+        self._lost = False
+        self.cancelled = False
+        """Whether someone asked this job to stop. A handler that never awaits should look now and then."""
+
+    @property
+    def id(self) -> UUID:
+        return self._job.id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first try, one more for each later one."""
+        return self._job.attempt
+
+    async def progress(self, done: float, total: float, message: str | None = None) -> None:
+        """Say how far the job is: ``done`` of ``total`` in units of your own; 0 <= done <= total, total > 0.
+
+        ``message`` becomes the job's current step; ``None`` leaves it. Called more than ten times a second, only the
+        newest is kept.
+
+        Raises:
+            ValueError: the numbers make no part of a whole.
+        """
+        if not 0 <= done <= total or total <= 0:
+            raise ValueError(f"progress({done}, {total}): done must be from 0 to total, and total above 0")
+        note = Note(EventType.PROGRESS, message=_text(message), progress=round(100 * done / total, 2))
+        if self._pending and self._is_merged(self._pending[-1]):
+            self._pending[-1] = note
+        else:
+            await self._add(note)
+
+    async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
+        """Begin a step, in words people understand; every step is a row of the timeline."""
+        percent = None if done is None or not total else round(100 * min(done, total) / total, 2)
+        await self._add(
+            Note(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True})
+        )
+
+    async def log(self, line: str, level: LogLevel = "info") -> None:
+        """Add a line to the job's log."""
+        await self._add(Note(EventType.LOG, log_message=_text(line) or "", data={"level": level}))
+
+    async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
+        """Attach a file; it is kept and deleted with the job.
+
+        Raises:
+            ValueError: larger than ``LARGEST_ARTIFACT_BYTES``.
+        """
+        if len(content) > LARGEST_ARTIFACT_BYTES:
+            raise ValueError(
+                f"the artifact {name!r} has {len(content)} bytes, more than {LARGEST_ARTIFACT_BYTES} allowed"
+            )
+        shown = _text(name) or "unnamed"
+        about = {"name": shown, "media_type": media_type}
+        await self._add(Note(EventType.ARTIFACT, log_message=shown, data=about, content=content))
+
+    async def flush(self) -> None:
+        """Return when everything said so far is written."""
+        while self._writer is not None and not self._writer.done():
+            await asyncio.shield(self._writer)
+
+    @staticmethod
+    def _is_merged(note: Note) -> bool:
+        return note.type is EventType.PROGRESS and note.data is None
+
+    async def _add(self, note: Note) -> None:
+        await self._room.wait()
+        if self._lost:
+            return
+        self._pending.append(note)
+        if len(self._pending) >= MOST_PENDING:
+            self._room.clear()
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+
+    async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._pending and not self._lost:
+            if all(map(self._is_merged, self._pending)):
+                await asyncio.sleep(self._wrote_at + PROGRESS_EVERY_S - loop.time())
+            batch, self._pending = self._pending[:MOST_IN_WRITE], self._pending[MOST_IN_WRITE:]
+            self._room.set()
+            self._wrote_at = loop.time()
+            await self._write(batch)
+
+    async def _write(self, batch: list[Note]) -> None:
+        while True:
+            try:
+                wanted = await self._service.add_notes(self._job.id, self._job.attempt, batch)
+                break
+            except Unavailable:  # the store has logged why; what a handler said is kept until it is back
+                await asyncio.sleep(RETRY_WRITE_S)
+        if not wanted:
+            self._lost = True
+            self._pending.clear()
+            self._on_lost()
+
+
+def _text(text: str | None) -> str | None:
+    """``text`` cut to a sane length, without what databases refuse."""
+    if text is None:
+        return None
+    try:
+        check(text)
+    except InvalidInput:
+        text = text.replace("\x00", "�").encode("utf-8", "replace").decode()
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"

@@ -1,0 +1,18 @@
+"""Waits for the time it was given, and says how far it is."""
+
+import asyncio
+
+from jobs.kinds.slow import SlowParams
+from worker.progress import Progress
+
+TICK_S = 1.0
+
+
+async def run(params: SlowParams, job: Progress) -> dict[str, float]:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await job.step("Taking its time")
+    while (left_s := began + params.seconds - loop.time()) > 0:
+        await asyncio.sleep(min(TICK_S, left_s))
+        await job.progress(min(loop.time() - began, params.seconds), params.seconds)
+    return {"seconds": params.seconds}

@@ -1,0 +1,18 @@
+"""Goes on after the first cancel and stops at the second."""
+
+import asyncio
+
+from jobs.kinds.stubborn import StubbornParams
+from worker.progress import Progress
+
+
+async def run(params: StubbornParams, job: Progress) -> dict[str, float]:
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + params.seconds
+    await job.step("Working, and not listening")
+    try:
+        await asyncio.sleep(params.seconds)
+    except asyncio.CancelledError:
+        await job.log("Swallowed the first cancel.", level="warning")
+        await asyncio.sleep(max(0.0, ends_at - loop.time()))
+    return {"seconds": params.seconds}
