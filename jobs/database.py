@@ -11,20 +11,13 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from jobs import plain_json
-from jobs.errors import StartRefused, Unavailable
+from jobs.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -38,8 +31,8 @@ class Database:
     """Transactions on one database. Use from one event loop; ``close`` when done."""
 
     def __init__(self, url: str) -> None:
-        self._writer = _engine(url, begin="BEGIN IMMEDIATE")
-        self._reader = _engine(url, begin="BEGIN")
+        self._writer = new_engine(url, begin="BEGIN IMMEDIATE")
+        self._reader = new_engine(url, begin="BEGIN")
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sql-write")
         self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="sql-read")
 
@@ -81,7 +74,8 @@ def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         raise Unavailable("The database does not answer right now. Nothing was changed; try again.") from exc
 
 
-def _engine(url: str, begin: str) -> Engine:
+def new_engine(url: str, begin: str) -> Engine:
+    """An engine set up as this product needs it; ``begin`` is the statement that opens each transaction."""
     engine = create_engine(
         url,
         json_serializer=plain_json.dumps,
@@ -99,38 +93,3 @@ def _engine(url: str, begin: str) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-def migrate(url: str) -> None:
-    """Bring the tables to this version of the product, creating them if there are none. Safe to call again.
-
-    Raises:
-        StartRefused: the database cannot be opened, is not ours, or comes from a newer version of the product.
-    """
-    shown = make_url(url).render_as_string(hide_password=True)
-    engine = _engine(url, begin="BEGIN IMMEDIATE")
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    try:
-        with engine.begin() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-            if current is not None and not _known(config, current):
-                raise StartRefused(
-                    f"The database {shown} was written by a newer version of this product (schema {current}). "
-                    "Start that version, or point DATABASE_URL at another database."
-                )
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except DatabaseError as exc:
-        raise StartRefused(
-            f"The database {shown} cannot be used: {exc.orig}. Check DATABASE_URL and JOBS_DATA_DIR."
-        ) from exc
-    finally:
-        engine.dispose()
-
-
-def _known(config: Config, revision: str) -> bool:
-    try:
-        return ScriptDirectory.from_config(config).get_revision(revision) is not None
-    except CommandError:
-        return False

@@ -16,6 +16,8 @@ _QUIETER = {"arq": logging.ERROR, "alembic": logging.WARNING, "_granian": loggin
 
 
 class _OneLine(logging.Formatter):
+    """A record's ``process_name``, if it has one, tells whose line is passed on."""
+
     def __init__(self, process: str) -> None:
         super().__init__()
         self._process = process
@@ -24,11 +26,10 @@ class _OneLine(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
+        process = getattr(record, "process_name", self._process)
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         text = text.strip().replace("\n", " | ")
-        return (
-            f"{at.replace('+00:00', 'Z')} {record.levelname:<7} {self._process:<8} job={_job_id.get()} {text}"
-        )
+        return f"{at.replace('+00:00', 'Z')} {record.levelname:<7} {process:<8} job={_job_id.get()} {text}"
 
 
 def configure(process: str, level: str = "INFO") -> None:

@@ -127,9 +127,7 @@ class ArtifactRow(SQLModel, table=True):
     __tablename__ = "artifact"
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    job_id: UUID = Field(
-        sa_column=Column(Uuid, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True)
-    )
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True))
     version: int
     name: str
     media_type: str

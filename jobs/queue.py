@@ -74,9 +74,7 @@ class JobQueue:
                     serializer=dumps,
                 )
                 pipe.psetex(job_key_prefix + name, NEVER_MS, body)
-                pipe.zadd(
-                    QUEUE_NAME, {name: queued_ms - (HIGHEST_PRIORITY + job.priority) * _PRIORITY_STEP_MS}
-                )
+                pipe.zadd(QUEUE_NAME, {name: queued_ms - (HIGHEST_PRIORITY + job.priority) * _PRIORITY_STEP_MS})
             await pipe.execute()
 
     async def remove(self, job_id: UUID, attempt: int) -> None:
@@ -85,9 +83,7 @@ class JobQueue:
         async with self.redis.pipeline(transaction=True) as pipe:
             pipe.zrem(QUEUE_NAME, name)
             pipe.zrem(abort_jobs_ss, name)
-            pipe.delete(
-                *(prefix + name for prefix in (job_key_prefix, retry_key_prefix, in_progress_key_prefix))
-            )
+            pipe.delete(*(prefix + name for prefix in (job_key_prefix, retry_key_prefix, in_progress_key_prefix)))
             await pipe.execute()
 
     async def tell_to_stop(self, job_id: UUID, attempt: int) -> None:

@@ -1,5 +1,7 @@
 """How every process reaches Redis: one place for addresses, time limits and what counts as "does not answer"."""
 
+from typing import Any
+
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -13,6 +15,9 @@ ANSWER_TIMEOUT_S = 5.0
 REDIS_TROUBLE = (RedisError, OSError)
 """What a call raises when Redis is away, full, loading or read-only: refused connects arrive as ``OSError``."""
 
+# redis-py's annotation forgets that a refused connect is an OSError
+_SENT_AGAIN: Any = (RedisConnectionError, RedisTimeoutError, OSError)
+
 
 def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT_S) -> ConnectionPool:
     """A pool for ``url``. A dropped connection is replaced and the call sent once more, then it raises.
@@ -25,5 +30,5 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
         socket_timeout=answer_timeout_s,
         socket_keepalive=True if not url.startswith("unix:") else None,
         health_check_interval=15,
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError, RedisTimeoutError, OSError)),
+        retry=Retry(NoBackoff(), 1, supported_errors=_SENT_AGAIN),
     )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from jobs import plain_json
 from jobs.errors import FieldError, InvalidInput, JobsError, WrongStatus
@@ -22,7 +22,7 @@ from jobs.models import RETRYABLE, WAITING, JobStatus, utc_now
 from jobs.queue import HIGHEST_PRIORITY, JobQueue
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings
-from jobs.snapshot import Change, Deleted, JobError, JobSnapshot
+from jobs.snapshot import Change, Deleted, JobError, JobSnapshot, UtcTime
 from jobs.store import ID_BATCH, JobFilter, NewJob, Note, Store
 
 LONGEST_DELAY = timedelta(days=366)
@@ -49,7 +49,7 @@ class Submission(BaseModel):
         allow_inf_nan=False,
         description="start no sooner than this",
     )
-    scheduled_for: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+    scheduled_for: Annotated[UtcTime, Field(strict=False)] | None = Field(
         None, description="start no sooner than this time, which names its offset"
     )
     max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
@@ -75,9 +75,7 @@ class BulkOutcome:
 class JobService:
     """Everything that can happen to a job."""
 
-    def __init__(
-        self, store: Store, queue: JobQueue, events: Events, kinds: Catalogue, settings: Settings
-    ) -> None:
+    def __init__(self, store: Store, queue: JobQueue, events: Events, kinds: Catalogue, settings: Settings) -> None:
         self.store = store
         self.kinds = kinds
         self._queue = queue
@@ -156,9 +154,7 @@ class JobService:
         change = await self.store.retry(job_id)
         if change is None:
             job = await self.store.get(job_id)
-            raise WrongStatus(
-                f"Job {job.short_id} is {job.status}; only failed or cancelled jobs can be retried."
-            )
+            raise WrongStatus(f"Job {job.short_id} is {job.status}; only failed or cancelled jobs can be retried.")
         await self._enqueue_and_announce([change])
         return change.job
 

@@ -3,13 +3,24 @@
 Times are aware UTC and written as ISO 8601. Nothing here reads or writes a store.
 """
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobs.models import EventType, JobStatus
+
+
+def _to_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("is outside the years 1 to 9999") from exc
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""A time as clients give it: it must name its offset, and is kept in UTC."""
 
 
 class _Frozen(BaseModel):

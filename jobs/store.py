@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -65,6 +65,8 @@ SORTS = {
     "priority": (job_table.c.priority, False),
 }
 DEFAULT_SORT = "-created_at"
+LARGEST_INTEGER = 2**31 - 1
+"""What an integer column holds on every database."""
 ID_BATCH = 500
 """Rows a statement when walking all matches; SQLite's limit on variables is far above."""
 
@@ -178,9 +180,7 @@ class Store:
             mark = tuple_(literal(value, column.type), literal(job_id, job_table.c.id.type))
             query = query.where(position < mark if descending else position > mark)
         order = [c.desc() if descending else c.asc() for c in (column, job_table.c.id)]
-        rows = await self._db.read(
-            lambda db: db.execute(query.order_by(*order).limit(limit + 1)).mappings().all()
-        )
+        rows = await self._db.read(lambda db: db.execute(query.order_by(*order).limit(limit + 1)).mappings().all())
         empty: dict[str, Any] = {"params": {}} if brief else {}
         jobs = [JobSnapshot.model_validate({**row, **empty}) for row in rows[:limit]]
         more = len(rows) > limit
@@ -218,9 +218,7 @@ class Store:
     async def running(self) -> list[JobSnapshot]:
         """Every running job, the longest running first."""
         query = select(*_SNAPSHOT_COLUMNS).where(job_table.c.status == JobStatus.RUNNING)
-        rows = await self._db.read(
-            lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all()
-        )
+        rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
 
     async def events(
@@ -264,17 +262,13 @@ class Store:
 
     async def artifact_content(self, job_id: UUID, artifact_id: UUID) -> tuple[Artifact, bytes] | None:
         """An artifact with its bytes, or ``None``."""
-        query = select(artifact_table).where(
-            artifact_table.c.job_id == job_id, artifact_table.c.id == artifact_id
-        )
+        query = select(artifact_table).where(artifact_table.c.job_id == job_id, artifact_table.c.id == artifact_id)
         row = await self._db.read(lambda db: db.execute(query).mappings().first())
         return None if row is None else (Artifact.model_validate(dict(row)), row["content"])
 
     # What people ask for
 
-    async def insert(
-        self, jobs: Sequence[NewJob], *, idempotency_key: str | None = None
-    ) -> tuple[list[Change], bool]:
+    async def insert(self, jobs: Sequence[NewJob], *, idempotency_key: str | None = None) -> tuple[list[Change], bool]:
         """The new jobs, in order, all or none; and whether they were made now.
 
         With a key (one job only) that was used before, the job it made then, unchanged, and ``False``.
@@ -319,9 +313,7 @@ class Store:
         return await self._apply(
             job_id,
             _Transition(
-                where=and_(
-                    job_table.c.status == JobStatus.RUNNING, job_table.c.cancel_requested_at.is_(None)
-                ),
+                where=and_(job_table.c.status == JobStatus.RUNNING, job_table.c.cancel_requested_at.is_(None)),
                 values={"cancel_requested_at": utc_now()},
                 message="Cancel requested.",
                 data={"cancel_requested": True},
@@ -432,9 +424,7 @@ class Store:
             message="Completed.",
         )
 
-    async def fail(
-        self, job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | None
-    ) -> Change | None:
+    async def fail(self, job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | None) -> Change | None:
         """End a running attempt with an error: for good, or with another attempt at ``retry_at``."""
         shown = error.model_dump()
         if retry_at is None:
@@ -700,13 +690,22 @@ def _decode_cursor(cursor: str, sort: str) -> tuple[Any, UUID]:
         made_for, mark, job_id = plain_json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if made_for != sort:
             raise InvalidInput.of("cursor", f"was made for the order {made_for!r}; start again without it")
-        value = int(mark) if sort.endswith("priority") else datetime.fromisoformat(mark)
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise ValueError("naive")
-        return value, UUID(job_id)
-    except (binascii.Error, ValueError, TypeError, AttributeError) as exc:
+        return _cursor_value(sort, mark), UUID(job_id)
+    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError) as exc:
         raise InvalidInput.of("cursor", "is not one that this list gave; start again without it") from exc
     except InvalidInput as exc:
         if exc.errors[0].field == "cursor":
             raise
         raise InvalidInput.of("cursor", "is not one that this list gave; start again without it") from exc
+
+
+def _cursor_value(sort: str, mark: Any) -> int | datetime:
+    """The sort column's value; raises ``ValueError`` or ``OverflowError`` for what no job can have."""
+    if sort.endswith("priority"):
+        if not isinstance(mark, int) or abs(mark) > LARGEST_INTEGER:
+            raise ValueError(mark)
+        return mark
+    at = datetime.fromisoformat(mark)
+    if at.tzinfo is None:
+        raise ValueError(mark)
+    return at.astimezone(UTC)

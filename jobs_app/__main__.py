@@ -30,9 +30,7 @@ async def serve(config: Settings) -> None:
     """Answer requests until a signal says stop."""
     from jobs_app.jobs_app import app  # reads the variables above
 
-    server = Server(
-        app(), address=config.host, port=config.port, interface=Interfaces.ASGI, log_enabled=False
-    )
+    server = Server(app(), address=config.host, port=config.port, interface=Interfaces.ASGI, log_enabled=False)
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, server.stop)
     await server.serve()

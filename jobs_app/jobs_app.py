@@ -49,7 +49,5 @@ app = rx.App(
 # The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
 app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)
-app.add_page(
-    dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load]
-)
+app.add_page(dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load])
 app.add_page(job_page, route=routes.JOB, title="Job", on_load=[LiveJob.join, JobPage.load])

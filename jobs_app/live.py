@@ -31,6 +31,7 @@ from jobs_app.hub import Item
 FLUSH_EVERY_S = 0.06
 REFRESH_EVERY_S = 0.5
 COUNT_EVERY_S = 0.5
+SAY_AGAIN_S = 0.3
 WORKERS_EVERY_S = 2.0
 TAIL_LINES = 200
 
@@ -54,11 +55,11 @@ class Live(rx.State):
 
     @rx.event
     async def join(self):
-        """Show the present state, and everything that follows."""
+        """Show the present state, and everything that follows: listen first, then read."""
+        await _enter(self.router.session.session_id, BOARD)
         board = _broadcaster().board
         self.hot, self.slots, self.counts = board.hot(), board.slots(), board.counts
         self.workers, self.feed_up = board.workers, board.feed_up
-        await _enter(self.router.session.session_id, BOARD)
 
 
 class LiveJob(rx.State):
@@ -69,8 +70,9 @@ class LiveJob(rx.State):
 
     @rx.event
     async def join(self):
-        self.head, self.tail = rows.EMPTY_HOT, []
         await _enter(self.router.session.session_id, job_room(self.job_id))
+        self.head, self.tail = rows.EMPTY_HOT, []
+        (await self.get_state(Live)).feed_up = _broadcaster().board.feed_up
 
 
 class Broadcaster:
@@ -107,6 +109,8 @@ class Broadcaster:
             self._mark_stale(BOARD, job_room(item.deleted))
         else:
             self.board.feed_up = item is Feed.UP
+            for room in self._rooms():
+                await self._send(room, Live, feed_up=self.board.feed_up)
             if item is Feed.UP:
                 await self._read_again()
         self._board_changed.set()
@@ -148,12 +152,9 @@ class Broadcaster:
                 slots=board.slots(),
                 counts=board.counts,
                 workers=board.workers,
-                feed_up=board.feed_up,
             )
             for job_id, job in list(self._heads.items()):
-                await self._send(
-                    job_room(job_id), LiveJob, head=rows.hot(job), tail=list(self._tails.get(job_id, ()))
-                )
+                await self._send(job_room(job_id), LiveJob, head=rows.hot(job), tail=list(self._tails.get(job_id, ())))
             self._heads.clear()
             await self._tell_failures()
             await asyncio.sleep(FLUSH_EVERY_S)
@@ -246,9 +247,13 @@ class Broadcaster:
             await asyncio.sleep(WORKERS_EVERY_S)
 
     async def joined(self, room: str) -> None:
-        """Someone entered: what is counted only while somebody looks is counted now."""
+        """Someone entered: what is counted only while somebody looks is counted now.
+
+        The board is sent once more a moment later, for a broadcast may overtake the reply to the newcomer.
+        """
         if room == BOARD:
             await self._read_counts()
+            asyncio.get_running_loop().call_later(SAY_AGAIN_S, self._board_changed.set)
 
     # Rooms
 

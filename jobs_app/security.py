@@ -44,9 +44,7 @@ def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
                 return
             headers = Headers(scope=scope)
             if local_only and _host_name(headers) not in hosts:
-                await _refuse(
-                    scope, receive, send, "This server answers to localhost only. Set HOST to change that."
-                )
+                await _refuse(scope, receive, send, "This server answers to localhost only. Set HOST to change that.")
             elif _is_foreign(scope, headers, allowed):
                 await _refuse(
                     scope,

@@ -7,7 +7,7 @@ the process; stopping hands jobs back instead of costing them a try.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from arq.worker import RetryJob, Worker, func
@@ -15,6 +15,9 @@ from arq.worker import RetryJob, Worker, func
 from jobs.queue import ENTRY_POINT, NEVER_MS, QUEUE_NAME, JobQueue, dumps, loads
 from jobs.redis_link import REDIS_TROUBLE
 from worker.runner import Interruption, Runner
+
+if TYPE_CHECKING:
+    from arq.typing import WorkerCoroutine
 
 POLL_S = 0.05
 CLAIM_TTL_S = 30 * 86_400
@@ -30,7 +33,7 @@ class Engine(Worker):
 
     def __init__(self, queue: JobQueue, runner: Runner, slots: int) -> None:
         super().__init__(
-            functions=[func(self._run_entry, name=ENTRY_POINT)],
+            functions=[func(cast("WorkerCoroutine", self._run_entry), name=ENTRY_POINT)],
             queue_name=QUEUE_NAME,
             redis_pool=queue.redis,
             handle_signals=False,

@@ -72,9 +72,7 @@ class Progress:
     async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
         """Begin a step, in words people understand; every step is a row of the timeline."""
         percent = None if done is None or not total else round(100 * min(done, total) / total, 2)
-        await self._add(
-            Note(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True})
-        )
+        await self._add(Note(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True}))
 
     async def log(self, line: str, level: LogLevel = "info") -> None:
         """Add a line to the job's log."""

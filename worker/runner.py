@@ -60,6 +60,10 @@ class _Run:
     interruption: Interruption | None = None
     handed_back: bool = False
 
+    @property
+    def stops_with_worker(self) -> bool:
+        return self.interruption is Interruption.STOP
+
 
 class Runner:
     """Runs attempts, and knows which are running."""
@@ -169,7 +173,7 @@ class Runner:
         await self._insist(
             lambda: self._service.end_cancelled(job.id, job.attempt, "Cancelled; it did not stop in time.")
         )
-        while not task.done() and run.interruption is not Interruption.STOP:
+        while not (task.done() or run.stops_with_worker):
             run.wake.clear()
             await _first_of(task, run.wake)
 
@@ -177,9 +181,7 @@ class Runner:
         job = run.job
         if task.cancelled() and run.interruption is Interruption.CANCEL:
             log.info("Cancelled.")
-            await self._insist(
-                lambda: self._service.end_cancelled(job.id, job.attempt, "Cancelled while it ran.")
-            )
+            await self._insist(lambda: self._service.end_cancelled(job.id, job.attempt, "Cancelled while it ran."))
         elif run.interruption is Interruption.STOP and (task.cancelled() or task.exception()):
             log.info("Handed back.")
             await self._hand_back(run)
@@ -207,9 +209,7 @@ class Runner:
         retry_at = None
         if job.attempt < job.max_attempts:
             retry_at = utc_now() + timedelta(seconds=pause_s(job.attempt, self._settings.retry_base_s))
-        log.warning(
-            "Failed: %s: %s%s", error.type, error.message, "" if retry_at is None else " (will retry)"
-        )
+        log.warning("Failed: %s: %s%s", error.type, error.message, "" if retry_at is None else " (will retry)")
         await self._insist(lambda: self._service.fail(job.id, job.attempt, error, retry_at=retry_at))
 
     async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
@@ -226,7 +226,7 @@ def pause_s(attempt: int, base_s: float) -> float:
 
     The spread keeps jobs that failed together from trying again together.
     """
-    longest_s = min(base_s * 2 ** min(attempt - 1, 30), LONGEST_PAUSE_S)
+    longest_s: float = min(base_s * 2 ** min(attempt - 1, 30), LONGEST_PAUSE_S)
     return longest_s * random.uniform(0.5, 1.0)
 
 
@@ -260,9 +260,7 @@ def _checked(result: Any, most_bytes: int) -> Any:
 def _shown(exception: BaseException) -> JobError:
     """An exception as people see it, with the frames of our own runner left out."""
     frames = traceback.TracebackException.from_exception(exception)
-    frames.stack = traceback.StackSummary.from_list(
-        [frame for frame in frames.stack if frame.filename != __file__]
-    )
+    frames.stack = traceback.StackSummary.from_list([frame for frame in frames.stack if frame.filename != __file__])
     return JobError(
         type=type(exception).__name__,
         message=_storable(str(exception)) or type(exception).__name__,

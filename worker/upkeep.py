@@ -29,9 +29,7 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """The duties of one worker process."""
 
-    def __init__(
-        self, service: JobService, registry: WorkerRegistry, runner: Runner, about: WorkerInfo
-    ) -> None:
+    def __init__(self, service: JobService, registry: WorkerRegistry, runner: Runner, about: WorkerInfo) -> None:
         self._service = service
         self._registry = registry
         self._runner = runner

@@ -106,7 +106,7 @@ def message_of(problem: Any) -> str:
         return "is not a known field; remove it"
     if problem["type"] == "missing":
         return "is required"
-    text = problem["msg"]
+    text: str = problem["msg"].removeprefix("Value error, ")
     return text[0].lower() + text[1:]
 
 

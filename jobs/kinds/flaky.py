@@ -8,9 +8,7 @@ MOST_FAILURES = 10
 
 
 class FlakyParams(Params):
-    failures: int = Field(
-        2, ge=0, le=MOST_FAILURES, description="How many attempts fail before one completes."
-    )
+    failures: int = Field(2, ge=0, le=MOST_FAILURES, description="How many attempts fail before one completes.")
 
 
 KIND = Kind(

@@ -9,6 +9,4 @@ class NoisyParams(Params):
     lines: int = Field(1000, ge=0, le=100_000, description="How many log lines it writes.")
 
 
-KIND = Kind(
-    name="noisy", title="Noisy", description="Writes many log lines.", params=NoisyParams, group="demo"
-)
+KIND = Kind(name="noisy", title="Noisy", description="Writes many log lines.", params=NoisyParams, group="demo")

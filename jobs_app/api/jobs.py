@@ -5,13 +5,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from jobs import plain_json
 from jobs.errors import InvalidInput, JobsError
 from jobs.models import JobStatus
 from jobs.service import MOST_IN_BATCH, BulkAction, Submission
-from jobs.snapshot import Artifact, JobEvent, JobSnapshot
+from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
 from jobs.store import DEFAULT_SORT, SORTS, JobFilter
 from jobs_app import runtime
 from jobs_app.api.strict import StrictRoute
@@ -33,7 +33,14 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 SearchText = Annotated[
-    Text, Field(max_length=200, description="words to find in id, kind, message, params, error")
+    str,
+    Field(max_length=200, description="words to find in id, kind, message, params, error"),
+    AfterValidator(_storable),
+]
+IdempotencyKey = Annotated[
+    str,
+    Field(min_length=1, max_length=255, description="the same key gives the same job again"),
+    AfterValidator(_storable),
 ]
 
 
@@ -69,13 +76,11 @@ class FilterBody(BaseModel):
     status: list[JobStatus] = []
     kind: list[str] = Field([], max_length=100)
     q: SearchText = ""
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: UtcTime | None = None
+    created_before: UtcTime | None = None
 
     def to_filter(self) -> JobFilter:
-        return JobFilter(
-            tuple(self.status), tuple(self.kind), self.q, self.created_after, self.created_before
-        )
+        return JobFilter(tuple(self.status), tuple(self.kind), self.q, self.created_after, self.created_before)
 
 
 class BulkRequest(BaseModel):
@@ -108,9 +113,7 @@ class BulkResult(BaseModel):
 async def submit(
     submission: Submission,
     response: Response,
-    idempotency_key: Annotated[
-        Text | None, Header(min_length=1, max_length=255, description="the same key gives the same job again")
-    ] = None,
+    idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
 ) -> JobSnapshot:
     """Submit a job. With a known ``Idempotency-Key`` the job made before is returned, with status 200."""
     job, created = await runtime.jobs().submit(submission, idempotency_key=idempotency_key)
@@ -143,8 +146,8 @@ async def list_jobs(
     status: Annotated[list[JobStatus], Query()] = [],  # noqa: B006 - FastAPI copies it
     kind: Annotated[list[Text], Query(max_length=100)] = [],  # noqa: B006
     q: Annotated[SearchText, Query()] = "",
-    created_after: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
+    created_after: UtcTime | None = None,
+    created_before: UtcTime | None = None,
     sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,

@@ -41,8 +41,9 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
-            if request.method in _WITH_BODY and (raw := await _read(request)):
-                request = _JsonRequest(request, raw, plain_json.loads(raw))
+            if request.method in _WITH_BODY:
+                raw = await _read(request)
+                request = _JsonRequest(request, raw, plain_json.loads(raw) if raw else None)
             return await handle(request)
 
         return checked

@@ -50,9 +50,7 @@ def ticking(since: rx.Var[str]) -> rx.Component:
     )
 
 
-def progress_bar(
-    percent: rx.Var[int], color: rx.Var[str] | str = "blue", label: str = "Progress"
-) -> rx.Component:
+def progress_bar(percent: rx.Var[int], color: rx.Var[str] | str = "blue", label: str = "Progress") -> rx.Component:
     return rx.progress(
         value=percent,
         color_scheme=color,
@@ -88,9 +86,7 @@ def one_line(text: rx.Var[str], **props: object) -> rx.Component:
     return rx.text(text, as_="div", style=ONE_LINE, title=text, **props)
 
 
-def notice(
-    text: str | rx.Var[str], icon: str = "info", color: str = "amber", **props: object
-) -> rx.Component:
+def notice(text: str | rx.Var[str], icon: str = "info", color: str = "amber", **props: object) -> rx.Component:
     return rx.callout(text, icon=icon, color_scheme=color, size="1", width="100%", role="status", **props)
 
 

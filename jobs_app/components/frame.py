@@ -35,9 +35,7 @@ def _header(feed_up: rx.Var[bool]) -> rx.Component:
             ),
             live_mark(feed_up),
             rx.spacer(),
-            rx.link(
-                "API", href="/api/docs", is_external=True, size="2", color_scheme="gray", underline="hover"
-            ),
+            rx.link("API", href="/api/docs", is_external=True, size="2", color_scheme="gray", underline="hover"),
             rx.color_mode.button(size="2", variant="ghost", aria_label="Switch between light and dark"),
             align="center",
             spacing="4",
@@ -123,9 +121,7 @@ def overlay() -> rx.Component:
     )
 
 
-def delete_dialog(
-    doomed: rx.Var[str], on_delete: object, on_keep: object, on_open_change: object
-) -> rx.Component:
+def delete_dialog(doomed: rx.Var[str], on_delete: object, on_keep: object, on_open_change: object) -> rx.Component:
     return rx.alert_dialog.root(
         rx.alert_dialog.content(
             rx.alert_dialog.title("Delete this job?"),
@@ -136,9 +132,7 @@ def delete_dialog(
                 size="2",
             ),
             rx.hstack(
-                rx.alert_dialog.cancel(
-                    rx.button("Keep it", variant="soft", color_scheme="gray", on_click=on_keep)
-                ),
+                rx.alert_dialog.cancel(rx.button("Keep it", variant="soft", color_scheme="gray", on_click=on_keep)),
                 rx.alert_dialog.action(rx.button("Delete", color_scheme="tomato", on_click=on_delete)),
                 justify="end",
                 spacing="3",

@@ -28,9 +28,7 @@ NARROW: dict[str, object] = {
 
 def status_tabs(status: rx.Var[str], counts: rx.Var[dict[str, int]], on_choose: object) -> rx.Component:
     """One tab a status, with how many jobs are in it."""
-    total = sum(
-        (counts[s.value].to(int) for s in list(JobStatus)[1:]), counts[JobStatus.SCHEDULED.value].to(int)
-    )
+    total = sum((counts[s.value].to(int) for s in list(JobStatus)[1:]), counts[JobStatus.SCHEDULED.value].to(int))
     tabs = [("", "All", total)] + [(s.value, STATUS_LABEL[s], counts[s.value]) for s in JobStatus]
     return rx.hstack(
         *[
@@ -83,12 +81,17 @@ def job_table(
     on_retry: object,
     on_delete: object,
 ) -> rx.Component:
-    titles = (("Job", {}), ("Status", {}), ("Progress", WIDE), ("Created", WIDE), ("Took", WIDE), ("", {}))
+    titles: tuple[tuple[str, dict[str, object]], ...] = (
+        ("Job", {}),
+        ("Status", {}),
+        ("Progress", WIDE),
+        ("Created", WIDE),
+        ("Took", WIDE),
+        ("", {}),
+    )
     return rx.box(
         rx.table.root(
-            rx.table.header(
-                rx.table.row(*[rx.table.column_header_cell(title, **only) for title, only in titles])
-            ),
+            rx.table.header(rx.table.row(*[rx.table.column_header_cell(title, **only) for title, only in titles])),
             rx.table.body(
                 rx.foreach(
                     rows,
@@ -113,14 +116,10 @@ def job_table(
 def _newest(row: rx.Var[Row], hot: rx.Var[dict[str, Hot]]) -> rx.Var[Hot]:
     """What was broadcast about the job, unless the list was read later than that."""
     known = hot[row["id"]]
-    return rx.cond(
-        hot.contains(row["id"]) & (known["version"] > row["live"]["version"]), known, row["live"]
-    ).to(Hot)
+    return rx.cond(hot.contains(row["id"]) & (known["version"] > row["live"]["version"]), known, row["live"]).to(Hot)
 
 
-def _row(
-    row: rx.Var[Row], now: rx.Var[Hot], on_cancel: object, on_retry: object, on_delete: object
-) -> rx.Component:
+def _row(row: rx.Var[Row], now: rx.Var[Hot], on_cancel: object, on_retry: object, on_delete: object) -> rx.Component:
     return rx.table.row(
         rx.table.row_header_cell(
             rx.link(row["title"], href=routes.job(row["id"]), weight="medium"),

@@ -40,9 +40,7 @@ def timeline(
 
 def _line(line: rx.Var[Line]) -> rx.Component:
     return rx.el.li(
-        rx.text(
-            line["since_start"], as_="span", title=line["at"], style=TABULAR, color="var(--gray-10)", size="1"
-        ),
+        rx.text(line["since_start"], as_="span", title=line["at"], style=TABULAR, color="var(--gray-10)", size="1"),
         rx.box(
             style={
                 "width": "8px",

@@ -18,9 +18,7 @@ def dashboard() -> rx.Component:
         rx.vstack(
             slots_panel(Live.slots, Live.workers),
             rx.grid(
-                rx.box(
-                    _start(), grid_column=rx.breakpoints(initial="1", lg="2"), grid_row="1", min_width="0"
-                ),
+                rx.box(_start(), grid_column=rx.breakpoints(initial="1", lg="2"), grid_row="1", min_width="0"),
                 rx.box(_list(), grid_column="1", grid_row=rx.breakpoints(initial="2", lg="1"), min_width="0"),
                 columns=rx.breakpoints(initial="minmax(0, 1fr)", lg="minmax(0, 1fr) 320px"),
                 gap="16px",

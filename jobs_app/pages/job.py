@@ -54,9 +54,7 @@ def _absent() -> rx.Component:
 
 
 def _job() -> rx.Component:
-    now = rx.cond(
-        LiveJob.head["version"] > JobPage.row["live"]["version"], LiveJob.head, JobPage.row["live"]
-    ).to(Hot)
+    now = rx.cond(LiveJob.head["version"] > JobPage.row["live"]["version"], LiveJob.head, JobPage.row["live"]).to(Hot)
     return rx.vstack(
         _title(now),
         rx.grid(
@@ -125,9 +123,7 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
     )
 
 
-def _action(
-    label: str, icon: str, color: str, on_click: object, now: rx.Var[Hot], *statuses: str
-) -> rx.Component:
+def _action(label: str, icon: str, color: str, on_click: object, now: rx.Var[Hot], *statuses: str) -> rx.Component:
     button = rx.button(rx.icon(icon, size=15), label, variant="soft", color_scheme=color, on_click=on_click)
     return rx.match(now["status"], *[(status, button) for status in statuses], rx.fragment())
 
@@ -185,9 +181,7 @@ def _error() -> rx.Component:
         card(
             heading("Error"),
             rx.text(JobPage.error_type, size="2", weight="bold", color_scheme="tomato"),
-            rx.text(
-                JobPage.error_message, size="2", margin_bottom="10px", style={"overflow_wrap": "anywhere"}
-            ),
+            rx.text(JobPage.error_message, size="2", margin_bottom="10px", style={"overflow_wrap": "anywhere"}),
             rx.cond(
                 JobPage.traceback != "",
                 rx.el.pre(JobPage.traceback, style=MONO_BLOCK, id="traceback", tab_index=0),
@@ -199,9 +193,7 @@ def _error() -> rx.Component:
 
 
 def _facts() -> rx.Component:
-    return card(
-        heading("Details"), rx.data_list.root(rx.foreach(JobPage.facts, _fact), size="1"), width="100%"
-    )
+    return card(heading("Details"), rx.data_list.root(rx.foreach(JobPage.facts, _fact), size="1"), width="100%")
 
 
 def _fact(fact: rx.Var[Fact]) -> rx.Component:

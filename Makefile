@@ -1,0 +1,56 @@
+# Thin on purpose: each target is one command of a tool, after setting up what is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test check format bench requirements browser clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+run: $(STAMPS)/run ## Start everything, print the address, stop with Ctrl-C
+	@exec $(BIN)/python -m launcher
+
+dev: $(STAMPS)/run ## The same, with hot reload
+	@exec $(BIN)/python -m launcher --dev
+
+test: $(STAMPS)/dev browser ## Run every test
+	@exec $(BIN)/python -m pytest
+
+check: $(STAMPS)/dev ## Check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMPS)/dev ## Format the code and mend what lint can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results/
+	@exec $(BIN)/python -m bench.measure
+
+requirements: $(STAMPS)/dev ## Pin requirements.txt and requirements-dev.txt anew
+	sh tools/pin-requirements $(BIN)/uv
+
+browser: $(STAMPS)/dev ## Install a browser for tests if there is none
+	@sh tools/install-browser $(BIN)/python
+
+clean: ## Remove everything that was made here; your data in .data stays
+	rm -rf $(VENV) .web .states .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is %d.%d. Name another one: make PYTHON=/path/to/python" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# --no-deps: the list is complete, and pip alone would refuse arq beside redis 7 (see requirements.txt)
+$(STAMPS)/run: $(STAMPS)/venv requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,173 @@
+"""The whole product as a person has it: the launcher, real servers, a real browser.
+
+One product serves all tests of the session; each test begins with an empty history and in a browser of its own, which
+must stay without console errors and without a request to another host.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.e2e.browser import BROWSER_FLAGS, find_browser
+
+ROOT = Path(__file__).parents[2]
+BUILD_AND_START_S = 180
+
+
+@dataclass
+class Product:
+    """A running product."""
+
+    url: str
+    launcher: psutil.Process
+    api: httpx.AsyncClient
+
+    def process(self, module: str) -> psutil.Process:
+        """The launcher's child that runs ``python -m <module>``."""
+        return next(p for p in self.launcher.children(recursive=True) if p.cmdline()[1:3] == ["-m", module])
+
+    async def submit(self, kind: str, **more: Any) -> str:
+        """Submit a job; its id."""
+        reply = await self.api.post("/api/jobs", json={"kind": kind, **more})
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["id"])
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        return dict((await self.api.get(f"/api/jobs/{job_id}")).json())
+
+    async def status_is(self, job_id: str, *wanted: str) -> dict[str, Any]:
+        """The job, once its status is one of ``wanted``."""
+        return await until(lambda: self.job(job_id), lambda job: job["status"] in wanted)
+
+    async def forget_everything(self) -> None:
+        """Cancel and delete every job."""
+        await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}})
+        await until(lambda: self.api.get("/api/queue"), lambda r: r.json()["counts"]["running"] == 0, within_s=20)
+        await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}})
+
+
+async def until(look: Callable[[], Awaitable[Any]], is_right: Callable[[Any], bool], *, within_s: float = 15) -> Any:
+    """What ``look`` gives, once it is right; fails with what it saw last."""
+    ends_at = time.monotonic() + within_s
+    while True:
+        seen = await look()
+        if is_right(seen):
+            return seen
+        assert time.monotonic() < ends_at, f"still {seen!r} after {within_s} s"
+        await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    folder = tmp_path_factory.mktemp("product")
+    port = free_port()
+    environ = {k: v for k, v in os.environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
+    environ |= {"PORT": str(port), "JOBS_DATA_DIR": str(folder / "data"), "JOBS_RETRY_BASE_S": "0.2"}
+    with (folder / "log").open("wb") as log:
+        launcher = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "launcher", cwd=ROOT, env=environ, stdout=log, stderr=log
+        )
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, timeout=10) as api:
+        try:
+            await _ready(api, launcher, folder / "log")
+            yield Product(url, psutil.Process(launcher.pid), api)
+        finally:
+            if launcher.returncode is None:
+                launcher.send_signal(signal.SIGTERM)
+                await asyncio.wait_for(launcher.wait(), 10)
+            print((folder / "log").read_text()[-20_000:])
+
+
+async def _ready(api: httpx.AsyncClient, launcher: asyncio.subprocess.Process, log: Path) -> None:
+    ends_at = time.monotonic() + BUILD_AND_START_S
+    while True:
+        assert launcher.returncode is None, log.read_text()
+        assert time.monotonic() < ends_at, log.read_text()
+        try:
+            if (await api.get("/readyz")).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture(autouse=True)
+async def empty_history(product: Product) -> None:
+    await product.forget_everything()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
+        yield running
+        await running.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong on it."""
+
+    page: Page
+    faults: list[str]
+
+
+@pytest.fixture
+async def open_page(product: Product, browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
+    """Opens a path of the product in a browser of its own; fails the test if the page complained."""
+    watched: list[Watched] = []
+
+    async def open_path(path: str = "/", **context: Any) -> Page:
+        page = await (await browser.new_context(**context)).new_page()
+        faults = _watch(page, product.url)
+        watched.append(Watched(page, faults))
+        await page.goto(product.url + path)
+        await page.locator("#live-mark", has_text="Live").wait_for()
+        return page
+
+    yield open_path
+    for each in watched:
+        await each.page.context.close()
+    assert [fault for each in watched for fault in each.faults] == []
+
+
+def _watch(page: Page, url: str) -> list[str]:
+    faults: list[str] = []
+    host = url.removeprefix("http://")
+    page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+    page.on(
+        "console",
+        lambda message: (
+            faults.append(f"console: {message.text}")
+            if message.type == "error" and "WebSocket connection" not in message.text
+            else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            faults.append(f"request to another host: {request.url}")
+            if host not in request.url and not request.url.startswith(("data:", "blob:"))
+            else None
+        ),
+    )
+    return faults

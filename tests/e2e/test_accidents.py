@@ -1,0 +1,52 @@
+"""Processes that die while people watch: the page says so, and catches up by itself."""
+
+import os
+import signal
+
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e.conftest import until
+
+
+@pytest.mark.timeout(60)
+async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back(product, open_page):
+    page = await open_page("/")
+    before = await product.submit("slow", params={"seconds": 4})
+    await expect(page.locator(f"tr[data-job='{before}']")).to_have_attribute("data-status", "running")
+
+    app = product.process("jobs_app")
+    os.kill(app.pid, signal.SIGKILL)
+
+    await expect(page.locator("#live-mark")).to_contain_text("Reconnecting")
+    await expect(page.locator("#live-mark")).to_contain_text("Live", timeout=20_000)
+    await expect(page.locator(f"tr[data-job='{before}']")).to_have_attribute("data-status", "completed", timeout=15_000)
+    after = await product.submit("noop")
+    await expect(page.locator(f"tr[data-job='{after}']")).to_have_attribute("data-status", "completed")
+
+
+@pytest.mark.timeout(90)
+async def test_a_killed_workers_job_runs_again_and_the_page_shows_both_attempts(product, open_page):
+    job_id = await product.submit("slow", params={"seconds": 2})
+    page = await open_page(f"/jobs/{job_id}")
+    await expect(page.locator("#job")).to_have_attribute("data-status", "running")
+
+    os.kill(product.process("worker").pid, signal.SIGKILL)
+
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed", timeout=45_000)
+    await expect(page.locator("#timeline")).to_contain_text("worker lost")
+    await expect(page.locator("#attempts")).to_contain_text("Attempt 2")
+
+
+@pytest.mark.timeout(60)
+async def test_redis_may_go_and_come_back_while_a_job_is_submitted(product, open_page):
+    page = await open_page("/")
+    redis = next(p for p in product.launcher.children(recursive=True) if "valkey" in p.cmdline()[0])
+
+    os.kill(redis.pid, signal.SIGKILL)
+    job_id = await product.submit("noop")
+
+    assert (await product.job(job_id))["status"] in ("queued", "running", "completed")
+    await until(lambda: product.job(job_id), lambda job: job["status"] == "completed", within_s=30)
+    await expect(page.locator(f"tr[data-job='{job_id}']")).to_have_attribute("data-status", "completed", timeout=20_000)
+    await expect(page.locator("#live-mark")).to_contain_text("Live", timeout=20_000)
