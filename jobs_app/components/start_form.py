@@ -22,7 +22,7 @@ def start_form(
         rx.form(
             rx.vstack(
                 rx.box(
-                    rx.text("Kind", as_="label", size="2", weight="medium", html_for="kind"),
+                    _label("Kind", "kind"),
                     rx.select.root(
                         rx.select.trigger(id="kind", width="100%", aria_label="Kind"),
                         rx.select.content(*[rx.select.item(k["title"], value=k["name"]) for k in kinds]),
@@ -50,7 +50,7 @@ def _field(field: rx.Var[FormField], kind: rx.Var[str], errors: rx.Var[dict[str,
     name = field["name"]
     wrong = errors.contains(name)
     return rx.box(
-        rx.text(field["label"], as_="label", size="2", weight="medium", html_for="field-" + name),
+        _label(field["label"], "field-" + name),
         rx.match(
             field["input"],
             (
@@ -95,4 +95,10 @@ def _field(field: rx.Var[FormField], kind: rx.Var[str], errors: rx.Var[dict[str,
         ),
         key=kind + ":" + name,
         width="100%",
+    )
+
+
+def _label(text: rx.Var[str] | str, html_for: rx.Var[str] | str) -> rx.Component:
+    return rx.el.label(
+        text, html_for=html_for, style={"display": "block", "font_size": "var(--font-size-2)", "font_weight": "500"}
     )
