@@ -113,7 +113,7 @@ class RedisEvents:
                         heard_at = loop.time()
                         if message["type"] == "subscribe":
                             yield Feed.UP
-                        elif message["type"] == "message" and (item := _decode(message["data"])):
+                        elif message["type"] == "message" and (item := decode(message["data"])):
                             yield item
                     elif loop.time() - heard_at > SILENT_AFTER_S:
                         raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
@@ -126,7 +126,8 @@ class RedisEvents:
         await self._redis.aclose(close_connection_pool=True)
 
 
-def _decode(body: bytes) -> Announcement | None:
+def decode(body: bytes) -> Announcement | None:
+    """The announcement in a message; ``None`` if it is not one of ours."""
     try:
         return _wire.validate_json(body)
     except ValidationError:

@@ -32,10 +32,15 @@ class _OneLine(logging.Formatter):
         return f"{at.replace('+00:00', 'Z')} {record.levelname:<7} {process:<8} job={_job_id.get()} {text}"
 
 
+def line_formatter(process: str) -> logging.Formatter:
+    """What turns a record into one line."""
+    return _OneLine(process)
+
+
 def configure(process: str, level: str = "INFO") -> None:
     """Send every log message of this process to standard error, as lines that begin alike."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine(process))
+    handler.setFormatter(line_formatter(process))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, least in _QUIETER.items():
         logging.getLogger(name).setLevel(least)

@@ -4,6 +4,7 @@ Alembic and SQLAlchemy take half a second to import, so they are imported only w
 whether there is can be told from a file name and one row.
 """
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def is_current(url: str) -> bool:
     if not url.startswith(SQLITE) or not Path(path := url.removeprefix(SQLITE)).is_file():
         return False
     try:
-        with sqlite3.connect(path) as database:
+        with contextlib.closing(sqlite3.connect(path)) as database:
             rows = database.execute("SELECT version_num FROM alembic_version").fetchall()
     except sqlite3.Error:
         return False
@@ -26,8 +27,13 @@ def is_current(url: str) -> bool:
 
 
 def newest_revision() -> str:
-    """The revision of the last migration; their files are named ``<revision>_<what>.py``, in order."""
-    return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    """The revision of the last migration."""
+    return max(revisions())
+
+
+def revisions() -> set[str]:
+    """The revisions that this version knows; their files are named ``<revision>_<what>.py``, in order."""
+    return {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
 
 
 def migrate(url: str) -> None:
@@ -51,7 +57,7 @@ def migrate(url: str) -> None:
     try:
         with engine.begin() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-            if current is not None and current > newest_revision():
+            if current is not None and current not in revisions():
                 raise StartRefused(
                     f"The database {shown} was written by a newer version of this product (schema {current}). "
                     "Start that version, or point DATABASE_URL at another database."

@@ -92,6 +92,6 @@ class Engine(Worker):
                 await asyncio.shield(running)
             except asyncio.CancelledError:
                 if not running.done():
-                    self._runner.interrupt(UUID(job_id), Interruption.CANCEL)
+                    self._runner.interrupt(UUID(job_id), attempt, Interruption.CANCEL)
         if not running.result():
             raise RetryJob("handed back")  # arq then keeps the entry in the queue

@@ -41,28 +41,28 @@ class Interruption(enum.Enum):
 
     CANCEL = "cancel"
     """A person asked."""
+    TIMEOUT = "timeout"
+    """It took longer than its kind allows."""
     STOP = "stop"
     """The worker stops; the job goes back in the queue."""
     LOST = "lost"
     """This attempt is no longer ours; nothing it says counts."""
 
 
-class TimedOut(Exception):
-    """An attempt took longer than its kind allows."""
-
-
 @dataclass
 class _Run:
-    """A handler at work."""
+    """An attempt at work in this process."""
 
-    job: JobSnapshot
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    interruption: Interruption | None = None
-    handed_back: bool = False
+    why: Interruption | None = None
+    stopping: bool = False
 
-    @property
-    def stops_with_worker(self) -> bool:
-        return self.interruption is Interruption.STOP
+    def interrupt(self, why: Interruption) -> None:
+        """Have the handler told. A stop or a time limit does not replace a person's wish."""
+        self.stopping = self.stopping or why is Interruption.STOP
+        if self.why in (None, Interruption.TIMEOUT) or why is Interruption.LOST:
+            self.why = why
+        self.wake.set()
 
 
 class Runner:
@@ -81,70 +81,61 @@ class Runner:
         self._handlers = handlers
         self._settings = settings
         self._worker_id = worker_id
-        self._runs: dict[UUID, _Run] = {}
+        self._runs: dict[tuple[UUID, int], _Run] = {}
 
     @property
     def running(self) -> list[UUID]:
         """The jobs whose handlers run in this process now."""
-        return list(self._runs)
+        return list(dict.fromkeys(job_id for job_id, _ in self._runs))
 
-    def interrupt(self, job_id: UUID, why: Interruption) -> None:
-        """Tell the handler of this job to stop; nothing happens if it does not run here."""
-        run = self._runs.get(job_id)
-        if run is None or run.interruption is Interruption.LOST:
-            return
-        run.interruption = why
-        run.wake.set()
+    def interrupt(self, job_id: UUID, attempt: int, why: Interruption) -> None:
+        """Tell the handler of this attempt to stop; nothing happens if it does not run here."""
+        if run := self._runs.get((job_id, attempt)):
+            run.interrupt(why)
 
     def interrupt_all(self, why: Interruption) -> None:
-        for job_id in self.running:
-            self.interrupt(job_id, why)
+        for run in self._runs.values():
+            run.interrupt(why)
 
     async def run(self, job_id: UUID, attempt: int) -> bool:
-        """Run one attempt to its end and record it; whether the attempt is over, and not handed back.
+        """Run one attempt to its end and record it; whether it is over, and was not handed back.
 
         Never raises for what a handler does.
         """
         with about_job(job_id):
-            job = await self._insist(lambda: self._service.start(job_id, attempt, self._worker_id))
-            if job is None:
-                log.debug("Nobody wants attempt %d any more; skipped.", attempt)
-                return True
-            run = self._runs[job_id] = _Run(job)
+            # known before it starts, so that a cancel that comes meanwhile finds it
+            run = self._runs[job_id, attempt] = _Run()
             try:
-                await self._run(run)
+                job = await self._insist(lambda: self._service.start(job_id, attempt, self._worker_id))
+                if job is None:
+                    log.debug("Nobody wants attempt %d any more; skipped.", attempt)
+                    return True
+                return await self._run(job, run)
             finally:
-                del self._runs[job_id]
-            return not run.handed_back
+                del self._runs[job_id, attempt]
 
-    async def _run(self, run: _Run) -> None:
-        job = run.job
-        progress = Progress(job, self._service, lambda: self.interrupt(job.id, Interruption.LOST))
+    async def _run(self, job: JobSnapshot, run: _Run) -> bool:
         log.info("Started %s, attempt %d of %d.", job.kind, job.attempt, job.max_attempts)
+        progress = Progress(job, self._service, lambda: run.interrupt(Interruption.LOST))
         task = asyncio.create_task(self._call(job, progress), name=f"{job.kind}:{job.short_id}")
-        await _first_of(task, run.wake)
+        await _first_of(task, run.wake, timeout_s=self._timeout_s(job))
         if not task.done():
+            run.interrupt(Interruption.TIMEOUT)
             await self._interrupt_until_done(run, task, progress)
         await progress.flush()
-        if run.interruption is Interruption.LOST:
-            log.warning("This attempt was taken away from this worker; what it did is not recorded.")
-        elif not task.done():
-            await self._give_up(run, task)
-        else:
-            await self._record(run, task)
+        is_over = await self._record(job, run, task)
+        while not (task.done() or run.stopping):  # its slot stays taken for as long as its code runs
+            run.wake.clear()
+            await _first_of(task, run.wake)
+        return is_over
 
     async def _call(self, job: JobSnapshot, progress: Progress) -> Any:
         kind = self._kinds.get(job.kind)
-        params = kind.validate(job.params)
-        limit = asyncio.timeout(kind.timeout_s)
-        try:
-            async with limit:
-                result = await self._handlers[kind.name](params, progress)
-        except TimeoutError as exc:
-            if limit.expired():
-                raise TimedOut(f"It ran longer than {kind.timeout_s:g} seconds.") from exc
-            raise
+        result = await self._handlers[kind.name](kind.validate(job.params), progress)
         return _checked(result, self._settings.max_result_bytes)
+
+    def _timeout_s(self, job: JobSnapshot) -> float | None:
+        return next((kind.timeout_s for kind in self._kinds if kind.name == job.kind), None)
 
     async def _interrupt_until_done(self, run: _Run, task: asyncio.Task[Any], progress: Progress) -> None:
         """Cancel the handler, again and again, until it ends or its grace time is over."""
@@ -154,56 +145,34 @@ class Runner:
             progress.cancelled = True
             run.wake.clear()
             task.cancel()
-            left_s = began + self._grace_s(run) - loop.time()
+            grace_s = STOP_GRACE_S if run.stopping else self._settings.cancel_grace_s
+            left_s = began + grace_s - loop.time()
             if left_s <= 0:
+                log.warning("It did not stop within %.1f s.", grace_s)
                 return
             await _first_of(task, run.wake, timeout_s=min(TELL_AGAIN_S, left_s))
 
-    def _grace_s(self, run: _Run) -> float:
-        return STOP_GRACE_S if run.interruption is Interruption.STOP else self._settings.cancel_grace_s
-
-    async def _give_up(self, run: _Run, task: asyncio.Task[Any]) -> None:
-        """Record the end of a handler that does not stop, and keep its slot until it does."""
-        job = run.job
-        if run.interruption is Interruption.STOP:
-            log.warning("Did not stop within %.1f s; it ends with this worker.", STOP_GRACE_S)
-            await self._hand_back(run)
-            return
-        log.warning("Did not stop in time; its slot stays taken until its code ends.")
-        await self._insist(
-            lambda: self._service.end_cancelled(job.id, job.attempt, "Cancelled; it did not stop in time.")
-        )
-        while not (task.done() or run.stops_with_worker):
-            run.wake.clear()
-            await _first_of(task, run.wake)
-
-    async def _record(self, run: _Run, task: asyncio.Task[Any]) -> None:
-        job = run.job
-        if task.cancelled() and run.interruption is Interruption.CANCEL:
-            log.info("Cancelled.")
-            await self._insist(lambda: self._service.end_cancelled(job.id, job.attempt, "Cancelled while it ran."))
-        elif run.interruption is Interruption.STOP and (task.cancelled() or task.exception()):
+    async def _record(self, job: JobSnapshot, run: _Run, task: asyncio.Task[Any]) -> bool:
+        """Write down how the attempt ended; whether it is over, and was not handed back."""
+        returned = task.done() and not task.cancelled() and task.exception() is None
+        if run.why is Interruption.LOST:
+            log.warning("This attempt was taken away from this worker; what it did is not recorded.")
+        elif run.why is Interruption.TIMEOUT:
+            late = "" if task.done() else " and did not stop in time"
+            limit = f"It ran longer than {self._timeout_s(job):g} seconds{late}."
+            await self._record_failure(job, JobError(type="TimedOut", message=limit))
+        elif run.why is Interruption.STOP and not returned:
             log.info("Handed back.")
-            await self._hand_back(run)
-        elif task.cancelled():
-            error = JobError(type="CancelledError", message="The handler cancelled itself.")
-            await self._record_failure(job, error)
-        elif (exception := task.exception()) is None:
+            return await self._insist(lambda: self._service.hand_back(job.id, job.attempt)) is None
+        elif run.why is Interruption.CANCEL and not returned:
+            log.info("Cancelled.")
+            await self._insist(lambda: self._service.end_cancelled(job.id, job.attempt, _how_it_stopped(task)))
+        elif returned:
             log.info("Completed.")
             await self._insist(lambda: self._service.complete(job.id, job.attempt, task.result()))
-        elif run.interruption is Interruption.CANCEL:
-            log.warning("Cancelled; its clean-up failed: %s", exception)
-            await self._insist(
-                lambda: self._service.end_cancelled(
-                    job.id, job.attempt, f"Cancelled; its clean-up failed: {_shown(exception).message}"
-                )
-            )
         else:
-            await self._record_failure(job, _shown(exception))
-
-    async def _hand_back(self, run: _Run) -> None:
-        job = run.job
-        run.handed_back = await self._insist(lambda: self._service.hand_back(job.id, job.attempt)) is not None
+            await self._record_failure(job, _error(task))
+        return True
 
     async def _record_failure(self, job: JobSnapshot, error: JobError) -> None:
         retry_at = None
@@ -257,8 +226,19 @@ def _checked(result: Any, most_bytes: int) -> Any:
     return result
 
 
-def _shown(exception: BaseException) -> JobError:
-    """An exception as people see it, with the frames of our own runner left out."""
+def _how_it_stopped(task: asyncio.Task[Any]) -> str:
+    if not task.done():
+        return "Cancelled; it did not stop in time."
+    if task.cancelled():
+        return "Cancelled while it ran."
+    return f"Cancelled; its clean-up failed: {_error(task).message}"
+
+
+def _error(task: asyncio.Task[Any]) -> JobError:
+    """Why a handler ended without a result, as people see it, with the frames of our own runner left out."""
+    exception = None if task.cancelled() else task.exception()
+    if exception is None:
+        return JobError(type="CancelledError", message="The handler cancelled itself.")
     frames = traceback.TracebackException.from_exception(exception)
     frames.stack = traceback.StackSummary.from_list([frame for frame in frames.stack if frame.filename != __file__])
     return JobError(

@@ -79,7 +79,7 @@ class Upkeep:
         jobs = await self._service.store.get_many(self._runner.running)
         for job in jobs.values():
             if job.cancel_requested_at is not None:
-                self._runner.interrupt(job.id, Interruption.CANCEL)
+                self._runner.interrupt(job.id, job.attempt, Interruption.CANCEL)
 
     async def _promote(self) -> float | None:
         await self._service.promote_due()

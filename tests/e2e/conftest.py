@@ -7,7 +7,6 @@ must stay without console errors and without a request to another host.
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,8 +20,8 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
+from tests.support import ROOT, free_port, until
 
-ROOT = Path(__file__).parents[2]
 BUILD_AND_START_S = 180
 
 
@@ -56,23 +55,6 @@ class Product:
         await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}})
         await until(lambda: self.api.get("/api/queue"), lambda r: r.json()["counts"]["running"] == 0, within_s=20)
         await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}})
-
-
-async def until(look: Callable[[], Awaitable[Any]], is_right: Callable[[Any], bool], *, within_s: float = 15) -> Any:
-    """What ``look`` gives, once it is right; fails with what it saw last."""
-    ends_at = time.monotonic() + within_s
-    while True:
-        seen = await look()
-        if is_right(seen):
-            return seen
-        assert time.monotonic() < ends_at, f"still {seen!r} after {within_s} s"
-        await asyncio.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

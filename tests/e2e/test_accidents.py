@@ -6,7 +6,7 @@ import signal
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.conftest import until
+from tests.support import until
 
 
 @pytest.mark.timeout(60)

@@ -1,0 +1,108 @@
+"""The walls of the house: who may import whom, who may name what, and which versions really run."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import arq
+import pytest
+import redis
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("jobs", "worker", "jobs_app", "launcher")
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def tops(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("jobs", {"worker", "jobs_app", "launcher", "reflex", "fastapi", "granian"}),
+        ("worker", {"jobs_app", "launcher", "reflex", "fastapi", "sqlalchemy", "sqlmodel"}),
+        ("jobs_app", {"worker", "launcher", "arq", "sqlalchemy", "sqlmodel", "redis"}),
+        ("launcher", {"worker", "jobs_app"}),
+    ],
+)
+def test_imports_follow_the_arrows(package, forbidden):
+    wrong = {str(path.relative_to(ROOT)): tops(path) & forbidden for path in modules(package)}
+
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_arq_is_named_in_the_queue_and_the_worker_alone():
+    naming = {str(p.relative_to(ROOT)) for package in PACKAGES for p in modules(package) if "arq" in tops(p)}
+
+    assert naming == {"jobs/queue.py", "worker/engine.py"}
+
+
+def test_sql_is_written_in_the_store_alone():
+    naming = {str(p.relative_to(ROOT)) for p in modules("jobs") if tops(p) & {"sqlalchemy", "sqlmodel"}}
+    naming = {path for path in naming if "migrations" not in path}
+
+    assert naming == {"jobs/models.py", "jobs/database.py", "jobs/store.py", "jobs/schema.py"}
+
+
+def test_components_know_no_state_but_the_shapes_of_its_rows():
+    allowed = {"jobs_app.state.start", "jobs_app.state.start.KindChoice"}
+    wrong = {
+        name
+        for path in modules("jobs_app/components")
+        for name in imports(path)
+        if name.startswith(("jobs_app.state", "jobs_app.live", "jobs_app.runtime")) and name not in allowed
+    }
+
+    assert wrong == set()
+
+
+def test_handlers_know_neither_redis_nor_sql_nor_the_service():
+    allowed = {"jobs.kinds", "worker.progress"}
+    wrong = {
+        f"{path.name}: {name}"
+        for path in modules("worker/tasks")
+        if path.name != "__init__.py"
+        for name in imports(path)
+        if name.startswith(("jobs", "worker", "redis", "sql")) and not any(name.startswith(a) for a in allowed)
+    }
+
+    assert wrong == set()
+
+
+def test_nothing_reads_pickles():
+    naming = {str(p) for package in PACKAGES for p in modules(package) if "pickle" in tops(p)}
+
+    assert naming == set()
+
+
+def test_the_versions_that_run_are_the_pinned_ones():
+    pinned = dict(
+        line.split("==")
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line[:1].isalpha()
+        if ";" not in line
+    )
+
+    assert arq.VERSION == pinned["arq"] == "0.28.0"
+    assert redis.__version__ == pinned["redis"]
+    assert redis.__version__.startswith("7.")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_says_what_it_is_for(package):
+    silent = [str(p.relative_to(ROOT)) for p in modules(package) if not ast.get_docstring(ast.parse(p.read_text()))]
+
+    assert silent == []

@@ -1,0 +1,65 @@
+"""Kinds: found by being there, strict about their parameters, each with a handler."""
+
+import pytest
+
+from jobs.errors import InvalidInput, StartRefused
+from jobs.kinds import Catalogue, Kind, Params, catalogue
+from worker.tasks import handlers
+
+CONTRACT = {
+    "web_agent": {"start_url": "https://example.com", "goal": "", "steps": 10, "step_seconds": 1.0},
+    "noop": {},
+    "always_fails": {"message": "This job always fails."},
+    "flaky": {"failures": 2},
+    "slow": {"seconds": 30.0},
+    "stubborn": {"seconds": 30.0},
+    "noisy": {"lines": 1000},
+    "big_result": {"bytes": 2_000_000},
+}
+
+
+def test_the_kinds_of_the_contract_are_there_with_their_parameters():
+    assert {kind.name: kind.defaults for kind in catalogue()} == CONTRACT
+
+
+def test_all_but_the_web_agent_are_demos():
+    assert [kind.name for kind in catalogue() if kind.group != "demo"] == ["web_agent"]
+
+
+def test_every_kind_has_a_handler():
+    assert set(handlers(catalogue())) == set(CONTRACT)
+
+
+def test_a_kind_without_a_handler_stops_the_worker_with_the_file_to_write():
+    orphan = Kind(name="orphan", title="Orphan", description="", params=Params)
+
+    with pytest.raises(StartRefused, match=r"worker/tasks/orphan\.py must define"):
+        handlers(Catalogue([orphan]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "field"),
+    [
+        ("web_agent", {"steps": 0}, "params.steps"),
+        ("web_agent", {"steps": 101}, "params.steps"),
+        ("web_agent", {"steps": "10"}, "params.steps"),
+        ("web_agent", {"steps": True}, "params.steps"),
+        ("web_agent", {"steps": 1.5}, "params.steps"),
+        ("web_agent", {"step_seconds": 61}, "params.step_seconds"),
+        ("web_agent", {"stepz": 1}, "params.stepz"),
+        ("web_agent", {"goal": None}, "params.goal"),
+        ("noop", {"x": 1}, "params.x"),
+        ("noisy", {"lines": -1}, "params.lines"),
+    ],
+)
+def test_a_wrong_parameter_is_named(kind, params, field):
+    with pytest.raises(InvalidInput) as refusal:
+        catalogue().get(kind).validate(params)
+
+    assert [error.field for error in refusal.value.errors] == [field]
+
+
+def test_a_form_may_send_numbers_as_text():
+    params = catalogue().get("web_agent").validate({"steps": "7", "step_seconds": "0.5"}, lax=True)
+
+    assert (params.steps, params.step_seconds) == (7, 0.5)

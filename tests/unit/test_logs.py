@@ -1,0 +1,39 @@
+"""Log lines: one line a message, with level, process and the job's id."""
+
+import logging
+from uuid import uuid4
+
+from jobs.logs import about_job, line_formatter
+
+
+def formatted(record: logging.LogRecord) -> str:
+    return line_formatter("worker").format(record)
+
+
+def record_of(message: str, *, exc_info=None) -> logging.LogRecord:
+    return logging.LogRecord("x", logging.WARNING, __file__, 1, message, (), exc_info)
+
+
+def test_a_line_tells_time_level_process_job_and_message():
+    job_id = uuid4()
+
+    with about_job(job_id):
+        line = formatted(record_of("Started."))
+
+    time, level, process, job, message = line.split()
+    assert time.endswith("Z")
+    assert (level, process, job, message) == ("WARNING", "worker", f"job={job_id}", "Started.")
+
+
+def test_a_traceback_stays_on_its_line():
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError as exc:
+        line = formatted(record_of("It failed", exc_info=(type(exc), exc, exc.__traceback__)))
+
+    assert "\n" not in line
+    assert "ValueError: first" in line
+
+
+def test_lines_outside_a_job_say_so():
+    assert " job=- " in formatted(record_of("Ready."))

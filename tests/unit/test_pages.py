@@ -1,0 +1,306 @@
+"""What pages show and hold, without a browser: rows, forms, the board, mailboxes, and the state of a tab."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import reflex as rx
+from pydantic import Field
+
+from jobs.events import Feed
+from jobs.kinds import Kind, Params, catalogue
+from jobs.models import EventType, JobStatus
+from jobs.service import Submission
+from jobs.snapshot import Change, JobError, JobEvent, JobSnapshot
+from jobs_app import rows, runtime
+from jobs_app.board import MOST_HOT, Board
+from jobs_app.forms import form_fields, form_params
+from jobs_app.hub import MAILBOX_SIZE, Hub
+from jobs_app.runtime import Runtime
+from jobs_app.state.actions import Actions
+from jobs_app.state.board import PAGE_SIZE, BoardState
+from jobs_app.state.job_page import JobPage
+from jobs_app.state.start import StartForm
+from tests.support import until
+from tests.unit.test_job_life import BOOM, running, submitted
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def snapshot(**changes) -> JobSnapshot:
+    given = {
+        "id": uuid4(),
+        "kind": "noop",
+        "params": {},
+        "status": "running",
+        "progress": 0,
+        "message": "",
+        "attempt": 1,
+    }
+    given |= {"max_attempts": 1, "priority": 0, "created_at": NOW, "started_at": NOW, "version": 2}
+    return JobSnapshot(**given | changes)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 ms"), (0.012, "12 ms"), (0.999, "1.0 s"), (3.44, "3.4 s"), (125, "2 min 5 s"), (10_925, "3 h 2 min")],
+)
+def test_durations_are_shown_to_three_figures(seconds, shown):
+    assert rows.duration(NOW, NOW + timedelta(seconds=seconds)) == shown
+
+
+def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
+    assert rows.duration(NOW, None) == rows.duration(NOW, NOW - timedelta(seconds=1)) == ""
+
+
+async def test_attempts_are_told_from_the_timeline(service, store):
+    job = await running(service, max_attempts=3)
+    await service.fail(job.id, 1, BOOM, retry_at=NOW)
+    await service.promote_due()
+    await service.start(job.id, 2, "worker-2")
+    await service.complete(job.id, 2, None)
+
+    told = rows.attempts(await store.events(job.id))
+
+    assert [(a["number"], a["status"]) for a in told] == [(1, "failed"), (2, "completed")]
+    assert told[0]["message"] == "Attempt 1 failed: boom"
+
+
+def test_a_job_that_was_told_to_stop_is_shown_as_stopping_only_while_it_runs():
+    assert rows.hot(snapshot(cancel_requested_at=NOW))["cancelling"]
+    assert not rows.hot(snapshot(cancel_requested_at=NOW, status="cancelled"))["cancelling"]
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in catalogue()])
+def test_the_form_of_every_kind_gives_its_defaults_back(kind):
+    chosen = catalogue().get(kind)
+    fields = form_fields(chosen)
+
+    sent = form_params(fields, {field["name"]: field["default"] for field in fields})
+
+    assert chosen.validate(sent, lax=True).model_dump() == chosen.defaults
+
+
+def test_a_form_has_an_input_for_every_sort_of_parameter():
+    class Every(Params):
+        text: str
+        count: int = 3
+        share: float = 0.5
+        on: bool = True
+        tags: list[str] = Field([])
+
+    fields = form_fields(Kind(name="every", title="Every", description="", params=Every))
+
+    assert {f["name"]: f["input"] for f in fields} == {
+        "text": "text",
+        "count": "number",
+        "share": "number",
+        "on": "switch",
+        "tags": "json",
+    }
+    assert form_params(fields, {"text": "", "count": "4", "tags": '["a"]'}) == {
+        "text": "",
+        "count": "4",
+        "on": False,
+        "tags": ["a"],
+    }
+
+
+def test_a_running_job_keeps_its_place_and_a_new_one_takes_the_first_free_one():
+    board = Board(3)
+    first, second, third = (snapshot() for _ in range(3))
+    for job in (first, second):
+        board.apply(job)
+
+    board.apply(first.model_copy(update={"version": 3, "status": JobStatus.COMPLETED}))
+    board.apply(third)
+
+    assert [slot["id"] for slot in board.slots()] == [str(third.id), str(second.id), ""]
+
+
+def test_the_board_drops_what_is_not_newer():
+    board = Board(3)
+    job = snapshot(version=5, message="new")
+    board.apply(job)
+
+    board.apply(job.model_copy(update={"version": 4, "message": "old"}))
+
+    assert board.hot()[str(job.id)]["message"] == "new"
+
+
+def test_the_board_forgets_ended_jobs_but_never_running_ones():
+    board = Board(2)
+    held = snapshot()
+    board.apply(held)
+
+    for _ in range(MOST_HOT * 2):
+        board.apply(snapshot(status="completed"))
+
+    assert str(held.id) in board.hot()
+    assert len(board.hot()) <= MOST_HOT + 1
+
+
+def test_more_running_jobs_than_places_are_shown_all_the_same():
+    board = Board(2)
+    jobs = [snapshot() for _ in range(4)]
+    for job in jobs:
+        board.apply(job)
+    assert len(board.slots()) == 4
+
+    board.reset(jobs[:1])
+
+    assert [slot["id"] for slot in board.slots()] == [str(jobs[0].id), ""]
+
+
+def change_of(job: JobSnapshot) -> Change:
+    event = JobEvent(
+        version=job.version,
+        at=NOW,
+        type=EventType.PROGRESS,
+        status=job.status,
+        attempt=1,
+        progress=0,
+        message="",
+    )
+    return Change(job=job, event=event)
+
+
+@pytest.fixture
+async def hub(world):
+    hub = Hub(world.events, world.store)
+    task = asyncio.create_task(hub.run())
+    yield hub
+    task.cancel()
+
+
+async def up(hub: Hub) -> None:
+    async def feed() -> Feed:
+        return hub.feed
+
+    await until(feed, lambda seen: seen is Feed.UP)
+
+
+async def test_a_mailbox_takes_what_is_about_its_job(world, hub):
+    await up(hub)
+    mine, other = snapshot(), snapshot()
+
+    with hub.listen(mine.id) as mailbox:
+        await world.events.publish([change_of(other), change_of(mine)])
+
+        assert (await mailbox.get()).job.id == mine.id
+    assert hub.listeners == 0
+
+
+async def test_a_reader_that_falls_behind_is_told_to_read_the_store(world, hub):
+    await up(hub)
+    job = snapshot()
+
+    with hub.listen() as mailbox:
+        changes = [change_of(job.model_copy(update={"version": n})) for n in range(2, MAILBOX_SIZE + 12)]
+        await world.events.publish(changes)
+        await world.events.publish([change_of(job.model_copy(update={"version": 9999}))])
+        seen = [await mailbox.get()]
+        while not (isinstance(seen[-1], Change) and seen[-1].job.version == 9999):
+            seen.append(await mailbox.get())
+
+    assert seen[0] is Feed.UP
+    assert len(seen) < 100
+
+
+async def test_a_change_too_big_to_announce_is_read_from_the_store(world, hub, service):
+    await up(hub)
+    job = await running(service)
+
+    with hub.listen(job.id) as mailbox:
+        await service.complete(job.id, 1, "x" * 200_000)
+        change = await mailbox.get()
+        while change.event.version < 3:
+            change = await mailbox.get()
+
+    assert len(change.job.result) == 200_000
+    assert change.event.version == 3
+
+
+@pytest.fixture
+async def tab(world):
+    """The root state of a browser tab, on a runtime of twins."""
+    runtime.use(Runtime(world.service, Hub(world.events, world.store), world.registry, world.queue, world.config))
+    yield rx.State(_reflex_internal_init=True)
+    runtime.use(None)
+
+
+async def test_the_list_is_read_page_by_page(tab, service):
+    await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
+    board = await tab.get_state(BoardState)
+    await board._read()
+    first = [row["id"] for row in board.rows]
+
+    await board.next_page()
+    second = [row["id"] for row in board.rows]
+    await board.previous_page()
+
+    assert (len(first), len(second)) == (PAGE_SIZE, 3)
+    assert not set(first) & set(second)
+    assert [row["id"] for row in board.rows] == first
+
+
+async def test_a_search_that_cannot_be_done_says_why_and_shows_nothing(tab, service):
+    await submitted(service)
+    board = await tab.get_state(BoardState)
+    board.search = "a\x00"
+
+    await board._read()
+
+    assert board.rows == []
+    assert "NUL" in board.trouble
+
+
+async def test_the_form_starts_a_job_and_says_so(tab, store):
+    form = await tab.get_state(StartForm)
+    form.load()
+
+    toast = await form.submit({"start_url": "https://example.com", "goal": "", "steps": "2", "step_seconds": "0.5"})
+
+    [job] = (await store.page()).jobs
+    assert (job.params["steps"], job.params["step_seconds"]) == (2, 0.5)
+    assert job.short_id in str(toast)
+
+
+async def test_the_form_names_the_wrong_field_and_starts_nothing(tab, store):
+    form = await tab.get_state(StartForm)
+    form.load()
+
+    await form.submit({"start_url": "x", "goal": "", "steps": "ten", "step_seconds": "99"})
+
+    assert set(form.errors) == {"steps", "step_seconds"}
+    assert (await store.page()).jobs == []
+
+
+async def test_a_kind_that_a_client_invents_is_refused(tab):
+    form = await tab.get_state(StartForm)
+
+    form.choose("rm_rf")
+
+    assert form.kind == "web_agent"
+    assert "there is no kind 'rm_rf'" in form.trouble
+
+
+@pytest.mark.parametrize("job_id", ["", "abc", "x" * 10_000, str(UUID(int=1))])
+async def test_actions_on_a_job_that_is_not_there_end_in_a_sentence(tab, job_id):
+    actions = await tab.get_state(Actions)
+
+    for handler in (actions.cancel, actions.retry):
+        assert "There is no job" in str(await handler(job_id))
+
+
+async def test_the_page_of_a_job_shows_error_and_attempts(tab, service):
+    job = await running(service)
+    await service.fail(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None)
+    page = await tab.get_state(JobPage)
+
+    page._show(await service.store.get(job.id))
+
+    assert (page.error_type, page.error_message, page.traceback) == ("X", "y", "z")
+    assert page.row["live"]["status"] == "failed"
+    assert page.follow_command.startswith("curl -N ")

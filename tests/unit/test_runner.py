@@ -1,0 +1,432 @@
+"""One attempt from start to finish, with handlers made for each case."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from jobs.errors import Unavailable
+from jobs.kinds import Catalogue, Kind, Params
+from jobs.models import EventType, JobStatus
+from jobs.service import JobService, Submission
+from jobs.snapshot import JobSnapshot
+from tests.support import until
+from worker.progress import Progress
+from worker.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
+
+KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1, timeout_s=5.0)
+
+
+@dataclass
+class Bench:
+    """A runner with one kind, whose handler the test gives."""
+
+    service: JobService
+    runner: Runner
+    kinds: Catalogue
+
+    async def submit(self, **more: Any) -> JobSnapshot:
+        job, _ = await self.service.submit(Submission(kind="made", **more))
+        return job
+
+    async def run(self, job: JobSnapshot, attempt: int = 1) -> JobSnapshot:
+        await self.runner.run(job.id, attempt)
+        return await self.service.store.get(job.id)
+
+
+@pytest.fixture
+def bench(world) -> Callable[..., Bench]:
+    def make(handler: Callable[[Any, Progress], Awaitable[Any]], **kind: Any) -> Bench:
+        kinds = Catalogue([replace_kind(KIND, **kind)])
+        service = JobService(world.store, world.queue, world.events, kinds, world.config)
+        return Bench(service, Runner(service, kinds, {"made": handler}, world.config, "worker-1"), kinds)
+
+    return make
+
+
+def replace_kind(kind: Kind, **changes: Any) -> Kind:
+    given = {"name": kind.name, "title": kind.title, "description": "", "params": kind.params}
+    return Kind(**given | {"max_attempts": kind.max_attempts, "timeout_s": kind.timeout_s} | changes)
+
+
+async def test_what_a_handler_returns_is_the_result(bench):
+    async def handler(params, job):
+        return {"answer": 42}
+
+    at = bench(handler)
+
+    done = await at.run(await at.submit())
+
+    assert (done.status, done.result, done.worker) == (JobStatus.COMPLETED, {"answer": 42}, "worker-1")
+
+
+async def test_a_failure_is_kept_with_its_type_message_and_the_handlers_own_frames(bench):
+    async def handler(params, job):
+        raise LookupError("no such page")
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert failed.status is JobStatus.FAILED
+    assert (failed.error.type, failed.error.message) == ("LookupError", "no such page")
+    assert "test_runner.py" in failed.error.traceback
+    assert "worker/runner.py" not in failed.error.traceback
+
+
+async def test_a_failed_attempt_is_tried_again_until_none_is_left(bench):
+    async def handler(params, job):
+        raise RuntimeError(f"attempt {job.attempt}")
+
+    at = bench(handler)
+    job = await at.submit(max_attempts=3)
+
+    for attempt in (1, 2):
+        waiting = await at.run(job, attempt)
+        assert (waiting.status, waiting.attempt) == (JobStatus.SCHEDULED, attempt + 1)
+        await until(at.service.promote_due)
+    last = await at.run(job, 3)
+
+    assert (last.status, last.error.message) == (JobStatus.FAILED, "attempt 3")
+
+
+async def test_an_attempt_that_takes_too_long_is_ended_and_says_how_long_it_had(bench):
+    async def handler(params, job):
+        await asyncio.sleep(60)
+
+    at = bench(handler, timeout_s=0.05)
+
+    failed = await at.run(await at.submit())
+
+    assert (failed.error.type, failed.error.message) == ("TimedOut", "It ran longer than 0.05 seconds.")
+
+
+async def test_a_handler_that_swallows_its_time_limit_is_ended_all_the_same(bench):
+    async def handler(params, job):
+        while True:
+            try:
+                await asyncio.sleep(0.7)
+                return "too late"
+            except asyncio.CancelledError:
+                continue
+
+    at = bench(handler, timeout_s=0.05)
+
+    failed = await at.run(await at.submit())
+
+    assert failed.status is JobStatus.FAILED
+    assert failed.error.message == "It ran longer than 0.05 seconds and did not stop in time."
+
+
+async def test_a_cancel_that_comes_before_the_first_line_is_heard(bench):
+    async def handler(params, job):
+        await asyncio.sleep(60)
+
+    at = bench(handler)
+    job = await at.submit()
+    run = asyncio.create_task(at.run(job))
+    await asyncio.sleep(0)
+
+    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+
+    assert (await run).status is JobStatus.CANCELLED
+
+
+async def test_a_stop_does_not_undo_a_persons_cancel(bench):
+    async def handler(params, job):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+
+    at = bench(handler)
+    job = await at.submit()
+    run = asyncio.create_task(at.run(job))
+    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+
+    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt_all(Interruption.STOP)
+
+    assert (await run).status is JobStatus.CANCELLED
+
+
+async def test_a_handlers_own_time_out_is_told_as_its_own(bench):
+    async def handler(params, job):
+        raise TimeoutError("the page did not answer")
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert (failed.error.type, failed.error.message) == ("TimeoutError", "the page did not answer")
+
+
+async def test_a_cancelled_handler_may_clean_up(bench):
+    cleaned = asyncio.Event()
+
+    async def handler(params, job):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.set()
+
+    at = bench(handler)
+    job = await at.submit()
+    run = asyncio.create_task(at.run(job))
+    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+
+    await at.service.cancel(job.id)
+    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+
+    assert (await run).status is JobStatus.CANCELLED
+    assert cleaned.is_set()
+
+
+async def test_a_handler_that_swallows_a_cancel_is_told_again(bench):
+    told = 0
+
+    async def handler(params, job):
+        nonlocal told
+        while told < 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told += 1
+                assert job.cancelled
+        raise asyncio.CancelledError
+
+    at = bench(handler)
+    job = await at.submit()
+    run = asyncio.create_task(at.run(job))
+    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+
+    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+
+    assert (await run).status is JobStatus.CANCELLED
+    assert told == 2
+
+
+async def test_a_handler_that_does_not_stop_in_time_is_cancelled_and_keeps_its_slot_until_it_ends(bench):
+    may_end = asyncio.Event()
+
+    async def handler(params, job):
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                continue
+        return "late"
+
+    at = bench(handler)
+    job = await at.submit()
+    run = asyncio.create_task(at.run(job))
+    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+
+    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    given_up = await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.CANCELLED)
+
+    assert "did not stop in time" in given_up.message
+    assert at.runner.running == [job.id]
+    may_end.set()
+    assert (await run).version == given_up.version
+    assert at.runner.running == []
+
+
+async def test_a_failing_clean_up_is_told_but_the_job_is_cancelled(bench):
+    async def handler(params, job):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise OSError("browser would not close") from None
+
+    at = bench(handler)
+    job = await at.submit()
+    run = asyncio.create_task(at.run(job))
+    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+
+    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+
+    ended = await run
+    assert ended.status is JobStatus.CANCELLED
+    assert "browser would not close" in ended.message
+
+
+async def test_a_stopping_worker_hands_its_job_back_without_costing_an_attempt(bench):
+    async def handler(params, job):
+        await asyncio.sleep(60)
+
+    at = bench(handler)
+    job = await at.submit()
+    run = asyncio.create_task(at.run(job))
+    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+
+    at.runner.interrupt_all(Interruption.STOP)
+
+    back = await run
+    assert (back.status, back.attempt) == (JobStatus.QUEUED, 1)
+
+
+async def test_an_attempt_that_was_taken_away_is_interrupted_and_leaves_no_trace(bench):
+    taken = asyncio.Event()
+    interrupted = asyncio.Event()
+
+    async def handler(params, job):
+        await taken.wait()
+        await job.step("Writing to a job that is no longer mine")
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            interrupted.set()
+            raise
+
+    at = bench(handler)
+    job = await at.submit(max_attempts=2)
+    run = asyncio.create_task(at.run(job))
+    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+
+    await at.service.take_from_lost_workers({"worker-1"})
+    taken.set()
+
+    after = await run
+    assert interrupted.is_set()
+    assert (after.status, after.attempt, after.message) == (JobStatus.QUEUED, 2, "Queued again: worker lost.")
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [(object(), "is a object, which JSON does not have"), (float("nan"), "not a number"), ("\ud800", "surrogate")],
+)
+async def test_a_result_that_json_cannot_hold_fails_with_the_reason(bench, result, why):
+    async def handler(params, job):
+        return {"inner": result}
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert failed.status is JobStatus.FAILED
+    assert why in failed.error.message
+    assert "result.inner" in failed.error.message
+
+
+async def test_a_result_that_is_too_large_fails_with_what_to_do(bench, world):
+    async def handler(params, job):
+        return "x" * (world.config.max_result_bytes + 1)
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert "JOBS_MAX_RESULT_BYTES" in failed.error.message
+
+
+async def test_an_attempt_that_nobody_wants_any_more_does_not_run(bench):
+    ran = False
+
+    async def handler(params, job):
+        nonlocal ran
+        ran = True
+
+    at = bench(handler)
+    job = await at.submit()
+    await at.service.cancel(job.id)
+
+    await at.run(job)
+
+    assert not ran
+
+
+async def test_steps_and_log_lines_are_all_kept_in_order(bench):
+    async def handler(params, job):
+        for n in range(300):
+            await job.log(f"line {n}", level="debug")
+            if n % 100 == 0:
+                await job.step(f"step {n}", n, 300)
+
+    at = bench(handler)
+    job = await at.submit()
+
+    await at.run(job)
+
+    events = await at.service.store.events(job.id)
+    assert [e.message for e in events if e.type is EventType.LOG] == [f"line {n}" for n in range(300)]
+    assert [e.message for e in events if e.type is EventType.PROGRESS] == ["step 0", "step 100", "step 200"]
+    assert events[-1].status is JobStatus.COMPLETED
+
+
+async def test_progress_that_is_too_fast_is_merged_and_the_newest_wins(bench):
+    async def handler(params, job):
+        for n in range(1000):
+            await job.progress(n, 1000, f"page {n}")
+            if n % 100 == 0:
+                await asyncio.sleep(0)
+
+    at = bench(handler)
+    job = await at.submit()
+
+    await at.run(job)
+
+    told = [e.message for e in await at.service.store.events(job.id) if e.type is EventType.PROGRESS]
+    assert told[-1] == "page 999"
+    assert len(told) < 20
+
+
+@pytest.mark.parametrize(("done", "total"), [(-1, 10), (11, 10), (0, 0)])
+async def test_progress_that_is_no_part_of_a_whole_is_refused(bench, done, total):
+    async def handler(params, job):
+        await job.progress(done, total)
+
+    at = bench(handler)
+
+    assert (await at.run(await at.submit())).error.type == "ValueError"
+
+
+async def test_text_that_databases_refuse_is_made_storable(bench):
+    async def handler(params, job):
+        await job.log("a\x00b\ud800c")
+
+    at = bench(handler)
+    job = await at.submit()
+
+    assert (await at.run(job)).status is JobStatus.COMPLETED
+    assert "a�b?c" in [e.message for e in await at.service.store.events(job.id)]
+
+
+async def test_nothing_a_handler_said_is_lost_while_the_database_is_away(bench, world):
+    away = asyncio.Event()
+
+    class Flickering(type(world.store)):
+        async def add_notes(self, *args):
+            if away.is_set():
+                away.clear()
+                raise Unavailable("The database is away.")
+            return await super().add_notes(*args)
+
+    world.store.__class__ = Flickering
+
+    async def handler(params, job):
+        away.set()
+        for n in range(5):
+            await job.log(f"line {n}")
+
+    at = bench(handler)
+    job = await at.submit()
+
+    assert (await at.run(job)).status is JobStatus.COMPLETED
+    assert not away.is_set(), "the outage was really met"
+    events = await world.store.events(job.id)
+    assert [e.message for e in events if e.type is EventType.LOG] == [f"line {n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("attempt", range(1, 40))
+def test_pauses_double_up_to_a_bound_and_spread_downwards(attempt):
+    longest = min(1.0 * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+
+    found = {pause_s(attempt, 1.0) for _ in range(50)}
+
+    assert all(longest / 2 <= pause <= longest for pause in found)
+    assert len(found) > 1

@@ -1,0 +1,251 @@
+"""Submitting, cancelling, retrying, deleting, one by one and in bulk; and what happens while Redis is away."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from jobs.errors import InvalidInput, JobNotFound, WrongStatus
+from jobs.models import JobStatus, utc_now
+from jobs.service import Submission
+from jobs.snapshot import Deleted, JobError
+from jobs.store import JobFilter
+from tests.unit.test_job_life import running, submitted
+
+
+async def test_a_submitted_job_is_committed_then_queued_then_announced(service, world):
+    job = await submitted(service)
+
+    assert world.queue.in_order() == [f"{job.id}:1"]
+    assert [change.job.id for change in world.events.published] == [job.id]
+
+
+async def test_parameters_are_kept_with_their_defaults(service):
+    job, _ = await service.submit(Submission(kind="web_agent", params={"steps": 3}))
+
+    assert job.params == {"start_url": "https://example.com", "goal": "", "steps": 3, "step_seconds": 1.0}
+
+
+async def test_an_unknown_kind_is_refused_with_the_closest_name_and_nothing_is_stored(service, store):
+    with pytest.raises(InvalidInput, match="Did you mean 'web_agent'") as refusal:
+        await service.submit(Submission(kind="web_agnt"))
+
+    assert refusal.value.errors[0].field == "kind"
+    assert (await store.page()).jobs == []
+
+
+async def test_parameters_that_take_too_much_room_are_refused(service, store):
+    with pytest.raises(InvalidInput) as refusal:
+        await service.submit(Submission(kind="always_fails", params={"message": "x" * 2_000_000}))
+
+    assert refusal.value.errors[0].field.startswith("params")
+    assert (await store.page()).jobs == []
+
+
+async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(service, world):
+    job = await submitted(service, delay_s=3600)
+    soon = await submitted(service, delay_s=0.01)
+
+    assert (job.status, soon.status) == (JobStatus.SCHEDULED, JobStatus.SCHEDULED)
+    assert world.queue.in_order() == []
+
+    while not await service.promote_due():
+        pass
+
+    assert world.queue.in_order() == [f"{soon.id}:1"]
+    assert (await world.store.get(job.id)).status is JobStatus.SCHEDULED
+
+
+async def test_a_time_that_has_passed_means_now(service):
+    job = await submitted(service, scheduled_for=utc_now() - timedelta(days=1))
+
+    assert job.status is JobStatus.QUEUED
+
+
+async def test_delay_and_time_together_are_refused(service):
+    with pytest.raises(InvalidInput, match="choose one"):
+        await submitted(service, delay_s=1, scheduled_for=utc_now())
+
+
+async def test_the_same_idempotency_key_gives_the_same_job_again(service, world):
+    first, made = await service.submit(Submission(kind="noop"), idempotency_key="order-17")
+    second, made_again = await service.submit(Submission(kind="noop"), idempotency_key="order-17")
+
+    assert (made, made_again) == (True, False)
+    assert first.id == second.id
+    assert len(world.events.published) == 1
+
+
+async def test_a_batch_is_made_whole_or_not_at_all(service, store):
+    with pytest.raises(InvalidInput) as refusal:
+        await service.submit_many([Submission(kind="noop"), Submission(kind="slow", params={"seconds": -1})])
+
+    assert [error.field for error in refusal.value.errors] == ["jobs.1.params.seconds"]
+    assert (await store.page()).jobs == []
+
+
+async def test_a_batch_keeps_its_order(service, world):
+    jobs = await service.submit_many([Submission(kind="noop") for _ in range(50)])
+
+    assert world.queue.in_order() == [f"{job.id}:1" for job in jobs]
+    assert [job.id for job in (await world.store.page()).jobs] == [job.id for job in reversed(jobs)]
+
+
+async def test_a_queued_job_that_is_cancelled_leaves_the_queue_at_once(service, world):
+    job = await submitted(service)
+
+    cancelled = await service.cancel(job.id)
+
+    assert cancelled.status is JobStatus.CANCELLED
+    assert world.queue.in_order() == []
+    assert await service.start(job.id, 1, "worker-1") is None
+
+
+async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service):
+    job = await submitted(service, delay_s=0.01)
+
+    await service.cancel(job.id)
+
+    assert await service.promote_due() == 0
+
+
+async def test_a_running_job_that_is_cancelled_is_told_to_stop(service, world):
+    job = await running(service)
+
+    told = await service.cancel(job.id)
+
+    assert (told.status, told.cancel_requested_at is not None) == (JobStatus.RUNNING, True)
+    assert world.queue.told_to_stop == [f"{job.id}:1"]
+
+
+async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, world):
+    job = await running(service)
+    first = await service.cancel(job.id)
+
+    second = await service.cancel(job.id)
+
+    assert second.version == first.version
+    assert len(world.queue.told_to_stop) == 2
+
+
+async def test_a_finished_job_cannot_be_cancelled(service):
+    job = await running(service)
+    await service.complete(job.id, 1, None)
+
+    with pytest.raises(WrongStatus, match=f"Job {job.short_id} has already completed"):
+        await service.cancel(job.id)
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry", "delete"])
+async def test_an_unknown_job_is_said_to_be_unknown(service, action):
+    with pytest.raises(JobNotFound):
+        await getattr(service, action)(uuid4())
+
+
+async def test_only_failed_and_cancelled_jobs_are_retried(service):
+    job = await running(service)
+
+    with pytest.raises(WrongStatus, match="is running; only failed or cancelled"):
+        await service.retry(job.id)
+
+
+async def test_a_cancelled_job_that_is_retried_is_not_hit_by_the_old_cancel(service, store):
+    job = await submitted(service)
+    await service.cancel(job.id)
+
+    await service.retry(job.id)
+    again = await service.start(job.id, 2, "worker-1")
+
+    assert again.cancel_requested_at is None
+
+
+async def test_a_deleted_job_is_gone_with_its_timeline(service, store, world):
+    job = await submitted(service)
+
+    await service.delete(job.id)
+
+    with pytest.raises(JobNotFound):
+        await store.events(job.id)
+    assert world.queue.in_order() == []
+    assert world.events.published[-1] == Deleted(deleted=job.id)
+
+
+async def test_a_running_job_cannot_be_deleted(service):
+    job = await running(service)
+
+    with pytest.raises(WrongStatus, match="cancel it first"):
+        await service.delete(job.id)
+
+
+async def test_a_bulk_action_does_what_it_can_and_says_why_it_left_the_rest(service, store):
+    waiting, busy = await submitted(service), await running(service)
+    unknown = uuid4()
+
+    outcome = await service.bulk("delete", ids=[waiting.id, busy.id, unknown])
+
+    assert (outcome.matched, outcome.done) == (3, 1)
+    reasons = {skipped.id: skipped.reason for skipped in outcome.skipped}
+    assert "cancel it first" in reasons[busy.id]
+    assert "There is no job" in reasons[unknown]
+
+
+async def test_a_dry_run_counts_and_changes_nothing(service, store):
+    jobs = [await submitted(service) for _ in range(3)]
+    busy = await running(service)
+
+    outcome = await service.bulk("delete", job_filter=JobFilter(), dry_run=True)
+
+    assert (outcome.matched, outcome.done, [s.id for s in outcome.skipped]) == (4, 3, [busy.id])
+    assert await store.count(JobFilter()) == len(jobs) + 1
+
+
+async def test_a_bulk_action_over_a_filter_reaches_every_match(service, store):
+    await service.submit_many([Submission(kind="noop") for _ in range(700)])
+    other, _ = await service.submit(Submission(kind="slow"))
+
+    outcome = await service.bulk("cancel", job_filter=JobFilter(kinds=("noop",)))
+
+    assert outcome.done == 700
+    assert (await store.get(other.id)).status is JobStatus.QUEUED
+
+
+async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is_back(service, store, world):
+    world.queue.away = True
+    job = await submitted(service)
+    assert (await store.get(job.id)).status is JobStatus.QUEUED
+
+    world.queue.away = False
+    found = await service.requeue_missing()
+
+    assert found == 1
+    assert world.queue.in_order() == [f"{job.id}:1"]
+
+
+async def test_an_emptied_redis_gets_every_queued_job_back_and_nothing_else(service, world):
+    jobs = await service.submit_many([Submission(kind="noop") for _ in range(600)])
+    await service.start(jobs[0].id, 1, "worker-1")
+    await service.cancel(jobs[1].id)
+    world.queue.entries.clear()
+
+    found = await service.requeue_missing()
+
+    assert found == 598
+    assert len(world.queue.entries) == 598
+    assert await service.requeue_missing() == 0
+
+
+async def test_a_job_ends_even_when_nobody_can_be_told(service, store, world):
+    job = await running(service)
+    world.queue.away = True
+
+    await service.fail(job.id, 1, JobError(type="X", message="y"), retry_at=None)
+    await service.retry(job.id)
+
+    assert (await store.get(job.id)).status is JobStatus.QUEUED
+
+
+async def test_a_lost_worker_is_noticed_by_name_only(service, store):
+    mine = await running(service)
+
+    assert await service.take_from_lost_workers({"worker-2"}) == 0
+    assert (await store.get(mine.id)).status is JobStatus.RUNNING

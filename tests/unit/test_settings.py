@@ -1,0 +1,90 @@
+"""Settings: what is allowed, and the one sentence that says what is not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import StartRefused
+from jobs.settings import Settings, read_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch):
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(field.alias, raising=False)
+
+
+def test_nothing_has_to_be_set():
+    config = read_settings(_env_file=None)
+
+    assert (config.host, config.port, config.concurrency) == ("127.0.0.1", 8000, 5)
+    assert config.resolved_database_url.endswith("/.data/jobs.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PORT", "abc", "a whole number from 1 to 65535"),
+        ("PORT", "70000", "a whole number from 1 to 65535"),
+        ("PORT", "0", "a whole number from 1 to 65535"),
+        ("JOBS_CONCURRENCY", "0", "a whole number from 1 to 1000"),
+        ("JOBS_CONCURRENCY", "-1", "a whole number from 1 to 1000"),
+        ("JOBS_RETRY_BASE_S", "nan", "a number of seconds"),
+        ("JOBS_ALLOWED_ORIGINS", "jobs.example.com", "a comma-separated list of origins"),
+        ("JOBS_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_it_holds_and_what_is_allowed(monkeypatch, name, value, allowed):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(StartRefused) as refusal:
+        read_settings(_env_file=None)
+
+    assert refusal.value.message.startswith(f"{name} is '{value}', but it must be {allowed}")
+    assert "\n" not in refusal.value.message
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "DATABASE_URL"])
+def test_addresses_that_may_hold_a_password_are_not_repeated(monkeypatch, name):
+    monkeypatch.setenv(name, "ftp://user:hunter2@host")
+
+    with pytest.raises(StartRefused) as refusal:
+        read_settings(_env_file=None)
+
+    assert name in refusal.value.message
+    assert "hunter2" not in refusal.value.message
+
+
+def test_an_empty_value_means_unset(monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "")
+
+    assert read_settings(_env_file=None).redis_url is None
+
+
+def test_a_file_named_env_is_read_and_the_environment_wins(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("PORT=9001\nJOBS_CONCURRENCY=7\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "9002")
+
+    config = read_settings()
+
+    assert (config.port, config.concurrency) == (9002, 7)
+
+
+def test_origins_are_a_list_without_trailing_slashes(monkeypatch):
+    monkeypatch.setenv("JOBS_ALLOWED_ORIGINS", "https://a.example/, http://b.example:81")
+
+    assert read_settings(_env_file=None).allowed_origins == ("https://a.example", "http://b.example:81")
+
+
+@pytest.mark.parametrize("document", ["README.md", ".env.example"])
+def test_every_setting_is_documented_and_nothing_else(document):
+    text = (ROOT / document).read_text()
+    names = {field.alias for field in Settings.model_fields.values()}
+
+    listed = set(re.findall(r"^(?:\| `|# )([A-Z][A-Z_]+)(?:`|=)", text, re.MULTILINE))
+
+    assert listed == names

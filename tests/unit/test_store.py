@@ -1,0 +1,173 @@
+"""Lists, pages, filters, timelines and files, read back as they were written."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from jobs.errors import InvalidInput, JobNotFound
+from jobs.models import EventType, JobStatus
+from jobs.store import SORTS, JobFilter, NewJob, Note
+from tests.unit.test_job_life import running, submitted
+
+
+async def many(store, count, **more):
+    changes, _ = await store.insert(
+        [NewJob(kind="noop", params={}, max_attempts=1, priority=n % 3, **more) for n in range(count)]
+    )
+    return [change.job for change in changes]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_pages_show_every_job_once_in_every_order(store, sort):
+    jobs = await many(store, 25)
+
+    seen, cursor = [], None
+    while True:
+        page = await store.page(sort=sort, limit=4, cursor=cursor)
+        seen += page.jobs
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    field = sort.removeprefix("-")
+    keys = [(getattr(job, field), job.id) for job in seen]
+    assert keys == sorted(keys, reverse=sort.startswith("-"))
+    assert {job.id for job in seen} == {job.id for job in jobs}
+    assert len(seen) == 25
+
+
+async def test_new_jobs_do_not_shift_the_pages_that_follow(store):
+    first = await many(store, 6)
+    page = await store.page(limit=3)
+    await many(store, 5)
+
+    following = await store.page(limit=3, cursor=page.next_cursor)
+
+    assert [job.id for job in page.jobs + following.jobs] == [job.id for job in reversed(first)]
+
+
+@pytest.mark.parametrize("cursor", ["", "abc", "e30=", "WyItY3JlYXRlZF9hdCIsIDEsIDJd", "é", "\x00"])
+async def test_a_cursor_from_elsewhere_is_refused(store, cursor):
+    with pytest.raises(InvalidInput) as refusal:
+        await store.page(cursor=cursor)
+
+    assert refusal.value.errors[0].field == "cursor"
+
+
+async def test_a_cursor_of_another_order_is_refused(store):
+    await many(store, 3)
+    cursor = (await store.page(limit=1, sort="priority")).next_cursor
+
+    with pytest.raises(InvalidInput, match="made for the order 'priority'"):
+        await store.page(cursor=cursor)
+
+
+async def test_filters_narrow_by_status_kind_time_and_words(store, service):
+    old, slow = await submitted(service), None
+    slow = (await store.insert([NewJob(kind="slow", params={"note": "Über den Wolken"}, max_attempts=1)]))[0][0].job
+    busy = await running(service)
+
+    async def found(**parts):
+        return {job.id for job in (await store.page(JobFilter(**parts))).jobs}
+
+    assert await found(statuses=(JobStatus.RUNNING,)) == {busy.id}
+    assert await found(statuses=(JobStatus.RUNNING, JobStatus.QUEUED)) == {old.id, slow.id, busy.id}
+    assert await found(kinds=("slow",)) == {slow.id}
+    assert await found(text="wolken") == {slow.id}
+    assert await found(text="slow den") == {slow.id}
+    assert await found(text=str(busy.id)[:13]) == {busy.id}
+    assert await found(text="100%") == set()
+    assert await found(created_after=old.created_at) == {slow.id, busy.id}
+    assert await found(created_before=slow.created_at) == {old.id}
+    assert await found(created_before=old.created_at - timedelta(days=1)) == set()
+
+
+async def test_a_brief_page_leaves_out_what_may_be_large(store, service):
+    job = await running(service)
+    await service.complete(job.id, 1, "x" * 1000)
+
+    [brief] = (await store.page(brief=True)).jobs
+    [whole] = (await store.page()).jobs
+
+    assert (brief.params, brief.result) == ({}, None)
+    assert len(whole.result) == 1000
+
+
+async def test_counts_name_every_status(store, service):
+    await submitted(service)
+    await running(service)
+
+    counts = await store.counts()
+
+    assert counts == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.RUNNING: 1}
+
+
+async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, service):
+    job = await running(service)
+
+    changes = await store.add_notes(
+        job.id,
+        1,
+        [
+            Note(EventType.PROGRESS, message="Opening", progress=10.0),
+            Note(EventType.LOG, log_message="a line", data={"level": "info"}),
+            Note(EventType.PROGRESS, progress=20.0),
+        ],
+    )
+
+    assert [change.job.version for change in changes] == [3, 4, 5]
+    assert [change.event.message for change in changes] == ["Opening", "a line", "Opening"]
+    assert (changes[-1].job.message, changes[-1].job.progress) == ("Opening", 20)
+
+
+async def test_a_timeline_is_read_from_either_end_and_by_type(store, service):
+    job = await running(service)
+    await store.add_notes(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(10)])
+
+    assert [e.version for e in await store.events(job.id, after=3, limit=2)] == [4, 5]
+    assert [e.version for e in await store.events(job.id, limit=2, newest=True)] == [11, 12]
+    assert [e.version for e in await store.events(job.id, types=[EventType.STATUS])] == [1, 2]
+    assert await store.events(job.id, after=99) == []
+
+
+async def test_the_timeline_of_an_unknown_job_is_no_empty_list(store):
+    with pytest.raises(JobNotFound):
+        await store.events(uuid4())
+
+
+async def test_an_artifact_is_kept_whole_and_deleted_with_its_job(store, service):
+    job = await running(service)
+    note = Note(
+        EventType.ARTIFACT, log_message="a.bin", data={"name": "a.bin", "media_type": "x/y"}, content=b"\x00\xff"
+    )
+    await store.add_notes(job.id, 1, [note])
+    [artifact] = await store.artifacts(job.id)
+
+    assert (artifact.name, artifact.media_type, artifact.size_bytes) == ("a.bin", "x/y", 2)
+    assert (await store.artifact_content(job.id, artifact.id))[1] == b"\x00\xff"
+
+    await service.complete(job.id, 1, None)
+    await service.delete(job.id)
+
+    assert await store.artifacts(job.id) == []
+    assert await store.artifact_content(job.id, artifact.id) is None
+
+
+async def test_the_oldest_queued_job_tells_how_long_the_queue_is(store, service):
+    assert await store.oldest_queued_at() is None
+    first = await submitted(service)
+    await submitted(service)
+
+    assert await store.oldest_queued_at() == first.queued_at
+
+
+async def test_a_freed_idempotency_key_may_be_used_again(store):
+    new = NewJob(kind="noop", params={}, max_attempts=1)
+    [first], _ = await store.insert([new], idempotency_key="k")
+    await store.delete(first.job.id)
+
+    [second], made = await store.insert([new], idempotency_key="k")
+
+    assert made
+    assert second.job.id != first.job.id
