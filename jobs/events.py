@@ -105,7 +105,9 @@ class RedisEvents:
         loop = asyncio.get_running_loop()
         try:
             async with redis.pubsub() as pubsub:
-                await asyncio.wait_for(pubsub.subscribe(CHANNEL), SILENT_AFTER_S)
+                # not wait_for, which in Python 3.11 may swallow a cancel that comes as the call returns
+                async with asyncio.timeout(SILENT_AFTER_S):
+                    await pubsub.subscribe(CHANNEL)
                 heard_at = loop.time()
                 while True:
                     message = await pubsub.get_message(timeout=PING_AFTER_S)

@@ -57,13 +57,13 @@ class JobQueue:
     async def enqueue(self, jobs: Sequence[JobSnapshot]) -> None:
         """Put jobs in the queue, all or none. One that is in it already keeps its place or moves to its new one.
 
-        Order: higher priority first, then who was queued first, then the order given.
+        Order: higher priority first, then who was queued first.
         """
         if not jobs:
             return
         async with self.redis.pipeline(transaction=True) as pipe:
-            for place, job in enumerate(jobs):
-                queued_ms = (job.queued_at or job.created_at).timestamp() * 1000 + place / 1000
+            for job in jobs:
+                queued_ms = (job.queued_at or job.created_at).timestamp() * 1000
                 name = entry_id(job.id, job.attempt)
                 body = serialize_job(
                     ENTRY_POINT,

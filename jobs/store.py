@@ -575,6 +575,7 @@ def _insert(db: Connection, jobs: Sequence[NewJob], idempotency_key: str | None)
     rows = []
     for place, new in enumerate(jobs):
         later = new.scheduled_for is not None and new.scheduled_for > now
+        at = now + timedelta(microseconds=place)  # apart, so that a batch keeps its order everywhere
         rows.append(
             {
                 "id": uuid4(),
@@ -586,10 +587,9 @@ def _insert(db: Connection, jobs: Sequence[NewJob], idempotency_key: str | None)
                 "attempt": 1,
                 "max_attempts": new.max_attempts,
                 "priority": new.priority,
-                # a microsecond apart, so that a batch keeps its order in every list
-                "created_at": now + timedelta(microseconds=place),
+                "created_at": at,
                 "scheduled_for": new.scheduled_for,
-                "queued_at": None if later else now,
+                "queued_at": None if later else at,
                 "version": 1,
                 "idempotency_key": idempotency_key,
             }

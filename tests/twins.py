@@ -16,14 +16,14 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self.away = False
-        self.entries: dict[str, tuple[float, float, int]] = {}
+        self.entries: dict[str, tuple[float, float]] = {}
         self.told_to_stop: list[str] = []
 
     async def enqueue(self, jobs: Sequence[JobSnapshot]) -> None:
         self._check()
-        for place, job in enumerate(jobs):
+        for job in jobs:
             since = (job.queued_at or job.created_at).timestamp()
-            self.entries[entry_id(job.id, job.attempt)] = (-job.priority, since, place)
+            self.entries[entry_id(job.id, job.attempt)] = (-job.priority, since)
 
     async def remove(self, job_id: UUID, attempt: int) -> None:
         self._check()

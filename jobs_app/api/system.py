@@ -79,15 +79,15 @@ async def workers() -> list[WorkerInfo]:
         raise Unavailable("Redis does not answer, so the workers are not known right now.") from exc
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"])
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz")
 async def healthz() -> dict[str, str]:
     """200 as long as this process serves."""
     return {"status": "ok"}
 
 
-@router.api_route(
-    "/readyz", methods=["GET", "HEAD"], responses={503: {"description": "Something is missing; the reply says what."}}
-)
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz", responses={503: {"description": "Something is missing; the reply says what."}})
 async def readyz() -> JSONResponse:
     """200 when jobs can be submitted and run; 503 with what is missing."""
     redis, database, workers_ok = await asyncio.gather(_redis_ok(), _database_ok(), _workers_ok())

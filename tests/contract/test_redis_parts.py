@@ -1,0 +1,257 @@
+"""Queue, announcements and registry: one suite on the twins and on the real thing, so that the twins stay honest."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from jobs.events import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
+from jobs.models import EventType, utc_now
+from jobs.queue import QUEUE_NAME, JobQueue
+from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
+from jobs.workers import WORKERS_KEY, WorkerInfo, WorkerRegistry, WorkerState
+from tests.support import until
+from tests.twins import MemoryEvents, MemoryQueue, MemoryRegistry
+
+
+class RealQueue(JobQueue):
+    """The real queue, and what is in it in order."""
+
+    async def entries_in_order(self) -> list[str]:
+        return [name.decode() for name in await self.redis.zrange(QUEUE_NAME, 0, -1)]
+
+
+class TwinQueue(MemoryQueue):
+    async def entries_in_order(self) -> list[str]:
+        return self.in_order()
+
+
+@pytest.fixture(params=["twin", "real"])
+async def queue(request) -> AsyncIterator[RealQueue | TwinQueue]:
+    made = TwinQueue() if request.param == "twin" else RealQueue(request.getfixturevalue("redis_server").url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=["twin", "real"])
+async def events(request) -> AsyncIterator[RedisEvents | MemoryEvents]:
+    made = MemoryEvents() if request.param == "twin" else RedisEvents(request.getfixturevalue("redis_server").url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=["twin", "real"])
+async def registry(request) -> AsyncIterator[WorkerRegistry | MemoryRegistry]:
+    made = MemoryRegistry() if request.param == "twin" else WorkerRegistry(request.getfixturevalue("redis_server").url)
+    yield made
+    await made.close()
+
+
+def queued(**changes) -> JobSnapshot:
+    given = {"id": uuid4(), "kind": "noop", "params": {}, "status": "queued", "progress": 0, "message": ""}
+    given |= {"attempt": 1, "max_attempts": 1, "priority": 0, "version": 1}
+    return JobSnapshot(**given | {"created_at": utc_now(), "queued_at": utc_now()} | changes)
+
+
+def named(job: JobSnapshot) -> str:
+    return f"{job.id}:{job.attempt}"
+
+
+async def test_jobs_wait_in_the_order_they_came(queue):
+    jobs = [queued(queued_at=utc_now() + timedelta(microseconds=n)) for n in range(20)]
+
+    await queue.enqueue(jobs[:10])
+    await queue.enqueue(jobs[10:])
+
+    assert await queue.entries_in_order() == [named(job) for job in jobs]
+
+
+async def test_a_higher_priority_goes_first_however_late_it_came(queue):
+    low = queued(priority=-1000, queued_at=utc_now() - timedelta(days=100))
+    plain, high = queued(), queued(priority=1000)
+
+    await queue.enqueue([low, plain, high])
+
+    assert await queue.entries_in_order() == [named(high), named(plain), named(low)]
+
+
+async def test_enqueueing_twice_is_harmless(queue):
+    job = queued()
+
+    await queue.enqueue([job])
+    await queue.enqueue([job])
+
+    assert await queue.entries_in_order() == [named(job)]
+
+
+async def test_what_is_taken_out_is_gone_and_taking_it_out_again_is_harmless(queue):
+    job, other = queued(), queued()
+    await queue.enqueue([job, other])
+
+    await queue.remove(job.id, 1)
+    await queue.remove(job.id, 1)
+
+    assert await queue.entries_in_order() == [named(other)]
+
+
+async def test_the_queue_tells_which_jobs_it_does_not_know(queue):
+    known, unknown = queued(), queued()
+    await queue.enqueue([known])
+
+    assert await queue.missing([known, unknown, known.model_copy(update={"attempt": 2})]) == [
+        unknown,
+        known.model_copy(update={"attempt": 2}),
+    ]
+    assert await queue.missing([]) == []
+
+
+async def test_telling_a_job_to_stop_that_nobody_runs_is_harmless(queue):
+    await queue.tell_to_stop(uuid4(), 1)
+
+    assert await queue.entries_in_order() == []
+
+
+def change(version: int, text: str = "") -> Change:
+    job = queued(version=version, message=text)
+    event = JobEvent(
+        version=version, at=utc_now(), type=EventType.LOG, status=job.status, attempt=1, progress=0, message=text
+    )
+    return Change(job=job, event=event)
+
+
+class Listener:
+    """Hears everything, in a task of its own."""
+
+    def __init__(self, events: RedisEvents | MemoryEvents) -> None:
+        self.heard: list[object] = []
+        self._task = asyncio.create_task(self._listen(events))
+
+    async def _listen(self, events: RedisEvents | MemoryEvents) -> None:
+        async for item in events.listen():
+            self.heard.append(item)
+
+    async def hears(self, count: int) -> list[object]:
+        async def look() -> list[object]:
+            return self.heard
+
+        return await until(look, lambda heard: len(heard) >= count)
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def test_a_listener_is_first_told_that_it_is_connected_then_hears_all_in_order(events):
+    listener = Listener(events)
+    assert await listener.hears(1) == [Feed.UP]
+    changes = [change(n) for n in range(1, 30)]
+
+    await events.publish(changes[:15])
+    await events.publish(changes[15:])
+
+    assert (await listener.hears(30))[1:] == changes
+    await listener.stop()
+
+
+async def test_several_listeners_hear_the_same(events):
+    listeners = [Listener(events) for _ in range(3)]
+    for listener in listeners:
+        await listener.hears(1)
+    gone = Deleted(deleted=uuid4())
+
+    await events.publish([gone])
+
+    for listener in listeners:
+        assert (await listener.hears(2))[1] == gone
+        await listener.stop()
+
+
+async def test_a_change_that_is_too_large_is_announced_by_its_id_alone(events):
+    listener = Listener(events)
+    await listener.hears(1)
+    large = change(7, "x" * MOST_ANNOUNCED_BYTES)
+
+    await events.publish([large])
+
+    assert (await listener.hears(2))[1] == TooBig(too_big=large.job.id, version=7)
+    await listener.stop()
+
+
+async def test_publishing_nothing_or_to_nobody_is_harmless(events):
+    await events.publish([])
+    await events.publish([change(1)])
+
+
+def worker(name: str, **changes) -> WorkerInfo:
+    given = {"id": name, "host": "h", "pid": 1, "started_at": utc_now(), "last_seen_at": utc_now(), "running": []}
+    return WorkerInfo(**given | {"slots": 5, "state": WorkerState.RUNNING} | changes)
+
+
+async def test_workers_that_beat_are_listed_the_oldest_first(registry):
+    first, second = worker("b"), worker("a")
+
+    await registry.beat(second)
+    await registry.beat(first)
+    await registry.beat(first.model_copy(update={"running": [uuid4()]}))
+
+    assert [(w.id, len(w.running), w.state) for w in await registry.all()] == [
+        ("b", 1, WorkerState.RUNNING),
+        ("a", 0, WorkerState.RUNNING),
+    ]
+
+
+async def test_a_worker_that_is_silent_is_shown_as_lost(registry):
+    await registry.beat(worker("a", last_seen_at=utc_now() - timedelta(seconds=30)))
+
+    assert [w.state for w in await registry.all()] == [WorkerState.LOST]
+
+
+async def test_a_worker_that_left_is_not_listed(registry):
+    await registry.beat(worker("a"))
+
+    await registry.leave("a")
+    await registry.leave("a")
+
+    assert await registry.all() == []
+
+
+async def test_what_others_wrote_into_the_registry_is_dropped(redis_server):
+    registry = WorkerRegistry(redis_server.url)
+    with redis_server.client() as client:
+        client.hset(WORKERS_KEY, "x", "cos\nsystem\n(S'true'\ntR.")
+
+    assert await registry.all() == []
+    with redis_server.client() as client:
+        assert client.hlen(WORKERS_KEY) == 0
+    await registry.close()
+
+
+async def test_a_listener_whose_connection_is_cut_is_told_to_read_the_store_and_hears_again(redis_server):
+    events = RedisEvents(redis_server.url)
+    listener = Listener(events)
+    await listener.hears(1)
+
+    with redis_server.client() as client:
+        client.client_kill_filter(_type="pubsub")
+    assert (await listener.hears(2))[-1] is Feed.UP, "what was missed must be read from the store"
+    await events.publish([change(1)])
+
+    assert isinstance((await listener.hears(3))[-1], Change)
+    await listener.stop()
+    await events.close()
+
+
+async def test_an_announcement_that_is_not_ours_is_ignored(redis_server):
+    events = RedisEvents(redis_server.url)
+    listener = Listener(events)
+    await listener.hears(1)
+
+    with redis_server.client() as client:
+        client.publish("jobs:changes", "cos\nsystem\n")
+    await events.publish([change(1)])
+
+    assert isinstance((await listener.hears(2))[1], Change)
+    await listener.stop()
+    await events.close()

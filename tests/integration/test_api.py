@@ -1,0 +1,334 @@
+"""The REST contract, row by row, and everything that is refused."""
+
+import asyncio
+import json
+
+import pytest
+
+FIELDS = {
+    *("id", "kind", "params", "status", "progress", "message", "result", "error", "attempt", "max_attempts"),
+    *("priority", "created_at", "scheduled_for", "queued_at", "started_at", "finished_at", "cancel_requested_at"),
+    *("worker", "version"),
+}
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+def assert_problem(reply, status, *fields):
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    body = reply.json()
+    assert {"type", "title", "status", "detail"} <= set(body)
+    assert body["status"] == status
+    assert "Traceback" not in reply.text
+    if fields:
+        assert [error["field"] for error in body["errors"]] == list(fields)
+        assert all(error["message"] for error in body["errors"])
+
+
+async def nothing_is_stored(api):
+    return (await api.get("/api/jobs")).json()["items"] == []
+
+
+async def test_a_submitted_job_is_answered_with_201_its_place_and_itself(api):
+    reply = await api.post("/api/jobs", json={"kind": "web_agent", "params": {"steps": 3}, "priority": 7})
+
+    job = reply.json()
+    assert reply.status_code == 201
+    assert reply.headers["location"] == f"/api/jobs/{job['id']}"
+    assert (job["status"], job["version"], job["attempt"], job["priority"]) == ("queued", 1, 1, 7)
+    assert job["created_at"].endswith("Z")
+    assert (await api.get(reply.headers["location"])).json() == job
+
+
+async def test_a_job_has_exactly_the_fields_of_the_contract(api):
+    job = (await api.post("/api/jobs", json={"kind": "noop"})).json()
+
+    assert set(job) == FIELDS
+
+
+async def test_json_is_taken_under_the_name_that_curl_gives_it(api):
+    reply = await api.post(
+        "/api/jobs", content=b'{"kind":"noop"}', headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+
+    assert reply.status_code == 201
+
+
+async def test_the_same_idempotency_key_gives_the_same_job_again(api):
+    replies = await asyncio.gather(
+        *(api.post("/api/jobs", json={"kind": "noop"}, headers={"Idempotency-Key": "k"}) for _ in range(8))
+    )
+
+    assert sorted(reply.status_code for reply in replies) == [200] * 7 + [201]
+    assert len({reply.json()["id"] for reply in replies}) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "kind"),
+        ({"kind": "web_agnt"}, "kind"),
+        ({"kind": 5}, "kind"),
+        ({"kind": "web_agent", "params": {"steps": "ten"}}, "params.steps"),
+        ({"kind": "web_agent", "params": {"steps": 0}}, "params.steps"),
+        ({"kind": "noop", "params": {"extra": 1}}, "params.extra"),
+        ({"kind": "noop", "params": [1]}, "params"),
+        ({"kind": "noop", "extra": 1}, "extra"),
+        ({"kind": "web_agent", "params": {"goal": "x" * 2_000_000}}, "params.goal"),
+        ({"kind": "noop", "scheduled_for": "2026-12-01T10:00:00"}, "scheduled_for"),
+        ({"kind": "noop", "scheduled_for": "2036-12-01T10:00:00Z"}, "scheduled_for"),
+        ({"kind": "noop", "scheduled_for": "0001-01-01T00:00:00+23:00"}, "scheduled_for"),
+        ({"kind": "noop", "scheduled_for": "tomorrow"}, "scheduled_for"),
+        ({"kind": "noop", "delay_s": -1}, "delay_s"),
+        ({"kind": "noop", "delay_s": 315_360_000}, "delay_s"),
+        ({"kind": "noop", "delay_s": "1"}, "delay_s"),
+        ({"kind": "noop", "priority": 10**30}, "priority"),
+        ({"kind": "noop", "max_attempts": 0}, "max_attempts"),
+        ({"kind": "noop", "max_attempts": 10**9}, "max_attempts"),
+    ],
+)
+async def test_a_bad_submission_is_refused_by_field_and_nothing_is_stored(api, body, field):
+    assert_problem(await api.post("/api/jobs", json=body), 422, field)
+    assert await nothing_is_stored(api)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (b"", "body"),
+        (b"{", "body"),
+        (b"[]", "body"),
+        (b'"noop"', "body"),
+        (b'{"kind": "\xff"}', "body"),
+        (b'{"kind": "slow", "params": {"seconds": NaN}}', "params.seconds"),
+        (b'{"kind": "slow", "params": {"seconds": 1e999}}', "params.seconds"),
+        (b'{"kind": "web_agent", "params": {"goal": "\\ud800"}}', "params.goal"),
+        (b'{"kind": "web_agent", "params": {"goal": "a\\u0000b"}}', "params.goal"),
+        (b'{"kind": "no\\u0000op"}', "kind"),
+        (b'{"kind": "noop", "priority": ' + b"9" * 5000 + b"}", "priority"),
+        (b'{"kind": "noop", "params": {"a": ' + b"[" * 60 + b"]" * 60 + b"}}", "params.a" + ".0" * 49),
+        (b'{"a":' * 100_000, "body"),
+    ],
+)
+async def test_bodies_that_are_no_json_to_keep_are_refused(api, raw, field):
+    assert_problem(await api.post("/api/jobs", content=raw), 422, field)
+    assert await nothing_is_stored(api)
+
+
+async def test_a_body_beyond_all_measure_is_refused_before_it_is_read_whole(api):
+    async def endless():
+        for _ in range(20):
+            yield b"x" * 1_000_000
+
+    assert_problem(await api.post("/api/jobs", content=endless()), 413)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+async def test_an_idempotency_key_has_a_sane_length(api, key):
+    reply = await api.post("/api/jobs", json={"kind": "noop"}, headers={"Idempotency-Key": key})
+
+    assert_problem(reply, 422, "idempotency-key")
+
+
+async def test_a_batch_is_made_whole(api):
+    reply = await api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 1000})
+
+    assert reply.status_code == 201
+    assert len({job["id"] for job in reply.json()["items"]}) == 1000
+
+
+@pytest.mark.parametrize(
+    ("jobs", "field"),
+    [
+        ([], "jobs"),
+        ([{"kind": "noop"}] * 1001, "jobs"),
+        ([{"kind": "noop"}, {"kind": "nope"}], "jobs.1.kind"),
+        ([{"kind": "noop"}, {"kind": "noop", "delay_s": -1}], "jobs.1.delay_s"),
+        ([{"kind": "noop"}, {"kind": "web_agent", "params": {"steps": 0}}], "jobs.1.params.steps"),
+    ],
+)
+async def test_a_batch_with_a_fault_is_refused_with_its_index_and_nothing_is_stored(api, jobs, field):
+    assert_problem(await api.post("/api/jobs/batch", json={"jobs": jobs}), 422, field)
+    assert await nothing_is_stored(api)
+
+
+async def test_the_list_is_newest_first_in_pages(api):
+    ids = [(await api.post("/api/jobs", json={"kind": "noop"})).json()["id"] for _ in range(5)]
+
+    first = (await api.get("/api/jobs", params={"limit": 3})).json()
+    second = (await api.get("/api/jobs", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+
+    assert [job["id"] for job in first["items"] + second["items"]] == ids[::-1]
+    assert second["next_cursor"] is None
+
+
+async def test_the_list_is_filtered_by_repeated_statuses_and_kinds(api):
+    noop = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
+    slow = (await api.post("/api/jobs", json={"kind": "slow"})).json()["id"]
+    later = (await api.post("/api/jobs", json={"kind": "slow", "delay_s": 60})).json()["id"]
+
+    async def found(query):
+        return {job["id"] for job in (await api.get(f"/api/jobs?{query}")).json()["items"]}
+
+    assert await found("status=queued") == {noop, slow}
+    assert await found("status=queued&status=scheduled&kind=slow") == {slow, later}
+    assert await found("kind=slow&kind=noop") == {noop, slow, later}
+    assert await found(f"q={noop}") == {noop}
+    assert await found("created_after=2999-01-01T00:00:00Z") == set()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1000000000", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=abc", "cursor"),
+        ("cursor=WyJwcmlvcml0eSIsIDFlNDAsICJ4Il0=", "cursor"),
+        ("cursor=%00", "cursor"),
+        ("status=done", "status.0"),
+        ("sort=colour", "sort"),
+        ("q=%00", "q"),
+        ("q=" + "x" * 201, "q"),
+        ("created_after=2026-01-01T00:00:00", "created_after"),
+        ("created_before=soon", "created_before"),
+    ],
+)
+async def test_a_bad_question_is_refused_by_field(api, query, field):
+    assert_problem(await api.get(f"/api/jobs?{query}"), 422, field)
+
+
+@pytest.mark.parametrize(
+    "call", ["get /", "get /events", "get /stream", "get /artifacts", "post /cancel", "post /retry", "delete /"]
+)
+async def test_an_unknown_job_is_a_404_and_no_uuid_a_422(api, call):
+    method, path = call.split()
+
+    assert_problem(await api.request(method, f"/api/jobs/{UNKNOWN}{path.rstrip('/')}"), 404)
+    assert_problem(await api.request(method, f"/api/jobs/nonsense{path.rstrip('/')}"), 422, "id")
+
+
+async def test_a_queued_job_is_cancelled_at_once_then_retried_then_deleted(api):
+    job_id = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
+
+    cancelled = await api.post(f"/api/jobs/{job_id}/cancel")
+    refused = await api.post(f"/api/jobs/{job_id}/cancel")
+    retried = await api.post(f"/api/jobs/{job_id}/retry")
+    refused_too = await api.post(f"/api/jobs/{job_id}/retry")
+    deleted = await api.delete(f"/api/jobs/{job_id}")
+
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    assert_problem(refused, 409)
+    assert (retried.status_code, retried.json()["status"], retried.json()["attempt"]) == (200, "queued", 2)
+    assert_problem(refused_too, 409)
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert_problem(await api.get(f"/api/jobs/{job_id}"), 404)
+
+
+async def test_a_bulk_action_answers_what_it_did_and_what_it_left_alone(api):
+    done = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
+
+    dry = await api.post("/api/jobs/bulk", json={"action": "cancel", "ids": [done, UNKNOWN], "dry_run": True})
+    wet = await api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {"status": ["queued"]}})
+
+    assert (dry.json()["matched"], dry.json()["done"]) == (2, 1)
+    assert dry.json()["skipped"][0]["id"] == UNKNOWN
+    assert wet.json() == {"matched": 1, "done": 1, "skipped": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"action": "explode", "ids": []}, "action"),
+        ({"action": "delete"}, "body"),
+        ({"action": "delete", "ids": [], "filter": {}}, "body"),
+        ({"action": "delete", "ids": ["x"]}, "ids.0"),
+        ({"action": "delete", "filter": {"stauts": ["failed"]}}, "filter.stauts"),
+        ({"action": "delete", "filter": {"status": ["done"]}}, "filter.status.0"),
+    ],
+)
+async def test_a_bulk_action_that_is_not_clear_is_refused(api, body, field):
+    assert_problem(await api.post("/api/jobs/bulk", json=body), 422, field)
+
+
+async def test_the_kinds_are_listed_with_their_schema_and_defaults(api):
+    kinds = {kind["name"]: kind for kind in (await api.get("/api/kinds")).json()}
+
+    agent = kinds["web_agent"]
+    assert agent["defaults"]["steps"] == 10
+    assert agent["params_schema"]["properties"]["steps"]["maximum"] == 100
+    assert all(kind["title"] and kind["description"] for kind in kinds.values())
+
+
+async def test_the_queue_tells_its_counts_and_how_long_the_oldest_waits(api):
+    await api.post("/api/jobs", json={"kind": "noop"})
+
+    queue = (await api.get("/api/queue")).json()
+
+    assert (queue["paused"], queue["concurrency"]) == (False, 5)
+    assert queue["counts"] == {"scheduled": 0, "queued": 1, "running": 0, "completed": 0, "failed": 0, "cancelled": 0}
+    assert 0 <= queue["oldest_queued_s"] < 10
+
+
+async def test_readiness_names_what_is_missing(api):
+    assert (await api.get("/healthz")).status_code == 200
+    ready = await api.get("/readyz")
+
+    assert (ready.status_code, ready.json()["missing"]) == (503, ["workers"])
+    assert (await api.head("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
+async def test_an_unknown_path_is_a_json_404(api, method):
+    assert_problem(await api.request(method, "/api/nowhere"), 404)
+
+
+@pytest.mark.parametrize(
+    "call", ["PUT /api/jobs", "DELETE /api/kinds", "GET /api/jobs/bulk/x", f"POST /api/jobs/{UNKNOWN}"]
+)
+async def test_a_wrong_method_or_path_is_a_problem_too(api, call):
+    reply = await api.request(*call.split())
+
+    assert_problem(reply, 405 if "/bulk/x" not in call else 404)
+
+
+async def test_the_documentation_is_served_from_here(api):
+    schema = (await api.get("/api/openapi.json")).json()
+    docs = await api.get("/api/docs")
+
+    assert "/api/jobs/{id}/cancel" in schema["paths"]
+    assert docs.status_code == 200
+    assert "https://" not in docs.text.replace("https://github.com", "")
+    for path in ("/api/docs-assets/swagger-ui-bundle.js", "/api/docs-assets/swagger-ui.css"):
+        assert path in docs.text
+        assert (await api.get(path)).status_code == 200
+
+
+async def test_a_page_of_another_site_cannot_change_anything(api):
+    evil = {"Origin": "http://evil.example"}
+
+    assert_problem(await api.post("/api/jobs", json={"kind": "noop"}, headers=evil), 403)
+    assert_problem(await api.post("/api/jobs", json={"kind": "noop"}, headers={"Sec-Fetch-Site": "cross-site"}), 403)
+    assert_problem(await api.get("/api/jobs", headers={"Host": "evil.example"}), 403)
+    assert await nothing_is_stored(api)
+    own = {"Origin": "http://localhost:8000"}
+    assert (await api.post("/api/jobs", json={"kind": "noop"}, headers=own)).status_code == 201
+
+
+async def test_no_answer_may_be_framed_or_guessed_at(api):
+    headers = (await api.get("/api/jobs")).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+
+
+async def test_a_hostile_text_stays_text(api):
+    text = "<script>alert(1)</script>\u202e{{7*7}}'; DROP TABLE job;--"
+
+    job = (await api.post("/api/jobs", json={"kind": "web_agent", "params": {"goal": text}})).json()
+    listed = (await api.get("/api/jobs", params={"q": "DROP TABLE"})).json()["items"]
+
+    assert job["params"]["goal"] == text
+    assert [each["id"] for each in listed] == [job["id"]]
+    assert json.loads(json.dumps(job)) == job

@@ -1,0 +1,275 @@
+"""The launcher: one command starts everything, nothing is left when it ends, and what cannot work is said at once."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from jobs import schema
+from launcher import ui_build
+from tests.support import ROOT, free_port, until
+
+MARK = "LAUNCHER_TEST"
+pytestmark = pytest.mark.timeout(150)
+
+
+@dataclass
+class Run:
+    """A launcher, its address, and every process that it ever led to."""
+
+    process: asyncio.subprocess.Process
+    mark: str
+    port: int
+    log: Path
+    known: set[psutil.Process] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def family(self) -> list[psutil.Process]:
+        """The processes of this run that live: the launcher, its children, and whoever carries its mark."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # the Redis server hides its environment, so children are remembered while their parent lives
+            self.known.update(psutil.Process(self.process.pid).children(recursive=True))
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark:
+                    self.known.add(process)
+        return [process for process in self.known if _lives(process)]
+
+    def child(self, word: str) -> psutil.Process:
+        return next(p for p in self.family() if any(word in part for part in p.cmdline()[:3]))
+
+    async def said(self, text: str, within_s: float = 120) -> None:
+        async def log() -> str:
+            return self.log.read_text()
+
+        await until(log, lambda seen: text in seen, within_s=within_s)
+
+    async def ready(self) -> None:
+        await self.said("Ready: ")
+        assert len(self.family()) == 5, "launcher, guard, redis, worker, app"
+
+    async def ends(self, within_s: float) -> int:
+        return await asyncio.wait_for(self.process.wait(), within_s)
+
+    async def all_gone(self, within_s: float = 5) -> None:
+        async def family() -> list[psutil.Process]:
+            return self.family()
+
+        await until(family, lambda left: left == [], within_s=within_s)
+
+    async def get(self, path: str) -> httpx.Response | None:
+        async with httpx.AsyncClient(base_url=self.url, timeout=2) as client:
+            try:
+                return await client.get(path)
+            except httpx.TransportError:
+                return None
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+Launch = Callable[..., "asyncio.Future[Run]"]
+
+
+@pytest.fixture
+async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
+    runs: list[Run] = []
+
+    async def start(**environ: str) -> Run:
+        port = int(environ.get("PORT", free_port()))
+        mark = f"{tmp_path.name}-{len(runs)}"
+        cleared = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_", "__REFLEX"))}
+        given = cleared | {"PORT": str(port), "JOBS_DATA_DIR": str(tmp_path / "data"), MARK: mark} | environ
+        log = tmp_path / f"log-{len(runs)}"
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "launcher"), cwd=ROOT, env=given, stdout=out, stderr=out
+            )
+        run = Run(process, mark, port, log)
+        runs.append(run)
+        return run
+
+    yield start
+    for run in runs:
+        for process in run.family():
+            process.kill()
+        await run.process.wait()
+        print(run.log.read_text())
+
+
+async def test_it_answers_when_it_says_so_and_keeps_jobs_and_queue_between_runs(launch, tmp_path):
+    first = await launch()
+    await first.ready()
+    assert (await first.get("/readyz")).status_code == 200
+    async with httpx.AsyncClient(base_url=first.url) as client:
+        job = (await client.post("/api/jobs", json={"kind": "noop", "delay_s": 3600})).json()
+    assert "<html" in (await first.get("/")).text
+
+    first.process.send_signal(signal.SIGTERM)
+    assert await first.ends(5) == 0
+    assert first.family() == []
+    assert not (tmp_path / "data" / "lock").exists()
+    assert list((tmp_path / "data" / "redis").rglob("*.aof"))
+
+    second = await launch()
+    await second.ready()
+    assert (await second.get(f"/api/jobs/{job['id']}")).json() == job
+
+
+async def test_ctrl_c_stops_everything_within_five_seconds_also_when_a_child_hangs(launch):
+    run = await launch()
+    await run.ready()
+    for word in ("jobs_app", "worker"):
+        run.child(word).suspend()
+
+    began = time.monotonic()
+    run.process.send_signal(signal.SIGINT)
+    await run.ends(5)
+
+    assert time.monotonic() - began < 5
+    assert run.family() == []
+
+
+async def test_a_second_signal_ends_it_at_once(launch):
+    run = await launch()
+    await run.ready()
+    run.child("jobs_app").suspend()
+
+    run.process.send_signal(signal.SIGTERM)
+    await run.said("Stopping.")
+    run.process.send_signal(signal.SIGTERM)
+
+    await run.ends(2)
+    assert run.family() == []
+
+
+async def test_when_the_launcher_alone_is_killed_its_children_notice_and_the_next_run_starts(launch):
+    run = await launch()
+    await run.ready()
+    run.child("worker").suspend()
+
+    run.process.kill()
+
+    await run.all_gone()
+    again = await launch()
+    await again.ready()
+
+
+async def test_a_child_that_dies_is_started_again_and_the_log_says_so(launch):
+    run = await launch()
+    await run.ready()
+
+    for word, name in (("worker", "worker"), ("valkey", "redis"), ("jobs_app", "app")):
+        before = run.child(word).pid
+        os.kill(before, signal.SIGKILL)
+        await run.said(f"The {name} ended (SIGKILL); starting it again")
+
+        async def pid(word: str = word) -> int | None:
+            return next((p.pid for p in run.family() if any(word in part for part in p.cmdline()[:3])), None)
+
+        await until(pid, lambda now, before=before: now not in (None, before))
+
+    async def is_ready() -> bool:
+        reply = await run.get("/readyz")
+        return reply is not None and reply.status_code == 200
+
+    await until(is_ready, within_s=30)
+
+
+async def test_a_second_run_on_the_same_data_is_refused(launch):
+    run = await launch()
+    await run.ready()
+
+    other = await launch()
+
+    assert await other.ends(20) == 2
+    assert "is in use by another run" in other.log.read_text()
+    assert (await run.get("/readyz")).status_code == 200
+
+
+async def test_a_port_that_is_taken_is_refused_before_anything_is_started(launch, tmp_path):
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    run = await launch(PORT=str(port))
+
+    assert await run.ends(20) == 2
+    assert_one_sentence(run, f"Port {port} on 127.0.0.1 cannot be used")
+    assert not (tmp_path / "data" / "redis").exists()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_data_folder_that_cannot_be_written_is_refused(launch, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    run = await launch(JOBS_DATA_DIR=str(tmp_path / "file" / "data"))
+
+    assert await run.ends(20) == 2
+    assert_one_sentence(run, "cannot be used")
+    assert "JOBS_DATA_DIR" in run.log.read_text()
+
+
+async def test_a_redis_that_does_not_answer_is_refused_without_showing_its_password(launch):
+    run = await launch(REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port()}/0")
+
+    assert await run.ends(20) == 2
+    assert_one_sentence(run, "does not answer")
+    assert "hunter2" not in run.log.read_text()
+
+
+async def test_a_database_of_a_newer_version_is_refused(launch, tmp_path):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "jobs.db"
+    schema.migrate(f"sqlite:///{path}")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    run = await launch()
+
+    assert await run.ends(20) == 2
+    assert "newer version of this product" in run.log.read_text()
+    assert "Traceback" not in run.log.read_text()
+    assert run.family() == []
+
+
+async def test_a_bad_setting_is_refused(launch):
+    run = await launch(JOBS_CONCURRENCY="many")
+
+    assert await run.ends(20) == 2
+    assert_one_sentence(run, "JOBS_CONCURRENCY is 'many', but it must be a whole number from 1 to 1000.")
+
+
+async def test_the_pages_are_built_once_and_take_their_address_from_the_browser(launch):
+    run = await launch()
+    await run.ready()
+    built = (ROOT / ".web" / ".fingerprint").stat().st_mtime_ns
+
+    assert not await ui_build.build_if_changed(ROOT, guard=None)  # type: ignore[arg-type]
+
+    assert (ROOT / ".web" / ".fingerprint").stat().st_mtime_ns == built
+    [address] = (ROOT / ".web" / "build" / "client" / "assets").glob("reflex-env-*.js")
+    assert "location.origin" in address.read_text()
+    assert "localhost" not in address.read_text()
+
+
+def assert_one_sentence(run: Run, text: str) -> None:
+    lines = run.log.read_text().strip().splitlines()
+    assert len(lines) == 1, lines
+    assert text in lines[0]

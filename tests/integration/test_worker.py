@@ -1,0 +1,287 @@
+"""Real worker processes on a real Redis: jobs of every kind, accidents of every sort."""
+
+import asyncio
+import shutil
+import signal
+import textwrap
+
+import pytest
+
+from tests.support import ROOT, until
+
+
+async def test_a_web_agent_takes_its_steps_a_beat_apart_and_completes(client, start_worker):
+    await start_worker()
+
+    job = await client.job_is(await client.submit("web_agent", params={"steps": 5, "step_seconds": 0.2}), "completed")
+
+    steps = [e for e in await client.events(job["id"]) if e["type"] == "progress"]
+    assert [step["message"] for step in steps[:3]] == [
+        "Navigating to page",
+        "Waiting for page to load",
+        "Reading page content",
+    ]
+    assert [step["progress"] for step in steps] == [0, 20, 40, 60, 80]
+    assert job["progress"] == 100
+    assert job["result"]["steps"] == 5
+    assert 1.0 <= job["result"]["seconds"] < 2.0
+
+
+async def test_a_failing_job_is_failed_with_its_traceback(client, start_worker):
+    await start_worker()
+
+    job = await client.job_is(await client.submit("always_fails", params={"message": "no"}), "failed")
+
+    assert (job["error"]["type"], job["error"]["message"]) == ("RuntimeError", "no")
+    assert "always_fails.py" in job["error"]["traceback"]
+
+
+async def test_a_flaky_job_is_tried_until_it_completes(client, start_worker):
+    await start_worker()
+
+    job = await client.job_is(await client.submit("flaky", params={"failures": 3}), "completed")
+
+    assert (job["attempt"], job["result"]) == (4, {"failures": 3, "attempts": 4})
+    statuses = [e["status"] for e in await client.events(job["id"]) if e["type"] == "status"]
+    assert statuses == ["queued", "running", *["scheduled", "queued", "running"] * 3, "completed"]
+
+
+async def test_a_stubborn_job_stops_at_the_second_cancel(client, start_worker, api):
+    await start_worker()
+    job_id = await client.submit("stubborn", params={"seconds": 60})
+    await client.job_is(job_id, "running")
+
+    first = await api.post(f"/api/jobs/{job_id}/cancel")
+    await until(lambda: client.events(job_id), lambda events: any("Swallowed" in e["message"] for e in events))
+    second = await api.post(f"/api/jobs/{job_id}/cancel")
+
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["cancel_requested_at"] is not None
+    await client.job_is(job_id, "cancelled")
+
+
+async def test_every_line_of_a_noisy_job_is_kept_in_order_with_its_file(client, start_worker, api):
+    await start_worker()
+
+    job = await client.job_is(await client.submit("noisy", params={"lines": 1000}), "completed")
+
+    lines = [e["message"] for e in await client.events(job["id"]) if e["type"] == "log"]
+    assert lines == [f"Line {n} of 1000" for n in range(1, 1001)]
+    [artifact] = (await api.get(f"/api/jobs/{job['id']}/artifacts")).json()["items"]
+    download = await api.get(f"/api/jobs/{job['id']}/artifacts/{artifact['id']}")
+    assert download.text.splitlines() == lines
+    assert download.headers["content-disposition"].startswith("attachment")
+
+
+async def test_a_big_result_comes_back_whole(client, start_worker):
+    await start_worker()
+
+    job = await client.job_is(await client.submit("big_result", params={"bytes": 2_000_000}), "completed")
+
+    assert len(job["result"]["text"]) == 2_000_000
+
+
+async def test_a_result_beyond_the_limit_fails_with_a_sentence(client, start_worker):
+    await start_worker(JOBS_MAX_RESULT_BYTES="1000")
+
+    job = await client.job_is(await client.submit("big_result", params={"bytes": 5000}, max_attempts=1), "failed")
+
+    assert "JOBS_MAX_RESULT_BYTES" in job["error"]["message"]
+
+
+async def test_never_more_than_five_jobs_run_at_once(client, start_worker, api):
+    await start_worker()
+    ids = [await client.submit("slow", params={"seconds": 0.6}) for _ in range(8)]
+    most = 0
+
+    async def all_done():
+        nonlocal most
+        counts = (await api.get("/api/queue")).json()["counts"]
+        most = max(most, counts["running"])
+        return counts["completed"]
+
+    await until(all_done, lambda done: done == len(ids), within_s=20)
+    assert most == 5
+
+
+async def test_a_higher_priority_goes_first(client, start_worker):
+    low = await client.submit("noop", priority=-5)
+    plain = await client.submit("noop")
+    high = await client.submit("noop", priority=5)
+    await start_worker(JOBS_CONCURRENCY="1")
+
+    done = [await client.job_is(job_id, "completed") for job_id in (low, plain, high)]
+
+    began = {job["id"]: job["started_at"] for job in done}
+    assert sorted(began, key=lambda job_id: began[job_id]) == [high, plain, low]
+
+
+async def test_a_queued_job_that_is_cancelled_never_runs(client, start_worker, api):
+    job_id = await client.submit("noop")
+    await api.post(f"/api/jobs/{job_id}/cancel")
+    await start_worker()
+
+    await client.job_is(await client.submit("noop"), "completed")
+
+    assert (await client.job(job_id))["started_at"] is None
+
+
+async def test_a_delayed_job_starts_when_it_is_due(client, start_worker):
+    await start_worker()
+
+    job = await client.job_is(await client.submit("noop", delay_s=1.0), "completed")
+
+    assert job["started_at"] >= job["scheduled_for"]
+
+
+async def test_a_running_job_is_cancelled_and_its_slot_is_used_again(client, start_worker, api):
+    await start_worker(JOBS_CONCURRENCY="1")
+    job_id = await client.submit("slow", params={"seconds": 60})
+    await client.job_is(job_id, "running")
+
+    await api.post(f"/api/jobs/{job_id}/cancel")
+
+    await client.job_is(job_id, "cancelled")
+    await client.job_is(await client.submit("noop"), "completed")
+
+
+@pytest.mark.timeout(60)
+async def test_a_killed_workers_job_runs_again_on_another_as_a_new_attempt(client, start_worker):
+    first = await start_worker()
+    job_id = await client.submit("slow", params={"seconds": 1.5})
+    await client.job_is(job_id, "running")
+
+    first.signal(signal.SIGKILL)
+    await start_worker()
+
+    job = await client.job_is(job_id, "completed", within_s=40)
+    assert job["attempt"] == 2
+    assert any("worker lost" in e["message"] for e in await client.events(job_id))
+
+
+async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(client, start_worker):
+    worker = await start_worker()
+    job_id = await client.submit("slow", params={"seconds": 3}, max_attempts=1)
+    for _ in range(2):
+        await client.job_is(job_id, "running")
+
+        worker.signal(signal.SIGTERM)
+
+        assert await worker.ends() == 0
+        assert (await client.job(job_id))["status"] == "queued"
+        worker = await start_worker()
+
+    job = await client.job_is(job_id, "completed")
+    assert job["attempt"] == 1
+
+
+async def test_a_worker_with_a_handler_that_will_not_stop_ends_all_the_same(client, start_worker):
+    worker = await start_worker()
+    job_id = await client.submit("stubborn", params={"seconds": 60})
+    await client.job_is(job_id, "running")
+
+    worker.signal(signal.SIGTERM)
+
+    assert await worker.ends() == 0
+    assert (await client.job(job_id))["status"] == "queued"
+
+
+async def test_a_worker_is_listed_with_what_it_runs_and_gone_when_it_stopped(client, start_worker, api):
+    worker = await start_worker()
+    job_id = await client.submit("slow", params={"seconds": 60})
+
+    async def workers():
+        return (await api.get("/api/workers")).json()
+
+    [listed] = await until(workers, lambda found: found and found[0]["running"] == [job_id])
+    assert (listed["pid"], listed["slots"], listed["state"]) == (worker.process.pid, 5, "running")
+    assert (await api.get("/readyz")).status_code == 200
+
+    worker.signal(signal.SIGTERM)
+    await worker.ends()
+
+    assert await workers() == []
+
+
+async def test_an_emptied_redis_loses_no_job(client, start_worker, redis_server):
+    ids = [await client.submit("slow", params={"seconds": 0.1}) for _ in range(20)]
+    with redis_server.client() as admin:
+        admin.flushall()
+
+    await start_worker()
+
+    for job_id in ids:
+        await client.job_is(job_id, "completed")
+
+
+@pytest.mark.timeout(60)
+async def test_a_worker_lives_through_a_restart_of_redis_idle_and_busy(client, start_worker, session_redis):
+    worker = await start_worker()
+    busy = await client.submit("slow", params={"seconds": 1.0})
+    await client.job_is(busy, "running")
+
+    session_redis.kill()
+    away = await client.submit("noop")
+    session_redis.start()
+
+    await client.job_is(busy, "completed")
+    await client.job_is(away, "completed", within_s=20)
+    assert worker.process.returncode is None
+    assert (await client.job(busy))["attempt"] == 1
+
+
+async def test_nothing_in_redis_is_run_as_code(client, start_worker, redis_server, tmp_path):
+    worker = await start_worker()
+    proof = tmp_path / "proof"
+    pickled = b"cposix\nsystem\n(Vtouch " + str(proof).encode() + b"\ntR."
+    with redis_server.client() as admin:
+        admin.set("arq:job:evil:1", pickled)
+        admin.zadd("jobs:queue", {"evil:1": 1})
+
+    await client.job_is(await client.submit("noop"), "completed")
+
+    assert not proof.exists()
+    assert worker.process.returncode is None
+
+
+async def test_a_kind_is_added_in_two_files(client, start_worker, tmp_path, redis_server, config):
+    for package in ("jobs", "worker"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    readme = (ROOT / "README.md").read_text()
+    for path in ("jobs/kinds/word_count.py", "worker/tasks/word_count.py"):
+        snippet = readme.split(f"`{path}`")[1].split("```python\n")[1].split("```")[0]
+        (tmp_path / path).write_text(textwrap.dedent(snippet))
+    script = textwrap.dedent(
+        """
+        import asyncio, sys
+        from jobs.database import Database
+        from jobs.events import RedisEvents
+        from jobs.kinds import catalogue
+        from jobs.queue import JobQueue
+        from jobs.service import JobService, Submission
+        from jobs.settings import settings
+        from jobs.store import Store
+
+        async def main():
+            config = settings()
+            store = Store(Database(config.resolved_database_url))
+            url = config.resolved_redis_url
+            service = JobService(store, JobQueue(url), RedisEvents(url), catalogue(), config)
+            job, _ = await service.submit(Submission(kind="word_count", params={"text": "one two two"}))
+            print(job.id)
+
+        asyncio.run(main())
+        """
+    )
+    await start_worker(cwd=tmp_path)
+    environ = {"REDIS_URL": redis_server.url, "DATABASE_URL": config.resolved_database_url, "PATH": "/usr/bin:/bin"}
+    import sys
+
+    submitter = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=tmp_path, env=environ, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await submitter.communicate()
+
+    job = await client.job_is(said.decode().strip(), "completed")
+
+    assert job["result"] == {"words": 3, "most_common": "two"}
