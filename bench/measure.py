@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import httpx
 import psutil
 import socketio
@@ -31,7 +32,7 @@ from playwright.async_api import async_playwright
 
 from jobs.events import RedisEvents
 from jobs.models import EventType
-from jobs.snapshot import Change, JobEvent, JobSnapshot
+from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,7 @@ class Updates:
         self._job = self._job.model_copy(update={"version": version})
 
     async def close(self) -> None:
+        await self._events.publish([Deleted(deleted=self._job.id)])  # off the pages again
         await self._events.close()
 
 
@@ -192,7 +194,8 @@ async def dom_delay(product: Product) -> dict[str, float]:
 @contextlib.asynccontextmanager
 async def _connected_page(url: str, delays: list[float]) -> AsyncIterator[None]:
     """A dashboard's websocket, without the browser around it."""
-    client = socketio.AsyncClient(reconnection=False)
+    session = aiohttp.ClientSession()
+    client = socketio.AsyncClient(reconnection=False, http_session=session)
     seen: set[str] = set()
 
     def note(update: Any) -> None:
@@ -212,14 +215,18 @@ async def _connected_page(url: str, delays: list[float]) -> AsyncIterator[None]:
             "router_data": {"pathname": "/", "asPath": "/"},
         }
     }
-    token = f"bench-{id(client)}"
     await client.connect(
-        f"{url}?token={token}", hydrate, socketio_path="/_event", namespaces=["/_event"], transports=["websocket"]
+        f"{url}?token=bench-{id(client)}",
+        auth=hydrate,
+        socketio_path="/_event",
+        namespaces=["/_event"],
+        transports=["websocket"],
     )
     try:
         yield
     finally:
         await client.disconnect()
+        await session.close()
 
 
 def _snapshot() -> dict[str, Any]:

@@ -7,7 +7,7 @@ listens on this machine only also refuses foreign names in ``Host``, which close
 
 import ipaddress
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,7 +50,7 @@ def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
                     scope,
                     receive,
                     send,
-                    f"Pages of {headers.get('origin')} may not use this server. List the origin in "
+                    f"Pages of {headers.get('origin', 'another site')} may not use this server. List the origin in "
                     "JOBS_ALLOWED_ORIGINS to allow it.",
                 )
             else:
@@ -67,7 +67,7 @@ def _is_foreign(scope: Scope, headers: Headers, allowed: frozenset[str]) -> bool
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site") in ("cross-site", "same-site")
-    return origin not in allowed and urlsplit(origin).netloc != headers.get("host")
+    return origin not in allowed and _parts(origin).netloc != headers.get("host")
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, detail: str) -> None:
@@ -96,7 +96,15 @@ def _with_headers(scope: Scope, send: Send) -> Send:
 
 
 def _host_name(headers: Headers) -> str:
-    return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    return _parts(f"//{headers.get('host', '')}").hostname or ""
+
+
+def _parts(address: str) -> SplitResult:
+    """The parts of an address; all empty, which nobody is allowed to be, when it cannot be read."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_loopback(host: str) -> bool:

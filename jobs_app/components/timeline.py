@@ -47,7 +47,7 @@ def _line(line: rx.Var[Line]) -> rx.Component:
                 "height": "8px",
                 "border_radius": "50%",
                 "background": _dot(line),
-                "margin_top": "6px",
+                "align_self": "center",
             }
         ),
         rx.text(
@@ -63,7 +63,7 @@ def _line(line: rx.Var[Line]) -> rx.Component:
             "grid_template_columns": "64px 8px 1fr",
             "gap": "10px",
             "padding": "4px 0",
-            "align_items": "start",
+            "align_items": "baseline",
         },
         custom_attrs={"data-type": line["type"], "data-version": line["version"]},
     )

@@ -225,6 +225,27 @@ async def test_a_queued_job_is_cancelled_at_once_then_retried_then_deleted(api):
     assert_problem(await api.get(f"/api/jobs/{job_id}"), 404)
 
 
+async def test_a_timeline_is_read_from_any_version_on(api):
+    job_id = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
+    await api.post(f"/api/jobs/{job_id}/cancel")
+    await api.post(f"/api/jobs/{job_id}/retry")
+
+    whole = (await api.get(f"/api/jobs/{job_id}/events")).json()["items"]
+    part = (await api.get(f"/api/jobs/{job_id}/events", params={"after": 1, "limit": 1})).json()["items"]
+
+    assert [(event["version"], event["type"]) for event in whole] == [(1, "status"), (2, "status"), (3, "status")]
+    assert {"version", "at", "type", "status", "progress", "message", "data"} <= set(whole[0])
+    assert part == whole[1:2]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("after=-1", "after"), ("after=x", "after"), ("after=" + "9" * 30, "after"), ("limit=0", "limit")],
+)
+async def test_a_bad_question_about_a_timeline_is_refused_by_field(api, query, field):
+    assert_problem(await api.get(f"/api/jobs/{UNKNOWN}/events?{query}"), 422, field)
+
+
 async def test_a_bulk_action_answers_what_it_did_and_what_it_left_alone(api):
     done = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
 
@@ -313,6 +334,14 @@ async def test_a_page_of_another_site_cannot_change_anything(api):
     assert await nothing_is_stored(api)
     own = {"Origin": "http://localhost:8000"}
     assert (await api.post("/api/jobs", json={"kind": "noop"}, headers=own)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "[::1"}, {"Origin": "http://[::1"}, {"Origin": "null"}, {"Origin": "://"}]
+)
+async def test_an_origin_or_host_that_cannot_be_read_is_foreign(api, headers):
+    assert_problem(await api.post("/api/jobs", json={"kind": "noop"}, headers=headers), 403)
+    assert await nothing_is_stored(api)
 
 
 async def test_no_answer_may_be_framed_or_guessed_at(api):
