@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import gzip
 import hashlib
+import json
 import logging
 import os
 import re
@@ -49,10 +50,20 @@ async def build_if_changed(root: Path, guard: Guard) -> bool:
             return False
         log.info("Building the pages; this takes a while the first time.")
         mark.unlink(missing_ok=True)
-        await _export(root, guard)
+        with _layout_kept(root / "reflex.lock" / "package.json"):
+            await _export(root, guard)
         _take_address_from_browser(web / "build/client/assets")
         mark.write_text(wanted)
         return True
+
+
+@contextlib.contextmanager
+def _layout_kept(path: Path) -> Iterator[None]:
+    """Undo what the build does to this file if only its white space changed; the file is under version control."""
+    before = path.read_text() if path.exists() else ""
+    yield
+    if before and json.loads(before) == json.loads(path.read_text()):
+        path.write_text(before)
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,10 @@
 """Fixtures of all floors: a migrated store, a service on twins, a real Redis server."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +44,23 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def database_away(database_url: str) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """For as long as a block lasts, every statement about jobs is refused by the database."""
+
+    def rename(old: str, new: str) -> None:
+        with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    @contextlib.contextmanager
+    def away() -> Iterator[None]:
+        rename("job", "job_away")
+        yield
+        rename("job_away", "job")
+
+    return away
 
 
 @pytest.fixture

@@ -1,29 +1,22 @@
-"""What pages show and hold, without a browser: rows, forms, the board, mailboxes, and the state of a tab."""
+"""What pages show, without a browser: rows, forms, the board and mailboxes."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-import reflex as rx
 from pydantic import Field
 
 from jobs.events import Feed
 from jobs.kinds import Kind, Params, catalogue
 from jobs.models import EventType, JobStatus
-from jobs.service import Submission
-from jobs.snapshot import Change, JobError, JobEvent, JobSnapshot
-from jobs_app import rows, runtime
+from jobs.snapshot import Change, JobEvent, JobSnapshot
+from jobs_app import rows
 from jobs_app.board import MOST_HOT, Board
 from jobs_app.forms import form_fields, form_params
 from jobs_app.hub import MAILBOX_SIZE, Hub
-from jobs_app.runtime import Runtime
-from jobs_app.state.actions import Actions
-from jobs_app.state.board import PAGE_SIZE, BoardState
-from jobs_app.state.job_page import JobPage
-from jobs_app.state.start import StartForm
 from tests.support import until
-from tests.unit.test_job_life import BOOM, running, submitted
+from tests.unit.test_job_life import BOOM, running
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -220,87 +213,3 @@ async def test_a_change_too_big_to_announce_is_read_from_the_store(world, hub, s
 
     assert len(change.job.result) == 200_000
     assert change.event.version == 3
-
-
-@pytest.fixture
-async def tab(world):
-    """The root state of a browser tab, on a runtime of twins."""
-    runtime.use(Runtime(world.service, Hub(world.events, world.store), world.registry, world.queue, world.config))
-    yield rx.State(_reflex_internal_init=True)
-    runtime.use(None)
-
-
-async def test_the_list_is_read_page_by_page(tab, service):
-    await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
-    board = await tab.get_state(BoardState)
-    await board._read()
-    first = [row["id"] for row in board.rows]
-
-    await board.next_page()
-    second = [row["id"] for row in board.rows]
-    await board.previous_page()
-
-    assert (len(first), len(second)) == (PAGE_SIZE, 3)
-    assert not set(first) & set(second)
-    assert [row["id"] for row in board.rows] == first
-
-
-async def test_a_search_that_cannot_be_done_says_why_and_shows_nothing(tab, service):
-    await submitted(service)
-    board = await tab.get_state(BoardState)
-    board.search = "a\x00"
-
-    await board._read()
-
-    assert board.rows == []
-    assert "NUL" in board.trouble
-
-
-async def test_the_form_starts_a_job_and_says_so(tab, store):
-    form = await tab.get_state(StartForm)
-    form.load()
-
-    toast = await form.submit({"start_url": "https://example.com", "goal": "", "steps": "2", "step_seconds": "0.5"})
-
-    [job] = (await store.page()).jobs
-    assert (job.params["steps"], job.params["step_seconds"]) == (2, 0.5)
-    assert job.short_id in str(toast)
-
-
-async def test_the_form_names_the_wrong_field_and_starts_nothing(tab, store):
-    form = await tab.get_state(StartForm)
-    form.load()
-
-    await form.submit({"start_url": "x", "goal": "", "steps": "ten", "step_seconds": "99"})
-
-    assert set(form.errors) == {"steps", "step_seconds"}
-    assert (await store.page()).jobs == []
-
-
-async def test_a_kind_that_a_client_invents_is_refused(tab):
-    form = await tab.get_state(StartForm)
-
-    form.choose("rm_rf")
-
-    assert form.kind == "web_agent"
-    assert "there is no kind 'rm_rf'" in form.trouble
-
-
-@pytest.mark.parametrize("job_id", ["", "abc", "x" * 10_000, str(UUID(int=1))])
-async def test_actions_on_a_job_that_is_not_there_end_in_a_sentence(tab, job_id):
-    actions = await tab.get_state(Actions)
-
-    for handler in (actions.cancel, actions.retry):
-        assert "There is no job" in str(await handler(job_id))
-
-
-async def test_the_page_of_a_job_shows_error_and_attempts(tab, service):
-    job = await running(service)
-    await service.fail(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None)
-    page = await tab.get_state(JobPage)
-
-    page._show(await service.store.get(job.id))
-
-    assert (page.error_type, page.error_message, page.traceback) == ("X", "y", "z")
-    assert page.row["live"]["status"] == "failed"
-    assert page.follow_command.startswith("curl -N ")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import Unavailable
 from jobs.kinds import Catalogue, Kind, Params
 from jobs.models import EventType, JobStatus
 from jobs.service import JobService, Submission
@@ -396,30 +395,39 @@ async def test_text_that_databases_refuse_is_made_storable(bench):
     assert "a�b?c" in [e.message for e in await at.service.store.events(job.id)]
 
 
-async def test_nothing_a_handler_said_is_lost_while_the_database_is_away(bench, world):
-    away = asyncio.Event()
-
-    class Flickering(type(world.store)):
-        async def add_notes(self, *args):
-            if away.is_set():
-                away.clear()
-                raise Unavailable("The database is away.")
-            return await super().add_notes(*args)
-
-    world.store.__class__ = Flickering
+async def test_nothing_a_handler_said_is_lost_while_the_database_is_away(bench, world, database_away, caplog):
+    async def refused():
+        return "The database refused a statement" in caplog.text
 
     async def handler(params, job):
-        away.set()
-        for n in range(5):
-            await job.log(f"line {n}")
+        with database_away():
+            for n in range(5):
+                await job.log(f"line {n}")
+            await until(refused)
 
     at = bench(handler)
     job = await at.submit()
 
     assert (await at.run(job)).status is JobStatus.COMPLETED
-    assert not away.is_set(), "the outage was really met"
     events = await world.store.events(job.id)
     assert [e.message for e in events if e.type is EventType.LOG] == [f"line {n}" for n in range(5)]
+
+
+async def test_the_end_of_a_job_is_not_lost_while_the_database_is_away(bench, database_away, caplog):
+    async def handler(params, job):
+        return "done"
+
+    async def refused():
+        return "The database refused a statement" in caplog.text
+
+    at = bench(handler)
+    job = await at.submit()
+
+    with database_away():
+        run = asyncio.create_task(at.run(job))
+        await until(refused)
+
+    assert (await run).result == "done"
 
 
 @pytest.mark.parametrize("attempt", range(1, 40))
