@@ -86,7 +86,9 @@ def _locked(lock: IO[str]) -> bool:
 def environment() -> dict[str, str]:
     """What Reflex's command line needs: our own JavaScript runtime, and no calls home."""
     scripts = str(Path(sys.executable).parent)
-    return {**os.environ, **QUIET, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
+    # what tells Reflex to serve a build (jobs_app/__main__.py) would keep it from making one
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("__REFLEX")}
+    return {**inherited, **QUIET, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 async def _export(root: Path, guard: Guard) -> None:

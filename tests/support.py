@@ -1,10 +1,11 @@
 """What tests of every floor share: conditions to wait for, free ports, a real server."""
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,6 +67,15 @@ class RedisServer:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """The server is killed for as long as the block lasts; what it did not write to its file is gone."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -6,34 +6,58 @@ without a browser and without a build.
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
+from dataclasses import dataclass
+from uuid import uuid4
 
 import aiohttp
 import httpx
 import pytest
 import socketio
 
+from jobs.database import Database
+from jobs.events import RedisEvents
+from jobs.kinds import catalogue
+from jobs.queue import JobQueue
+from jobs.service import JobService, Submission
+from jobs.settings import read_settings
+from jobs.snapshot import JobError
+from jobs.store import Store
 from jobs_app.live import Live, LiveJob
 from jobs_app.state.board import BoardState
 from jobs_app.state.job_page import JobPage
 from tests.support import ROOT, free_port, until
 
 
-@pytest.fixture
-async def served(redis_server, database_url, tmp_path):
-    """The address of the app, served by itself; its ``api`` works, its pages are not built."""
+@dataclass
+class Served:
+    """The app, served by itself: its ``api`` and websockets answer, its pages are not built."""
+
+    url: str
+    api: httpx.AsyncClient
+    service: JobService
+
+
+@pytest.fixture(scope="module")
+async def app(session_redis, migrated_file, tmp_path_factory):
+    """One app for all tests here, for it takes long to start."""
+    folder = tmp_path_factory.mktemp("app")
+    database_url = f"sqlite:///{shutil.copy(migrated_file, folder)}"
     port = free_port()
-    environ = os.environ | {"PORT": str(port), "REDIS_URL": redis_server.url, "DATABASE_URL": database_url}
-    environ |= {"JOBS_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "__REFLEX_SKIP_COMPILE": "true"}
+    environ = os.environ | {"PORT": str(port), "REDIS_URL": session_redis.url, "DATABASE_URL": database_url}
+    environ |= {"JOBS_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), "__REFLEX_SKIP_COMPILE": "true"}
     script = (
         "import asyncio; from jobs.settings import settings; from jobs_app.jobs_app import app\n"
         "from granian.constants import Interfaces; from granian.server.embed import Server\n"
         f"asyncio.run(Server(app(), port={port}, interface=Interfaces.ASGI, log_enabled=False).serve())"
     )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, cwd=tmp_path, env=environ, start_new_session=True
+        sys.executable, "-c", script, cwd=folder, env=environ, start_new_session=True
     )
+    database, queue, events = Database(database_url), JobQueue(session_redis.url), RedisEvents(session_redis.url)
+    service = JobService(Store(database), queue, events, catalogue(), read_settings(_env_file=None, data_dir=folder))
     url = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=url) as api:
 
@@ -43,10 +67,22 @@ async def served(redis_server, database_url, tmp_path):
             except httpx.TransportError:
                 return None
 
-        await until(answers, lambda status: status == 200, within_s=20)
-        yield url, api
-    os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+        try:
+            await until(answers, lambda status: status == 200, within_s=20)
+            yield Served(url, api, service)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    for part in (queue, events, database):
+        await part.close()
+
+
+@pytest.fixture
+async def served(app, redis_server):
+    """The app, without a job."""
+    for job in (await app.service.store.page(limit=200)).jobs:
+        await app.service.delete(job.id)
+    return app
 
 
 class Tab:
@@ -55,9 +91,11 @@ class Tab:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.client = socketio.AsyncClient(reconnection=False, http_session=session)
         self.seen: dict[str, dict[str, object]] = {}
+        self.events: list[object] = []
         self.client.on("event", self._take, namespace="/_event")
 
-    async def open(self, url: str, path: str, token: str, **query: str) -> None:
+    async def open(self, url: str, path: str, **query: str) -> None:
+        token = uuid4().hex
         hydrate = {
             "name": "reflex___state____state.hydrate_and_load",
             "payload": {},
@@ -72,6 +110,7 @@ class Tab:
         )
 
     def _take(self, update: dict) -> None:
+        self.events += update.get("events") or []
         for state, values in (update.get("delta") or {}).items():
             self.seen.setdefault(state, {}).update(values)
 
@@ -93,28 +132,26 @@ async def tab(session):
 
 
 async def test_a_tab_joins_its_room_and_is_told_of_everything_that_happens(served, tab):
-    url, api = served
-    await tab.open(url, "/", "tab-1")
+    await tab.open(served.url, "/")
     await until(lambda: tab.var(Live, "slots"), lambda slots: slots is not None and len(slots) == 5)
 
-    job = (await api.post("/api/jobs", json={"kind": "noop"})).json()
+    job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
 
     rows = await until(lambda: tab.var(BoardState, "rows"), lambda rows: rows)
     assert rows[0]["id"] == job["id"]
-    hot = await until(lambda: tab.var(Live, "hot"), lambda hot: hot)
+    hot = await until(lambda: tab.var(Live, "hot"), lambda hot: hot and job["id"] in hot)
     assert hot[job["id"]]["status"] == "queued"
     counts = await until(lambda: tab.var(Live, "counts"), lambda counts: counts and counts["queued"] == 1)
     assert counts["running"] == 0
 
 
 async def test_a_tab_on_a_jobs_page_hears_of_that_job_alone(served, tab):
-    url, api = served
-    mine = (await api.post("/api/jobs", json={"kind": "noop"})).json()
-    await tab.open(url, f"/jobs/{mine['id']}", "tab-2", job_id=mine["id"])
+    mine = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
+    await tab.open(served.url, f"/jobs/{mine['id']}", job_id=mine["id"])
     await until(lambda: tab.var(JobPage, "found"))
 
-    await api.post("/api/jobs", json={"kind": "slow"})
-    await api.post(f"/api/jobs/{mine['id']}/cancel")
+    await served.api.post("/api/jobs", json={"kind": "slow"})
+    await served.api.post(f"/api/jobs/{mine['id']}/cancel")
 
     head = await until(lambda: tab.var(LiveJob, "head"), lambda head: head["status"] == "cancelled")
     assert head["version"] == 2
@@ -123,10 +160,48 @@ async def test_a_tab_on_a_jobs_page_hears_of_that_job_alone(served, tab):
     assert await tab.var(Live, "hot") in (None, {})
 
 
-async def test_a_tab_of_another_origin_is_turned_away(served, session):
-    url, _ = served
+async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
+    await tab.open(served.url, "/")
+    await until(lambda: tab.var(Live, "slots"))
+    job, _ = await served.service.submit(Submission(kind="noop"))
+    await served.service.start(job.id, 1, "worker-1")
 
+    await served.service.fail(job.id, 1, JobError(type="X", message="no such page"), retry_at=None)
+
+    async def told():
+        return str(tab.events)
+
+    toast = await until(told, lambda text: job.short_id in text)
+    assert "no such page" in toast
+
+
+async def test_a_tab_is_told_when_its_news_stop_and_sees_all_when_they_go_on(served, tab, redis_server):
+    await tab.open(served.url, "/")
+    await until(lambda: tab.var(Live, "feed_up"))
+
+    with redis_server.away():
+        await until(lambda: tab.var(Live, "feed_up"), lambda is_up: is_up is False)
+        job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
+
+    await until(lambda: tab.var(Live, "feed_up"))
+    await until(lambda: tab.var(BoardState, "rows"), lambda rows: [row["id"] for row in rows] == [job["id"]])
+
+
+async def test_a_tab_that_closed_is_told_nothing_more_and_others_are(served, tab, session):
+    other = Tab(session)
+    for each in (tab, other):
+        await each.open(served.url, "/")
+        await until(lambda each=each: each.var(Live, "slots"))
+    await other.client.disconnect()
+
+    job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
+
+    await until(lambda: tab.var(BoardState, "rows"), lambda rows: rows and rows[0]["id"] == job["id"])
+    assert not await other.var(BoardState, "rows")
+
+
+async def test_a_tab_of_another_origin_is_turned_away(served, session):
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-        await session.ws_connect(f"{url}/_event/?EIO=4&transport=websocket", origin="http://evil.example")
+        await session.ws_connect(f"{served.url}/_event/?EIO=4&transport=websocket", origin="http://evil.example")
 
     assert refusal.value.status == 403

@@ -132,11 +132,11 @@ class Listener:
         async for item in events.listen():
             self.heard.append(item)
 
-    async def hears(self, count: int) -> list[object]:
-        async def look() -> list[object]:
-            return self.heard
+    async def look(self) -> list[object]:
+        return self.heard
 
-        return await until(look, lambda heard: len(heard) >= count)
+    async def hears(self, count: int) -> list[object]:
+        return await until(self.look, lambda heard: len(heard) >= count)
 
     async def stop(self) -> None:
         self._task.cancel()
@@ -235,10 +235,27 @@ async def test_a_listener_whose_connection_is_cut_is_told_to_read_the_store_and_
 
     with redis_server.client() as client:
         client.client_kill_filter(_type="pubsub")
-    assert (await listener.hears(2))[-1] is Feed.UP, "what was missed must be read from the store"
-    await events.publish([change(1)])
+    await until(listener.look, lambda heard: heard.count(Feed.UP) == 2)
+    sent = change(1)
+    await events.publish([sent])
 
-    assert isinstance((await listener.hears(3))[-1], Change)
+    await until(listener.look, lambda heard: heard[-1] == sent)
+    await listener.stop()
+    await events.close()
+
+
+async def test_a_listener_is_told_when_redis_goes_and_when_it_is_back(redis_server):
+    events = RedisEvents(redis_server.url)
+    listener = Listener(events)
+    await listener.hears(1)
+
+    with redis_server.away():
+        assert (await listener.hears(2))[1:] == [Feed.DOWN]
+    assert (await listener.hears(3))[2:] == [Feed.UP]
+    sent = change(1)
+    await events.publish([sent])
+
+    assert (await listener.hears(4))[3:] == [sent]
     await listener.stop()
     await events.close()
 

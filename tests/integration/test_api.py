@@ -5,6 +5,9 @@ import json
 
 import pytest
 
+from jobs.queue import QUEUE_NAME
+from tests.support import until
+
 FIELDS = {
     *("id", "kind", "params", "status", "progress", "message", "result", "error", "attempt", "max_attempts"),
     *("priority", "created_at", "scheduled_for", "queued_at", "started_at", "finished_at", "cancel_requested_at"),
@@ -297,6 +300,40 @@ async def test_readiness_names_what_is_missing(api):
 
     assert (ready.status_code, ready.json()["missing"]) == (503, ["workers"])
     assert (await api.head("/healthz")).status_code == 200
+
+
+async def test_while_redis_is_away_jobs_are_taken_and_they_are_queued_when_it_is_back(api, redis_server):
+    with redis_server.away():
+        reply = await api.post("/api/jobs", json={"kind": "noop"})
+        cancelled = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
+        assert (await api.post(f"/api/jobs/{cancelled}/cancel")).status_code == 200
+
+    async def waiting():
+        with redis_server.client() as client:
+            return client.zrange(QUEUE_NAME, 0, -1)
+
+    assert (reply.status_code, reply.json()["status"]) == (201, "queued")
+    assert await until(waiting) == [f"{reply.json()['id']}:1"]
+
+
+async def test_while_redis_is_away_every_call_says_what_it_cannot_know(api, redis_server):
+    with redis_server.away():
+        ready = await api.get("/readyz")
+        workers = await api.get("/api/workers")
+
+    assert (ready.status_code, ready.json()["missing"]) == (503, ["redis", "workers"])
+    assert_problem(workers, 503)
+
+
+async def test_while_the_database_is_away_nothing_is_taken_and_every_answer_says_so(api, database_away):
+    with database_away():
+        ready = await api.get("/readyz")
+        replies = [await api.post("/api/jobs", json={"kind": "noop"}), await api.get("/api/jobs")]
+
+    assert (ready.status_code, ready.json()["database"]) == (503, False)
+    for reply in replies:
+        assert_problem(reply, 503)
+    assert await nothing_is_stored(api)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])

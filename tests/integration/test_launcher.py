@@ -94,7 +94,7 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
     async def start(**environ: str) -> Run:
         port = int(environ.get("PORT", free_port()))
         mark = f"{tmp_path.name}-{len(runs)}"
-        cleared = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_", "__REFLEX"))}
+        cleared = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_"))}
         given = cleared | {"PORT": str(port), "JOBS_DATA_DIR": str(tmp_path / "data"), MARK: mark} | environ
         log = tmp_path / f"log-{len(runs)}"
         with log.open("wb") as out:

@@ -176,6 +176,45 @@ async def test_the_stream_of_all_jobs_tells_every_change_and_every_deletion(clie
     await stream.close()
 
 
+async def test_the_stream_of_all_jobs_tells_that_something_may_have_been_missed(client, listening, redis_server):
+    stream = Stream(stream_all())
+    await stream.next()
+
+    with redis_server.client() as admin:
+        admin.client_kill_filter(_type="pubsub")
+
+    assert (await stream.next()).event == "gap"
+    await stream.close()
+
+
+async def test_a_job_that_was_deleted_while_redis_was_away_ends_its_stream(client, listening, api, redis_server):
+    job_id = await client.submit("noop")
+    stream = await open_stream(job_id)
+    await stream.next()
+
+    with redis_server.away():
+        await api.delete(f"/api/jobs/{job_id}")
+
+    [end] = await stream.rest()
+    assert (end.event, json.loads(end.raw_data)) == ("end", {"reason": "deleted"})
+
+
+async def test_a_stream_goes_on_over_a_change_too_large_to_announce(client, listening):
+    job_id = await client.submit("noop")
+    stream = await open_stream(job_id)
+    await stream.next()
+    job = UUID(job_id)
+    large = "x" * 100_000
+
+    await runtime.jobs().start(job, 1, "worker-1")
+    await runtime.jobs().add_notes(job, 1, [Note(EventType.LOG, log_message=large)])
+    await runtime.jobs().complete(job, 1, None)
+    messages = await stream.rest()
+
+    assert [m.id for m in messages] == ["2", "3", "4", None]
+    assert json.loads(messages[1].raw_data)["message"] == large
+
+
 async def test_a_finished_stream_reads_as_event_stream_over_http(client, listening, api):
     job_id = await client.submit("noop")
     await work(job_id, 1)

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import sys
 import textwrap
 
 import pytest
@@ -215,14 +216,13 @@ async def test_an_emptied_redis_loses_no_job(client, start_worker, redis_server)
 
 
 @pytest.mark.timeout(60)
-async def test_a_worker_lives_through_a_restart_of_redis_idle_and_busy(client, start_worker, session_redis):
+async def test_a_worker_lives_through_a_restart_of_redis_idle_and_busy(client, start_worker, redis_server):
     worker = await start_worker()
     busy = await client.submit("slow", params={"seconds": 1.0})
     await client.job_is(busy, "running")
 
-    session_redis.kill()
-    away = await client.submit("noop")
-    session_redis.start()
+    with redis_server.away():
+        away = await client.submit("noop")
 
     await client.job_is(busy, "completed")
     await client.job_is(away, "completed", within_s=20)
@@ -275,8 +275,6 @@ async def test_a_kind_is_added_in_two_files(client, start_worker, tmp_path, redi
     )
     await start_worker(cwd=tmp_path)
     environ = {"REDIS_URL": redis_server.url, "DATABASE_URL": config.resolved_database_url, "PATH": "/usr/bin:/bin"}
-    import sys
-
     submitter = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, cwd=tmp_path, env=environ, stdout=asyncio.subprocess.PIPE
     )

@@ -206,6 +206,8 @@ async def test_whatever_happens_in_whatever_order_versions_have_no_gap_and_the_t
         after = await store.get(job.id)
         if after.status is not seen.status:
             assert after.status in FOLLOWS[seen.status], f"{action}: {seen.status} became {after.status}"
+        if seen.status in TERMINAL and action != "retry":
+            assert after == seen, f"{action} changed a job that is {seen.status}"
         assert after.version >= seen.version
         seen = after
 

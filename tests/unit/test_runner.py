@@ -1,6 +1,7 @@
 """One attempt from start to finish, with handlers made for each case."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -414,18 +415,20 @@ async def test_nothing_a_handler_said_is_lost_while_the_database_is_away(bench, 
 
 
 async def test_the_end_of_a_job_is_not_lost_while_the_database_is_away(bench, database_away, caplog):
+    outage = contextlib.ExitStack()
+
     async def handler(params, job):
+        outage.enter_context(database_away())
         return "done"
 
     async def refused():
         return "The database refused a statement" in caplog.text
 
     at = bench(handler)
-    job = await at.submit()
+    run = asyncio.create_task(at.run(await at.submit()))
 
-    with database_away():
-        run = asyncio.create_task(at.run(job))
-        await until(refused)
+    await until(refused)
+    outage.close()
 
     assert (await run).result == "done"
 
