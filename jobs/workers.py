@@ -22,7 +22,6 @@ FORGET_AFTER = timedelta(days=1)
 
 class WorkerState(enum.StrEnum):
     RUNNING = "running"
-    STOPPING = "stopping"
     LOST = "lost"
 
 

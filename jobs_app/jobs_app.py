@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import reflex as rx
 
+from jobs.background import end_tasks
 from jobs.settings import settings
 from jobs_app import live, routes, runtime, styles
 from jobs_app.api import build_api
@@ -30,8 +31,7 @@ async def serve(app: rx.App) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            pages.cancel()
-            await asyncio.gather(pages, return_exceptions=True)
+            await end_tasks(pages)
 
 
 def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks for this name

@@ -18,6 +18,7 @@ from reflex_base.constants import SocketEvent
 from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event import Event
 
+from jobs.background import run_together
 from jobs.errors import Unavailable
 from jobs.events import Feed
 from jobs.models import EventType, JobStatus
@@ -92,9 +93,7 @@ class Broadcaster:
 
     async def run(self) -> None:
         """Broadcast until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for duty in (self._hear, self._flush, self._refresh, self._count, self._watch_workers):
-                tasks.create_task(duty(), name=duty.__name__)
+        await run_together(self._hear(), self._flush(), self._refresh(), self._count(), self._watch_workers())
 
     async def _hear(self) -> None:
         with self._active.hub.listen() as mailbox:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from jobs.background import end_tasks
 from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.events import Feed, RedisEvents
@@ -72,9 +73,7 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     try:
         yield runtime
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         use(None)
         for part in (queue, events, registry, database):
             await part.close()

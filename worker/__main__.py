@@ -10,6 +10,7 @@ import sys
 
 import uvloop
 
+from jobs.background import end_tasks
 from jobs.database import Database
 from jobs.errors import StartRefused
 from jobs.events import RedisEvents
@@ -49,8 +50,7 @@ async def serve(config: Settings) -> None:
     duties = asyncio.create_task(upkeep.run())
     log.info("Worker %s is ready: %d kinds, %d slots.", about.id, len(list(kinds)), config.concurrency)
     await engine.serve(service.requeue_missing)
-    duties.cancel()
-    await asyncio.gather(duties, return_exceptions=True)
+    await end_tasks(duties)
     await upkeep.forget()
     log.info("Worker %s has stopped.", about.id)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from arq.worker import RetryJob, Worker, func
 
+from jobs.background import end_tasks
 from jobs.queue import ENTRY_POINT, NEVER_MS, QUEUE_NAME, JobQueue, dumps, loads
 from jobs.redis_link import REDIS_TROUBLE
 from worker.runner import Interruption, Runner
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 POLL_S = 0.05
 CLAIM_TTL_S = 30 * 86_400
 """arq gives a job to a second worker when its claim ends. Ours are taken back through SQL when a worker is lost."""
+FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 UNLIMITED_TRIES = 10**9
 
@@ -53,20 +55,22 @@ class Engine(Worker):
 
     async def serve(self, on_connected: Callable[[], Awaitable[Any]]) -> None:
         """Run jobs until ``stop``; calls ``on_connected`` each time Redis was reached (again)."""
-        pause_s = 0.1
+        pause_s = FIRST_PAUSE_S
+        stopping = asyncio.create_task(self._stopping.wait())
         while not self._stopping.is_set():
-            self.main_task = asyncio.create_task(self._connected(on_connected))
+            self.main_task = main = asyncio.create_task(self._connected(on_connected))
+            await asyncio.wait({main, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stopping.is_set():
+                await end_tasks(main)
+                break
             try:
-                await self.main_task
-            except asyncio.CancelledError:
-                if not self._stopping.is_set():
-                    raise
+                main.result()
             except REDIS_TROUBLE as exc:
                 log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, pause_s)
-                await asyncio.sleep(pause_s)
+                await asyncio.wait({stopping}, timeout=pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             else:
-                pause_s = 0.1
+                pause_s = FIRST_PAUSE_S
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
     async def _connected(self, on_connected: Callable[[], Awaitable[Any]]) -> None:
@@ -81,8 +85,6 @@ class Engine(Worker):
         self._stopping.set()
         self.allow_pick_jobs = False
         self._runner.interrupt_all(Interruption.STOP)
-        if self.main_task is not None:
-            self.main_task.cancel()
 
     async def _run_entry(self, _ctx: dict[Any, Any], job_id: str, attempt: int) -> None:
         """What arq calls for an entry of the queue; arq's abort arrives as a cancel of this very task."""

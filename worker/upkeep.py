@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from jobs.background import run_together
 from jobs.errors import Unavailable
 from jobs.models import utc_now
 from jobs.redis_link import REDIS_TROUBLE
@@ -38,22 +39,16 @@ class Upkeep:
 
     async def run(self) -> None:
         """Do all duties until cancelled."""
-        async with asyncio.TaskGroup() as duties:
-            duties.create_task(self._forever(self._beat, BEAT_S))
-            duties.create_task(self._forever(self._hear_cancels, BEAT_S))
-            duties.create_task(self._forever(self._promote, PROMOTE_AT_LEAST_EVERY_S))
-            duties.create_task(self._forever(self._service.requeue_missing, RECONCILE_EVERY_S))
-            duties.create_task(self._forever(self._take_from_lost_workers, LOST_CHECK_EVERY_S))
-
-    async def leave(self, state: WorkerState) -> None:
-        """Say goodbye: ``STOPPING`` while jobs still end; forget the worker when it is gone."""
-        self._about = self._about.model_copy(update={"state": state})
-        try:
-            await self._beat()
-        except REDIS_TROUBLE as exc:
-            log.info("Could not say goodbye (%s); this worker will be shown as lost.", exc)
+        await run_together(
+            self._forever(self._beat, BEAT_S),
+            self._forever(self._hear_cancels, BEAT_S),
+            self._forever(self._promote, PROMOTE_AT_LEAST_EVERY_S),
+            self._forever(self._service.requeue_missing, RECONCILE_EVERY_S),
+            self._forever(self._take_from_lost_workers, LOST_CHECK_EVERY_S),
+        )
 
     async def forget(self) -> None:
+        """Sign off, so that nobody takes this worker for a lost one."""
         try:
             await self._registry.leave(self._about.id)
         except REDIS_TROUBLE as exc:

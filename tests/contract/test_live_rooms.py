@@ -95,19 +95,16 @@ class Tab:
         self.client.on("event", self._take, namespace="/_event")
 
     async def open(self, url: str, path: str, **query: str) -> None:
-        token = uuid4().hex
-        hydrate = {
-            "name": "reflex___state____state.hydrate_and_load",
-            "payload": {},
-            "router_data": {"pathname": path, "asPath": path, "query": query},
-        }
         await self.client.connect(
-            f"{url}?token={token}",
-            auth={"event": hydrate},
+            f"{url}?token={uuid4().hex}",
+            auth={"event": _arrival(path, query)},
             socketio_path="/_event",
             namespaces=["/_event"],
             transports=["websocket"],
         )
+
+    async def go(self, path: str, **query: str) -> None:
+        await self.client.emit("event", _arrival(path, query), namespace="/_event")
 
     def _take(self, update: dict) -> None:
         self.events += update.get("events") or []
@@ -116,6 +113,15 @@ class Tab:
 
     async def var(self, state: type, name: str):
         return self.seen.get(state.get_full_name(), {}).get(f"{name}_rx_state_")
+
+
+def _arrival(path: str, query: dict[str, str]) -> dict[str, object]:
+    """What the browser's half of Reflex sends when a page is opened."""
+    return {
+        "name": "reflex___state____state.hydrate_and_load",
+        "payload": {},
+        "router_data": {"pathname": path, "asPath": path, "query": query},
+    }
 
 
 @pytest.fixture
@@ -185,6 +191,20 @@ async def test_a_tab_is_told_when_its_news_stop_and_sees_all_when_they_go_on(ser
 
     await until(lambda: tab.var(Live, "feed_up"))
     await until(lambda: tab.var(BoardState, "rows"), lambda rows: [row["id"] for row in rows] == [job["id"]])
+
+
+async def test_a_tab_that_goes_to_a_jobs_page_leaves_the_dashboards_news_behind(served, tab):
+    job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
+    await tab.open(served.url, "/")
+    await until(lambda: tab.var(BoardState, "rows"))
+
+    await tab.go(f"/jobs/{job['id']}", job_id=job["id"])
+    await until(lambda: tab.var(JobPage, "found"))
+    other = (await served.api.post("/api/jobs", json={"kind": "slow"})).json()
+    await served.api.post(f"/api/jobs/{job['id']}/cancel")
+
+    await until(lambda: tab.var(LiveJob, "head"), lambda head: head["status"] == "cancelled")
+    assert other["id"] not in await tab.var(Live, "hot")
 
 
 async def test_a_tab_that_closed_is_told_nothing_more_and_others_are(served, tab, session):

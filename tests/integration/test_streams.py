@@ -41,6 +41,24 @@ async def open_stream(job_id: str, last_event_id: str | None = None) -> Stream:
     return Stream(stream_job(job, last_event_id))
 
 
+async def follow(job_id: str) -> tuple[Stream, asyncio.Task[list]]:
+    """A stream that has sent its past and now waits for news of the running job (version 4), and its further reading.
+
+    A stream reads the store before it waits, so whatever happens before its reader is here would be read there.
+    """
+    stream = await open_stream(job_id)
+    await stream.next()
+    service, job = runtime.jobs(), UUID(job_id)
+    await service.start(job, 1, "worker-1")
+    assert (await stream.next()).id == "2"
+    for version in ("3", "4"):
+        reading = asyncio.create_task(stream.next())
+        await service.store.get(job)
+        await service.add_notes(job, 1, [Note(EventType.LOG, log_message="warming up")])
+        assert (await reading).id == version
+    return stream, asyncio.create_task(stream.rest())
+
+
 async def work(job_id: str, lines: int) -> None:
     """Run the job to its end, as a worker would."""
     service, job = runtime.jobs(), UUID(job_id)
@@ -126,15 +144,24 @@ async def test_a_client_that_breaks_off_again_and_again_misses_and_doubles_nothi
 
 async def test_what_was_missed_while_redis_was_away_is_sent_when_it_is_back(client, listening, redis_server):
     job_id = await client.submit("noop")
-    stream = await open_stream(job_id)
-    await stream.next()
+    _, reading = await follow(job_id)
 
-    with redis_server.client() as admin:
-        admin.client_kill_filter(_type="pubsub")
-    await work(job_id, 50)
-    messages = await stream.rest()
+    with redis_server.away():
+        for n in range(50):
+            await runtime.jobs().add_notes(UUID(job_id), 1, [Note(EventType.LOG, log_message=str(n))])
+        await runtime.jobs().complete(UUID(job_id), 1, None)
 
-    assert [m.id for m in messages[:-1]] == [str(n) for n in range(2, 54)]
+    assert [m.id for m in await reading] == [*(str(n) for n in range(5, 56)), None]
+
+
+async def test_a_change_that_was_never_announced_comes_in_its_place(client, listening):
+    job_id = await client.submit("noop")
+    _, reading = await follow(job_id)
+
+    await runtime.jobs().store.add_notes(UUID(job_id), 1, [Note(EventType.LOG, log_message="unannounced")])
+    await runtime.jobs().complete(UUID(job_id), 1, None)
+
+    assert [m.id for m in await reading] == ["5", "6", None]
 
 
 async def test_a_job_that_is_deleted_ends_its_stream(client, listening, api):
@@ -189,13 +216,13 @@ async def test_the_stream_of_all_jobs_tells_that_something_may_have_been_missed(
 
 async def test_a_job_that_was_deleted_while_redis_was_away_ends_its_stream(client, listening, api, redis_server):
     job_id = await client.submit("noop")
-    stream = await open_stream(job_id)
-    await stream.next()
+    _, reading = await follow(job_id)
 
     with redis_server.away():
+        await runtime.jobs().end_cancelled(UUID(job_id), 1, "Cancelled while it ran.")
         await api.delete(f"/api/jobs/{job_id}")
 
-    [end] = await stream.rest()
+    [end] = await reading
     assert (end.event, json.loads(end.raw_data)) == ("end", {"reason": "deleted"})
 
 

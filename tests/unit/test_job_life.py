@@ -28,9 +28,13 @@ async def running(service: JobService, **more: object) -> JobSnapshot:
     return started
 
 
-def test_every_status_has_its_followers_and_only_failed_and_cancelled_jobs_live_again():
+def test_every_status_has_its_followers_and_an_ended_job_may_at_most_be_queued_again():
     assert set(FOLLOWS) == set(JobStatus)
-    assert {status for status in TERMINAL if FOLLOWS[status]} == {JobStatus.FAILED, JobStatus.CANCELLED}
+    assert {status: FOLLOWS[status] for status in TERMINAL} == {
+        JobStatus.COMPLETED: set(),
+        JobStatus.FAILED: {JobStatus.QUEUED},
+        JobStatus.CANCELLED: {JobStatus.QUEUED},
+    }
 
 
 async def test_a_submitted_job_is_queued_at_version_one_with_one_timeline_row(service, store):

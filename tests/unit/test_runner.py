@@ -375,6 +375,24 @@ async def test_progress_that_is_too_fast_is_merged_and_the_newest_wins(bench):
     assert len(told) < 20
 
 
+async def test_progress_replaces_no_line_and_no_step_that_waits_to_be_written(bench):
+    async def handler(params, job):
+        for n in range(20):
+            await job.log(f"line {n}")
+            await job.progress(n, 20)
+            await job.step(f"step {n}")
+            await job.progress(n, 20)
+
+    at = bench(handler)
+    job = await at.submit()
+
+    await at.run(job)
+
+    told = await at.service.store.events(job.id)
+    assert [e.message for e in told if e.type is EventType.LOG] == [f"line {n}" for n in range(20)]
+    assert [e.message for e in told if e.data == {"step": True}] == [f"step {n}" for n in range(20)]
+
+
 @pytest.mark.parametrize(("done", "total"), [(-1, 10), (11, 10), (0, 0)])
 async def test_progress_that_is_no_part_of_a_whole_is_refused(bench, done, total):
     async def handler(params, job):

@@ -1,5 +1,7 @@
 """Lists, pages, filters, timelines and files, read back as they were written."""
 
+import contextlib
+import sqlite3
 from datetime import timedelta
 from uuid import uuid4
 
@@ -35,6 +37,19 @@ async def test_pages_show_every_job_once_in_every_order(store, sort):
     assert keys == sorted(keys, reverse=sort.startswith("-"))
     assert {job.id for job in seen} == {job.id for job in jobs}
     assert len(seen) == 25
+
+
+async def test_jobs_of_the_same_moment_are_each_shown_once(store, database_url):
+    jobs = await many(store, 10)
+    with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE job SET created_at = (SELECT min(created_at) FROM job)")
+
+    first = await store.page(limit=4)
+    second = await store.page(limit=4, cursor=first.next_cursor)
+    third = await store.page(limit=4, cursor=second.next_cursor)
+
+    shown = [job.id for page in (first, second, third) for job in page.jobs]
+    assert shown == sorted((job.id for job in jobs), reverse=True)
 
 
 async def test_new_jobs_do_not_shift_the_pages_that_follow(store):

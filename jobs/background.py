@@ -1,0 +1,29 @@
+"""Tasks that run until they are ended.
+
+In Python 3.11 ``asyncio.wait_for``, which libraries use too, may swallow a cancel that comes just as its call returns;
+a loop around it would then run on for ever. So a task is cancelled until it is done.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+AGAIN_S = 0.1
+
+
+async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel these tasks, and return when all have ended, however they did."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN_S)
+
+
+async def run_together(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Run all of these until one fails, which is raised, or until this call is cancelled; then end the others."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await end_tasks(*tasks)

@@ -1,0 +1,46 @@
+"""Tasks end when they are told to, also those that swallow what they are told."""
+
+import asyncio
+
+import pytest
+
+from jobs.background import end_tasks, run_together
+
+
+async def test_a_task_that_swallows_a_cancel_is_cancelled_until_it_ends():
+    swallowed = 0
+
+    async def deaf():
+        nonlocal swallowed
+        while swallowed < 3:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                swallowed += 1
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+
+    await end_tasks(task)
+
+    assert task.done()
+    assert swallowed == 3
+
+
+async def test_when_one_of_many_fails_the_others_are_ended_and_the_failure_is_told():
+    ended = asyncio.Event()
+
+    async def steady():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async def failing():
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await run_together(steady(), failing())
+
+    assert ended.is_set()

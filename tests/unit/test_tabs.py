@@ -1,0 +1,301 @@
+"""What one browser tab holds and answers, without a browser: the list, the form, the actions, a job's page."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+import reflex as rx
+from reflex.istate.data import RouterData
+
+import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
+from jobs.models import EventType, JobStatus
+from jobs.service import Submission
+from jobs.snapshot import JobError
+from jobs.store import Note
+from jobs_app import routes, runtime
+from jobs_app.hub import Hub
+from jobs_app.runtime import Runtime
+from jobs_app.state.actions import Actions
+from jobs_app.state.board import LONGEST_SEARCH, PAGE_SIZE, BoardState
+from jobs_app.state.job_page import SHOWN_LINES, JobPage
+from jobs_app.state.start import StartForm
+from tests.unit.test_job_life import running, submitted
+
+NOBODY = str(UUID(int=1))
+
+
+@pytest.fixture
+async def tab(world):
+    """The root state of a browser tab, on a runtime of twins."""
+    runtime.use(Runtime(world.service, Hub(world.events, world.store), world.registry, world.queue, world.config))
+    yield rx.State(_reflex_internal_init=True)
+    runtime.use(None)
+
+
+@pytest.fixture
+def visit(tab) -> Callable[..., None]:
+    """Opens an address in the tab."""
+
+    def go(route: str, path: str, **query: str) -> None:
+        headers = {"origin": "http://localhost:8000"}
+        tab.router = RouterData.from_router_data(
+            {"pathname": route, "asPath": path, "query": query, "headers": headers}
+        )
+
+    return go
+
+
+@pytest.fixture
+def open_job(tab, visit):
+    """A job's page, opened."""
+
+    async def opened(job_id: object) -> JobPage:
+        visit(routes.JOB, routes.job(job_id), job_id=str(job_id))
+        page = await tab.get_state(JobPage)
+        await page.load()
+        return page
+
+    return opened
+
+
+async def test_the_list_is_read_page_by_page(tab, visit, service):
+    await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
+    visit(routes.DASHBOARD, "/")
+    board = await tab.get_state(BoardState)
+    await board.load()
+    first = [row["id"] for row in board.rows]
+
+    await board.next_page()
+    second, page_number = [row["id"] for row in board.rows], board.page_number
+    await board.previous_page()
+
+    assert (len(first), len(second), page_number) == (PAGE_SIZE, 3, 2)
+    assert not set(first) & set(second)
+    assert [row["id"] for row in board.rows] == first
+
+
+async def test_beyond_the_last_page_there_is_none(tab, visit, service):
+    await submitted(service)
+    visit(routes.DASHBOARD, "/")
+    board = await tab.get_state(BoardState)
+    await board.load()
+
+    await board.next_page()
+
+    assert board.page_number == 1
+    assert len(board.rows) == 1
+
+
+async def test_the_address_says_which_jobs_are_listed(tab, visit, service):
+    await submitted(service)
+    busy = await running(service)
+    visit(routes.DASHBOARD, "/?status=running&q=noop", status="running", q="noop")
+    board = await tab.get_state(BoardState)
+
+    await board.load()
+
+    assert [row["id"] for row in board.rows] == [str(busy.id)]
+    assert (board.status, board.search) == ("running", "noop")
+
+
+async def test_an_address_that_makes_no_sense_lists_what_it_can(tab, visit, service):
+    await submitted(service)
+    nonsense = "x" * 10_000
+    visit(routes.DASHBOARD, f"/?status=done&q={nonsense}", status="done", q=nonsense)
+    board = await tab.get_state(BoardState)
+
+    await board.load()
+
+    assert (board.status, len(board.search)) == ("", LONGEST_SEARCH)
+    assert (board.rows, board.trouble, board.loaded) == ([], "", True)
+
+
+async def test_a_list_that_cannot_be_read_keeps_what_it_shows_and_says_so(tab, visit, service, database_away):
+    job = await submitted(service)
+    visit(routes.DASHBOARD, "/")
+    board = await tab.get_state(BoardState)
+    await board.load()
+
+    with database_away():
+        await board.refresh()
+
+    assert [row["id"] for row in board.rows] == [str(job.id)]
+    assert "does not answer" in board.trouble
+
+
+async def test_a_search_that_cannot_be_done_says_why_and_shows_nothing(tab, visit, service):
+    await submitted(service)
+    visit(routes.DASHBOARD, "/?q=a%00", q="a\x00")
+    board = await tab.get_state(BoardState)
+
+    await board.load()
+
+    assert board.rows == []
+    assert "NUL" in board.trouble
+
+
+async def test_the_form_starts_a_job_and_says_so(tab, store):
+    form = await tab.get_state(StartForm)
+    form.load()
+
+    toast = await form.submit({"start_url": "https://example.com", "goal": "", "steps": "2", "step_seconds": "0.5"})
+
+    [job] = (await store.page()).jobs
+    assert (job.params["steps"], job.params["step_seconds"]) == (2, 0.5)
+    assert job.short_id in str(toast)
+
+
+async def test_the_form_names_the_wrong_field_and_starts_nothing(tab, store):
+    form = await tab.get_state(StartForm)
+    form.load()
+
+    await form.submit({"start_url": "x", "goal": "", "steps": "ten", "step_seconds": "99"})
+
+    assert set(form.errors) == {"steps", "step_seconds"}
+    assert (await store.page()).jobs == []
+
+
+async def test_the_form_says_so_when_a_job_cannot_be_started_now(tab, store, database_away):
+    form = await tab.get_state(StartForm)
+    form.choose("noop")
+
+    with database_away():
+        await form.submit({})
+
+    assert "does not answer" in form.trouble
+    assert (await store.page()).jobs == []
+
+
+async def test_the_page_of_a_job_says_so_when_it_cannot_be_read(service, open_job, database_away):
+    job = await submitted(service)
+    page = await open_job(job.id)
+
+    with database_away():
+        await page.refresh()
+
+    assert page.found
+    assert "does not answer" in page.trouble
+
+
+async def test_a_kind_that_a_client_invents_is_refused(tab):
+    form = await tab.get_state(StartForm)
+
+    form.choose("rm_rf")
+
+    assert form.kind == "web_agent"
+    assert "there is no kind 'rm_rf'" in form.trouble
+
+
+@pytest.mark.parametrize("job_id", ["", "abc", "x" * 10_000, NOBODY])
+async def test_actions_on_a_job_that_is_not_there_end_in_a_sentence(tab, visit, job_id):
+    visit(routes.DASHBOARD, "/")
+    actions = await tab.get_state(Actions)
+    actions.ask_delete(job_id)
+
+    told = [await actions.cancel(job_id), await actions.retry(job_id), await actions.delete()]
+
+    assert all("There is no job" in str(toast) for toast in told)
+
+
+async def test_actions_that_a_jobs_status_forbids_end_in_a_sentence(tab, visit, service, store):
+    visit(routes.DASHBOARD, "/")
+    job = await running(service)
+    actions = await tab.get_state(Actions)
+    actions.ask_delete(str(job.id))
+
+    assert "only failed or cancelled" in str(await actions.retry(str(job.id)))
+    assert "cancel it first" in str(await actions.delete())
+    await service.complete(job.id, 1, None)
+    assert "has already completed" in str(await actions.cancel(str(job.id)))
+
+
+async def test_cancelling_says_whether_the_job_is_cancelled_or_still_has_to_stop(tab, service):
+    waiting, busy = await submitted(service), await running(service)
+    actions = await tab.get_state(Actions)
+
+    assert f"Job {waiting.short_id} is cancelled." in str(await actions.cancel(str(waiting.id)))
+    assert f"Job {busy.short_id} has been told to stop." in str(await actions.cancel(str(busy.id)))
+
+
+async def test_a_retry_says_that_the_job_is_queued_again(tab, service, store):
+    job = await submitted(service)
+    await service.cancel(job.id)
+    actions = await tab.get_state(Actions)
+
+    toast = await actions.retry(str(job.id))
+
+    assert f"Job {job.short_id} is queued again." in str(toast)
+    assert (await store.get(job.id)).status is JobStatus.QUEUED
+
+
+async def test_a_job_is_deleted_only_after_a_yes(tab, visit, service, store):
+    visit(routes.DASHBOARD, "/")
+    kept, gone = await submitted(service), await submitted(service)
+    actions = await tab.get_state(Actions)
+
+    actions.ask_delete(str(kept.id))
+    actions.keep()
+    actions.ask_delete(str(gone.id))
+    await actions.delete()
+
+    assert [job.id for job in (await store.page()).jobs] == [kept.id]
+    assert actions.doomed == ""
+
+
+async def test_deleting_the_job_one_looks_at_leads_back_to_the_list(tab, service, open_job):
+    job = await submitted(service)
+    await open_job(job.id)
+    actions = await tab.get_state(Actions)
+    actions.ask_delete(str(job.id))
+
+    leave, toast = await actions.delete()
+
+    assert "_redirect" in str(leave)
+    assert f"Job {job.short_id} is deleted." in str(toast)
+
+
+async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open_job):
+    job = await running(service, max_attempts=3)
+    await service.fail(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None)
+
+    page = await open_job(job.id)
+
+    assert (page.found, page.row["live"]["status"]) == (True, "failed")
+    assert (page.error_type, page.error_message, page.traceback) == ("X", "y", "z")
+    assert [line["text"] for line in page.lines] == ["Waiting for a free slot.", "Started.", "Failed: y"]
+    assert [(each["number"], each["status"]) for each in page.attempts] == [(1, "failed")]
+    assert page.loaded_version == 3
+    assert page.follow_command == f"curl -N http://localhost:8000/api/jobs/{job.id}/stream"
+
+
+async def test_the_page_of_a_job_shows_its_files_and_the_newest_lines(service, store, open_job):
+    job = await running(service)
+    await store.add_notes(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(SHOWN_LINES)])
+    about = {"name": "a.txt", "media_type": "text/plain"}
+    await store.add_notes(job.id, 1, [Note(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])
+
+    page = await open_job(job.id)
+
+    assert (len(page.lines), page.lines_cut, page.lines[-1]["text"]) == (SHOWN_LINES, True, "Attached a.txt")
+    [artifact] = page.artifacts
+    assert (artifact["name"], artifact["size"]) == ("a.txt", "1.5 kB")
+    assert artifact["href"].startswith(f"/api/jobs/{job.id}/artifacts/")
+
+
+@pytest.mark.parametrize("job_id", ["abc", NOBODY])
+async def test_the_page_of_an_unknown_job_says_that_there_is_none(open_job, job_id):
+    page = await open_job(job_id)
+
+    assert not page.found
+    assert "There is no job" in page.trouble
+
+
+async def test_the_page_of_a_job_that_is_deleted_meanwhile_says_so_when_it_reads_again(service, open_job):
+    job = await submitted(service)
+    page = await open_job(job.id)
+
+    await service.delete(job.id)
+    await page.refresh()
+
+    assert not page.found
+    assert "There is no job" in page.trouble
