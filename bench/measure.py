@@ -73,7 +73,8 @@ class Product:
         """Stop it; seconds until the launcher is gone."""
         assert self.process is not None
         began = time.perf_counter()
-        self.process.send_signal(signal.SIGTERM)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
         while self.process.poll() is None:
             await asyncio.sleep(0.01)
         return time.perf_counter() - began
@@ -268,24 +269,30 @@ async def _browser() -> AsyncIterator[Any]:
 async def measure(rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         product = Product(Path(folder) / "data")
-        await product.start()  # builds the pages if their sources changed
-        await product.stop()
-        starts, stops = [], []
-        for _ in range(rounds):
-            starts.append(await product.start())
-            stops.append(await product.stop())
-        await product.start()
-        found: dict[str, Any] = {
-            "warm start to /readyz, s": _spread(starts),
-            "stop, s": _spread(stops),
-            "first page": await first_load(product.url),
-        }
-        await asyncio.sleep(5)
-        found["memory of each process idle, MB"] = product.memory_mb()
-        found["publish to page, 1 browser (DOM)"] = await dom_delay(product)
-        for pages in (1, 100):
-            found[f"publish to page, {pages} connected (websocket)"] = await live_delay(product, pages)
-        await product.stop()
+        try:
+            return await _measure(product, rounds)
+        finally:
+            await product.stop()
+
+
+async def _measure(product: Product, rounds: int) -> dict[str, Any]:
+    await product.start()  # builds the pages if their sources changed
+    await product.stop()
+    starts, stops = [], []
+    for _ in range(rounds):
+        starts.append(await product.start())
+        stops.append(await product.stop())
+    await product.start()
+    found: dict[str, Any] = {
+        "warm start to /readyz, s": _spread(starts),
+        "stop, s": _spread(stops),
+        "first page": await first_load(product.url),
+    }
+    await asyncio.sleep(5)
+    found["memory of each process idle, MB"] = product.memory_mb()
+    found["publish to page, 1 browser (DOM)"] = await dom_delay(product)
+    for pages in (1, 100):
+        found[f"publish to page, {pages} connected (websocket)"] = await live_delay(product, pages)
     return found
 
 

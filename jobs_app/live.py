@@ -35,6 +35,7 @@ COUNT_EVERY_S = 0.5
 SAY_AGAIN_S = 0.3
 WORKERS_EVERY_S = 2.0
 TAIL_LINES = 200
+TAIL_KEPT = 50
 
 BOARD = "board"
 
@@ -57,7 +58,7 @@ class Live(rx.State):
     @rx.event
     async def join(self):
         """Show the present state, and everything that follows: listen first, then read."""
-        await _enter(self.router.session.session_id, BOARD)
+        await _broadcaster().enter(self.router.session.session_id, BOARD)
         board = _broadcaster().board
         self.hot, self.slots, self.counts = board.hot(), board.slots(), board.counts
         self.workers, self.feed_up = board.workers, board.feed_up
@@ -71,7 +72,7 @@ class LiveJob(rx.State):
 
     @rx.event
     async def join(self):
-        await _enter(self.router.session.session_id, job_room(self.job_id))
+        await _broadcaster().enter(self.router.session.session_id, job_room(self.job_id))
         self.head, self.tail = rows.EMPTY_HOT, []
         (await self.get_state(Live)).feed_up = _broadcaster().board.feed_up
 
@@ -124,7 +125,7 @@ class Broadcaster:
             self._heads[job.id] = job
             tail = self._tails.setdefault(job.id, deque(maxlen=TAIL_LINES))
             tail.append(rows.line(change.event, job.started_at))
-            if change.event.type in (EventType.STATUS, EventType.ARTIFACT) or len(tail) > TAIL_LINES // 2:
+            if change.event.type in (EventType.STATUS, EventType.ARTIFACT) or len(tail) == TAIL_LINES:
                 self._mark_stale(room)
         if change.event.type is EventType.STATUS:
             self._recount.set()
@@ -197,7 +198,7 @@ class Broadcaster:
             for room in rooms:
                 refresh = BoardState.refresh if room == BOARD else JobPage.refresh
                 await self._enqueue(room, refresh())
-            self._forget_unwatched()
+            self._shorten_tails()
             await asyncio.sleep(REFRESH_EVERY_S)
 
     async def _enqueue(self, room: str, spec: Any) -> None:
@@ -208,7 +209,11 @@ class Broadcaster:
                 for event in Event.from_event_type(spec):
                     await self._app.event_processor.enqueue(token, event)
 
-    def _forget_unwatched(self) -> None:
+    def _shorten_tails(self) -> None:
+        """Drop what the tabs have just been told to read, and what nobody looks at any more."""
+        for tail in self._tails.values():
+            while len(tail) > TAIL_KEPT:
+                tail.popleft()
         for job_id in [j for j in self._tails if not self._members(job_room(j))]:
             del self._tails[job_id]
             self._heads.pop(job_id, None)
@@ -245,16 +250,21 @@ class Broadcaster:
                     self._board_changed.set()
             await asyncio.sleep(WORKERS_EVERY_S)
 
-    async def joined(self, room: str) -> None:
-        """Someone entered: what is counted only while somebody looks is counted now.
+    # Rooms
+
+    async def enter(self, sid: str, room: str) -> None:
+        """Put a tab in one room and take it out of the others: it shows one page at a time.
 
         The board is sent once more a moment later, for a broadcast may overtake the reply to the newcomer.
         """
+        namespace = self._app.event_namespace
+        for other in self._rooms():
+            if other != room:
+                await namespace.leave_room(sid, other)
+        await namespace.enter_room(sid, room)
         if room == BOARD:
-            await self._read_counts()
+            await self._read_counts()  # kept up only while somebody looks
             asyncio.get_running_loop().call_later(SAY_AGAIN_S, self._board_changed.set)
-
-    # Rooms
 
     def _rooms(self) -> list[str]:
         manager = self._app.event_namespace.server.manager
@@ -284,14 +294,3 @@ async def broadcast(app: rx.App, active: runtime.Runtime) -> None:
         await _active.run()
     finally:
         _active = None
-
-
-async def _enter(sid: str, room: str) -> None:
-    """Put a tab in one room and take it out of the others: it shows one page at a time."""
-    broadcaster = _broadcaster()
-    namespace = broadcaster._app.event_namespace
-    for other in broadcaster._rooms():
-        if other != room:
-            await namespace.leave_room(sid, other)
-    await namespace.enter_room(sid, room)
-    await broadcaster.joined(room)

@@ -92,7 +92,7 @@ class Launch:
         origins = f"http://localhost:{page},http://127.0.0.1:{page}"
         command = [str(Path(PYTHON).parent / "reflex"), "run", "--env", "dev"]
         command += ["--frontend-port", page, "--backend-port", api]
-        return self._child("app", command, {**ui_build.environment(), **env, "JOBS_ALLOWED_ORIGINS": origins})
+        return self._child("app", command, ui_build.environment(env) | {"JOBS_ALLOWED_ORIGINS": origins})
 
     def _child(self, name: str, command: list[str], env: dict[str, str], *, passes_lines: bool = False) -> Child:
         def pass_on(line: str) -> None:

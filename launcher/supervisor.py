@@ -72,7 +72,7 @@ class Child:
         self._cwd = cwd
         self._on_line = on_line
         self._process: asyncio.subprocess.Process | None = None
-        self._ending = False
+        self._ending = asyncio.Event()
 
     async def keep(self) -> None:
         """Run it, and again whenever it dies, until ``end``.
@@ -82,10 +82,10 @@ class Child:
         """
         loop = asyncio.get_running_loop()
         pause_s, first = FIRST_PAUSE_S, True
-        while not self._ending:
+        while not self._ending.is_set():
             began = loop.time()
             code = await self._run()
-            if self._ending:
+            if self._ending.is_set():
                 return
             if first and code == REFUSED:
                 raise StartRefused("")
@@ -93,7 +93,8 @@ class Child:
             if loop.time() - began > STEADY_AFTER_S:
                 pause_s = FIRST_PAUSE_S
             log.warning("The %s ended (%s); starting it again in %.1f s.", self.name, _shown(code), pause_s)
-            await asyncio.sleep(pause_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _run(self) -> int:
@@ -108,6 +109,8 @@ class Child:
             start_new_session=True,
         )
         self._guard.watch(process.pid)
+        if self._ending.is_set():  # while it was being started
+            self._signal(signal.SIGTERM)
         try:
             if process.stdout is not None and self._on_line is not None:
                 async for line in process.stdout:
@@ -123,11 +126,11 @@ class Child:
 
     def end(self) -> None:
         """Ask it to end, for good."""
-        self._ending = True
+        self._ending.set()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        self._ending = True
+        self._ending.set()
         self._signal(signal.SIGKILL)
 
     def _signal(self, signum: int) -> None:

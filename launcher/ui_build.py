@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -83,18 +83,18 @@ def _locked(lock: IO[str]) -> bool:
     return True
 
 
-def environment() -> dict[str, str]:
-    """What Reflex's command line needs: our own JavaScript runtime, and no calls home."""
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """``base``, and what Reflex's command line needs: our own JavaScript runtime, and no calls home."""
     scripts = str(Path(sys.executable).parent)
     # what tells Reflex to serve a build (jobs_app/__main__.py) would keep it from making one
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("__REFLEX")}
-    return {**inherited, **QUIET, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
+    inherited = {name: value for name, value in base.items() if not name.startswith("__REFLEX")}
+    return {**inherited, **QUIET, "PATH": f"{scripts}{os.pathsep}{base.get('PATH', '')}"}
 
 
 async def _export(root: Path, guard: Guard) -> None:
     reflex = Path(sys.executable).parent / "reflex"
     command = [str(reflex), "export", "--frontend-only", "--no-zip"]
-    code, said = await run_to_end(command, guard, env=environment(), cwd=root)
+    code, said = await run_to_end(command, guard, env=environment(os.environ), cwd=root)
     if code != 0:
         tail = "\n".join(said.splitlines()[-TAIL_LINES:])
         raise StartRefused(f"The pages could not be built. The build's last words were:\n{tail}")

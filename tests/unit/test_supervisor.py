@@ -1,0 +1,82 @@
+"""Children of the launcher: started again with growing pauses, ended with all that they started."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import StartRefused
+from launcher.supervisor import Child, Supervisor
+from tests.support import until
+
+
+class NoGuard:
+    """Stands in for the guard process, which is tested with the launcher."""
+
+    def watch(self, group: int) -> None:
+        pass
+
+    def forget(self, group: int) -> None:
+        pass
+
+
+def child(script: str, **options) -> Child:
+    return Child("made", ["sh", "-c", script], NoGuard(), env=dict(os.environ), cwd=Path.cwd(), **options)
+
+
+async def test_a_child_that_waits_to_be_started_again_does_not_hold_up_the_end(caplog):
+    failing = child("exit 1")
+    kept = asyncio.create_task(failing.keep())
+
+    async def log() -> str:
+        return caplog.text
+
+    await until(log, lambda text: "starting it again in 1.6 s" in text)
+    failing.end()
+
+    await asyncio.wait_for(kept, 0.5)
+    assert "starting it again in 0.2 s" in caplog.text
+
+
+async def test_a_child_that_says_it_may_not_start_is_not_started_again():
+    with pytest.raises(StartRefused):
+        await asyncio.wait_for(child("exit 2").keep(), 5)
+
+
+async def test_what_a_dead_child_left_in_its_group_ends_with_it(tmp_path):
+    left = tmp_path / "left"
+    parent = child(f"sleep 60 & echo $! > {left}; exit 1")
+    kept = asyncio.create_task(parent.keep())
+
+    async def orphan() -> int | None:
+        return int(left.read_text()) if left.exists() and left.read_text().strip() else None
+
+    pid = await until(orphan)
+
+    async def is_gone() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+        except FileNotFoundError:
+            return True
+
+    await until(is_gone)
+    parent.end()
+    await kept
+
+
+async def test_the_first_child_is_asked_to_end_after_those_that_use_it(tmp_path):
+    order = tmp_path / "order"
+    script = "trap 'echo {0} >> {1}; exit 0' TERM; echo started {0}; while :; do sleep 0.01; done"
+    seen: list[str] = []
+    supervisor = Supervisor(NoGuard())
+    for name in ("first", "second"):
+        supervisor.add(child(script.format(name, order), on_line=seen.append))
+
+    async def started() -> list[str]:
+        return seen
+
+    await until(started, lambda lines: len(lines) == 2)
+    await supervisor.end()
+
+    assert order.read_text().split() == ["second", "first"]
