@@ -6,8 +6,10 @@ handler far ahead of the database is slowed down instead of filling memory.
 """
 
 import asyncio
+import math
+import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID
 
 from jobs.errors import InvalidInput, Unavailable
@@ -25,6 +27,7 @@ MOST_IN_WRITE = 200
 LONGEST_TEXT = 10_000
 LARGEST_ARTIFACT_BYTES = 20_000_000
 RETRY_WRITE_S = 1.0
+MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
 class Progress:
@@ -61,41 +64,58 @@ class Progress:
         Raises:
             ValueError: the numbers make no part of a whole.
         """
-        if not 0 <= done <= total or total <= 0:
-            raise ValueError(f"progress({done}, {total}): done must be from 0 to total, and total above 0")
-        note = Note(EventType.PROGRESS, message=_text(message), progress=round(100 * done / total, 2))
+        note = Note(EventType.PROGRESS, message=_text(message), progress=_percent(done, total))
         if self._pending and self._is_merged(self._pending[-1]):
             self._pending[-1] = note
         else:
             await self._add(note)
 
     async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
-        """Begin a step, in words people understand; every step is a row of the timeline."""
-        percent = None if done is None or not total else round(100 * min(done, total) / total, 2)
+        """Begin a step, in words people understand; every step is a row of the timeline.
+
+        ``done`` and ``total`` as in ``progress``; more than all counts as all, and of nothing no part is shown.
+
+        Raises:
+            ValueError: the numbers make no part of a whole.
+        """
+        percent = None if done is None or not total else _percent(min(done, total), total)
         await self._add(Note(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True}))
 
     async def log(self, line: str, level: LogLevel = "info") -> None:
-        """Add a line to the job's log."""
+        """Add a line to the job's log.
+
+        Raises:
+            ValueError: no such level.
+        """
+        if level not in get_args(LogLevel):
+            raise ValueError(f"the level {level!r} must be one of {', '.join(get_args(LogLevel))}")
         await self._add(Note(EventType.LOG, log_message=_text(line) or "", data={"level": level}))
 
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
         """Attach a file; it is kept and deleted with the job.
 
         Raises:
-            ValueError: larger than ``LARGEST_ARTIFACT_BYTES``.
+            TypeError: ``content`` is not bytes; encode texts.
+            ValueError: larger than ``LARGEST_ARTIFACT_BYTES``, or ``media_type`` is none.
         """
+        if not isinstance(content, bytes | bytearray):
+            raise TypeError(f"the content of the artifact {name!r} must be bytes, not {type(content).__name__}")
+        if not MEDIA_TYPE.fullmatch(media_type):
+            raise ValueError(f"{media_type!r} is no media type; an example of one is text/plain")
         if len(content) > LARGEST_ARTIFACT_BYTES:
             raise ValueError(
                 f"the artifact {name!r} has {len(content)} bytes, more than {LARGEST_ARTIFACT_BYTES} allowed"
             )
         shown = _text(name) or "unnamed"
         about = {"name": shown, "media_type": media_type}
-        await self._add(Note(EventType.ARTIFACT, log_message=shown, data=about, content=content))
+        await self._add(Note(EventType.ARTIFACT, log_message=shown, data=about, content=bytes(content)))
 
     async def flush(self) -> None:
-        """Return when everything said so far is written."""
-        while self._writer is not None and not self._writer.done():
-            await asyncio.shield(self._writer)
+        """Return when everything said so far is written; raises what kept it from being written."""
+        while (writer := self._writer) is not None:
+            await asyncio.shield(writer)
+            if writer is self._writer:
+                return
 
     @staticmethod
     def _is_merged(note: Note) -> bool:
@@ -105,6 +125,8 @@ class Progress:
         await self._room.wait()
         if self._lost:
             return
+        if self._writer is not None and self._writer.done():
+            self._writer.result()  # raises what kept an earlier note from being written
         self._pending.append(note)
         if len(self._pending) >= MOST_PENDING:
             self._room.clear()
@@ -113,13 +135,16 @@ class Progress:
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._pending and not self._lost:
-            if all(map(self._is_merged, self._pending)):
-                await asyncio.sleep(self._wrote_at + PROGRESS_EVERY_S - loop.time())
-            batch, self._pending = self._pending[:MOST_IN_WRITE], self._pending[MOST_IN_WRITE:]
-            self._room.set()
-            self._wrote_at = loop.time()
-            await self._write(batch)
+        try:
+            while self._pending and not self._lost:
+                if all(map(self._is_merged, self._pending)):
+                    await asyncio.sleep(self._wrote_at + PROGRESS_EVERY_S - loop.time())
+                batch, self._pending = self._pending[:MOST_IN_WRITE], self._pending[MOST_IN_WRITE:]
+                self._room.set()
+                self._wrote_at = loop.time()
+                await self._write(batch)
+        finally:
+            self._room.set()  # nobody may wait for room that a failed writer will not make
 
     async def _write(self, batch: list[Note]) -> None:
         while True:
@@ -132,6 +157,12 @@ class Progress:
             self._lost = True
             self._pending.clear()
             self._on_lost()
+
+
+def _percent(done: float, total: float) -> float:
+    if not 0 <= done <= total < math.inf or total == 0:
+        raise ValueError(f"{done} of {total}: done must be from 0 to total, and total a number above 0")
+    return round(100 * done / total, 2)
 
 
 def _text(text: str | None) -> str | None:

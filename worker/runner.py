@@ -122,8 +122,7 @@ class Runner:
         if not task.done():
             run.interrupt(Interruption.TIMEOUT)
             await self._interrupt_until_done(run, task, progress)
-        await progress.flush()
-        is_over = await self._record(job, run, task)
+        is_over = await self._record(job, run, task, await _unwritten(progress))
         while not (task.done() or run.stopping):  # its slot stays taken for as long as its code runs
             run.wake.clear()
             await _first_of(task, run.wake)
@@ -131,7 +130,10 @@ class Runner:
 
     async def _call(self, job: JobSnapshot, progress: Progress) -> Any:
         kind = self._kinds.get(job.kind)
-        result = await self._handlers[kind.name](kind.validate(job.params), progress)
+        try:
+            result = await self._handlers[kind.name](kind.validate(job.params), progress)
+        except (SystemExit, KeyboardInterrupt) as exc:  # asyncio would end the whole worker with it
+            raise RuntimeError(f"The handler wanted to end the process ({type(exc).__name__}: {exc}).") from exc
         return _checked(result, self._settings.max_result_bytes)
 
     def _timeout_s(self, job: JobSnapshot) -> float | None:
@@ -152,7 +154,7 @@ class Runner:
                 return
             await _first_of(task, run.wake, timeout_s=min(TELL_AGAIN_S, left_s))
 
-    async def _record(self, job: JobSnapshot, run: _Run, task: asyncio.Task[Any]) -> bool:
+    async def _record(self, job: JobSnapshot, run: _Run, task: asyncio.Task[Any], unwritten: JobError | None) -> bool:
         """Write down how the attempt ended; whether it is over, and was not handed back."""
         returned = task.done() and not task.cancelled() and task.exception() is None
         if run.why is Interruption.LOST:
@@ -167,11 +169,11 @@ class Runner:
         elif run.why is Interruption.CANCEL and not returned:
             log.info("Cancelled.")
             await self._insist(lambda: self._service.end_cancelled(job.id, job.attempt, _how_it_stopped(task)))
-        elif returned:
+        elif returned and unwritten is None:
             log.info("Completed.")
             await self._insist(lambda: self._service.complete(job.id, job.attempt, task.result()))
         else:
-            await self._record_failure(job, _error(task))
+            await self._record_failure(job, unwritten or _error(task))
         return True
 
     async def _record_failure(self, job: JobSnapshot, error: JobError) -> None:
@@ -205,6 +207,19 @@ async def _first_of(task: asyncio.Task[Any], wake: asyncio.Event, timeout_s: flo
         await asyncio.wait({task, waiting}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
+
+
+async def _unwritten(progress: Progress) -> JobError | None:
+    """Nothing, once all that the handler said is written; or that it cannot be."""
+    try:
+        await progress.flush()
+    except Exception:  # whatever it is: a job must not stay running for ever because its words cannot be kept
+        log.exception("What the handler said could not be recorded.")
+        return JobError(
+            type="NotRecorded",
+            message="Something that the handler said could not be recorded; the worker's log tells why.",
+        )
+    return None
 
 
 def _checked(result: Any, most_bytes: int) -> Any:
@@ -243,7 +258,7 @@ def _error(task: asyncio.Task[Any]) -> JobError:
     frames.stack = traceback.StackSummary.from_list([frame for frame in frames.stack if frame.filename != __file__])
     return JobError(
         type=type(exception).__name__,
-        message=_storable(str(exception)) or type(exception).__name__,
+        message=_storable(str(frames)) or type(exception).__name__,
         traceback=_storable("".join(frames.format())),
     )
 

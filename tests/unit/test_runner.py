@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,7 @@ def bench(world) -> Callable[..., Bench]:
 
 
 def replace_kind(kind: Kind, **changes: Any) -> Kind:
-    given = {"name": kind.name, "title": kind.title, "description": "", "params": kind.params}
+    given: dict[str, Any] = {"name": kind.name, "title": kind.title, "description": "", "params": kind.params}
     return Kind(**given | {"max_attempts": kind.max_attempts, "timeout_s": kind.timeout_s} | changes)
 
 
@@ -393,7 +394,10 @@ async def test_progress_replaces_no_line_and_no_step_that_waits_to_be_written(be
     assert [e.message for e in told if e.data == {"step": True}] == [f"step {n}" for n in range(20)]
 
 
-@pytest.mark.parametrize(("done", "total"), [(-1, 10), (11, 10), (0, 0)])
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(("done", "total"), [(-1, 10), (11, 10), (0, 0), (NAN, 10), (1, NAN), (INF, INF), (1, INF)])
 async def test_progress_that_is_no_part_of_a_whole_is_refused(bench, done, total):
     async def handler(params, job):
         await job.progress(done, total)
@@ -401,6 +405,118 @@ async def test_progress_that_is_no_part_of_a_whole_is_refused(bench, done, total
     at = bench(handler)
 
     assert (await at.run(await at.submit())).error.type == "ValueError"
+
+
+@pytest.mark.parametrize(("done", "total"), [(-5, 10), (NAN, 10), (5, NAN), (INF, INF), (5, -10)])
+async def test_a_step_that_is_no_part_of_a_whole_is_refused(bench, done, total):
+    async def handler(params, job):
+        await job.step("Counting", done, total)
+
+    at = bench(handler)
+
+    assert (await at.run(await at.submit())).error.type == "ValueError"
+
+
+@pytest.mark.parametrize(("done", "total", "shown"), [(5, 10, 50), (12, 10, 100), (0, 0, 0), (None, None, 0)])
+async def test_a_step_may_tell_how_far_the_job_is(bench, done, total, shown):
+    async def handler(params, job):
+        await job.step("Counting", done, total)
+        raise LookupError
+
+    at = bench(handler)
+
+    assert (await at.run(await at.submit())).progress == shown
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "why"),
+    [
+        ("text", "text/plain", "must be bytes"),
+        (b"x", "тип/текст", "no media type"),
+        (b"x", "text/html\r\nX: y", "no media type"),
+        (b"x", "", "no media type"),
+    ],
+)
+async def test_an_artifact_that_could_not_be_served_is_refused(bench, content, media_type, why):
+    async def handler(params, job):
+        await job.artifact("a.txt", content, media_type)
+
+    at = bench(handler)
+
+    assert why in (await at.run(await at.submit())).error.message
+
+
+async def test_a_log_level_that_does_not_exist_is_refused(bench):
+    async def handler(params, job):
+        await job.log("line", level="\ud800")
+
+    at = bench(handler)
+
+    assert (await at.run(await at.submit())).error.type == "ValueError"
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_a_job_whose_words_cannot_be_recorded_fails_and_says_so(bench, database_url, goes_on):
+    async def handler(params, job):
+        with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+            connection.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON job_event WHEN NEW.message = 'unlucky' "
+                "BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        await job.log("unlucky")
+        if goes_on:
+            for n in range(5000):
+                await job.log(f"line {n}")
+        return "done"
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert (failed.status, failed.error.type) == (JobStatus.FAILED, "NotRecorded")
+    assert "could not be recorded" in failed.error.message
+
+
+async def test_a_handler_that_wants_to_end_the_process_ends_its_attempt_alone(bench):
+    async def handler(params, job):
+        raise SystemExit(3)
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert failed.status is JobStatus.FAILED
+    assert failed.error.message == "The handler wanted to end the process (SystemExit: 3)."
+
+
+async def test_an_error_that_cannot_even_be_shown_fails_its_job_all_the_same(bench):
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    async def handler(params, job):
+        raise Unspeakable
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert (failed.status, failed.error.type) == (JobStatus.FAILED, "Unspeakable")
+
+
+async def test_a_job_whose_kind_is_gone_fails_with_a_sentence(bench, world):
+    async def handler(params, job):
+        return None
+
+    at = bench(handler)
+    job = await at.submit()
+    without = Catalogue([replace_kind(KIND, name="other")])
+
+    await Runner(at.service, without, {}, world.config, "worker-1").run(job.id, 1)
+
+    failed = await world.store.get(job.id)
+    assert failed.status is JobStatus.FAILED
+    assert "there is no kind 'made'" in failed.error.message
 
 
 async def test_text_that_databases_refuse_is_made_storable(bench):
