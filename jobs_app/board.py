@@ -27,7 +27,7 @@ class Board:
         self._jobs: OrderedDict[UUID, tuple[JobSnapshot, float]] = OrderedDict()
         self.counts: dict[str, int] = {}
         self.workers = 1
-        self.feed_up = True
+        self.feed_up = False  # until something was heard
 
     def apply(self, job: JobSnapshot) -> bool:
         """Take in a snapshot, unless a newer one is known; whether the job's status is new."""

@@ -112,6 +112,10 @@ def test_a_running_job_keeps_its_place_and_a_new_one_takes_the_first_free_one():
     assert [slot["id"] for slot in board.slots()] == [str(third.id), str(second.id), ""]
 
 
+def test_a_board_that_has_heard_nothing_yet_does_not_claim_to_be_live():
+    assert not Board(3).feed_up
+
+
 def test_the_board_drops_what_is_not_newer():
     board = Board(3)
     job = snapshot(version=5, message="new")
