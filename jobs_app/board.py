@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from uuid import UUID
 
+from jobs.events import Feed
 from jobs.models import JobStatus
 from jobs.snapshot import JobSnapshot
 from jobs_app import rows
@@ -27,7 +28,7 @@ class Board:
         self._jobs: OrderedDict[UUID, tuple[JobSnapshot, float]] = OrderedDict()
         self.counts: dict[str, int] = {}
         self.workers = 1
-        self.feed_up = False  # until something was heard
+        self.feed = Feed.DOWN.value  # until something was heard
 
     def apply(self, job: JobSnapshot) -> bool:
         """Take in a snapshot, unless a newer one is known; whether the job's status is new."""

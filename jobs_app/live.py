@@ -53,7 +53,8 @@ class Live(rx.State):
     slots: list[rows.Slot] = []
     counts: dict[str, int] = {}
     workers: int = 1
-    feed_up: bool = True
+    feed: str = "connecting"
+    """``connecting`` until this tab has joined, then whether announcements arrive: ``up`` or ``down``."""
 
     @rx.event
     async def join(self):
@@ -61,7 +62,7 @@ class Live(rx.State):
         await _broadcaster().enter(self.router.session.session_id, BOARD)
         board = _broadcaster().board
         self.hot, self.slots, self.counts = board.hot(), board.slots(), board.counts
-        self.workers, self.feed_up = board.workers, board.feed_up
+        self.workers, self.feed = board.workers, board.feed
 
 
 class LiveJob(rx.State):
@@ -74,7 +75,7 @@ class LiveJob(rx.State):
     async def join(self):
         await _broadcaster().enter(self.router.session.session_id, job_room(self.job_id))
         self.head, self.tail = rows.EMPTY_HOT, []
-        (await self.get_state(Live)).feed_up = _broadcaster().board.feed_up
+        (await self.get_state(Live)).feed = _broadcaster().board.feed
 
 
 class Broadcaster:
@@ -108,9 +109,9 @@ class Broadcaster:
             self.board.remove(item.deleted)
             self._mark_stale(BOARD, job_room(item.deleted))
         else:
-            self.board.feed_up = item is Feed.UP
+            self.board.feed = item.value
             for room in self._rooms():
-                await self._send(room, Live, feed_up=self.board.feed_up)
+                await self._send(room, Live, feed=self.board.feed)
             if item is Feed.UP:
                 await self._read_again()
         self._board_changed.set()

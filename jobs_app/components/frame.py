@@ -7,9 +7,9 @@ from jobs_app import routes
 from jobs_app.styles import PAGE_WIDTH
 
 
-def page_frame(*children: rx.Component, feed_up: rx.Var[bool], dialog: rx.Component) -> rx.Component:
+def page_frame(*children: rx.Component, feed: rx.Var[str], dialog: rx.Component) -> rx.Component:
     return rx.box(
-        _header(feed_up),
+        _header(feed),
         rx.el.main(
             *children,
             style={"max_width": PAGE_WIDTH, "margin": "0 auto", "padding": "20px 16px 48px"},
@@ -19,7 +19,7 @@ def page_frame(*children: rx.Component, feed_up: rx.Var[bool], dialog: rx.Compon
     )
 
 
-def _header(feed_up: rx.Var[bool]) -> rx.Component:
+def _header(feed: rx.Var[str]) -> rx.Component:
     return rx.el.header(
         rx.hstack(
             rx.link(
@@ -33,7 +33,7 @@ def _header(feed_up: rx.Var[bool]) -> rx.Component:
                 underline="none",
                 color="var(--gray-12)",
             ),
-            live_mark(feed_up),
+            live_mark(feed),
             rx.spacer(),
             rx.link("API", href="/api/docs", is_external=True, size="2", color_scheme="gray", underline="hover"),
             rx.color_mode.button(size="2", variant="ghost", aria_label="Switch between light and dark"),
@@ -51,7 +51,7 @@ def _header(feed_up: rx.Var[bool]) -> rx.Component:
     )
 
 
-def live_mark(feed_up: rx.Var[bool]) -> rx.Component:
+def live_mark(feed: rx.Var[str]) -> rx.Component:
     """Whether what is on the page is true now."""
     return rx.box(
         rx.cond(
@@ -61,14 +61,18 @@ def live_mark(feed_up: rx.Var[bool]) -> rx.Component:
                 "amber",
                 "The server does not answer. What you see may be old; it catches up by itself.",
             ),
-            rx.cond(
-                feed_up,
-                _mark("Live", "grass", "Changes appear as they happen."),
-                _mark(
-                    "Updates delayed",
-                    "amber",
-                    "Redis does not answer, so changes are not announced. It catches up by itself.",
+            rx.match(
+                feed,
+                ("up", _mark("Live", "grass", "Changes appear as they happen.")),
+                (
+                    "down",
+                    _mark(
+                        "Updates delayed",
+                        "amber",
+                        "Redis does not answer, so changes are not announced. It catches up by itself.",
+                    ),
                 ),
+                _mark("Connecting", "gray", "The page is about to hear of changes."),
             ),
         ),
         role="status",

@@ -28,7 +28,7 @@ def dashboard() -> rx.Component:
             spacing="4",
             width="100%",
         ),
-        feed_up=Live.feed_up,
+        feed=Live.feed,
         dialog=confirm_delete(),
     )
 

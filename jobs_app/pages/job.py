@@ -32,7 +32,7 @@ def job_page() -> rx.Component:
             size="2",
         ),
         rx.cond(JobPage.found, _job(), _absent()),
-        feed_up=Live.feed_up,
+        feed=Live.feed,
         dialog=confirm_delete(),
     )
 

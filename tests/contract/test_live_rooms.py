@@ -183,13 +183,13 @@ async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
 
 async def test_a_tab_is_told_when_its_news_stop_and_sees_all_when_they_go_on(served, tab, redis_server):
     await tab.open(served.url, "/")
-    await until(lambda: tab.var(Live, "feed_up"))
+    await until(lambda: tab.var(Live, "feed"), lambda feed: feed == "up")
 
     with redis_server.away():
-        await until(lambda: tab.var(Live, "feed_up"), lambda is_up: is_up is False)
+        await until(lambda: tab.var(Live, "feed"), lambda feed: feed == "down")
         job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
 
-    await until(lambda: tab.var(Live, "feed_up"))
+    await until(lambda: tab.var(Live, "feed"), lambda feed: feed == "up")
     await until(lambda: tab.var(BoardState, "rows"), lambda rows: [row["id"] for row in rows] == [job["id"]])
 
 

@@ -113,7 +113,7 @@ def test_a_running_job_keeps_its_place_and_a_new_one_takes_the_first_free_one():
 
 
 def test_a_board_that_has_heard_nothing_yet_does_not_claim_to_be_live():
-    assert not Board(3).feed_up
+    assert Board(3).feed == "down"
 
 
 def test_the_board_drops_what_is_not_newer():
