@@ -3,6 +3,7 @@
 JobsError                  a sentence for people, and an HTTP status
 ├── InvalidInput     422   a request's fields are wrong; carries one message a field
 ├── JobNotFound      404
+├── WorkerNotFound   404
 ├── WrongStatus      409   the job's status does not allow what was asked
 ├── TooLarge         413   a body beyond the limit
 ├── Unavailable      503   Redis or the database does not answer
@@ -55,6 +56,16 @@ class JobNotFound(JobsError):
 
     def __init__(self, job_id: UUID | str) -> None:
         super().__init__(f"There is no job {job_id}. It may have been deleted.")
+
+
+class WorkerNotFound(JobsError):
+    """No such worker, or nobody has heard of it for a while."""
+
+    status_code = 404
+    title = "No such worker"
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(f"There is no living worker {worker_id}. GET /api/workers lists them.")
 
 
 class WrongStatus(JobsError):

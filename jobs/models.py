@@ -5,7 +5,7 @@ Owns the shape of rows. Statements that read or change them are in ``jobs.store`
 """
 
 import enum
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,10 +66,6 @@ class EventType(enum.StrEnum):
     ARTIFACT = "artifact"
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class JobRow(SQLModel, table=True):
     """One job, as it is now."""
 
@@ -79,7 +75,6 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_status_created", "status", "created_at", "id"),
         Index("ix_job_kind_created", "kind", "created_at", "id"),
         Index("ix_job_priority", "priority", "id"),
-        Index("ix_job_status_scheduled", "status", "scheduled_for"),
         CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
     )
 
@@ -134,3 +129,16 @@ class ArtifactRow(SQLModel, table=True):
     size_bytes: int
     content: bytes
     created_at: datetime
+
+
+class QueueSettingRow(SQLModel, table=True):
+    """What people have set for the whole queue while it runs: one row, with id 1."""
+
+    __tablename__ = "queue_setting"
+
+    id: int = Field(primary_key=True)
+    paused: bool = False
+    concurrency: int | None = None
+    """``None``: as the environment says."""
+    version: int = 1
+    updated_at: datetime

@@ -1,31 +1,67 @@
-"""The client half of the queue: put jobs in, take them out, tell a running one to stop.
+"""The client half of the queue: put jobs in, take them out, tell workers what is wanted.
 
-Owns what is kept in Redis about waiting jobs, which is arq's own layout with a JSON body. All of it can be lost and
-rebuilt from SQL. An entry is named ``<job id>:<attempt>``, so that a retry never meets what an earlier attempt left
-behind (arq refuses an id whose keys it still has, and keeps abort marks for ever). arq is named here and in
-``worker/`` alone.
+Owns what is kept in Redis about waiting jobs; the worker half, with the names of all keys, is ``worker/lua``. All of it
+can be lost and rebuilt from SQL. Jobs wait in one sorted set a kind, so that a kind at its limit, or one that a worker
+does not know, holds up no other. Bodies are arq's, in JSON. arq is named here and in ``worker/`` alone.
 """
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from arq.connections import ArqRedis
-from arq.constants import abort_jobs_ss, in_progress_key_prefix, job_key_prefix, retry_key_prefix
+from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from jobs import plain_json
+from jobs import clock, plain_json
+from jobs.limits import Limits
+from jobs.models import JobStatus
 from jobs.redis_link import connection_pool
 from jobs.snapshot import JobSnapshot
 
-QUEUE_NAME = "jobs:queue"
-ENTRY_POINT = "run_job"
-"""The one arq function; which handler it calls is the job's kind."""
-NEVER_MS = 10 * 365 * 86_400_000
-"""arq drops waiting jobs after a day; ours wait as long as it takes."""
+LIMITS_KEY = "jobs:limits"
+KINDS_KEY = "jobs:kinds"
+QUEUE_PREFIX = "jobs:queue:"
+WAKE_PREFIX = "jobs:wake:"
+SCHEDULED_KEY = "jobs:scheduled"
+OWNERS_KEY = "jobs:owners"
+PARKED_KEY = "jobs:parked"
+COMMANDS_CHANNEL = "jobs:commands"
+
 HIGHEST_PRIORITY = 1000
-_PRIORITY_STEP_MS = 1e10
-"""A step in priority outweighs 115 days of waiting; 2000 steps keep microseconds exact in a float."""
+_PRIORITY_STEP_MS = 2**41
+"""A step in priority outweighs 69 years of waiting; 2000 steps keep milliseconds exact in a float's 53 bits."""
+_SCORES_SINCE_MS = 1_577_836_800_000
+"""2020 began; later times make smaller numbers."""
+BATCH = 5000
+
+
+class Command(BaseModel):
+    """What workers are told at once, over pub/sub. Lost ones are made up for by what workers look up regularly."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cancel: UUID | None = None
+    """Interrupt this job, if you run it."""
+    claim: bool = False
+    """The limits have changed: look whether you may claim."""
+    due: bool = False
+    """Something was scheduled: look when it is due."""
+    worker: str | None = None
+    """Whom ``wish`` is for."""
+    wish: Literal["quiet", "resume", "stop"] | None = None
+
+
+def parse_command(text: bytes) -> Command | None:
+    """The command in a message; ``None`` if it is not one of ours."""
+    try:
+        return Command.model_validate_json(text)
+    except ValidationError:
+        return None
 
 
 def dumps(value: object) -> bytes:
@@ -38,68 +74,134 @@ def loads(body: bytes) -> dict[str, object]:
     return plain_json.loads(body)  # type: ignore[no-any-return]
 
 
-def entry_id(job_id: UUID, attempt: int) -> str:
-    return f"{job_id}:{attempt}"
+def score(job: JobSnapshot) -> int:
+    """Where a job stands in its kind's queue: the lowest goes first. Ids, which sort by time, decide among equals."""
+    due_ms = clock.epoch_ms(job.queued_at or job.created_at)
+    return due_ms - _SCORES_SINCE_MS - job.priority * _PRIORITY_STEP_MS
 
 
 class JobQueue:
-    """Jobs that wait for a slot, in Redis. Every method raises one of ``REDIS_TROUBLE`` when Redis is away."""
+    """Jobs that wait, in Redis. Every method raises one of ``REDIS_TROUBLE`` when Redis is away."""
 
     def __init__(self, url: str) -> None:
-        self.redis = ArqRedis(
-            connection_pool(url),
-            job_serializer=dumps,
-            job_deserializer=loads,
-            default_queue_name=QUEUE_NAME,
-            expires_extra_ms=NEVER_MS,
-        )
+        self.redis = ArqRedis(connection_pool(url), job_serializer=dumps, job_deserializer=loads)
 
     async def enqueue(self, jobs: Sequence[JobSnapshot]) -> None:
-        """Put jobs in the queue, all or none. One that is in it already keeps its place or moves to its new one.
+        """Put waiting jobs where they wait, all or none: the queue of their kind, or what is due later.
 
-        Order: higher priority first, then who was queued first.
+        One that waits already is moved to its place. Order: higher priority first, then who was due first, then who
+        came first.
         """
-        if not jobs:
+        queued = [job for job in jobs if job.status is JobStatus.QUEUED]
+        scheduled = {str(job.id): job.scheduled_for for job in jobs if job.status is JobStatus.SCHEDULED}
+        if not queued and not scheduled:
+            return
+        kinds: dict[str, dict[str, int]] = defaultdict(dict)
+        for job in queued:
+            kinds[job.kind][str(job.id)] = score(job)
+        async with self.redis.pipeline(transaction=True) as pipe:
+            if queued:
+                pipe.mset({job_key_prefix + str(job.id): _body(job) for job in queued})
+                pipe.zrem(SCHEDULED_KEY, *(str(job.id) for job in queued))
+                pipe.sadd(KINDS_KEY, *kinds)
+            for kind, scores in kinds.items():
+                pipe.zadd(QUEUE_PREFIX + kind, scores)
+                pipe.zadd(WAKE_PREFIX + kind, {"1": 0})
+            if scheduled:
+                pipe.zadd(SCHEDULED_KEY, {name: clock.epoch_ms(at) for name, at in scheduled.items() if at})
+                pipe.publish(COMMANDS_CHANNEL, Command(due=True).model_dump_json(exclude_defaults=True))
+            await pipe.execute()
+
+    async def remove(self, jobs: Iterable[tuple[UUID, str]]) -> None:
+        """Take waiting jobs, given as id and kind, out of the queue; nothing happens to those that are not there."""
+        gone = [(str(job_id), kind) for job_id, kind in jobs]
+        if not gone:
             return
         async with self.redis.pipeline(transaction=True) as pipe:
-            for job in jobs:
-                queued_ms = (job.queued_at or job.created_at).timestamp() * 1000
-                name = entry_id(job.id, job.attempt)
-                body = serialize_job(
-                    ENTRY_POINT,
-                    (str(job.id), job.attempt),
-                    {},
-                    None,
-                    int(time.time() * 1000),
-                    serializer=dumps,
-                )
-                pipe.psetex(job_key_prefix + name, NEVER_MS, body)
-                pipe.zadd(QUEUE_NAME, {name: queued_ms - (HIGHEST_PRIORITY + job.priority) * _PRIORITY_STEP_MS})
+            for name, kind in gone:
+                pipe.zrem(QUEUE_PREFIX + kind, name)
+            names = [name for name, _ in gone]
+            pipe.zrem(SCHEDULED_KEY, *names)
+            pipe.hdel(PARKED_KEY, *names)
+            pipe.unlink(*(job_key_prefix + name for name in names))
             await pipe.execute()
 
-    async def remove(self, job_id: UUID, attempt: int) -> None:
-        """Take a job out of the queue and forget all about this attempt; nothing happens if it is not there."""
-        name = entry_id(job_id, attempt)
-        async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(QUEUE_NAME, name)
-            pipe.zrem(abort_jobs_ss, name)
-            pipe.delete(*(prefix + name for prefix in (job_key_prefix, retry_key_prefix, in_progress_key_prefix)))
-            await pipe.execute()
-
-    async def tell_to_stop(self, job_id: UUID, attempt: int) -> None:
-        """Tell the worker that runs this attempt to interrupt it (arq's word is abort)."""
-        await self.redis.zadd(abort_jobs_ss, {entry_id(job_id, attempt): int(time.time() * 1000)})
+    async def tell(self, command: Command) -> None:
+        """Tell all workers."""
+        await self.redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
 
     async def missing(self, jobs: Sequence[JobSnapshot]) -> list[JobSnapshot]:
-        """Those of the jobs that are not in the queue."""
+        """Those of the waiting jobs that Redis does not know: neither waiting nor claimed."""
         if not jobs:
             return []
-        scores = await self.redis.zmscore(QUEUE_NAME, [entry_id(job.id, job.attempt) for job in jobs])
-        return [job for job, score in zip(jobs, scores, strict=True) if score is None]
+        by_kind: dict[str, list[JobSnapshot]] = defaultdict(list)
+        for job in jobs:
+            by_kind[QUEUE_PREFIX + job.kind if job.status is JobStatus.QUEUED else SCHEDULED_KEY].append(job)
+        ids = [str(job.id) for job in jobs]
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(OWNERS_KEY, ids)
+            pipe.hmget(PARKED_KEY, ids)
+            for key, waiting in by_kind.items():
+                pipe.zmscore(key, [str(job.id) for job in waiting])
+            owners, parked, *scores = await pipe.execute()
+        known = {job_id for job_id, *found in zip(ids, owners, parked, strict=True) if any(found)}
+        for waiting, found in zip(by_kind.values(), scores, strict=True):
+            known |= {str(job.id) for job, place in zip(waiting, found, strict=True) if place is not None}
+        return [job for job in jobs if str(job.id) not in known]
+
+    async def set_limits(self, limits: Limits) -> None:
+        """Make all workers obey these limits from now on."""
+        fields: dict[str, Any] = {"concurrency": limits.concurrency, "paused": int(limits.paused)}
+        for kind, limit in limits.kinds.items():
+            if limit.max_running is not None:
+                fields[f"max:{kind}"] = limit.max_running
+            if limit.rate is not None:
+                fields[f"rate:{kind}"] = f"{limit.rate.count}/{round(limit.rate.seconds * 1000)}"
+            if limit.paused:
+                fields[f"paused:{kind}"] = 1
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.delete(LIMITS_KEY)
+            pipe.hset(LIMITS_KEY, mapping=fields)
+            pipe.publish(COMMANDS_CHANNEL, Command(claim=True).model_dump_json(exclude_defaults=True))
+            await pipe.execute()
+
+    async def entries_of(self, kind: str, cursor: int) -> tuple[int, list[UUID]]:
+        """Some jobs that wait in a kind's queue, and where to go on; 0 is the begin and the end. For reconciling."""
+        cursor, found = await self.redis.zscan(QUEUE_PREFIX + kind, cursor, count=BATCH)
+        return int(cursor), [UUID(name.decode()) for name, _ in found if _is_id(name)]
+
+    async def kinds(self) -> set[str]:
+        """The kinds that have ever waited."""
+        return {kind.decode() for kind in await self.redis.smembers(KINDS_KEY)}
+
+    async def remind(self, name: str, at: datetime) -> None:
+        """Have a worker act on ``name`` at that time."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(SCHEDULED_KEY, {name: clock.epoch_ms(at)})
+            pipe.publish(COMMANDS_CHANNEL, Command(due=True).model_dump_json(exclude_defaults=True))
+            await pipe.execute()
+
+    async def forget_reminder(self, name: str) -> None:
+        await self.redis.zrem(SCHEDULED_KEY, name)
 
     async def ping(self) -> None:
-        """Nothing, when Redis answers."""
-        await self.redis.ping()
+        """Nothing, when Redis answers; takes note of its clock."""
+        sent_s = time.time()
+        seconds, microseconds = await self.redis.time()
+        clock.learn(sent_s, time.time(), seconds + microseconds / 1e6)
 
     async def close(self) -> None:
         await self.redis.aclose(close_connection_pool=True)
+
+
+def _body(job: JobSnapshot) -> bytes:
+    enqueued_ms = clock.epoch_ms(job.queued_at or job.created_at)
+    return serialize_job(job.kind, (str(job.id),), {}, None, enqueued_ms, serializer=dumps)
+
+
+def _is_id(name: bytes) -> bool:
+    try:
+        UUID(name.decode())
+    except ValueError:
+        return False
+    return True

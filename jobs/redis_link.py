@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import redis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -31,4 +32,14 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
         socket_keepalive=True if not url.startswith("unix:") else None,
         health_check_interval=15,
         retry=Retry(NoBackoff(), 1, supported_errors=_SENT_AGAIN),
+    )
+
+
+def sync_redis(url: str) -> redis.Redis:
+    """A client for code that runs in a thread, with the same time limits."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=ANSWER_TIMEOUT_S,
+        health_check_interval=15,
     )

@@ -5,6 +5,7 @@ two of them costs delay only: ``requeue_missing`` makes Redis follow SQL again, 
 whoever reads the store. Nothing here knows a handler.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +16,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs import plain_json
+from jobs.attempts import AttemptWrite, End, Note, Say, Start, taken_from_lost_worker
+from jobs.clock import utc_now
 from jobs.errors import FieldError, InvalidInput, JobsError, WrongStatus
 from jobs.events import Events
 from jobs.kinds import Catalogue, Params
-from jobs.models import RETRYABLE, WAITING, JobStatus, utc_now
-from jobs.queue import HIGHEST_PRIORITY, JobQueue
+from jobs.limits import MOST_CONCURRENCY, KindLimit, Limits
+from jobs.models import RETRYABLE, WAITING, JobStatus
+from jobs.queue import HIGHEST_PRIORITY, Command, JobQueue
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings
-from jobs.snapshot import Change, Deleted, JobError, JobSnapshot, UtcTime
-from jobs.store import ID_BATCH, JobFilter, NewJob, Note, Store
+from jobs.snapshot import Change, Deleted, JobSnapshot, UtcTime
+from jobs.store import WAITING_BATCH, JobFilter, NewJob, Store
 
 LONGEST_DELAY = timedelta(days=366)
 MOST_ATTEMPTS = 100
@@ -55,6 +59,20 @@ class Submission(BaseModel):
     max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
 
 
+class QueueChange(BaseModel):
+    """A wish about the whole queue; what is not named stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    paused: bool = Field(False, description="claim nothing; running jobs go on")
+    concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_CONCURRENCY,
+        description="how many jobs may run at once over all workers; null: as JOBS_CONCURRENCY says",
+    )
+
+
 @dataclass(frozen=True)
 class Skipped:
     """A job that a bulk action left alone, and why, in words."""
@@ -78,6 +96,8 @@ class JobService:
     def __init__(self, store: Store, queue: JobQueue, events: Events, kinds: Catalogue, settings: Settings) -> None:
         self.store = store
         self.kinds = kinds
+        self.fell_behind = asyncio.Event()
+        """Set when the queue could not be told of a job; ``requeue_missing`` makes up for it."""
         self._queue = queue
         self._events = events
         self._settings = settings
@@ -129,7 +149,7 @@ class JobService:
             WrongStatus: it has finished.
         """
         if change := await self.store.cancel_waiting(job_id):
-            await self._quietly(self._queue.remove(job_id, change.job.attempt))
+            await self._quietly(self._queue.remove([(job_id, change.job.kind)]))
             await self._announce([change])
             return change.job
         if change := await self.store.request_cancel(job_id):
@@ -141,7 +161,7 @@ class JobService:
             raise WrongStatus(
                 f"Job {job.short_id} has already {_ended(job.status)}; only a job that waits or runs can be cancelled."
             )
-        await self._quietly(self._queue.tell_to_stop(job_id, job.attempt))
+        await self._quietly(self._queue.tell(Command(cancel=job_id)))
         return job
 
     async def retry(self, job_id: UUID) -> JobSnapshot:
@@ -169,7 +189,7 @@ class JobService:
         if not await self.store.delete(job_id):
             job = await self.store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is running; cancel it first, then delete it.")
-        await self._quietly(self._queue.remove(job_id, job.attempt))
+        await self._quietly(self._queue.remove([(job_id, job.kind)]))
         await self._announce([Deleted(deleted=job_id)])
 
     async def bulk(
@@ -219,86 +239,124 @@ class JobService:
         if not allowed:
             raise WrongStatus(f"Job {job.short_id} is {job.status}; it would be left alone.")
 
+    # The queue as a whole
+
+    async def limits(self) -> Limits:
+        """What claiming obeys: what people have set, else the environment, and what each kind allows."""
+        setting = await self.store.queue_setting()
+        return Limits(
+            concurrency=setting.concurrency or self._settings.concurrency,
+            paused=setting.paused,
+            kinds={kind.name: KindLimit(kind.max_running, kind.rate) for kind in self.kinds},
+        )
+
+    async def change_queue(self, change: QueueChange) -> Limits:
+        """Pause or resume, or change how many jobs run at once; running jobs are left alone."""
+        await self.store.change_queue_setting(**change.model_dump(exclude_unset=True))
+        limits = await self.limits()
+        await self._quietly(self._queue.set_limits(limits))
+        return limits
+
     # What a worker does
 
-    async def start(self, job_id: UUID, attempt: int, worker: str) -> JobSnapshot | None:
-        """The job, now running on ``worker``; ``None`` if nobody wants this attempt any more."""
-        return await self._announced(await self.store.start(job_id, attempt, worker))
+    async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
+        """Write down what happened to attempts, all or none; see ``jobs.attempts``. ``follow_up`` comes next."""
+        return await self.store.record(writes)
+
+    async def follow_up(self, changes: Sequence[Change]) -> None:
+        """Let the queue know of committed changes, then announce them, in order."""
+        await self._enqueue_and_announce(changes)
+
+    async def start(self, job_id: UUID, worker: str) -> JobSnapshot | None:
+        """The job, now running on ``worker``; ``None`` if it is not queued (any more)."""
+        return await self._record_one(Start([job_id], worker))
 
     async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[Note]) -> bool:
         """Record what a handler said; ``False`` if this attempt is no longer running: the handler should stop."""
-        changes = await self.store.add_notes(job_id, attempt, notes)
-        await self._announce(changes or [])
-        return changes is not None
+        return await self._record_one(Say(job_id, attempt, notes)) is not None
 
-    async def complete(self, job_id: UUID, attempt: int, result: Any) -> JobSnapshot | None:
-        """Record a result; ``None`` if this attempt is no longer running, and nothing was recorded."""
-        return await self._announced(await self.store.complete(job_id, attempt, result))
+    async def end(self, end: End) -> JobSnapshot | None:
+        """Record how an attempt ended; ``None`` if it is no longer running, and nothing was recorded."""
+        return await self._record_one(end)
 
-    async def fail(
-        self, job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | None
-    ) -> JobSnapshot | None:
-        """Record an error, and when to try again if at all; ``None`` if this attempt is no longer running."""
-        return await self._announced(await self.store.fail(job_id, attempt, error, retry_at=retry_at))
-
-    async def end_cancelled(self, job_id: UUID, attempt: int, message: str) -> JobSnapshot | None:
-        """Record that a handler stopped as asked; ``None`` if this attempt is no longer running."""
-        return await self._announced(await self.store.end_cancelled(job_id, attempt, message))
-
-    async def hand_back(self, job_id: UUID, attempt: int) -> JobSnapshot | None:
-        """Queue a job again that this worker cannot finish; costs no attempt."""
-        change = await self.store.hand_back(job_id, attempt)
-        if change is None:
+    async def _record_one(self, write: AttemptWrite) -> JobSnapshot | None:
+        [changes] = await self.record([write])
+        if not changes:
             return None
-        await self._enqueue_and_announce([change])
-        return change.job
-
-    async def _announced(self, change: Change | None) -> JobSnapshot | None:
-        if change is None:
-            return None
-        await self._announce([change])
-        return change.job
+        await self.follow_up(changes)
+        return changes[-1].job
 
     # What time and accidents do
 
-    async def promote_due(self) -> int:
-        """Queue the scheduled jobs whose time has come; how many."""
-        changes = await self.store.promote_due()
-        await self._enqueue_and_announce(changes)
-        return len(changes)
+    async def promote(self, job_ids: Sequence[UUID], now: datetime) -> None:
+        """Queue the scheduled jobs whose time has come; those of other states are no longer awaited.
 
-    async def requeue_missing(self) -> int:
-        """Put every queued job that Redis does not know back in the queue; how many. Harmless to call at any time.
+        Raises one of ``REDIS_TROUBLE`` when Redis is away.
+        """
+        changes = {change.job.id: change for change in await self.store.promote(job_ids, now)}
+        others = await self.store.get_many([job_id for job_id in job_ids if job_id not in changes])
+        still_waiting = [job for job in others.values() if job.status in WAITING]
+        await self._queue.enqueue([*(change.job for change in changes.values()), *still_waiting])
+        for job_id in job_ids:
+            if job_id not in changes and (job_id not in others or others[job_id].status not in WAITING):
+                await self._queue.forget_reminder(str(job_id))
+        await self._announce(list(changes.values()))
+
+    async def requeue_missing(self, *, thorough: bool = False) -> int:
+        """Put every waiting job that Redis does not know back in the queue; how many. Harmless to call at any time.
+
+        What gets lost is what came last, so the search goes back until all of a batch is there; a ``thorough`` one
+        goes through all, the oldest first.
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
         """
         found = 0
-        after: UUID | None = None
-        queued = JobFilter(statuses=(JobStatus.QUEUED,))
-        while ids := await self.store.matching_ids(queued, after):
-            jobs = [j for j in (await self.store.get_many(ids)).values() if j.status is JobStatus.QUEUED]
-            lost = await self._queue.missing(jobs)
-            await self._queue.enqueue(lost)
-            found += len(lost)
-            after = ids[-1]
-            if len(ids) < ID_BATCH:
-                break
+        for status in (JobStatus.QUEUED, JobStatus.SCHEDULED):
+            last: JobSnapshot | None = None
+            while jobs := await self.store.waiting(status, newest_first=not thorough, beyond=last):
+                lost = await self._queue.missing(jobs)
+                # what was claimed, ended or edited meanwhile is not lost
+                now = await self.store.statuses([job.id for job in lost])
+                lost = [job for job in lost if now.get(job.id) is status]
+                await self._queue.enqueue(lost)
+                found += len(lost)
+                last = jobs[-1]
+                if len(jobs) < WAITING_BATCH or not (lost or thorough):
+                    break
         if found:
-            log.warning("Put %d queued jobs back that Redis had lost.", found)
+            log.warning("Put %d waiting jobs back that Redis did not have.", found)
         return found
 
-    async def take_from_lost_workers(self, lost: set[str]) -> int:
-        """Queue the running jobs of these workers again, as new attempts; how many."""
-        taken = 0
-        for job in await self.store.running():
-            if job.worker not in lost:
-                continue
-            if change := await self.store.take_from_lost_worker(job):
+    async def drop_strangers(self) -> int:
+        """Take entries out of the queue whose job does not wait (any more); how many.
+
+        Raises one of ``REDIS_TROUBLE`` when Redis is away.
+        """
+        dropped = 0
+        for kind in await self._queue.kinds():
+            cursor = -1
+            while cursor != 0:
+                cursor, ids = await self._queue.entries_of(kind, max(cursor, 0))
+                statuses = await self.store.statuses(ids)
+                strangers = [(job_id, kind) for job_id in ids if statuses.get(job_id) is not JobStatus.QUEUED]
+                await self._queue.remove(strangers)
+                dropped += len(strangers)
+        if dropped:
+            log.warning("Dropped %d entries of the queue that no waiting job belongs to.", dropped)
+        return dropped
+
+    async def take_up(self, job_id: UUID) -> None:
+        """Deal with a claim whose lease is over: a job that ran runs again as a new attempt, one that waits, waits."""
+        job = (await self.store.get_many([job_id])).get(job_id)
+        if job is None:
+            return
+        if job.status is JobStatus.RUNNING:
+            [changes] = await self.record([taken_from_lost_worker(job)])
+            if changes:
                 log.warning("Job %s is taken from the lost worker %s.", job.id, job.worker)
-                await self._quietly(self._queue.remove(job.id, job.attempt))
-                await self._enqueue_and_announce([change])
-                taken += 1
-        return taken
+                await self.follow_up(changes)
+        elif job.status in WAITING:
+            await self._quietly(self._queue.enqueue([job]))
 
     # Helpers
 
@@ -325,19 +383,22 @@ class JobService:
         )
 
     async def _enqueue_and_announce(self, changes: Sequence[Change]) -> None:
-        queued = [change.job for change in changes if change.job.status is JobStatus.QUEUED]
-        await self._quietly(self._queue.enqueue(queued))
+        waiting = [change.job for change in changes if change.job.status in WAITING]
+        if waiting and not await self._quietly(self._queue.enqueue(waiting)):
+            self.fell_behind.set()
         await self._announce(changes)
 
     async def _announce(self, changes: Iterable[Change | Deleted]) -> None:
         await self._quietly(self._events.publish(list(changes)))
 
-    async def _quietly(self, call: Awaitable[None]) -> None:
+    async def _quietly(self, call: Awaitable[None]) -> bool:
         """Await a Redis call whose failure only delays: SQL is committed, and Redis is made to follow it later."""
         try:
             await call
         except REDIS_TROUBLE as exc:
             log.warning("Redis does not answer (%s); it will catch up when it is back.", exc)
+            return False
+        return True
 
 
 def _due(submission: Submission) -> datetime | None:

@@ -56,6 +56,13 @@ class Settings(BaseSettings):
     cancel_grace_s: float = Field(
         10.0, alias="JOBS_CANCEL_GRACE_S", ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600"
     )
+    stop_grace_s: float = Field(
+        20.0, alias="JOBS_STOP_GRACE_S", ge=0, le=86_400, description="a number of seconds from 0 to 86400"
+    )
+    lease_s: float = Field(10.0, alias="JOBS_LEASE_S", ge=1, le=600, description="a number of seconds from 1 to 600")
+    worker_slots: int | None = Field(
+        None, alias="JOBS_WORKER_SLOTS", ge=1, le=1000, description="a whole number from 1 to 1000"
+    )
     max_params_bytes: int = Field(
         256_000,
         alias="JOBS_MAX_PARAMS_BYTES",

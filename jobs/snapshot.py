@@ -23,6 +23,11 @@ UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """A time as clients give it: it must name its offset, and is kept in UTC."""
 
 
+def short_id(job_id: UUID | str) -> str:
+    """The last eight characters, which are random: enough for people to tell jobs apart."""
+    return str(job_id)[-8:]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -60,8 +65,7 @@ class JobSnapshot(_Frozen):
 
     @property
     def short_id(self) -> str:
-        """The first eight characters: enough for people to tell jobs apart."""
-        return str(self.id)[:8]
+        return short_id(self.id)
 
 
 class JobEvent(_Frozen):

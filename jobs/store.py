@@ -1,18 +1,15 @@
-"""Every SQL statement of the product: jobs, their timelines and their artifacts.
+"""Jobs, their timelines and their artifacts in SQL: what can be read, and what people change.
 
-A status changes in one way only: a conditional UPDATE that raises ``version`` by one, and one ``job_event`` row with
-that version, in the same transaction. The row count says who won when two want to change the same job; nobody reads,
-thinks, then writes. Methods that act for a worker name the attempt, which is the fencing token: a worker that lost its
-job changes nothing.
+What workers change is in ``jobs.attempts``; how any change is made, in ``jobs.changes``.
 """
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,29 +30,21 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
 
 from jobs import plain_json
+from jobs.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
+from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, change, event_table, job_table, record
+from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
-from jobs.models import (
-    FOLLOWS,
-    RETRYABLE,
-    WAITING,
-    ArtifactRow,
-    EventType,
-    JobEventRow,
-    JobRow,
-    JobStatus,
-    utc_now,
-)
-from jobs.snapshot import Artifact, Change, JobError, JobEvent, JobSnapshot
+from jobs.models import RETRYABLE, WAITING, EventType, JobStatus, QueueSettingRow
+from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot
 
-job_table = JobRow.__table__  # type: ignore[attr-defined]
-event_table = JobEventRow.__table__  # type: ignore[attr-defined]
-artifact_table = ArtifactRow.__table__  # type: ignore[attr-defined]
+setting_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
+QUEUE_SETTING_ID = 1
 
-_SNAPSHOT_COLUMNS = [job_table.c[name] for name in JobSnapshot.model_fields]
-_BRIEF_COLUMNS = [c for c in _SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
+_BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
 _EVENT_COLUMNS = [event_table.c[name] for name in JobEvent.model_fields]
 
 SORTS = {
@@ -69,6 +58,7 @@ LARGEST_INTEGER = 2**31 - 1
 """What an integer column holds on every database."""
 ID_BATCH = 500
 """Rows a statement when walking all matches; SQLite's limit on variables is far above."""
+WAITING_BATCH = 5000
 
 
 @dataclass(frozen=True)
@@ -94,18 +84,11 @@ class JobFilter:
 
 
 @dataclass(frozen=True)
-class Note:
-    """Something a running handler said: a step, a log line or an artifact.
+class QueueSetting:
+    """What people have set for the whole queue; ``concurrency`` of ``None``: as the environment says."""
 
-    ``progress`` and ``message`` of ``None`` leave the job's own as they are. ``content`` is an artifact's bytes.
-    """
-
-    type: EventType
-    message: str | None = None
-    progress: float | None = None
-    log_message: str = ""
-    data: dict[str, Any] | None = None
-    content: bytes | None = None
+    paused: bool = False
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,24 +97,6 @@ class Page:
 
     jobs: list[JobSnapshot]
     next_cursor: str | None
-
-
-@dataclass
-class _Transition:
-    """One conditional change: which rows, to what, and how the timeline tells it."""
-
-    where: ColumnElement[bool]
-    values: dict[str, Any]
-    message: str | None = None
-    type: EventType = EventType.STATUS
-    data: dict[str, Any] | None = None
-    sources: frozenset[JobStatus] = field(default=frozenset())
-
-    def __post_init__(self) -> None:
-        target = self.values.get("status")
-        if target is not None:
-            illegal = [s for s in self.sources if target not in FOLLOWS[s]]
-            assert self.sources and not illegal, f"{illegal} may not become {target}"
 
 
 class Store:
@@ -152,7 +117,7 @@ class Store:
 
     async def get_many(self, job_ids: Sequence[UUID]) -> dict[UUID, JobSnapshot]:
         """Those of the jobs that exist, by id."""
-        query = select(*_SNAPSHOT_COLUMNS).where(job_table.c.id.in_(job_ids))
+        query = select(*SNAPSHOT_COLUMNS).where(job_table.c.id.in_(job_ids))
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
         return {row["id"]: JobSnapshot.model_validate(dict(row)) for row in rows}
 
@@ -173,7 +138,7 @@ class Store:
             InvalidInput: an unknown sort, or a cursor that this list did not make.
         """
         column, descending = _sort(sort)
-        query = select(*(_BRIEF_COLUMNS if brief else _SNAPSHOT_COLUMNS)).where(_matches(job_filter))
+        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS)).where(_matches(job_filter))
         if cursor is not None:
             position = tuple_(column, job_table.c.id)
             value, job_id = _decode_cursor(cursor, sort)
@@ -210,14 +175,35 @@ class Store:
         query = select(func.min(job_table.c.queued_at)).where(job_table.c.status == JobStatus.QUEUED)
         return await self._db.read(lambda db: db.execute(query).scalar_one())
 
-    async def next_due_at(self) -> datetime | None:
-        """When the next scheduled job falls due."""
-        query = select(func.min(job_table.c.scheduled_for)).where(job_table.c.status == JobStatus.SCHEDULED)
-        return await self._db.read(lambda db: db.execute(query).scalar_one())
+    async def waiting(
+        self, status: JobStatus, *, newest_first: bool, beyond: JobSnapshot | None = None
+    ) -> list[JobSnapshot]:
+        """Up to ``WAITING_BATCH`` jobs of a status in the order they came, without what may be large in them."""
+        position = tuple_(job_table.c.created_at, job_table.c.id)
+        query = select(*_BRIEF_COLUMNS).where(job_table.c.status == status)
+        if beyond is not None:
+            columns = (job_table.c.created_at, job_table.c.id)
+            values = (beyond.created_at, beyond.id)
+            mark = tuple_(*(literal(v, c.type) for v, c in zip(values, columns, strict=True)))
+            query = query.where(position < mark if newest_first else position > mark)
+        order = [c.desc() if newest_first else c.asc() for c in (job_table.c.created_at, job_table.c.id)]
+        query = query.order_by(*order).limit(WAITING_BATCH)
+        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
+        return [JobSnapshot.model_validate({**row, "params": {}}) for row in rows]
+
+    async def statuses(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
+        """The status of those of the jobs that exist."""
+        query = select(job_table.c.id, job_table.c.status).where(job_table.c.id.in_(job_ids))
+        rows = await self._db.read(lambda db: db.execute(query).all())
+        return {job_id: JobStatus(status) for job_id, status in rows}
+
+    async def ping(self) -> None:
+        """Nothing, when the database answers."""
+        await self._db.read(lambda db: db.execute(select(job_table.c.id).limit(1)).first())
 
     async def running(self) -> list[JobSnapshot]:
         """Every running job, the longest running first."""
-        query = select(*_SNAPSHOT_COLUMNS).where(job_table.c.status == JobStatus.RUNNING)
+        query = select(*SNAPSHOT_COLUMNS).where(job_table.c.status == JobStatus.RUNNING)
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
 
@@ -285,7 +271,7 @@ class Store:
 
     async def by_idempotency_key(self, key: str) -> Change | None:
         """The job that was made with this key, with the first row of its timeline."""
-        query = select(*_SNAPSHOT_COLUMNS).where(job_table.c.idempotency_key == key)
+        query = select(*SNAPSHOT_COLUMNS).where(job_table.c.idempotency_key == key)
         row = await self._db.read(lambda db: db.execute(query).mappings().first())
         if row is None:
             return None
@@ -296,7 +282,7 @@ class Store:
         """Cancel a job that has not started; ``None`` if it is not waiting (any more)."""
         return await self._apply(
             job_id,
-            _Transition(
+            Transition(
                 where=job_table.c.status.in_(WAITING),
                 sources=WAITING,
                 values={
@@ -312,7 +298,7 @@ class Store:
         """Note that a running job should stop; ``None`` if it is not running or was asked before."""
         return await self._apply(
             job_id,
-            _Transition(
+            Transition(
                 where=and_(job_table.c.status == JobStatus.RUNNING, job_table.c.cancel_requested_at.is_(None)),
                 values={"cancel_requested_at": utc_now()},
                 message="Cancel requested.",
@@ -328,11 +314,14 @@ class Store:
         next_attempt = job_table.c.attempt + 1
         return await self._apply(
             job_id,
-            _Transition(
+            Transition(
                 where=job_table.c.status.in_(RETRYABLE),
                 sources=RETRYABLE,
                 values={
-                    **_queued(),
+                    **WAITS_AGAIN,
+                    "status": JobStatus.QUEUED,
+                    "queued_at": utc_now(),
+                    "scheduled_for": None,
                     "attempt": next_attempt,
                     "max_attempts": case(
                         (job_table.c.max_attempts > next_attempt, job_table.c.max_attempts),
@@ -351,19 +340,17 @@ class Store:
         statement = delete(job_table).where(job_table.c.id == job_id, job_table.c.status != JobStatus.RUNNING)
         return bool(await self._db.write(lambda db: db.execute(statement).rowcount))
 
-    # What time does
+    # What time and workers do
 
-    async def promote_due(self, limit: int = 1000) -> list[Change]:
-        """Queue up to ``limit`` scheduled jobs whose time has come."""
-        due = (
-            select(job_table.c.id)
-            .where(job_table.c.status == JobStatus.SCHEDULED, job_table.c.scheduled_for <= utc_now())
-            .order_by(job_table.c.scheduled_for)
-            .limit(limit)
-        )
+    async def promote(self, job_ids: Sequence[UUID], now: datetime) -> list[Change]:
+        """Queue those of the scheduled jobs whose time has come at ``now``."""
         sources = frozenset({JobStatus.SCHEDULED})
-        transition = _Transition(
-            where=and_(job_table.c.id.in_(due), job_table.c.status == JobStatus.SCHEDULED),
+        transition = Transition(
+            where=and_(
+                job_table.c.id.in_(job_ids),
+                job_table.c.status == JobStatus.SCHEDULED,
+                job_table.c.scheduled_for <= now,
+            ),
             sources=sources,
             values={
                 "status": JobStatus.QUEUED,
@@ -371,203 +358,38 @@ class Store:
             },
             message="Due; waiting for a free slot.",
         )
-        return await self._db.write(lambda db: _change(db, transition))
+        return await self._db.write(lambda db: change(db, transition))
 
-    # What a worker does
+    async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
+        """Apply what workers write about attempts, in order, all or none; see ``jobs.attempts``."""
+        return await self._db.write(lambda db: record_attempts(db, writes))
 
-    async def start(self, job_id: UUID, attempt: int, worker: str) -> Change | None:
-        """Mark a queued job as running; ``None`` if it is not queued for this attempt (any more)."""
-        return await self._apply(
-            job_id,
-            _Transition(
-                where=and_(job_table.c.status == JobStatus.QUEUED, job_table.c.attempt == attempt),
-                sources=frozenset({JobStatus.QUEUED}),
-                values={
-                    "status": JobStatus.RUNNING,
-                    "started_at": utc_now(),
-                    "finished_at": None,
-                    "cancel_requested_at": None,
-                    "progress": 0.0,
-                    "worker": worker,
-                },
-                message="Started.",
-                data={"worker": worker},
-            ),
-        )
+    # Settings of the queue
 
-    async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[Note]) -> list[Change] | None:
-        """Record what a running handler said, in order; ``None`` if this attempt is no longer running."""
+    async def queue_setting(self) -> QueueSetting:
+        """What people have set for the whole queue."""
+        row = await self._db.read(lambda db: db.execute(select(setting_table)).mappings().first())
+        return QueueSetting() if row is None else QueueSetting(row["paused"], row["concurrency"])
 
-        def work(db: Connection) -> list[Change] | None:
-            changes = []
-            for note in notes:
-                change = _add_note(db, job_id, attempt, note)
-                if change is None:
-                    return None
-                changes.append(change)
-            return changes
+    async def change_queue_setting(self, **changes: Any) -> QueueSetting:
+        """Set ``paused`` or ``concurrency``; the setting as it is now."""
+        now = {"id": QUEUE_SETTING_ID, "updated_at": utc_now()}
+
+        def work(db: Connection) -> QueueSetting:
+            values = {**changes, "version": setting_table.c.version + 1, "updated_at": utc_now()}
+            statement = update(setting_table).values(values).returning(setting_table)
+            row = db.execute(statement).mappings().first()
+            if row is None:
+                given = {"paused": False, "concurrency": None, "version": 1, **now, **changes}
+                row = db.execute(insert(setting_table).values(given).returning(setting_table)).mappings().one()
+            return QueueSetting(row["paused"], row["concurrency"])
 
         return await self._db.write(work)
 
-    async def complete(self, job_id: UUID, attempt: int, result: Any) -> Change | None:
-        """End a running attempt with a result; ``None`` if it is no longer running."""
-        return await self._end(
-            job_id,
-            attempt,
-            {
-                "status": JobStatus.COMPLETED,
-                "progress": 100.0,
-                "result": result if result is not None else null(),
-                "error": null(),
-                "finished_at": utc_now(),
-            },
-            message="Completed.",
-        )
-
-    async def fail(self, job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | None) -> Change | None:
-        """End a running attempt with an error: for good, or with another attempt at ``retry_at``."""
-        shown = error.model_dump()
-        if retry_at is None:
-            return await self._end(
-                job_id,
-                attempt,
-                {"status": JobStatus.FAILED, "error": shown, "finished_at": utc_now()},
-                message=f"Failed: {error.message}",
-                data={"error": shown},
-            )
-        return await self._end(
-            job_id,
-            attempt,
-            {
-                "status": JobStatus.SCHEDULED,
-                "attempt": attempt + 1,
-                "error": shown,
-                "scheduled_for": retry_at,
-                "worker": None,
-            },
-            message=f"Attempt {attempt} failed: {error.message}",
-            data={"error": shown, "failed_attempt": attempt, "retry_at": retry_at.isoformat()},
-        )
-
-    async def end_cancelled(self, job_id: UUID, attempt: int, message: str) -> Change | None:
-        """End a running attempt as cancelled."""
-        return await self._end(
-            job_id, attempt, {"status": JobStatus.CANCELLED, "finished_at": utc_now()}, message=message
-        )
-
-    async def hand_back(self, job_id: UUID, attempt: int) -> Change | None:
-        """Queue a job again that a stopping worker ends before its time; costs no attempt."""
-        return await self._end(
-            job_id,
-            attempt,
-            _queued(),
-            message="Handed back by a stopping worker.",
-            data={"reason": "worker stopped"},
-        )
-
-    async def take_from_lost_worker(self, job: JobSnapshot) -> Change | None:
-        """Queue a job again, as a new attempt, whose worker is gone; it fails if no attempt is left."""
-        error = {"type": "WorkerLost", "message": f"The worker {job.worker} was lost.", "traceback": ""}
-        if job.cancel_requested_at is not None:
-            return await self.end_cancelled(job.id, job.attempt, "Cancelled; its worker was lost.")
-        if job.attempt >= job.max_attempts:
-            return await self._end(
-                job.id,
-                job.attempt,
-                {"status": JobStatus.FAILED, "error": error, "finished_at": utc_now()},
-                message="Failed: worker lost, and no attempt is left.",
-                data={"error": error, "reason": "worker lost"},
-            )
-        return await self._end(
-            job.id,
-            job.attempt,
-            {**_queued(), "attempt": job.attempt + 1, "error": error},
-            message="Queued again: worker lost.",
-            data={"error": error, "reason": "worker lost", "failed_attempt": job.attempt},
-        )
-
-    async def _end(
-        self,
-        job_id: UUID,
-        attempt: int,
-        values: dict[str, Any],
-        message: str,
-        data: dict[str, Any] | None = None,
-    ) -> Change | None:
-        return await self._apply(
-            job_id,
-            _Transition(
-                where=and_(job_table.c.status == JobStatus.RUNNING, job_table.c.attempt == attempt),
-                sources=frozenset({JobStatus.RUNNING}),
-                values=values,
-                message=message,
-                data=data,
-            ),
-        )
-
-    async def _apply(self, job_id: UUID, transition: _Transition) -> Change | None:
+    async def _apply(self, job_id: UUID, transition: Transition) -> Change | None:
         transition.where = and_(job_table.c.id == job_id, transition.where)
-        changes = await self._db.write(lambda db: _change(db, transition))
+        changes = await self._db.write(lambda db: change(db, transition))
         return changes[0] if changes else None
-
-
-def _queued() -> dict[str, Any]:
-    """The columns of a job that waits for a slot again."""
-    return {
-        "status": JobStatus.QUEUED,
-        "queued_at": utc_now(),
-        "scheduled_for": None,
-        "started_at": None,
-        "finished_at": None,
-        "cancel_requested_at": None,
-        "progress": 0.0,
-        "worker": None,
-    }
-
-
-def _change(db: Connection, transition: _Transition) -> list[Change]:
-    """Apply a transition and write its timeline rows; the changes made, none if no row matched."""
-    values = dict(transition.values)
-    if transition.type is EventType.STATUS and transition.message is not None:
-        values["message"] = transition.message
-    statement = (
-        update(job_table)
-        .where(transition.where)
-        .values(version=job_table.c.version + 1, **values)
-        .returning(*_SNAPSHOT_COLUMNS)
-    )
-    jobs = [JobSnapshot.model_validate(dict(row)) for row in db.execute(statement).mappings()]
-    return _record(db, jobs, transition.type, transition.message, transition.data)
-
-
-def _record(
-    db: Connection,
-    jobs: Iterable[JobSnapshot],
-    event_type: EventType,
-    message: str | None,
-    data: dict[str, Any] | None,
-) -> list[Change]:
-    """Write one timeline row for each job at its current version."""
-    at = utc_now()
-    changes = [
-        Change(
-            job=job,
-            event=JobEvent(
-                version=job.version,
-                at=at,
-                type=event_type,
-                status=job.status,
-                attempt=job.attempt,
-                progress=job.progress,
-                message=job.message if message is None else message,
-                data=data,
-            ),
-        )
-        for job in jobs
-    ]
-    if changes:
-        db.execute(insert(event_table), [{"job_id": c.job.id, **c.event.model_dump()} for c in changes])
-    return changes
 
 
 def _insert(db: Connection, jobs: Sequence[NewJob], idempotency_key: str | None) -> list[Change]:
@@ -578,7 +400,7 @@ def _insert(db: Connection, jobs: Sequence[NewJob], idempotency_key: str | None)
         at = now + timedelta(microseconds=place)  # apart, so that a batch keeps its order everywhere
         rows.append(
             {
-                "id": uuid4(),
+                "id": uuid7(),
                 "kind": new.kind,
                 "params": new.params,
                 "status": JobStatus.SCHEDULED if later else JobStatus.QUEUED,
@@ -596,52 +418,11 @@ def _insert(db: Connection, jobs: Sequence[NewJob], idempotency_key: str | None)
         )
     db.execute(insert(job_table), rows)
     snapshots = [JobSnapshot.model_validate(row) for row in rows]
-    return _record(db, snapshots, EventType.STATUS, None, {"reason": "submitted"})
-
-
-def _add_note(db: Connection, job_id: UUID, attempt: int, note: Note) -> Change | None:
-    values: dict[str, Any] = {}
-    if note.progress is not None:
-        values["progress"] = note.progress
-    if note.message is not None:
-        values["message"] = note.message
-    data = note.data
-    if note.content is not None:
-        data = {**(data or {}), "artifact_id": str(uuid4()), "size_bytes": len(note.content)}
-    changes = _change(
-        db,
-        _Transition(
-            where=and_(
-                job_table.c.id == job_id,
-                job_table.c.status == JobStatus.RUNNING,
-                job_table.c.attempt == attempt,
-            ),
-            values=values,
-            type=note.type,
-            message=note.log_message if note.type in (EventType.LOG, EventType.ARTIFACT) else None,
-            data=data,
-        ),
-    )
-    if not changes:
-        return None
-    if note.content is not None and data is not None:
-        db.execute(
-            insert(artifact_table).values(
-                id=UUID(data["artifact_id"]),
-                job_id=job_id,
-                version=changes[0].job.version,
-                name=data["name"],
-                media_type=data["media_type"],
-                size_bytes=len(note.content),
-                content=note.content,
-                created_at=changes[0].event.at,
-            )
-        )
-    return changes[0]
+    return record(db, snapshots, EventType.STATUS, None, {"reason": "submitted"})
 
 
 def _get(db: Connection, job_id: UUID) -> JobSnapshot:
-    row = db.execute(select(*_SNAPSHOT_COLUMNS).where(job_table.c.id == job_id)).mappings().first()
+    row = db.execute(select(*SNAPSHOT_COLUMNS).where(job_table.c.id == job_id)).mappings().first()
     if row is None:
         raise JobNotFound(job_id)
     return JobSnapshot.model_validate(dict(row))
@@ -664,9 +445,10 @@ def _matches(wanted: JobFilter) -> ColumnElement[bool]:
 
 def _contains(word: str) -> ColumnElement[bool]:
     hexadecimal = word.replace("-", "").lower()
+    id_text = cast(job_table.c.id, Text)
     is_id = bool(hexadecimal) and all(c in "0123456789abcdef" for c in hexadecimal)
     return or_(
-        cast(job_table.c.id, Text).startswith(hexadecimal, autoescape=True) if is_id else false(),
+        or_(*(find(hexadecimal) for find in (id_text.startswith, id_text.endswith))) if is_id else false(),
         *(
             cast(column, Text).icontains(word, autoescape=True)
             for column in (job_table.c.kind, job_table.c.message, job_table.c.params, job_table.c.error)

@@ -6,15 +6,19 @@ removed; those of lost ones stay for a day, so that people can see what happened
 
 import enum
 from datetime import datetime, timedelta
+from typing import Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
 
-from jobs.models import utc_now
+from jobs.clock import utc_now
+from jobs.errors import WorkerNotFound
+from jobs.queue import COMMANDS_CHANNEL, Command
 from jobs.redis_link import connection_pool
 
 WORKERS_KEY = "jobs:workers"
+WISHES_KEY = "jobs:wishes"
 BEAT_S = 2.0
 LOST_AFTER_S = 7.0
 FORGET_AFTER = timedelta(days=1)
@@ -22,7 +26,12 @@ FORGET_AFTER = timedelta(days=1)
 
 class WorkerState(enum.StrEnum):
     RUNNING = "running"
+    QUIET = "quiet"
+    """Told to claim nothing; or stopping. What it runs goes on."""
     LOST = "lost"
+
+
+WorkerWish = Literal["quiet", "resume", "stop"]
 
 
 class WorkerInfo(BaseModel):
@@ -38,6 +47,7 @@ class WorkerInfo(BaseModel):
     running: list[UUID]
     slots: int
     state: WorkerState
+    version: str = ""
 
     def as_seen_at(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):
@@ -58,6 +68,29 @@ class WorkerRegistry:
     async def leave(self, worker_id: str) -> None:
         """Forget a worker that stopped in order."""
         await self._redis.hdel(WORKERS_KEY, worker_id)
+        await self._redis.hdel(WISHES_KEY, worker_id)
+
+    async def ask(self, worker_id: str, wish: WorkerWish) -> WorkerInfo:
+        """Tell a worker to claim nothing for now, to claim again, or to stop as on SIGTERM; it as last heard of.
+
+        The wish is kept until the worker leaves, so that it is also heard by one that is busy or cut off now.
+
+        Raises:
+            WorkerNotFound: no such worker, or it is lost.
+        """
+        worker = next((w for w in await self.all() if w.id == worker_id and w.state is not WorkerState.LOST), None)
+        if worker is None:
+            raise WorkerNotFound(worker_id)
+        await self._redis.hset(WISHES_KEY, worker_id, wish)
+        command = Command(worker=worker_id, wish=wish)
+        await self._redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
+        return worker
+
+    async def wish(self, worker_id: str) -> WorkerWish | None:
+        """What was last asked of a worker."""
+        found = await self._redis.hget(WISHES_KEY, worker_id)
+        text = found.decode() if found else None
+        return text if text in get_args(WorkerWish) else None
 
     async def all(self) -> list[WorkerInfo]:
         """Every worker that was heard of in the last day, the oldest first."""
@@ -71,6 +104,7 @@ class WorkerRegistry:
                 workers.append(worker.as_seen_at(now))
         if stale:
             await self._redis.hdel(WORKERS_KEY, *stale)
+            await self._redis.hdel(WISHES_KEY, *stale)
         return sorted(workers, key=lambda worker: worker.started_at)
 
     async def close(self) -> None:

@@ -20,7 +20,9 @@ from jobs.service import JobService
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.workers import WorkerRegistry
-from jobs_app.hub import Hub
+from jobs_app.hub import Hub, Mailbox
+
+CATCH_UP_AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +82,26 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
 
 
 async def _catch_up_after_gaps(runtime: Runtime) -> None:
-    """Give Redis the jobs that were submitted while it was away, as soon as it is back."""
+    """Give Redis what it was not told of: when this server starts or its connection is back, and after a refusal."""
+    behind = runtime.service.fell_behind
     with runtime.hub.listen() as mailbox:
-        async for item in mailbox:
-            if item is Feed.UP:
+        asked = asyncio.create_task(_when_up(mailbox, behind))
+        try:
+            while True:
+                await behind.wait()
+                behind.clear()
                 try:
+                    await runtime.queue.ping()
                     await runtime.service.requeue_missing()
                 except (*REDIS_TROUBLE, Unavailable) as exc:
                     log.info("Could not catch up: %s", exc)
+                    behind.set()
+                    await asyncio.sleep(CATCH_UP_AGAIN_S)
+        finally:
+            await end_tasks(asked)
+
+
+async def _when_up(mailbox: Mailbox, behind: asyncio.Event) -> None:
+    async for item in mailbox:
+        if item is Feed.UP:
+            behind.set()

@@ -23,6 +23,7 @@ LONGEST_PAUSE_S = 10.0
 STEADY_AFTER_S = 10.0
 """A child that lived this long is started again without a pause."""
 POLITE_S = 3.0
+HURRY_AFTER_S = 0.2
 POLITE_LAST_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -164,12 +165,17 @@ class Supervisor:
             await self._end(self._kept[:1], POLITE_LAST_S)
 
     async def _end(self, kept: list[tuple[Child, asyncio.Task[None]]], polite_s: float) -> None:
-        for child, _ in kept:
-            child.end()
         tasks = [task for _, task in kept]
         if not tasks:
             return
-        _, late = await asyncio.wait(tasks, timeout=polite_s)
+        late: set[asyncio.Task[None]] = set(tasks)
+        # asked twice: a worker then gives its jobs no more time
+        for wait_s in (HURRY_AFTER_S, polite_s - HURRY_AFTER_S):
+            for child, task in kept:
+                if task in late:
+                    child.end()
+            if late:
+                _, late = await asyncio.wait(late, timeout=wait_s)
         for child, task in kept:
             if task in late:
                 log.warning("The %s did not end within %.0f s and is killed.", child.name, polite_s)

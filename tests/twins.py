@@ -1,14 +1,17 @@
 """In-memory twins of what talks to Redis; ``tests/contract`` runs one suite on them and on the real thing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
+from jobs.clock import utc_now
 from jobs.events import Announcement, Feed, decode, encode
-from jobs.models import utc_now
-from jobs.queue import entry_id
+from jobs.limits import Limits
+from jobs.models import JobStatus
+from jobs.queue import Command, score
 from jobs.snapshot import Change, Deleted, JobSnapshot
-from jobs.workers import WorkerInfo
+from jobs.workers import WorkerInfo, WorkerWish
 
 
 class MemoryQueue:
@@ -16,26 +19,57 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self.away = False
-        self.entries: dict[str, tuple[float, float]] = {}
-        self.told_to_stop: list[str] = []
+        self.entries: dict[str, tuple[int, str]] = {}
+        self.kinds_of: dict[str, str] = {}
+        self.scheduled: dict[str, datetime] = {}
+        self.told: list[Command] = []
+        self.limits: Limits | None = None
 
     async def enqueue(self, jobs: Sequence[JobSnapshot]) -> None:
         self._check()
         for job in jobs:
-            since = (job.queued_at or job.created_at).timestamp()
-            self.entries[entry_id(job.id, job.attempt)] = (-job.priority, since)
+            name = str(job.id)
+            if job.status is JobStatus.SCHEDULED and job.scheduled_for is not None:
+                self.scheduled[name] = job.scheduled_for
+            elif job.status is JobStatus.QUEUED:
+                self.scheduled.pop(name, None)
+                self.entries[name] = (score(job), name)
+                self.kinds_of[name] = job.kind
 
-    async def remove(self, job_id: UUID, attempt: int) -> None:
+    async def remove(self, jobs: Iterable[tuple[UUID, str]]) -> None:
         self._check()
-        self.entries.pop(entry_id(job_id, attempt), None)
+        for job_id, _ in jobs:
+            self.entries.pop(str(job_id), None)
+            self.scheduled.pop(str(job_id), None)
 
-    async def tell_to_stop(self, job_id: UUID, attempt: int) -> None:
+    async def tell(self, command: Command) -> None:
         self._check()
-        self.told_to_stop.append(entry_id(job_id, attempt))
+        self.told.append(command)
 
     async def missing(self, jobs: Sequence[JobSnapshot]) -> list[JobSnapshot]:
         self._check()
-        return [job for job in jobs if entry_id(job.id, job.attempt) not in self.entries]
+        waiting = {JobStatus.QUEUED: self.entries, JobStatus.SCHEDULED: self.scheduled}
+        return [job for job in jobs if str(job.id) not in waiting[job.status]]
+
+    async def set_limits(self, limits: Limits) -> None:
+        self._check()
+        self.limits = limits
+
+    async def kinds(self) -> set[str]:
+        self._check()
+        return set(self.kinds_of.values())
+
+    async def entries_of(self, kind: str, _cursor: int) -> tuple[int, list[UUID]]:
+        self._check()
+        return 0, [UUID(name) for name in self.entries if self.kinds_of[name] == kind]
+
+    async def remind(self, name: str, at: datetime) -> None:
+        self._check()
+        self.scheduled[name] = at
+
+    async def forget_reminder(self, name: str) -> None:
+        self._check()
+        self.scheduled.pop(name, None)
 
     async def ping(self) -> None:
         self._check()
@@ -93,12 +127,16 @@ class MemoryRegistry:
 
     def __init__(self) -> None:
         self._workers: dict[str, WorkerInfo] = {}
+        self.wishes: dict[str, WorkerWish] = {}
 
     async def beat(self, worker: WorkerInfo) -> None:
         self._workers[worker.id] = worker
 
     async def leave(self, worker_id: str) -> None:
         self._workers.pop(worker_id, None)
+
+    async def wish(self, worker_id: str) -> WorkerWish | None:
+        return self.wishes.get(worker_id)
 
     async def all(self) -> list[WorkerInfo]:
         seen = [worker.as_seen_at(utc_now()) for worker in self._workers.values()]

@@ -1,4 +1,8 @@
-"""Composition root of a worker process: ``python -m worker``. SIGTERM or SIGINT ends it; a second one at once."""
+"""Composition root of a worker process: ``python -m worker``.
+
+SIGTERM or SIGINT stops it: running jobs get a grace time, then are handed back. A second signal hands them back at
+once, a third ends the process where it is.
+"""
 
 import asyncio
 import logging
@@ -10,22 +14,28 @@ import sys
 
 import uvloop
 
+from jobs import __version__
 from jobs.background import end_tasks
+from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import StartRefused
 from jobs.events import RedisEvents
 from jobs.kinds import catalogue
+from jobs.limits import MOST_CONCURRENCY
 from jobs.logs import configure
-from jobs.models import utc_now
 from jobs.queue import JobQueue
+from jobs.redis_link import REDIS_TROUBLE
 from jobs.service import JobService
 from jobs.settings import Settings, settings
 from jobs.store import Store
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
+from worker.claims import Claims
 from worker.engine import Engine
+from worker.heart import Heart, Vitals
 from worker.runner import Runner
 from worker.tasks import handlers
 from worker.upkeep import Upkeep
+from worker.writer import Writer
 
 log = logging.getLogger("worker")
 
@@ -33,7 +43,10 @@ log = logging.getLogger("worker")
 async def serve(config: Settings) -> None:
     """Run jobs until a signal says stop."""
     kinds = catalogue()
+    names = [kind.name for kind in kinds]
     url = config.resolved_redis_url
+    slots = config.worker_slots or MOST_CONCURRENCY
+    about = _describe_self(config)
     database, queue, events, registry = (
         Database(config.resolved_database_url),
         JobQueue(url),
@@ -41,18 +54,46 @@ async def serve(config: Settings) -> None:
         WorkerRegistry(url),
     )
     service = JobService(Store(database), queue, events, kinds, config)
-    about = _describe_self(config)
-    runner = Runner(service, kinds, handlers(kinds), config, about.id)
-    engine = Engine(queue, runner, config.concurrency)
-    upkeep = Upkeep(service, registry, runner, about)
+    claims = Claims(queue.redis, url, about.id, names, config.lease_s)
+    upkeep = Upkeep(url, service, queue, registry, claims, about.id)
+    writer = Writer(service, on_hold=lambda: engine.look())
+    runner = Runner(writer, kinds, handlers(kinds), config)
+    engine = Engine(
+        queue.redis,
+        claims,
+        runner,
+        writer,
+        names,
+        worker_id=about.id,
+        slots=slots,
+        on_emptied=lambda: upkeep.reconcile(thorough=True),
+    )
 
+    def now() -> WorkerInfo:
+        state = WorkerState.QUIET if engine.quiet or engine.stopping else WorkerState.RUNNING
+        return about.model_copy(update={"last_seen_at": utc_now(), "running": runner.running, "state": state})
+
+    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.deadline_s)
+    heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
+    heart.start()
+    writer.open()
     _stop_on_signals(engine)
-    duties = asyncio.create_task(upkeep.run())
-    log.info("Worker %s is ready: %d kinds, %d slots.", about.id, len(list(kinds)), config.concurrency)
-    await engine.serve(service.requeue_missing)
+    duties = asyncio.create_task(upkeep.run(engine, runner))
+    log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
+    await engine.serve(config.stop_grace_s)
     await end_tasks(duties)
-    await upkeep.forget()
+    heart.stop()
+    await writer.close()
+    await _sign_off(registry, about.id)
     log.info("Worker %s has stopped.", about.id)
+
+
+async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
+    """Leave, so that nobody takes this worker for a lost one."""
+    try:
+        await registry.leave(worker_id)
+    except REDIS_TROUBLE as exc:
+        log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
 def _describe_self(config: Settings) -> WorkerInfo:
@@ -61,10 +102,11 @@ def _describe_self(config: Settings) -> WorkerInfo:
         id=f"{host}-{os.getpid()}-{secrets.token_hex(2)}",
         host=host,
         pid=os.getpid(),
+        version=__version__,
         started_at=now,
         last_seen_at=now,
         running=[],
-        slots=config.concurrency,
+        slots=config.worker_slots or config.concurrency,
         state=WorkerState.RUNNING,
     )
 
@@ -75,9 +117,9 @@ def _stop_on_signals(engine: Engine) -> None:
     def stop() -> None:
         nonlocal signals_seen
         signals_seen += 1
-        if signals_seen > 1:
+        if signals_seen > 2:
             _exit(0)
-        engine.stop()
+        engine.stop(at_once=signals_seen > 1)
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop)

@@ -1,99 +1,283 @@
 """arq's Worker, as the part that claims jobs and gives each a slot; the rest of the product sees only this class.
 
-What differs from arq's own: jobs end in SQL, so arq keeps no results and counts no tries; a lost Redis does not end
-the process; stopping hands jobs back instead of costing them a try.
+Functions, context, hooks and job bodies are arq's. Its polling loop is replaced: an idle worker waits for a marker that
+enqueueing sets, and one call gives up the jobs that have ended and claims the next. Its in-progress keys and its tries
+are replaced by leases and by SQL.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from arq.worker import RetryJob, Worker, func
+from arq.connections import ArqRedis
+from arq.jobs import SerializationError, deserialize_job_raw
+from arq.worker import Worker, func
 
+from jobs.attempts import Start
 from jobs.background import end_tasks
-from jobs.queue import ENTRY_POINT, NEVER_MS, QUEUE_NAME, JobQueue, dumps, loads
+from jobs.queue import dumps, loads
 from jobs.redis_link import REDIS_TROUBLE
-from worker.runner import Interruption, Runner
+from jobs.snapshot import JobSnapshot
+from worker.claims import Claim, Claims
+from worker.runner import Interruption, Run, Runner
+from worker.writer import Writer
 
 if TYPE_CHECKING:
-    from arq.typing import WorkerCoroutine
+    from arq.typing import StartupShutdown, WorkerCoroutine
 
-POLL_S = 0.05
-CLAIM_TTL_S = 30 * 86_400
-"""arq gives a job to a second worker when its claim ends. Ours are taken back through SQL when a worker is lost."""
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
-UNLIMITED_TRIES = 10**9
+LONGEST_PAUSE_S = 2.0
+MOST_AT_ONCE = 200
+"""Jobs claimed in one call."""
 
 log = logging.getLogger(__name__)
 
 
 class Engine(Worker):
-    """Claims jobs from the queue and runs at most ``slots`` of them at once."""
+    """Claims jobs and runs them, at most ``slots`` at once in this process; the queue's own limits hold over all.
 
-    def __init__(self, queue: JobQueue, runner: Runner, slots: int) -> None:
+    ``on_emptied`` is called when Redis has lost everything, before anything is claimed again.
+    """
+
+    def __init__(
+        self,
+        redis: ArqRedis,
+        claims: Claims,
+        runner: Runner,
+        writer: Writer,
+        kinds: Sequence[str],
+        *,
+        worker_id: str,
+        slots: int,
+        on_emptied: Callable[[], Awaitable[None]],
+        **hooks: "StartupShutdown",
+    ) -> None:
+        run = cast("WorkerCoroutine", self._run_entry)
         super().__init__(
-            functions=[func(cast("WorkerCoroutine", self._run_entry), name=ENTRY_POINT)],
-            queue_name=QUEUE_NAME,
-            redis_pool=queue.redis,
+            functions=[func(run, name=kind) for kind in kinds],
+            queue_name="jobs",
+            redis_pool=redis,
             handle_signals=False,
             max_jobs=slots,
-            job_timeout=CLAIM_TTL_S,
-            keep_result=0,
-            poll_delay=POLL_S,
-            max_tries=UNLIMITED_TRIES,
-            allow_abort_jobs=True,
             job_serializer=dumps,
             job_deserializer=loads,
-            expires_extra_ms=NEVER_MS,
-            log_results=False,
+            ctx={"redis": redis, "worker_id": worker_id},
+            **hooks,  # type: ignore[arg-type]
         )
+        self._claims = claims
         self._runner = runner
+        self._writer = writer
+        self._worker_id = worker_id
+        self._on_emptied = on_emptied
+        self._held: dict[UUID, Claim] = {}
+        self._ended: list[Claim] = []
+        self._room = 1
+        self._wait_s: float | None = None
+        self._restoring: set[asyncio.Task[None]] = set()
+        self._look = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self.quiet = False
+        """Told to claim nothing for now."""
 
-    async def serve(self, on_connected: Callable[[], Awaitable[Any]]) -> None:
-        """Run jobs until ``stop``; calls ``on_connected`` each time Redis was reached (again)."""
-        pause_s = FIRST_PAUSE_S
+    @property
+    def held(self) -> list[Claim]:
+        """The claims whose leases are to be kept. Safe to ask from another thread."""
+        return list(self._held.values())
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def look(self) -> None:
+        """Ask for jobs soon: something has changed."""
+        self._look.set()
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Claim nothing from now on, or claim again; running jobs go on."""
+        if quiet is not self.quiet:
+            log.warning("Claiming no more jobs, as told." if quiet else "Claiming jobs again, as told.")
+        self.quiet = quiet
+        self._look.set()
+
+    async def serve(self, grace_s: float) -> None:
+        """Run jobs until ``stop``; then give running ones ``grace_s`` to end, and hand back those that have not."""
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        main = self.main_task = asyncio.create_task(self.main())
         stopping = asyncio.create_task(self._stopping.wait())
-        while not self._stopping.is_set():
-            self.main_task = main = asyncio.create_task(self._connected(on_connected))
-            await asyncio.wait({main, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if self._stopping.is_set():
-                await end_tasks(main)
-                break
-            try:
-                main.result()
-            except REDIS_TROUBLE as exc:
-                log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, pause_s)
-                await asyncio.wait({stopping}, timeout=pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            else:
-                pause_s = FIRST_PAUSE_S
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-
-    async def _connected(self, on_connected: Callable[[], Awaitable[Any]]) -> None:
-        await self.pool.ping()
-        await on_connected()
-        await self.main()
-
-    def stop(self) -> None:
-        """Claim nothing more, hand the running jobs back, and let ``serve`` return."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self.allow_pick_jobs = False
+        await asyncio.wait({main, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if main.done():
+            main.result()
+        if self.tasks:
+            log.info("Stopping; %d jobs may go on for up to %.0f s.", len(self.tasks), grace_s)
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({main, hurried}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
         self._runner.interrupt_all(Interruption.STOP)
+        await main
+        if self.on_shutdown:
+            await self.on_shutdown(self.ctx)
 
-    async def _run_entry(self, _ctx: dict[Any, Any], job_id: str, attempt: int) -> None:
-        """What arq calls for an entry of the queue; arq's abort arrives as a cancel of this very task."""
-        running = asyncio.create_task(self._runner.run(UUID(job_id), attempt))
-        while not running.done():
+    def stop(self, *, at_once: bool = False) -> None:
+        """Claim nothing more and let ``serve`` return, when the running jobs have ended or been handed back."""
+        self.allow_pick_jobs = False
+        self._stopping.set()
+        self._look.set()
+        if at_once:
+            self._hurried.set()
+
+    async def main(self) -> None:
+        """Claim jobs and run them until told to stop and nothing is held."""
+        listening: asyncio.Task[None] | None = None
+        try:
+            while not (self.stopping and not self._held and not self._ended):
+                self._look.clear()
+                await self._claim()
+                if listening is None and self._wanted() and (self._room > 0 or not self._held):
+                    listening = asyncio.create_task(self._claims.wait_for_work())
+                await self._something(listening)
+                if listening is not None and listening.done():
+                    await self._heard(listening)
+                    listening = None
+        finally:
+            if listening is not None:
+                await end_tasks(listening)
+
+    async def _something(self, listening: "asyncio.Task[None] | None") -> None:
+        """Return when there is something to claim for, as far as this process can know."""
+        if self._look.is_set() or (self.stopping and not self._held):
+            return
+        looking = asyncio.create_task(self._look.wait())
+        waiting = {looking} if listening is None else {looking, listening}
+        await asyncio.wait(waiting, timeout=self._wait_s, return_when=asyncio.FIRST_COMPLETED)
+        looking.cancel()
+
+    async def _heard(self, listening: "asyncio.Task[None]") -> None:
+        try:
+            listening.result()
+        except REDIS_TROUBLE as exc:
+            await self._pause(exc)
+
+    def _wanted(self) -> int:
+        if self.stopping or self.quiet or self._writer.holding:
+            return 0
+        return max(0, min(self.max_jobs - len(self._held), MOST_AT_ONCE))
+
+    async def _claim(self) -> None:
+        ended, self._ended = self._ended, []
+        wanted = self._wanted()
+        if not (ended or wanted):
+            return
+        try:
+            # to the end, even while stopping: what it claims must be known
+            claimed = await self._claims.claim(ended, wanted)
+            if claimed.emptied:
+                log.warning("Redis knows nothing of the queue; filling it again.")
+                await self._on_emptied()
+                self._look.set()
+        except REDIS_TROUBLE as exc:
+            self._ended = ended + self._ended
+            self._look.set()
+            await self._pause(exc)
+            return
+        self.redis_pause_s = FIRST_PAUSE_S
+        self._room, self._wait_s = claimed.room, claimed.wait_s
+        new = [claim for claim in claimed.claims if claim.job_id not in self._held]
+        if len(new) < len(claimed.claims):
+            log.warning("An earlier attempt still runs here; its job waits until the lease of the new one is over.")
+        if new:
+            self._held |= {claim.job_id: claim for claim in new}
+            starting = asyncio.create_task(self._start(new))
+            self.tasks[new[0].token] = starting
+            starting.add_done_callback(lambda _: self.tasks.pop(new[0].token))
+
+    redis_pause_s = FIRST_PAUSE_S
+
+    async def _pause(self, exc: BaseException) -> None:
+        log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, self.redis_pause_s)
+        await asyncio.wait({asyncio.create_task(self._hurried.wait())}, timeout=self.redis_pause_s)
+        self.redis_pause_s = min(self.redis_pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _start(self, claims: list[Claim]) -> None:
+        """Mark claimed jobs as running, all in one write, and run them."""
+        runs = {claim.job_id: self._runner.expect(claim.job_id) for claim in claims}
+        readable = [claim for claim in claims if self._is_readable(claim)]
+        try:
+            changes = await self._writer.write(Start([claim.job_id for claim in readable], self._worker_id))
+        except Exception:
+            log.exception("Jobs could not be started; they are given back.")
+            changes = []
+        started = {change.job.id: change.job for change in changes or []}
+        for claim in claims:
+            if job := started.get(claim.job_id):
+                run = self._run(claim, job, runs[claim.job_id])
+                self.tasks[claim.token] = asyncio.create_task(run)
+            else:
+                self._runner.forget(claim.job_id)
+                self._give_up(claim)
+
+    def _is_readable(self, claim: Claim) -> bool:
+        try:
+            name, (job_id,), *_ = deserialize_job_raw(claim.body or b"", deserializer=self.job_deserializer)
+        except (SerializationError, ValueError):
+            log.warning("The queue's entry for job %s is not ours; it is dropped.", claim.job_id)
+            return False
+        return name in self.functions and job_id == str(claim.job_id)
+
+    async def _run(self, claim: Claim, job: JobSnapshot, run: Run) -> None:
+        try:
+            ctx = {**self.ctx, "job_id": str(job.id), "job_try": job.attempt, "job": job, "run": run}
+            await self.functions[job.kind].coroutine(ctx, str(job.id))
+        finally:
+            self.tasks.pop(claim.token, None)
+            if run.code_ended:
+                self._give_up(claim)
+            else:  # the process is about to end; until then, and the lease does, nobody may start this job
+                self._held.pop(claim.job_id, None)
+                self._look.set()
+
+    async def _run_entry(self, ctx: dict[Any, Any], _job_id: str) -> None:
+        """The arq function of every kind."""
+        await self._runner.run(ctx["job"], ctx["run"], before=self._before(ctx), after=self._after(ctx))
+        if self.after_job_end:
             try:
-                await asyncio.shield(running)
-            except asyncio.CancelledError:
-                if not running.done():
-                    self._runner.interrupt(UUID(job_id), attempt, Interruption.CANCEL)
-        if not running.result():
-            raise RetryJob("handed back")  # arq then keeps the entry in the queue
+                await self.after_job_end(ctx)
+            except Exception:  # the job has ended; what comes after must not end the worker
+                log.exception("The hook after_job_end failed.")
+
+    def _before(self, ctx: dict[Any, Any]) -> Callable[[], Awaitable[None]] | None:
+        hook = self.on_job_start
+        return None if hook is None else lambda: hook(ctx)
+
+    def _after(self, ctx: dict[Any, Any]) -> Callable[[], Awaitable[None]] | None:
+        hook = self.on_job_end
+        return None if hook is None else lambda: hook(ctx)
+
+    def _give_up(self, claim: Claim) -> None:
+        if self._held.get(claim.job_id) is claim:
+            del self._held[claim.job_id]
+        self._ended.append(claim)
+        self._look.set()
+
+    def found_missing(self, job_ids: Sequence[UUID]) -> None:
+        """Redis does not know these jobs as ours, though their leases should be kept: see to it."""
+        restoring = asyncio.create_task(self.keep_what_runs(job_ids))
+        self._restoring.add(restoring)
+        restoring.add_done_callback(self._restored)
+
+    def _restored(self, restoring: "asyncio.Task[None]") -> None:
+        self._restoring.discard(restoring)
+        if not restoring.cancelled() and (exc := restoring.exception()):
+            log.warning("Leases could not be restored (%s); the next beat tries again.", exc)
+
+    async def keep_what_runs(self, job_ids: Sequence[UUID]) -> None:
+        """Claim again what Redis does not know as ours though it runs here; what another holds by now is interrupted.
+
+        Raises one of ``REDIS_TROUBLE`` when Redis is away.
+        """
+        claims = [self._held[job_id] for job_id in job_ids if job_id in self._held]
+        for job_id in await self._claims.restore(claims) if claims else ():
+            self._runner.interrupt(job_id, Interruption.LOST)

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Literal, get_args
 from uuid import UUID
 
-from jobs.errors import InvalidInput, Unavailable
+from jobs.attempts import Note, Say
+from jobs.errors import InvalidInput
 from jobs.models import EventType
 from jobs.plain_json import check
-from jobs.service import JobService
 from jobs.snapshot import JobSnapshot
-from jobs.store import Note
+from worker.writer import Writer
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -26,21 +26,21 @@ MOST_PENDING = 1000
 MOST_IN_WRITE = 200
 LONGEST_TEXT = 10_000
 LARGEST_ARTIFACT_BYTES = 20_000_000
-RETRY_WRITE_S = 1.0
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
 class Progress:
     """One attempt of one job, seen from its handler."""
 
-    def __init__(self, job: JobSnapshot, service: JobService, on_lost: Callable[[], None]) -> None:
+    def __init__(self, job: JobSnapshot, writer: Writer, on_lost: Callable[[], None]) -> None:
         self._job = job
-        self._service = service
+        self._writer = writer
         self._on_lost = on_lost
         self._pending: list[Note] = []
         self._room = asyncio.Event()
         self._room.set()
-        self._writer: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
         self._lost = False
         self.cancelled = False
@@ -111,11 +111,13 @@ class Progress:
         await self._add(Note(EventType.ARTIFACT, log_message=shown, data=about, content=bytes(content)))
 
     async def flush(self) -> None:
-        """Return when everything said so far is written; raises what kept it from being written."""
-        while (writer := self._writer) is not None:
-            await asyncio.shield(writer)
-            if writer is self._writer:
-                return
+        """Return when everything said so far is written, at once; raises what kept it from being written."""
+        self._hurry.set()
+        while (writing := self._writing) is not None:
+            await asyncio.shield(writing)
+            if writing is self._writing:
+                break
+        self._hurry.clear()
 
     @staticmethod
     def _is_merged(note: Note) -> bool:
@@ -125,38 +127,38 @@ class Progress:
         await self._room.wait()
         if self._lost:
             return
-        if self._writer is not None and self._writer.done():
-            self._writer.result()  # raises what kept an earlier note from being written
+        if self._writing is not None and self._writing.done():
+            self._writing.result()  # raises what kept an earlier note from being written
         self._pending.append(note)
         if len(self._pending) >= MOST_PENDING:
             self._room.clear()
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all())
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_all())
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             while self._pending and not self._lost:
                 if all(map(self._is_merged, self._pending)):
-                    await asyncio.sleep(self._wrote_at + PROGRESS_EVERY_S - loop.time())
+                    await self._pause(self._wrote_at + PROGRESS_EVERY_S - loop.time())
                 batch, self._pending = self._pending[:MOST_IN_WRITE], self._pending[MOST_IN_WRITE:]
                 self._room.set()
                 self._wrote_at = loop.time()
-                await self._write(batch)
+                if await self._writer.write(Say(self._job.id, self._job.attempt, batch)) is None:
+                    self._lost = True
+                    self._pending.clear()
+                    self._on_lost()
         finally:
             self._room.set()  # nobody may wait for room that a failed writer will not make
 
-    async def _write(self, batch: list[Note]) -> None:
-        while True:
+    async def _pause(self, pause_s: float) -> None:
+        """Give newer progress the time to replace what waits, unless the job ends."""
+        if pause_s > 0 and not self._hurry.is_set():
             try:
-                wanted = await self._service.add_notes(self._job.id, self._job.attempt, batch)
-                break
-            except Unavailable:  # the store has logged why; what a handler said is kept until it is back
-                await asyncio.sleep(RETRY_WRITE_S)
-        if not wanted:
-            self._lost = True
-            self._pending.clear()
-            self._on_lost()
+                async with asyncio.timeout(pause_s):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
 
 
 def _percent(done: float, total: float) -> float:

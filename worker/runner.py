@@ -12,27 +12,31 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from jobs import plain_json
-from jobs.errors import InvalidInput, Unavailable
+from jobs.attempts import End, cancelled, completed, failed, handed_back
+from jobs.clock import utc_now
+from jobs.errors import InvalidInput
 from jobs.kinds import Catalogue
 from jobs.logs import about_job
-from jobs.models import utc_now
-from jobs.service import JobService
+from jobs.models import JobStatus
 from jobs.settings import Settings
 from jobs.snapshot import JobError, JobSnapshot
 from worker.progress import Progress
 from worker.tasks import Handler
+from worker.writer import Writer
 
 TELL_AGAIN_S = 2.0
 STOP_GRACE_S = 1.5
 """How long a handler may clean up when its worker stops; the launcher allows 5 s for everything."""
 LONGEST_PAUSE_S = 300.0
-WRITE_RETRY_S = 1.0
+NOT_RECORDED = JobError(
+    type="NotRecorded",
+    message="Something that the handler said or returned could not be recorded; the worker's log tells why.",
+)
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -50,12 +54,16 @@ class Interruption(enum.Enum):
 
 
 @dataclass
-class _Run:
+class Run:
     """An attempt at work in this process."""
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     why: Interruption | None = None
     stopping: bool = False
+    attempt: int | None = None
+    """Set while the attempt runs and has not been recorded."""
+    code_ended: bool = True
+    """False if its code still runs although its worker no longer waits for it."""
 
     def interrupt(self, why: Interruption) -> None:
         """Have the handler told. A stop or a time limit does not replace a person's wish."""
@@ -65,81 +73,111 @@ class _Run:
         self.wake.set()
 
 
+Hook = Callable[[], Awaitable[None]]
+
+
 class Runner:
     """Runs attempts, and knows which are running."""
 
     def __init__(
         self,
-        service: JobService,
+        writer: Writer,
         kinds: Catalogue,
         handlers: Mapping[str, Handler],
         settings: Settings,
-        worker_id: str,
     ) -> None:
-        self._service = service
-        self._kinds = kinds
+        self._writer = writer
+        self._kinds = {kind.name: kind for kind in kinds}
         self._handlers = handlers
         self._settings = settings
-        self._worker_id = worker_id
-        self._runs: dict[tuple[UUID, int], _Run] = {}
+        self._runs: dict[UUID, Run] = {}
+        self._limits_s: dict[str, float] = {}
 
     @property
     def running(self) -> list[UUID]:
-        """The jobs whose handlers run in this process now."""
-        return list(dict.fromkeys(job_id for job_id, _ in self._runs))
+        """The jobs whose handlers run in this process now. Safe to ask from another thread."""
+        return list(self._runs)
 
-    def interrupt(self, job_id: UUID, attempt: int, why: Interruption) -> None:
-        """Tell the handler of this attempt to stop; nothing happens if it does not run here."""
-        if run := self._runs.get((job_id, attempt)):
+    def expect(self, job_id: UUID) -> Run:
+        """The run of a job that is about to start; interrupting it counts from now on."""
+        run = self._runs[job_id] = Run()
+        return run
+
+    def forget(self, job_id: UUID) -> None:
+        """The job does not start after all."""
+        self._runs.pop(job_id, None)
+
+    def interrupt(self, job_id: UUID, why: Interruption) -> None:
+        """Tell the handler of this job to stop; nothing happens if it does not run here."""
+        if run := self._runs.get(job_id):
             run.interrupt(why)
 
     def interrupt_all(self, why: Interruption) -> None:
         for run in self._runs.values():
             run.interrupt(why)
 
-    async def run(self, job_id: UUID, attempt: int) -> bool:
-        """Run one attempt to its end and record it; whether it is over, and was not handed back.
+    def compare(self, jobs: Mapping[UUID, JobSnapshot]) -> None:
+        """Interrupt what runs here against what its job, as just read, says: someone wants it cancelled, or has it."""
+        for job_id, run in self._runs.items():
+            job = jobs.get(job_id)
+            if job is None or run.attempt is None:
+                continue
+            if (job.status, job.attempt) != (JobStatus.RUNNING, run.attempt):
+                run.interrupt(Interruption.LOST)
+            elif job.cancel_requested_at is not None:
+                run.interrupt(Interruption.CANCEL)
 
-        Never raises for what a handler does.
+    def deadline_s(self, task_name: str) -> float | None:
+        """How long the handler in the task of that name may take in all; ``None``: no handler runs in it."""
+        return self._limits_s.get(task_name)
+
+    async def run(self, job: JobSnapshot, run: Run, *, before: Hook | None = None, after: Hook | None = None) -> None:
+        """Run a started attempt to its end, of its code too, and record it.
+
+        ``before`` and ``after`` are called around the handler and fail the job as it would. Never raises for what a
+        handler does. A worker that stops does not wait for code that will not.
         """
-        with about_job(job_id):
-            # known before it starts, so that a cancel that comes meanwhile finds it
-            run = self._runs[job_id, attempt] = _Run()
+        name = f"{job.kind}:{job.short_id}"
+        with about_job(job.id):
             try:
-                job = await self._insist(lambda: self._service.start(job_id, attempt, self._worker_id))
-                if job is None:
-                    log.debug("Nobody wants attempt %d any more; skipped.", attempt)
-                    return True
-                return await self._run(job, run)
+                self._limits_s[name] = self._timeout_s(job) + self._settings.cancel_grace_s
+                await self._run(job, run, name, before, after)
             finally:
-                del self._runs[job_id, attempt]
+                self._limits_s.pop(name, None)
+                self._runs.pop(job.id, None)
 
-    async def _run(self, job: JobSnapshot, run: _Run) -> bool:
-        log.info("Started %s, attempt %d of %d.", job.kind, job.attempt, job.max_attempts)
-        progress = Progress(job, self._service, lambda: run.interrupt(Interruption.LOST))
-        task = asyncio.create_task(self._call(job, progress), name=f"{job.kind}:{job.short_id}")
+    async def _run(self, job: JobSnapshot, run: Run, name: str, before: Hook | None, after: Hook | None) -> None:
+        log.debug("Started %s, attempt %d of %d.", job.kind, job.attempt, job.max_attempts)
+        progress = Progress(job, self._writer, lambda: run.interrupt(Interruption.LOST))
+        run.attempt = job.attempt
+        task = asyncio.create_task(self._call(job, progress, before, after), name=name)
         await _first_of(task, run.wake, timeout_s=self._timeout_s(job))
         if not task.done():
             run.interrupt(Interruption.TIMEOUT)
             await self._interrupt_until_done(run, task, progress)
-        is_over = await self._record(job, run, task, await _unwritten(progress))
+        await self._record(job, run, task, progress)
+        run.attempt = None
         while not (task.done() or run.stopping):  # its slot stays taken for as long as its code runs
             run.wake.clear()
             await _first_of(task, run.wake)
-        return is_over
+        run.code_ended = task.done()
 
-    async def _call(self, job: JobSnapshot, progress: Progress) -> Any:
-        kind = self._kinds.get(job.kind)
+    async def _call(self, job: JobSnapshot, progress: Progress, before: Hook | None, after: Hook | None) -> Any:
+        kind = self._kinds[job.kind]
         try:
+            if before is not None:
+                await before()
             result = await self._handlers[kind.name](kind.validate(job.params), progress)
+            if after is not None:
+                await after()
         except (SystemExit, KeyboardInterrupt) as exc:  # asyncio would end the whole worker with it
             raise RuntimeError(f"The handler wanted to end the process ({type(exc).__name__}: {exc}).") from exc
         return _checked(result, self._settings.max_result_bytes)
 
-    def _timeout_s(self, job: JobSnapshot) -> float | None:
-        return next((kind.timeout_s for kind in self._kinds if kind.name == job.kind), None)
+    def _timeout_s(self, job: JobSnapshot) -> float:
+        return self._kinds[job.kind].timeout_s
 
-    async def _interrupt_until_done(self, run: _Run, task: asyncio.Task[Any], progress: Progress) -> None:
+    async def _interrupt_until_done(self, run: Run, task: asyncio.Task[Any], progress: Progress) -> None:
         """Cancel the handler, again and again, until it ends or its grace time is over."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -154,42 +192,41 @@ class Runner:
                 return
             await _first_of(task, run.wake, timeout_s=min(TELL_AGAIN_S, left_s))
 
-    async def _record(self, job: JobSnapshot, run: _Run, task: asyncio.Task[Any], unwritten: JobError | None) -> bool:
-        """Write down how the attempt ended; whether it is over, and was not handed back."""
-        returned = task.done() and not task.cancelled() and task.exception() is None
+    async def _record(self, job: JobSnapshot, run: Run, task: asyncio.Task[Any], progress: Progress) -> None:
+        """Write down how the attempt ended, after all that its handler said."""
         if run.why is Interruption.LOST:
             log.warning("This attempt was taken away from this worker; what it did is not recorded.")
-        elif run.why is Interruption.TIMEOUT:
+            return
+        unwritten = await _unwritten(progress)
+        try:
+            await self._writer.write(self._end(job, run, task, unwritten))
+        except Exception:  # whatever it is: a job must not stay running for ever because its end cannot be kept
+            log.exception("The end of the attempt could not be recorded.")
+            await self._writer.write(self._failed(job, NOT_RECORDED))
+
+    def _end(self, job: JobSnapshot, run: Run, task: asyncio.Task[Any], unwritten: JobError | None) -> End:
+        returned = task.done() and not task.cancelled() and task.exception() is None
+        if run.why is Interruption.TIMEOUT:
             late = "" if task.done() else " and did not stop in time"
             limit = f"It ran longer than {self._timeout_s(job):g} seconds{late}."
-            await self._record_failure(job, JobError(type="TimedOut", message=limit))
-        elif run.why is Interruption.STOP and not returned:
+            return self._failed(job, JobError(type="TimedOut", message=limit))
+        if run.why is Interruption.STOP and not returned:
             log.info("Handed back.")
-            return await self._insist(lambda: self._service.hand_back(job.id, job.attempt)) is None
-        elif run.why is Interruption.CANCEL and not returned:
+            return handed_back(job.id, job.attempt)
+        if run.why is Interruption.CANCEL and not returned:
             log.info("Cancelled.")
-            await self._insist(lambda: self._service.end_cancelled(job.id, job.attempt, _how_it_stopped(task)))
-        elif returned and unwritten is None:
-            log.info("Completed.")
-            await self._insist(lambda: self._service.complete(job.id, job.attempt, task.result()))
-        else:
-            await self._record_failure(job, unwritten or _error(task))
-        return True
+            return cancelled(job.id, job.attempt, _how_it_stopped(task))
+        if returned and unwritten is None:
+            log.debug("Completed.")
+            return completed(job.id, job.attempt, task.result())
+        return self._failed(job, unwritten or _error(task))
 
-    async def _record_failure(self, job: JobSnapshot, error: JobError) -> None:
+    def _failed(self, job: JobSnapshot, error: JobError) -> End:
         retry_at = None
         if job.attempt < job.max_attempts:
             retry_at = utc_now() + timedelta(seconds=pause_s(job.attempt, self._settings.retry_base_s))
         log.warning("Failed: %s: %s%s", error.type, error.message, "" if retry_at is None else " (will retry)")
-        await self._insist(lambda: self._service.fail(job.id, job.attempt, error, retry_at=retry_at))
-
-    async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
-        """What ``write`` returns, however long the database is away: the end of a job must not be lost."""
-        while True:
-            try:
-                return await write()
-            except Unavailable:  # logged where it happened
-                await asyncio.sleep(WRITE_RETRY_S)
+        return failed(job.id, job.attempt, error, retry_at=retry_at)
 
 
 def pause_s(attempt: int, base_s: float) -> float:
@@ -213,12 +250,9 @@ async def _unwritten(progress: Progress) -> JobError | None:
     """Nothing, once all that the handler said is written; or that it cannot be."""
     try:
         await progress.flush()
-    except Exception:  # whatever it is: a job must not stay running for ever because its words cannot be kept
+    except Exception:  # as above
         log.exception("What the handler said could not be recorded.")
-        return JobError(
-            type="NotRecorded",
-            message="Something that the handler said could not be recorded; the worker's log tells why.",
-        )
+        return NOT_RECORDED
     return None
 
 

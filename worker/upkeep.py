@@ -1,28 +1,36 @@
-"""What a worker does beside running jobs: tell that it lives, wake scheduled jobs, and mend what accidents leave.
+"""What a worker does beside running jobs: hear what is wanted, wake what is due, and make Redis follow SQL.
 
 Each duty is a loop that survives Redis and the database being away. Any number of workers may do them at once: every
-change they make is conditional.
+change they make is conditional, and what only one needs to do is told to one, or guarded by a lock that ends by itself.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
+
+from redis.asyncio import Redis
 
 from jobs.background import run_together
 from jobs.errors import Unavailable
-from jobs.models import utc_now
-from jobs.redis_link import REDIS_TROUBLE
+from jobs.queue import COMMANDS_CHANNEL, Command, JobQueue, parse_command
+from jobs.redis_link import REDIS_TROUBLE, connection_pool
 from jobs.service import JobService
-from jobs.workers import BEAT_S, WorkerInfo, WorkerRegistry, WorkerState
+from jobs.workers import WorkerRegistry
+from worker.claims import Claims
+from worker.engine import Engine
 from worker.runner import Interruption, Runner
 
-PROMOTE_AT_LEAST_EVERY_S = 0.5
+LOOK_UP_EVERY_S = 2.0
+WISH_EVERY = 5
+DUE_AT_LEAST_EVERY_S = 15.0
 RECONCILE_EVERY_S = 30.0
-LOST_CHECK_EVERY_S = 2.0
-LOST_FOR_S = 8.0
-"""A worker's jobs are taken from it when it has been missing this long. Redis may just have been emptied, and a live
-worker says so again within a beat."""
+THOROUGH_EVERY = 20
+"""Every so many rounds of reconciling go through everything."""
+LOCK_KEY = "jobs:reconciler"
+PING_AFTER_S = 5.0
+SILENT_AFTER_S = 12.0
 
 log = logging.getLogger(__name__)
 
@@ -30,63 +38,142 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """The duties of one worker process."""
 
-    def __init__(self, service: JobService, registry: WorkerRegistry, runner: Runner, about: WorkerInfo) -> None:
+    def __init__(
+        self,
+        url: str,
+        service: JobService,
+        queue: JobQueue,
+        registry: WorkerRegistry,
+        claims: Claims,
+        worker_id: str,
+    ) -> None:
+        self._url = url
         self._service = service
+        self._queue = queue
         self._registry = registry
-        self._runner = runner
-        self._about = about
-        self._missing_since: dict[str, float] = {}
+        self._claims = claims
+        self._worker_id = worker_id
+        self._due_changed = asyncio.Event()
+        self._rounds = 0
+        self._looked_up = 0
 
-    async def run(self) -> None:
+    async def run(self, engine: Engine, runner: Runner) -> None:
         """Do all duties until cancelled."""
         await run_together(
-            self._forever(self._beat, BEAT_S),
-            self._forever(self._hear_cancels, BEAT_S),
-            self._forever(self._promote, PROMOTE_AT_LEAST_EVERY_S),
-            self._forever(self._service.requeue_missing, RECONCILE_EVERY_S),
-            self._forever(self._take_from_lost_workers, LOST_CHECK_EVERY_S),
+            self._forever(lambda: self._listen(engine, runner), 0.2),
+            self._forever(lambda: self._look_up(engine, runner), LOOK_UP_EVERY_S),
+            self._forever(self._wake_due, 0.0),
+            self._forever(self._reconcile_now_and_then, 0.0),
         )
 
-    async def forget(self) -> None:
-        """Sign off, so that nobody takes this worker for a lost one."""
-        try:
-            await self._registry.leave(self._about.id)
-        except REDIS_TROUBLE as exc:
-            log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
-
-    async def _forever(self, duty: Callable[[], Awaitable[Any]], every_s: float) -> None:
+    async def _forever(self, duty: Callable[[], Awaitable[Any]], pause_s: float) -> None:
         while True:
-            pause_s = every_s
             try:
-                sooner_s = await duty()
-                if isinstance(sooner_s, float):
-                    pause_s = min(every_s, sooner_s)
+                await duty()
             except (*REDIS_TROUBLE, Unavailable) as exc:
-                log.debug("%s has to wait: %s", duty.__name__, exc)
+                log.debug("A duty has to wait: %s", exc)
+                await asyncio.sleep(1.0)
             await asyncio.sleep(pause_s)
 
-    async def _beat(self) -> None:
-        now = {"last_seen_at": utc_now(), "running": self._runner.running}
-        await self._registry.beat(self._about.model_copy(update=now))
+    # What is wanted
 
-    async def _hear_cancels(self) -> None:
-        """Catch the wishes whose message was lost: SQL has them all."""
-        jobs = await self._service.store.get_many(self._runner.running)
-        for job in jobs.values():
-            if job.cancel_requested_at is not None:
-                self._runner.interrupt(job.id, job.attempt, Interruption.CANCEL)
+    async def _listen(self, engine: Engine, runner: Runner) -> None:
+        """Obey commands as they come, until the connection is lost."""
+        redis = Redis(connection_pool=connection_pool(self._url, answer_timeout_s=None))
+        loop = asyncio.get_running_loop()
+        try:
+            async with redis.pubsub() as pubsub:
+                async with asyncio.timeout(SILENT_AFTER_S):
+                    await pubsub.subscribe(COMMANDS_CHANNEL)
+                heard_at = loop.time()
+                while True:
+                    message = await pubsub.get_message(timeout=PING_AFTER_S)
+                    if message is not None:
+                        heard_at = loop.time()
+                        if message["type"] == "subscribe":
+                            self._due_changed.set()  # whatever was said before was missed
+                            engine.look()
+                        elif message["type"] == "message" and (command := parse_command(message["data"])):
+                            self._obey(command, engine, runner)
+                    elif loop.time() - heard_at > SILENT_AFTER_S:
+                        raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
+                    else:
+                        await pubsub.ping()
+        finally:
+            await redis.aclose(close_connection_pool=True)
 
-    async def _promote(self) -> float | None:
-        await self._service.promote_due()
-        due_at = await self._service.store.next_due_at()
-        return None if due_at is None else max(0.0, (due_at - utc_now()).total_seconds())
+    def _obey(self, command: Command, engine: Engine, runner: Runner) -> None:
+        if command.cancel is not None:
+            runner.interrupt(command.cancel, Interruption.CANCEL)
+        if command.claim:
+            engine.look()
+        if command.due:
+            self._due_changed.set()
+        if command.worker == self._worker_id:
+            _obey_wish(command.wish, engine)
 
-    async def _take_from_lost_workers(self) -> None:
-        alive = {w.id for w in await self._registry.all() if w.state is not WorkerState.LOST}
-        alive.add(self._about.id)
-        now = asyncio.get_running_loop().time()
-        holders = {job.worker for job in await self._service.store.running() if job.worker}
-        self._missing_since = {w: self._missing_since.get(w, now) for w in holders - alive}
-        lost = {w for w, since in self._missing_since.items() if now - since >= LOST_FOR_S}
-        if lost:
-            await self._service.take_from_lost_workers(lost)
+    async def _look_up(self, engine: Engine, runner: Runner) -> None:
+        """Make up for commands that were lost: wishes about this worker, and cancels of what it runs, are kept."""
+        if self._looked_up % WISH_EVERY == 0:
+            _obey_wish(await self._registry.wish(self._worker_id), engine)
+        self._looked_up += 1
+        if running := runner.running:
+            runner.compare(await self._service.store.get_many(running))
+
+    # What is due
+
+    async def _wake_due(self) -> None:
+        """Deal with what has fallen due, and return when it is time to look again."""
+        self._due_changed.clear()
+        due = await self._claims.due()
+        jobs = [UUID(name) for name in due.names if ":" not in name]
+        if jobs:
+            await self._service.promote(jobs, due.at)
+        for claim in due.lost:
+            await self._service.take_up(claim.job_id)
+        await self._claims.release(due.lost)
+        longest_s = DUE_AT_LEAST_EVERY_S if due.next_s is None else min(due.next_s, DUE_AT_LEAST_EVERY_S)
+        try:
+            async with asyncio.timeout(longest_s):
+                await self._due_changed.wait()
+        except TimeoutError:
+            pass
+
+    # What Redis may have lost
+
+    async def _reconcile_now_and_then(self) -> None:
+        """Compare SQL with Redis: when this worker starts, when it fell behind, and every while one worker of all."""
+        if self._rounds == 0 or self._service.fell_behind.is_set() or await self._is_my_turn():
+            self._service.fell_behind.clear()
+            await self.reconcile(thorough=self._rounds % THOROUGH_EVERY == 0)
+            self._rounds += 1
+        try:
+            async with asyncio.timeout(RECONCILE_EVERY_S):
+                await self._service.fell_behind.wait()
+            await asyncio.sleep(LOOK_UP_EVERY_S)  # whatever kept Redis from being told may last a little
+        except TimeoutError:
+            pass
+
+    async def _is_my_turn(self) -> bool:
+        """Whether no other worker has taken this round; the lock ends by itself before the next."""
+        lease_ms = round(RECONCILE_EVERY_S * 900)
+        return bool(await self._queue.redis.set(LOCK_KEY, self._worker_id, nx=True, px=lease_ms))
+
+    async def reconcile(self, *, thorough: bool) -> None:
+        """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits.
+
+        Raises one of ``REDIS_TROUBLE``, or ``Unavailable``.
+        """
+        running = await self._service.store.running()
+        await self._claims.adopt([(job.id, job.kind) for job in running])
+        await self._queue.set_limits(await self._service.limits())
+        await self._service.requeue_missing(thorough=thorough)
+        if thorough:
+            await self._service.drop_strangers()
+
+
+def _obey_wish(wish: str | None, engine: Engine) -> None:
+    if wish in ("quiet", "resume"):
+        engine.set_quiet(wish == "quiet")
+    elif wish == "stop":
+        engine.stop()

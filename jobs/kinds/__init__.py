@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from jobs import plain_json
 from jobs.errors import FieldError, InvalidInput
+from jobs.limits import Rate
 from jobs.text import suggestion
 
 
@@ -30,7 +31,8 @@ class Kind:
     """A sort of work.
 
     ``timeout_s`` bounds one attempt. ``max_attempts`` is how often a job of this kind is tried unless its submission
-    says otherwise; 1 means a failure is final.
+    says otherwise; 1 means a failure is final. ``max_running`` and ``rate`` bound how many run at once and how many
+    start in a time, over all workers.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Kind:
     group: str = "main"
     timeout_s: float = 3600.0
     max_attempts: int = 3
+    max_running: int | None = None
+    rate: Rate | None = None
     defaults: dict[str, Any] = field(init=False)
     params_schema: dict[str, Any] = field(init=False)
 

@@ -10,15 +10,18 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from jobs.clock import utc_now
 from jobs.errors import Unavailable
-from jobs.models import JobStatus, utc_now
+from jobs.models import JobStatus
 from jobs.redis_link import REDIS_TROUBLE
-from jobs.workers import WorkerInfo, WorkerState
+from jobs.service import QueueChange
+from jobs.workers import WorkerInfo, WorkerState, WorkerWish
 from jobs_app import runtime
+from jobs_app.api.strict import StrictRoute
 
 READY_WITHIN_S = 2.0
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], route_class=StrictRoute)
 
 
 class KindInfo(BaseModel):
@@ -60,11 +63,25 @@ async def kinds() -> list[KindInfo]:
 @router.get("/api/queue")
 async def queue() -> QueueInfo:
     """How many jobs are in each status, how many may run at once, and how long the oldest queued one has waited."""
-    store = runtime.jobs().store
-    counts, oldest = await asyncio.gather(store.counts(), store.oldest_queued_at())
+    return await _queue_info()
+
+
+@router.patch("/api/queue")
+async def change_queue(change: QueueChange) -> QueueInfo:
+    """Pause or resume the queue, or change how many jobs run at once over all workers; what runs goes on.
+
+    ``concurrency`` of ``null`` goes back to what ``JOBS_CONCURRENCY`` says.
+    """
+    await runtime.jobs().change_queue(change)
+    return await _queue_info()
+
+
+async def _queue_info() -> QueueInfo:
+    jobs = runtime.jobs()
+    counts, oldest, limits = await asyncio.gather(jobs.store.counts(), jobs.store.oldest_queued_at(), jobs.limits())
     return QueueInfo(
-        paused=False,
-        concurrency=runtime.current().config.concurrency,
+        paused=limits.paused,
+        concurrency=limits.concurrency,
         counts=counts,
         oldest_queued_s=None if oldest is None else max(0.0, (utc_now() - oldest).total_seconds()),
     )
@@ -77,6 +94,15 @@ async def workers() -> list[WorkerInfo]:
         return await runtime.current().registry.all()
     except REDIS_TROUBLE as exc:
         raise Unavailable("Redis does not answer, so the workers are not known right now.") from exc
+
+
+@router.post("/api/workers/{worker_id}/{wish}", status_code=202)
+async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
+    """Have a worker claim nothing for now (``quiet``), claim again (``resume``), or end as on SIGTERM (``stop``)."""
+    try:
+        return await runtime.current().registry.ask(worker_id, wish)
+    except REDIS_TROUBLE as exc:
+        raise Unavailable("Redis does not answer, so the worker cannot be told right now; try again.") from exc
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -109,7 +135,7 @@ async def _redis_ok() -> bool:
 async def _database_ok() -> bool:
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            await runtime.jobs().store.next_due_at()
+            await runtime.jobs().store.ping()
     except (Unavailable, TimeoutError):
         return False
     return True

@@ -7,7 +7,7 @@ from uuid import UUID
 import reflex as rx
 
 from jobs.errors import JobNotFound, JobsError
-from jobs.snapshot import JobSnapshot
+from jobs.snapshot import JobSnapshot, short_id
 from jobs_app import routes, runtime
 
 
@@ -36,7 +36,7 @@ class Actions(rx.State):
     @rx.event
     async def delete(self):
         job_id, self.doomed = self.doomed, ""
-        toast = await _told(job_id, runtime.jobs().delete, lambda _: f"Job {job_id[:8]} is deleted.")
+        toast = await _told(job_id, runtime.jobs().delete, lambda _: f"Job {short_id(job_id)} is deleted.")
         if self.router.url.path == routes.job(job_id):
             return [rx.redirect(routes.DASHBOARD), toast]
         return toast

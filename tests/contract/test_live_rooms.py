@@ -17,6 +17,7 @@ import httpx
 import pytest
 import socketio
 
+from jobs.attempts import failed
 from jobs.database import Database
 from jobs.events import RedisEvents
 from jobs.kinds import catalogue
@@ -170,9 +171,9 @@ async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
     await tab.open(served.url, "/")
     await until(lambda: tab.var(Live, "slots"))
     job, _ = await served.service.submit(Submission(kind="noop"))
-    await served.service.start(job.id, 1, "worker-1")
+    await served.service.start(job.id, "worker-1")
 
-    await served.service.fail(job.id, 1, JobError(type="X", message="no such page"), retry_at=None)
+    await served.service.end(failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
 
     async def told():
         return str(tab.events)

@@ -6,10 +6,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from uuid_utils.compat import uuid7
 
+from jobs.clock import epoch_ms, utc_now
 from jobs.events import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
-from jobs.models import EventType, utc_now
-from jobs.queue import QUEUE_NAME, JobQueue
+from jobs.models import EventType, JobStatus
+from jobs.queue import QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue
 from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from jobs.workers import WORKERS_KEY, WorkerInfo, WorkerRegistry, WorkerState
 from tests.support import until
@@ -20,12 +22,18 @@ class RealQueue(JobQueue):
     """The real queue, and what is in it in order."""
 
     async def entries_in_order(self) -> list[str]:
-        return [name.decode() for name in await self.redis.zrange(QUEUE_NAME, 0, -1)]
+        return [name.decode() for name in await self.redis.zrange(f"{QUEUE_PREFIX}noop", 0, -1)]
+
+    async def scheduled_names(self) -> dict[str, int]:
+        return {name.decode(): round(at) for name, at in await self.redis.zrange(SCHEDULED_KEY, 0, -1, withscores=True)}
 
 
 class TwinQueue(MemoryQueue):
     async def entries_in_order(self) -> list[str]:
         return self.in_order()
+
+    async def scheduled_names(self) -> dict[str, int]:
+        return {name: epoch_ms(at) for name, at in self.scheduled.items()}
 
 
 @pytest.fixture(params=["twin", "real"])
@@ -50,22 +58,23 @@ async def registry(request) -> AsyncIterator[WorkerRegistry | MemoryRegistry]:
 
 
 def queued(**changes) -> JobSnapshot:
-    given = {"id": uuid4(), "kind": "noop", "params": {}, "status": "queued", "progress": 0, "message": ""}
+    given = {"id": uuid7(), "kind": "noop", "params": {}, "status": "queued", "progress": 0, "message": ""}
     given |= {"attempt": 1, "max_attempts": 1, "priority": 0, "version": 1}
     return JobSnapshot(**given | {"created_at": utc_now(), "queued_at": utc_now()} | changes)
 
 
-def named(job: JobSnapshot) -> str:
-    return f"{job.id}:{job.attempt}"
+def later() -> JobSnapshot:
+    return queued(status="scheduled", queued_at=None, scheduled_for=utc_now() + timedelta(hours=1))
 
 
-async def test_jobs_wait_in_the_order_they_came(queue):
-    jobs = [queued(queued_at=utc_now() + timedelta(microseconds=n)) for n in range(20)]
+async def test_jobs_of_one_moment_wait_in_the_order_they_came(queue):
+    now = utc_now()
+    jobs = [queued(queued_at=now) for n in range(300)]
 
-    await queue.enqueue(jobs[:10])
-    await queue.enqueue(jobs[10:])
+    await queue.enqueue(jobs[:100])
+    await queue.enqueue(jobs[100:])
 
-    assert await queue.entries_in_order() == [named(job) for job in jobs]
+    assert await queue.entries_in_order() == [str(job.id) for job in jobs]
 
 
 async def test_a_higher_priority_goes_first_however_late_it_came(queue):
@@ -74,7 +83,7 @@ async def test_a_higher_priority_goes_first_however_late_it_came(queue):
 
     await queue.enqueue([low, plain, high])
 
-    assert await queue.entries_in_order() == [named(high), named(plain), named(low)]
+    assert await queue.entries_in_order() == [str(high.id), str(plain.id), str(low.id)]
 
 
 async def test_enqueueing_twice_is_harmless(queue):
@@ -83,32 +92,53 @@ async def test_enqueueing_twice_is_harmless(queue):
     await queue.enqueue([job])
     await queue.enqueue([job])
 
-    assert await queue.entries_in_order() == [named(job)]
+    assert await queue.entries_in_order() == [str(job.id)]
 
 
 async def test_what_is_taken_out_is_gone_and_taking_it_out_again_is_harmless(queue):
     job, other = queued(), queued()
     await queue.enqueue([job, other])
 
-    await queue.remove(job.id, 1)
-    await queue.remove(job.id, 1)
+    await queue.remove([(job.id, "noop")])
+    await queue.remove([(job.id, "noop"), (uuid4(), "unheard_of")])
+    await queue.remove([])
 
-    assert await queue.entries_in_order() == [named(other)]
+    assert await queue.entries_in_order() == [str(other.id)]
 
 
 async def test_the_queue_tells_which_jobs_it_does_not_know(queue):
-    known, unknown = queued(), queued()
-    await queue.enqueue([known])
+    known, unknown = queued(), queued(kind="slow")
+    awaited, forgotten = later(), later()
+    await queue.enqueue([known, awaited])
 
-    assert await queue.missing([known, unknown, known.model_copy(update={"attempt": 2})]) == [
-        unknown,
-        known.model_copy(update={"attempt": 2}),
-    ]
+    assert await queue.missing([known, unknown, awaited, forgotten]) == [unknown, forgotten]
     assert await queue.missing([]) == []
 
 
-async def test_telling_a_job_to_stop_that_nobody_runs_is_harmless(queue):
-    await queue.tell_to_stop(uuid4(), 1)
+async def test_a_job_for_later_is_awaited_to_the_millisecond_and_in_no_queue_until_it_is_due(queue):
+    job = later()
+
+    await queue.enqueue([job])
+
+    assert await queue.scheduled_names() == {str(job.id): epoch_ms(job.scheduled_for)}
+    assert await queue.entries_in_order() == []
+    await queue.enqueue([job.model_copy(update={"status": JobStatus.QUEUED, "queued_at": utc_now()})])
+    assert await queue.scheduled_names() == {}
+    assert await queue.entries_in_order() == [str(job.id)]
+
+
+async def test_a_reminder_is_kept_until_it_is_forgotten(queue):
+    at = utc_now()
+
+    await queue.remind("schedule:x", at)
+
+    assert await queue.scheduled_names() == {"schedule:x": epoch_ms(at)}
+    await queue.forget_reminder("schedule:x")
+    assert await queue.scheduled_names() == {}
+
+
+async def test_telling_what_nobody_hears_is_harmless(queue):
+    await queue.tell(Command(cancel=uuid4()))
 
     assert await queue.entries_in_order() == []
 

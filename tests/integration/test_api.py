@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from jobs.queue import QUEUE_NAME
+from jobs.queue import LIMITS_KEY, QUEUE_PREFIX
 from tests.support import until
 
 FIELDS = {
@@ -302,6 +302,49 @@ async def test_readiness_names_what_is_missing(api):
     assert (await api.head("/healthz")).status_code == 200
 
 
+async def test_the_queue_is_paused_resumed_and_given_another_limit(api, redis_server):
+    paused = await api.patch("/api/queue", json={"paused": True})
+    more = await api.patch("/api/queue", json={"concurrency": 7})
+
+    assert (paused.json()["paused"], paused.json()["concurrency"]) == (True, 5)
+    assert (more.json()["paused"], more.json()["concurrency"]) == (True, 7)
+    assert (await api.get("/api/queue")).json() == more.json()
+    with redis_server.client() as client:
+        assert client.hgetall(LIMITS_KEY) == {"paused": "1", "concurrency": "7"}
+    back = (await api.patch("/api/queue", json={"paused": False, "concurrency": None})).json()
+    assert (back["paused"], back["concurrency"]) == (False, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"concurrency": 0}, "concurrency"),
+        ({"concurrency": -1}, "concurrency"),
+        ({"concurrency": 10**9}, "concurrency"),
+        ({"concurrency": "5"}, "concurrency"),
+        ({"concurrency": 2.5}, "concurrency"),
+        ({"paused": None}, "paused"),
+        ({"paused": "yes"}, "paused"),
+        ({"speed": 1}, "speed"),
+        ([], "body"),
+    ],
+)
+async def test_a_limit_that_makes_no_sense_is_refused_and_nothing_changes(api, change, field):
+    reply = await api.patch("/api/queue", json=change)
+
+    assert (reply.status_code, [e["field"] for e in reply.json()["errors"]]) == (422, [field])
+    queue = (await api.get("/api/queue")).json()
+    assert (queue["paused"], queue["concurrency"]) == (False, 5)
+
+
+async def test_a_worker_that_does_not_live_cannot_be_told_anything(api):
+    unknown = await api.post("/api/workers/nobody/quiet")
+    nonsense = await api.post("/api/workers/nobody/dance")
+
+    assert (unknown.status_code, unknown.json()["title"]) == (404, "No such worker")
+    assert nonsense.status_code == 422
+
+
 async def test_while_redis_is_away_jobs_are_taken_and_they_are_queued_when_it_is_back(api, redis_server):
     with redis_server.away():
         reply = await api.post("/api/jobs", json={"kind": "noop"})
@@ -310,10 +353,10 @@ async def test_while_redis_is_away_jobs_are_taken_and_they_are_queued_when_it_is
 
     async def waiting():
         with redis_server.client() as client:
-            return client.zrange(QUEUE_NAME, 0, -1)
+            return client.zrange(f"{QUEUE_PREFIX}noop", 0, -1)
 
     assert (reply.status_code, reply.json()["status"]) == (201, "queued")
-    assert await until(waiting) == [f"{reply.json()['id']}:1"]
+    assert await until(waiting) == [reply.json()["id"]]
 
 
 async def test_while_redis_is_away_every_call_says_what_it_cannot_know(api, redis_server):

@@ -161,7 +161,7 @@ async def test_a_killed_workers_job_runs_again_on_another_as_a_new_attempt(clien
 
 
 async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(client, start_worker):
-    worker = await start_worker()
+    worker = await start_worker(JOBS_STOP_GRACE_S="0")
     job_id = await client.submit("slow", params={"seconds": 3}, max_attempts=1)
     for _ in range(2):
         await client.job_is(job_id, "running")
@@ -170,14 +170,14 @@ async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(c
 
         assert await worker.ends() == 0
         assert (await client.job(job_id))["status"] == "queued"
-        worker = await start_worker()
+        worker = await start_worker(JOBS_STOP_GRACE_S="0")
 
     job = await client.job_is(job_id, "completed")
     assert job["attempt"] == 1
 
 
 async def test_a_worker_with_a_handler_that_will_not_stop_ends_all_the_same(client, start_worker):
-    worker = await start_worker()
+    worker = await start_worker(JOBS_STOP_GRACE_S="0")
     job_id = await client.submit("stubborn", params={"seconds": 60})
     await client.job_is(job_id, "running")
 
@@ -188,7 +188,7 @@ async def test_a_worker_with_a_handler_that_will_not_stop_ends_all_the_same(clie
 
 
 async def test_a_worker_is_listed_with_what_it_runs_and_gone_when_it_stopped(client, start_worker, api):
-    worker = await start_worker()
+    worker = await start_worker(JOBS_STOP_GRACE_S="0")
     job_id = await client.submit("slow", params={"seconds": 60})
 
     async def workers():

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobs.attempts import Note, cancelled, completed, failed, handed_back
+from jobs.clock import utc_now
 from jobs.errors import JobsError
-from jobs.models import FOLLOWS, TERMINAL, EventType, JobStatus, utc_now
+from jobs.models import FOLLOWS, TERMINAL, EventType, JobStatus
 from jobs.service import JobService, Submission
 from jobs.snapshot import JobError, JobSnapshot
-from jobs.store import Note, Store
+from jobs.store import Store
 
 BOOM = JobError(type="RuntimeError", message="boom")
 
@@ -23,7 +25,7 @@ async def submitted(service: JobService, **more: object) -> JobSnapshot:
 
 async def running(service: JobService, **more: object) -> JobSnapshot:
     job = await submitted(service, **more)
-    started = await service.start(job.id, job.attempt, "worker-1")
+    started = await service.start(job.id, "worker-1")
     assert started is not None
     return started
 
@@ -48,7 +50,7 @@ async def test_a_submitted_job_is_queued_at_version_one_with_one_timeline_row(se
 async def test_a_job_that_completed_holds_its_result_and_all_its_times(service):
     job = await running(service)
 
-    done = await service.complete(job.id, job.attempt, {"pages": 3})
+    done = await service.end(completed(job.id, job.attempt, {"pages": 3}))
 
     assert done.status is JobStatus.COMPLETED
     assert (done.result, done.progress, done.error) == ({"pages": 3}, 100, None)
@@ -59,7 +61,7 @@ async def test_a_job_that_completed_holds_its_result_and_all_its_times(service):
 async def test_any_json_is_kept_exactly_as_a_result(service, store, result):
     job = await running(service)
 
-    await service.complete(job.id, job.attempt, result)
+    await service.end(completed(job.id, job.attempt, result))
 
     assert (await store.get(job.id)).result == result
 
@@ -68,7 +70,7 @@ async def test_a_failed_attempt_waits_for_its_next_one_and_tells_why(service):
     job = await running(service, max_attempts=3)
     retry_at = utc_now()
 
-    waiting = await service.fail(job.id, job.attempt, BOOM, retry_at=retry_at)
+    waiting = await service.end(failed(job.id, job.attempt, BOOM, retry_at=retry_at))
 
     assert (waiting.status, waiting.attempt, waiting.scheduled_for) == (JobStatus.SCHEDULED, 2, retry_at)
     assert waiting.error == BOOM
@@ -77,10 +79,10 @@ async def test_a_failed_attempt_waits_for_its_next_one_and_tells_why(service):
 async def test_a_job_without_attempts_left_is_failed_for_good(service):
     job = await running(service)
 
-    failed = await service.fail(job.id, job.attempt, BOOM, retry_at=None)
+    ended = await service.end(failed(job.id, job.attempt, BOOM, retry_at=None))
 
-    assert failed.status is JobStatus.FAILED
-    assert failed.finished_at is not None
+    assert ended.status is JobStatus.FAILED
+    assert ended.finished_at is not None
 
 
 async def test_of_a_cancel_and_a_finish_that_meet_the_database_takes_one(service, store):
@@ -94,7 +96,7 @@ async def test_of_a_cancel_and_a_finish_that_meet_the_database_takes_one(service
         return True
 
     for job in jobs:
-        told, done = await asyncio.gather(cancel(job), service.complete(job.id, job.attempt, 1))
+        told, done = await asyncio.gather(cancel(job), service.end(completed(job.id, job.attempt, 1)))
         after = await store.get(job.id)
         assert done is not None, "a running job that ends has ended, whoever wished otherwise"
         assert after.status is JobStatus.COMPLETED
@@ -103,7 +105,7 @@ async def test_of_a_cancel_and_a_finish_that_meet_the_database_takes_one(service
 
 async def test_ten_retries_at_once_make_one_new_attempt(service, store):
     job = await running(service)
-    await service.fail(job.id, 1, BOOM, retry_at=None)
+    await service.end(failed(job.id, 1, BOOM, retry_at=None))
 
     outcomes = await asyncio.gather(*(service.retry(job.id) for _ in range(10)), return_exceptions=True)
 
@@ -113,10 +115,10 @@ async def test_ten_retries_at_once_make_one_new_attempt(service, store):
 
 async def test_an_attempt_that_was_taken_away_can_write_nothing(service, store):
     job = await running(service, max_attempts=3)
-    await service.take_from_lost_workers({"worker-1"})
-    again = await service.start(job.id, 2, "worker-2")
+    await service.take_up(job.id)
+    again = await service.start(job.id, "worker-2")
 
-    late = await service.complete(job.id, 1, "late")
+    late = await service.end(completed(job.id, 1, "late"))
     heard = await service.add_notes(job.id, 1, [Note(EventType.PROGRESS, progress=99.0)])
 
     assert (late, heard) == (None, False)
@@ -126,18 +128,18 @@ async def test_an_attempt_that_was_taken_away_can_write_nothing(service, store):
 async def test_a_lost_workers_job_runs_again_as_a_new_attempt_that_says_so(service, store, world):
     job = await running(service, max_attempts=2)
 
-    await service.take_from_lost_workers({"worker-1"})
+    await service.take_up(job.id)
 
     again = await store.get(job.id)
     assert (again.status, again.attempt) == (JobStatus.QUEUED, 2)
     assert "worker lost" in again.message
-    assert world.queue.in_order() == [f"{job.id}:2"]
+    assert world.queue.in_order() == [str(job.id)]
 
 
 async def test_a_lost_workers_job_without_attempts_left_is_failed(service, store):
     job = await running(service, max_attempts=1)
 
-    await service.take_from_lost_workers({"worker-1"})
+    await service.take_up(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.FAILED
 
@@ -146,7 +148,7 @@ async def test_a_lost_workers_job_that_was_to_be_cancelled_is_cancelled(service,
     job = await running(service, max_attempts=3)
     await service.cancel(job.id)
 
-    await service.take_from_lost_workers({"worker-1"})
+    await service.take_up(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.CANCELLED
 
@@ -154,14 +156,14 @@ async def test_a_lost_workers_job_that_was_to_be_cancelled_is_cancelled(service,
 async def test_a_job_handed_back_costs_no_attempt(service):
     job = await running(service)
 
-    back = await service.hand_back(job.id, job.attempt)
+    back = await service.end(handed_back(job.id, job.attempt))
 
     assert (back.status, back.attempt, back.worker) == (JobStatus.QUEUED, 1, None)
 
 
 async def test_a_retry_gives_one_more_attempt_when_all_are_used(service):
     job = await running(service)
-    await service.fail(job.id, 1, BOOM, retry_at=None)
+    await service.end(failed(job.id, 1, BOOM, retry_at=None))
 
     again = await service.retry(job.id)
 
@@ -171,7 +173,7 @@ async def test_a_retry_gives_one_more_attempt_when_all_are_used(service):
 
 async def test_earlier_attempts_stay_in_the_timeline_after_a_retry(service, store):
     job = await running(service)
-    await service.fail(job.id, 1, BOOM, retry_at=None)
+    await service.end(failed(job.id, 1, BOOM, retry_at=None))
     await service.retry(job.id)
 
     told = [event.message for event in await store.events(job.id)]
@@ -225,26 +227,26 @@ async def act(service: JobService, store: Store, job_id: UUID, attempt: int, act
     try:
         match action:
             case "start":
-                await service.start(job_id, attempt, "worker-1")
+                await service.start(job_id, "worker-1")
             case "complete":
-                await service.complete(job_id, attempt, {"ok": True})
+                await service.end(completed(job_id, attempt, {"ok": True}))
             case "fail":
-                await service.fail(job_id, attempt, BOOM, retry_at=utc_now())
+                await service.end(failed(job_id, attempt, BOOM, retry_at=utc_now()))
             case "fail_for_good":
-                await service.fail(job_id, attempt, BOOM, retry_at=None)
+                await service.end(failed(job_id, attempt, BOOM, retry_at=None))
             case "cancel":
                 await service.cancel(job_id)
             case "end_cancelled":
-                await service.end_cancelled(job_id, attempt, "Cancelled.")
+                await service.end(cancelled(job_id, attempt, "Cancelled."))
             case "retry":
                 await service.retry(job_id)
             case "hand_back":
-                await service.hand_back(job_id, attempt)
+                await service.end(handed_back(job_id, attempt))
             case "lost":
-                await service.take_from_lost_workers({"worker-1"})
+                await service.take_up(job_id)
             case "note":
                 await service.add_notes(job_id, attempt, [Note(EventType.PROGRESS, message="step", progress=50.0)])
             case "promote":
-                await service.promote_due()
+                await service.promote([job_id], utc_now())
     except JobsError:
         pass  # a refusal is an answer; that nothing changed is checked by the caller

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from pydantic import Field
 
+from jobs.attempts import completed, failed
 from jobs.events import Feed
 from jobs.kinds import Kind, Params, catalogue
 from jobs.models import EventType, JobStatus
@@ -49,10 +50,10 @@ def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
 
 async def test_attempts_are_told_from_the_timeline(service, store):
     job = await running(service, max_attempts=3)
-    await service.fail(job.id, 1, BOOM, retry_at=NOW)
-    await service.promote_due()
-    await service.start(job.id, 2, "worker-2")
-    await service.complete(job.id, 2, None)
+    await service.end(failed(job.id, 1, BOOM, retry_at=NOW))
+    await service.promote([job.id], NOW)
+    await service.start(job.id, "worker-2")
+    await service.end(completed(job.id, 2, None))
 
     told = rows.attempts(await store.events(job.id))
 
@@ -210,7 +211,7 @@ async def test_a_change_too_big_to_announce_is_read_from_the_store(world, hub, s
     job = await running(service)
 
     with hub.listen(job.id) as mailbox:
-        await service.complete(job.id, 1, "x" * 200_000)
+        await service.end(completed(job.id, 1, "x" * 200_000))
         change = await mailbox.get()
         while change.event.version < 3:
             change = await mailbox.get()

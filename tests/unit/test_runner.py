@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from jobs.snapshot import JobSnapshot
 from tests.support import until
 from worker.progress import Progress
 from worker.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
+from worker.writer import Writer
 
 KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1, timeout_s=5.0)
 
@@ -32,19 +33,28 @@ class Bench:
         job, _ = await self.service.submit(Submission(kind="made", **more))
         return job
 
-    async def run(self, job: JobSnapshot, attempt: int = 1) -> JobSnapshot:
-        await self.runner.run(job.id, attempt)
+    async def run(self, job: JobSnapshot) -> JobSnapshot:
+        run = self.runner.expect(job.id)
+        if started := await self.service.start(job.id, "worker-1"):
+            await self.runner.run(started, run)
         return await self.service.store.get(job.id)
 
 
 @pytest.fixture
-def bench(world) -> Callable[..., Bench]:
+async def bench(world) -> AsyncIterator[Callable[..., Bench]]:
+    writers: list[Writer] = []
+
     def make(handler: Callable[[Any, Progress], Awaitable[Any]], **kind: Any) -> Bench:
         kinds = Catalogue([replace_kind(KIND, **kind)])
         service = JobService(world.store, world.queue, world.events, kinds, world.config)
-        return Bench(service, Runner(service, kinds, {"made": handler}, world.config, "worker-1"), kinds)
+        writer = Writer(service)
+        writer.open()
+        writers.append(writer)
+        return Bench(service, Runner(writer, kinds, {"made": handler}, world.config), kinds)
 
-    return make
+    yield make
+    for writer in writers:
+        await writer.close()
 
 
 def replace_kind(kind: Kind, **changes: Any) -> Kind:
@@ -85,10 +95,10 @@ async def test_a_failed_attempt_is_tried_again_until_none_is_left(bench):
     job = await at.submit(max_attempts=3)
 
     for attempt in (1, 2):
-        waiting = await at.run(job, attempt)
+        waiting = await at.run(job)
         assert (waiting.status, waiting.attempt) == (JobStatus.SCHEDULED, attempt + 1)
-        await until(at.service.promote_due)
-    last = await at.run(job, 3)
+        await at.service.promote([job.id], waiting.scheduled_for)
+    last = await at.run(job)
 
     assert (last.status, last.error.message) == (JobStatus.FAILED, "attempt 3")
 
@@ -130,7 +140,7 @@ async def test_a_cancel_that_comes_before_the_first_line_is_heard(bench):
     run = asyncio.create_task(at.run(job))
     await asyncio.sleep(0)
 
-    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
 
     assert (await run).status is JobStatus.CANCELLED
 
@@ -147,7 +157,7 @@ async def test_a_stop_does_not_undo_a_persons_cancel(bench):
     run = asyncio.create_task(at.run(job))
     await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
 
-    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
     at.runner.interrupt_all(Interruption.STOP)
 
     assert (await run).status is JobStatus.CANCELLED
@@ -180,7 +190,7 @@ async def test_a_cancelled_handler_may_clean_up(bench):
     await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
 
     await at.service.cancel(job.id)
-    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
 
     assert (await run).status is JobStatus.CANCELLED
     assert cleaned.is_set()
@@ -204,8 +214,8 @@ async def test_a_handler_that_swallows_a_cancel_is_told_again(bench):
     run = asyncio.create_task(at.run(job))
     await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
 
-    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
-    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
 
     assert (await run).status is JobStatus.CANCELLED
     assert told == 2
@@ -227,7 +237,7 @@ async def test_a_handler_that_does_not_stop_in_time_is_cancelled_and_keeps_its_s
     run = asyncio.create_task(at.run(job))
     await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
 
-    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
     given_up = await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.CANCELLED)
 
     assert "did not stop in time" in given_up.message
@@ -249,7 +259,7 @@ async def test_a_failing_clean_up_is_told_but_the_job_is_cancelled(bench):
     run = asyncio.create_task(at.run(job))
     await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
 
-    at.runner.interrupt(job.id, 1, Interruption.CANCEL)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
 
     ended = await run
     assert ended.status is JobStatus.CANCELLED
@@ -289,7 +299,7 @@ async def test_an_attempt_that_was_taken_away_is_interrupted_and_leaves_no_trace
     run = asyncio.create_task(at.run(job))
     await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
 
-    await at.service.take_from_lost_workers({"worker-1"})
+    await at.service.take_up(job.id)
     taken.set()
 
     after = await run
@@ -502,21 +512,6 @@ async def test_an_error_that_cannot_even_be_shown_fails_its_job_all_the_same(ben
     failed = await at.run(await at.submit())
 
     assert (failed.status, failed.error.type) == (JobStatus.FAILED, "Unspeakable")
-
-
-async def test_a_job_whose_kind_is_gone_fails_with_a_sentence(bench, world):
-    async def handler(params, job):
-        return None
-
-    at = bench(handler)
-    job = await at.submit()
-    without = Catalogue([replace_kind(KIND, name="other")])
-
-    await Runner(at.service, without, {}, world.config, "worker-1").run(job.id, 1)
-
-    failed = await world.store.get(job.id)
-    assert failed.status is JobStatus.FAILED
-    assert "there is no kind 'made'" in failed.error.message
 
 
 async def test_text_that_databases_refuse_is_made_storable(bench):

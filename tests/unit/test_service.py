@@ -1,13 +1,17 @@
 """Submitting, cancelling, retrying, deleting, one by one and in bulk; and what happens while Redis is away."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from jobs.attempts import completed, failed
+from jobs.clock import utc_now
 from jobs.errors import InvalidInput, JobNotFound, WrongStatus
-from jobs.models import JobStatus, utc_now
-from jobs.service import Submission
+from jobs.models import JobStatus
+from jobs.queue import Command
+from jobs.service import QueueChange, Submission
 from jobs.snapshot import Deleted, JobError
 from jobs.store import JobFilter
 from tests.unit.test_job_life import running, submitted
@@ -16,7 +20,7 @@ from tests.unit.test_job_life import running, submitted
 async def test_a_submitted_job_is_committed_then_queued_then_announced(service, world):
     job = await submitted(service)
 
-    assert world.queue.in_order() == [f"{job.id}:1"]
+    assert world.queue.in_order() == [str(job.id)]
     assert [change.job.id for change in world.events.published] == [job.id]
 
 
@@ -49,10 +53,10 @@ async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(s
     assert (job.status, soon.status) == (JobStatus.SCHEDULED, JobStatus.SCHEDULED)
     assert world.queue.in_order() == []
 
-    while not await service.promote_due():
-        pass
+    await service.promote([job.id, soon.id], soon.scheduled_for)
 
-    assert world.queue.in_order() == [f"{soon.id}:1"]
+    assert world.queue.in_order() == [str(soon.id)]
+    assert world.queue.scheduled == {str(job.id): job.scheduled_for}
     assert (await world.store.get(job.id)).status is JobStatus.SCHEDULED
 
 
@@ -87,7 +91,7 @@ async def test_a_batch_is_made_whole_or_not_at_all(service, store):
 async def test_a_batch_keeps_its_order(service, world):
     jobs = await service.submit_many([Submission(kind="noop") for _ in range(50)])
 
-    assert world.queue.in_order() == [f"{job.id}:1" for job in jobs]
+    assert world.queue.in_order() == [str(job.id) for job in jobs]
     assert [job.id for job in (await world.store.page()).jobs] == [job.id for job in reversed(jobs)]
 
 
@@ -98,15 +102,17 @@ async def test_a_queued_job_that_is_cancelled_leaves_the_queue_at_once(service, 
 
     assert cancelled.status is JobStatus.CANCELLED
     assert world.queue.in_order() == []
-    assert await service.start(job.id, 1, "worker-1") is None
+    assert await service.start(job.id, "worker-1") is None
 
 
-async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service):
+async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world):
     job = await submitted(service, delay_s=0.01)
 
     await service.cancel(job.id)
+    await service.promote([job.id], job.scheduled_for)
 
-    assert await service.promote_due() == 0
+    assert (await service.store.get(job.id)).status is JobStatus.CANCELLED
+    assert (world.queue.in_order(), world.queue.scheduled) == ([], {})
 
 
 async def test_a_running_job_that_is_cancelled_is_told_to_stop(service, world):
@@ -115,7 +121,7 @@ async def test_a_running_job_that_is_cancelled_is_told_to_stop(service, world):
     told = await service.cancel(job.id)
 
     assert (told.status, told.cancel_requested_at is not None) == (JobStatus.RUNNING, True)
-    assert world.queue.told_to_stop == [f"{job.id}:1"]
+    assert world.queue.told == [Command(cancel=job.id)]
 
 
 async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, world):
@@ -125,12 +131,12 @@ async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, w
     second = await service.cancel(job.id)
 
     assert second.version == first.version
-    assert len(world.queue.told_to_stop) == 2
+    assert world.queue.told == [Command(cancel=job.id)] * 2
 
 
 async def test_a_finished_job_cannot_be_cancelled(service):
     job = await running(service)
-    await service.complete(job.id, 1, None)
+    await service.end(completed(job.id, 1, None))
 
     with pytest.raises(WrongStatus, match=f"Job {job.short_id} has already completed"):
         await service.cancel(job.id)
@@ -154,7 +160,7 @@ async def test_a_cancelled_job_that_is_retried_is_not_hit_by_the_old_cancel(serv
     await service.cancel(job.id)
 
     retried = await service.retry(job.id)
-    again = await service.start(job.id, 2, "worker-1")
+    again = await service.start(job.id, "worker-1")
 
     assert (retried.cancel_requested_at, again.cancel_requested_at) == (None, None)
 
@@ -218,12 +224,12 @@ async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is
     found = await service.requeue_missing()
 
     assert found == 1
-    assert world.queue.in_order() == [f"{job.id}:1"]
+    assert world.queue.in_order() == [str(job.id)]
 
 
 async def test_an_emptied_redis_gets_every_queued_job_back_and_nothing_else(service, world):
     jobs = await service.submit_many([Submission(kind="noop") for _ in range(600)])
-    await service.start(jobs[0].id, 1, "worker-1")
+    await service.start(jobs[0].id, "worker-1")
     await service.cancel(jobs[1].id)
     world.queue.entries.clear()
 
@@ -238,14 +244,66 @@ async def test_a_job_ends_even_when_nobody_can_be_told(service, store, world):
     job = await running(service)
     world.queue.away = True
 
-    await service.fail(job.id, 1, JobError(type="X", message="y"), retry_at=None)
+    await service.end(failed(job.id, 1, JobError(type="X", message="y"), retry_at=None))
     await service.retry(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.QUEUED
 
 
-async def test_a_lost_worker_is_noticed_by_name_only(service, store):
-    mine = await running(service)
+async def test_a_claim_that_ended_before_its_job_started_puts_the_job_back_as_it_is(service, store, world):
+    job = await submitted(service)
+    world.queue.entries.clear()
 
-    assert await service.take_from_lost_workers({"worker-2"}) == 0
-    assert (await store.get(mine.id)).status is JobStatus.RUNNING
+    await service.take_up(job.id)
+
+    assert world.queue.in_order() == [str(job.id)]
+    assert await store.get(job.id) == job
+
+
+async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world):
+    job = await running(service)
+    await service.end(completed(job.id, 1, None))
+    world.queue.entries.clear()
+
+    await service.take_up(job.id)
+    await service.take_up(uuid4())
+
+    assert world.queue.in_order() == []
+
+
+async def test_entries_that_no_waiting_job_belongs_to_are_dropped(service, world):
+    job, waits = await submitted(service), await submitted(service)
+    await service.start(job.id, "worker-1")
+
+    assert await service.drop_strangers() == 1
+    assert world.queue.in_order() == [str(waits.id)]
+
+
+async def test_a_scheduled_job_that_redis_lost_is_awaited_again(service, world):
+    job = await submitted(service, delay_s=60)
+    world.queue.scheduled.clear()
+
+    assert await service.requeue_missing() == 1
+    assert world.queue.scheduled == {str(job.id): job.scheduled_for}
+
+
+async def test_a_queue_that_could_not_be_told_is_known_to_be_behind(service, world):
+    assert not service.fell_behind.is_set()
+    world.queue.away = True
+
+    await submitted(service)
+
+    assert service.fell_behind.is_set()
+
+
+async def test_what_people_set_for_the_queue_outlives_what_redis_knows(service, world, config):
+    assert await service.limits() == replace(await service.limits(), concurrency=config.concurrency, paused=False)
+
+    await service.change_queue(QueueChange(paused=True))
+    await service.change_queue(QueueChange(concurrency=2))
+
+    limits = await service.limits()
+    assert (limits.paused, limits.concurrency) == (True, 2)
+    assert world.queue.limits == limits
+    await service.change_queue(QueueChange(concurrency=None))
+    assert (await service.limits()).concurrency == config.concurrency

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
+from jobs.attempts import Note, Say, completed
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.models import EventType, JobStatus
-from jobs.store import SORTS, JobFilter, NewJob, Note
+from jobs.store import SORTS, JobFilter, NewJob
 from tests.unit.test_job_life import running, submitted
 
 
@@ -100,7 +101,7 @@ async def test_filters_narrow_by_status_kind_time_and_words(store, service):
 
 async def test_a_brief_page_leaves_out_what_may_be_large(store, service):
     job = await running(service)
-    await service.complete(job.id, 1, "x" * 1000)
+    await service.end(completed(job.id, 1, "x" * 1000))
 
     [brief] = (await store.page(brief=True)).jobs
     [whole] = (await store.page()).jobs
@@ -121,24 +122,22 @@ async def test_counts_name_every_status(store, service):
 async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, service):
     job = await running(service)
 
-    changes = await store.add_notes(
-        job.id,
-        1,
-        [
-            Note(EventType.PROGRESS, message="Opening", progress=10.0),
-            Note(EventType.LOG, log_message="a line", data={"level": "info"}),
-            Note(EventType.PROGRESS, progress=20.0),
-        ],
-    )
+    notes = [
+        Note(EventType.PROGRESS, message="Opening", progress=10.0),
+        Note(EventType.LOG, log_message="a line", data={"level": "info"}),
+        Note(EventType.PROGRESS, progress=20.0),
+    ]
+    [changes] = await store.record([Say(job.id, 1, notes)])
 
     assert [change.job.version for change in changes] == [3, 4, 5]
     assert [change.event.message for change in changes] == ["Opening", "a line", "Opening"]
-    assert (changes[-1].job.message, changes[-1].job.progress) == ("Opening", 20)
+    assert [change.job.progress for change in changes] == [10, 10, 20]
+    assert await store.get(job.id) == changes[-1].job
 
 
 async def test_a_timeline_is_read_from_either_end_and_by_type(store, service):
     job = await running(service)
-    await store.add_notes(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(10)])
+    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(10)])])
 
     assert [e.version for e in await store.events(job.id, after=3, limit=2)] == [4, 5]
     assert [e.version for e in await store.events(job.id, limit=2, newest=True)] == [11, 12]
@@ -156,13 +155,13 @@ async def test_an_artifact_is_kept_whole_and_deleted_with_its_job(store, service
     note = Note(
         EventType.ARTIFACT, log_message="a.bin", data={"name": "a.bin", "media_type": "x/y"}, content=b"\x00\xff"
     )
-    await store.add_notes(job.id, 1, [note])
+    await store.record([Say(job.id, 1, [note])])
     [artifact] = await store.artifacts(job.id)
 
     assert (artifact.name, artifact.media_type, artifact.size_bytes) == ("a.bin", "x/y", 2)
     assert (await store.artifact_content(job.id, artifact.id))[1] == b"\x00\xff"
 
-    await service.complete(job.id, 1, None)
+    await service.end(completed(job.id, 1, None))
     await service.delete(job.id)
 
     assert await store.artifacts(job.id) == []

@@ -8,10 +8,10 @@ import reflex as rx
 from reflex.istate.data import RouterData
 
 import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
+from jobs.attempts import Note, Say, completed, failed
 from jobs.models import EventType, JobStatus
 from jobs.service import Submission
 from jobs.snapshot import JobError
-from jobs.store import Note
 from jobs_app import routes, runtime
 from jobs_app.hub import Hub
 from jobs_app.runtime import Runtime
@@ -205,7 +205,7 @@ async def test_actions_that_a_jobs_status_forbids_end_in_a_sentence(tab, visit, 
 
     assert "only failed or cancelled" in str(await actions.retry(str(job.id)))
     assert "cancel it first" in str(await actions.delete())
-    await service.complete(job.id, 1, None)
+    await service.end(completed(job.id, 1, None))
     assert "has already completed" in str(await actions.cancel(str(job.id)))
 
 
@@ -256,7 +256,7 @@ async def test_deleting_the_job_one_looks_at_leads_back_to_the_list(tab, service
 
 async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open_job):
     job = await running(service, max_attempts=3)
-    await service.fail(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None)
+    await service.end(failed(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None))
 
     page = await open_job(job.id)
 
@@ -270,9 +270,11 @@ async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open
 
 async def test_the_page_of_a_job_shows_its_files_and_the_newest_lines(service, store, open_job):
     job = await running(service)
-    await store.add_notes(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(SHOWN_LINES)])
+    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(SHOWN_LINES)])])
     about = {"name": "a.txt", "media_type": "text/plain"}
-    await store.add_notes(job.id, 1, [Note(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])
+    await store.record(
+        [Say(job.id, 1, [Note(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])]
+    )
 
     page = await open_job(job.id)
 

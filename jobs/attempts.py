@@ -1,0 +1,295 @@
+"""What workers write about the attempts they run: starts, notes and ends, many jobs' in one transaction.
+
+Each statement is built once and names the attempt, which is the fencing token: a worker that lost its job changes
+nothing. Timeline rows of one transaction are inserted together at its end.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Update, bindparam, func, insert, null, update
+
+from jobs.changes import SNAPSHOT_COLUMNS, artifact_table, check_follows, event_table, job_table, snapshots
+from jobs.clock import utc_now
+from jobs.models import EventType, JobStatus
+from jobs.snapshot import Change, JobError, JobEvent, JobSnapshot
+
+WAITS_AGAIN = {"started_at": None, "finished_at": None, "cancel_requested_at": None, "progress": 0.0, "worker": None}
+"""The columns of a job that waits for a slot again, beside its status and times."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a running handler said: a step, a log line or an artifact.
+
+    ``progress`` and ``message`` of ``None`` leave the job's own as they are. ``content`` is an artifact's bytes.
+    """
+
+    type: EventType
+    message: str | None = None
+    progress: float | None = None
+    log_message: str = ""
+    data: dict[str, Any] | None = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Queued jobs become running on a worker; those that are not queued (any more) are left alone."""
+
+    job_ids: Sequence[UUID]
+    worker: str
+
+
+@dataclass(frozen=True)
+class Say:
+    """A running attempt says something."""
+
+    job_id: UUID
+    attempt: int
+    notes: Sequence[Note]
+
+
+@dataclass(frozen=True)
+class End:
+    """A running attempt ends. Made by the functions below."""
+
+    job_id: UUID
+    attempt: int
+    statement: Update
+    values: Mapping[str, Any]
+    message: str
+    data: dict[str, Any] | None = None
+
+
+AttemptWrite = Start | Say | End
+
+
+def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Update:
+    if status is not None:
+        check_follows({JobStatus.RUNNING}, status)
+        values = {**values, "status": status}
+    return (
+        update(job_table)
+        .where(
+            job_table.c.id == bindparam("job_id"),
+            job_table.c.status == JobStatus.RUNNING,
+            job_table.c.attempt == bindparam("of_attempt"),
+        )
+        .values(values)
+        .returning(*SNAPSHOT_COLUMNS)
+    )
+
+
+def _ending(status: JobStatus, *given: str, **fixed: Any) -> Update:
+    """The statement that ends an attempt; ``given`` are the columns whose values come with each end."""
+    one_more = {"version": job_table.c.version + 1, "message": bindparam("new_message")}
+    return _running(status, {**one_more, **{name: bindparam(f"new_{name}") for name in given}, **fixed})
+
+
+_START = (
+    update(job_table)
+    .where(job_table.c.id.in_(bindparam("job_ids", expanding=True)), job_table.c.status == JobStatus.QUEUED)
+    .values(
+        {
+            "version": job_table.c.version + 1,
+            "status": JobStatus.RUNNING,
+            "started_at": bindparam("now"),
+            "finished_at": None,
+            "cancel_requested_at": None,
+            "progress": 0.0,
+            "worker": bindparam("on_worker"),
+            "message": "Started.",
+        }
+    )
+    .returning(*SNAPSHOT_COLUMNS)
+)
+check_follows({JobStatus.QUEUED}, JobStatus.RUNNING)
+_SAY = _running(
+    None,
+    {
+        "version": job_table.c.version + bindparam("count"),
+        "progress": func.coalesce(bindparam("new_progress"), job_table.c.progress),
+        "message": func.coalesce(bindparam("new_message"), job_table.c.message),
+    },
+)
+_COMPLETE = _ending(JobStatus.COMPLETED, "result", "finished_at", progress=100.0, error=null())
+_FAIL = _ending(JobStatus.FAILED, "error", "finished_at")
+_RETRY_LATER = _ending(JobStatus.SCHEDULED, "error", "attempt", "scheduled_for", worker=None)
+_CANCEL = _ending(JobStatus.CANCELLED, "finished_at")
+_HAND_BACK = _ending(JobStatus.QUEUED, "queued_at", scheduled_for=None, **WAITS_AGAIN)
+_RUN_AGAIN = _ending(JobStatus.QUEUED, "queued_at", "attempt", "error", scheduled_for=None, **WAITS_AGAIN)
+
+
+def completed(job_id: UUID, attempt: int, result: Any) -> End:
+    """The attempt returned ``result``, any JSON."""
+    return End(job_id, attempt, _COMPLETE, {"new_result": result, "new_finished_at": utc_now()}, "Completed.")
+
+
+def failed(job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | None) -> End:
+    """The attempt failed: for good, or with another attempt at ``retry_at``."""
+    shown = error.model_dump()
+    if retry_at is None:
+        values = {"new_error": shown, "new_finished_at": utc_now()}
+        return End(job_id, attempt, _FAIL, values, f"Failed: {error.message}", {"error": shown})
+    return End(
+        job_id,
+        attempt,
+        _RETRY_LATER,
+        {"new_error": shown, "new_attempt": attempt + 1, "new_scheduled_for": retry_at},
+        f"Attempt {attempt} failed: {error.message}",
+        {"error": shown, "failed_attempt": attempt, "retry_at": retry_at.isoformat()},
+    )
+
+
+def cancelled(job_id: UUID, attempt: int, message: str) -> End:
+    """The attempt stopped as asked, or is given up."""
+    return End(job_id, attempt, _CANCEL, {"new_finished_at": utc_now()}, message)
+
+
+def handed_back(job_id: UUID, attempt: int) -> End:
+    """A stopping worker ends the attempt before its time; it costs none."""
+    return End(
+        job_id,
+        attempt,
+        _HAND_BACK,
+        {"new_queued_at": utc_now()},
+        "Handed back by a stopping worker.",
+        {"reason": "worker stopped"},
+    )
+
+
+def taken_from_lost_worker(job: JobSnapshot) -> End:
+    """The worker is gone: the job runs again as a new attempt, or fails if none is left."""
+    if job.cancel_requested_at is not None:
+        return cancelled(job.id, job.attempt, "Cancelled; its worker was lost.")
+    error = {"type": "WorkerLost", "message": f"The worker {job.worker} was lost.", "traceback": ""}
+    told = {"error": error, "reason": "worker lost"}
+    if job.attempt >= job.max_attempts:
+        values = {"new_error": error, "new_finished_at": utc_now()}
+        return End(job.id, job.attempt, _FAIL, values, "Failed: worker lost, and no attempt is left.", told)
+    return End(
+        job.id,
+        job.attempt,
+        _RUN_AGAIN,
+        {"new_queued_at": utc_now(), "new_attempt": job.attempt + 1, "new_error": error},
+        "Queued again: worker lost.",
+        {**told, "failed_attempt": job.attempt},
+    )
+
+
+@dataclass
+class _Transaction:
+    """One transaction's changes; timeline rows and artifacts are inserted together at its end."""
+
+    db: Connection
+    at: datetime = field(default_factory=utc_now)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+
+    def apply(self, write: AttemptWrite) -> list[Change] | None:
+        match write:
+            case Start():
+                return self._start(write)
+            case Say():
+                return self._say(write)
+            case End():
+                return self._end(write)
+
+    def insert_rows(self) -> None:
+        if self.events:
+            self.db.execute(insert(event_table), self.events)
+        if self.artifacts:
+            self.db.execute(insert(artifact_table), self.artifacts)
+
+    def _start(self, write: Start) -> list[Change]:
+        values = {"job_ids": list(write.job_ids), "now": self.at, "on_worker": write.worker}
+        jobs = snapshots(self.db.execute(_START, values).mappings())
+        return [self._record(job, EventType.STATUS, "Started.", {"worker": write.worker}) for job in jobs]
+
+    def _say(self, write: Say) -> list[Change] | None:
+        changes: list[Change] = []
+        for notes in _led(write.notes):
+            values = {
+                "job_id": write.job_id,
+                "of_attempt": write.attempt,
+                "count": len(notes),
+                "new_progress": notes[0].progress,
+                "new_message": notes[0].message,
+            }
+            jobs = snapshots(self.db.execute(_SAY, values).mappings())
+            if not jobs:
+                return None
+            first = jobs[0].version - len(notes) + 1
+            changes += [
+                self._note(jobs[0].model_copy(update={"version": version}), note)
+                for version, note in enumerate(notes, start=first)
+            ]
+        return changes
+
+    def _note(self, job: JobSnapshot, note: Note) -> Change:
+        told = note.data
+        if note.content is not None:
+            artifact_id = uuid4()
+            told = {**(told or {}), "artifact_id": str(artifact_id), "size_bytes": len(note.content)}
+            self.artifacts.append(
+                {
+                    "id": artifact_id,
+                    "job_id": job.id,
+                    "version": job.version,
+                    "name": told["name"],
+                    "media_type": told["media_type"],
+                    "size_bytes": len(note.content),
+                    "content": note.content,
+                    "created_at": self.at,
+                }
+            )
+        message = note.log_message if note.type in (EventType.LOG, EventType.ARTIFACT) else job.message
+        return self._record(job, note.type, message, told)
+
+    def _end(self, write: End) -> list[Change] | None:
+        values = {
+            **write.values,
+            "job_id": write.job_id,
+            "of_attempt": write.attempt,
+            "new_message": write.message,
+        }
+        jobs = snapshots(self.db.execute(write.statement, values).mappings())
+        return [self._record(job, EventType.STATUS, write.message, write.data) for job in jobs] or None
+
+    def _record(self, job: JobSnapshot, event_type: EventType, message: str, told: dict[str, Any] | None) -> Change:
+        event = JobEvent(
+            version=job.version,
+            at=self.at,
+            type=event_type,
+            status=job.status,
+            attempt=job.attempt,
+            progress=job.progress,
+            message=message,
+            data=told,
+        )
+        self.events.append({"job_id": job.id, **event.model_dump()})
+        return Change(job=job, event=event)
+
+
+def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
+    """Apply the writes in order, in the caller's transaction; for each the changes it made.
+
+    ``None``: the attempt is no longer running, and nothing was recorded for it.
+    """
+    transaction = _Transaction(db)
+    outcomes = [transaction.apply(write) for write in writes]
+    transaction.insert_rows()
+    return outcomes
+
+
+def _led(notes: Sequence[Note]) -> Iterator[Sequence[Note]]:
+    """The notes in runs of which only the first may change the job's progress or message: one UPDATE each."""
+    begin = 0
+    for place in range(1, len(notes) + 1):
+        if place == len(notes) or notes[place].progress is not None or notes[place].message is not None:
+            yield notes[begin:place]
+            begin = place

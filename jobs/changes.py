@@ -1,0 +1,92 @@
+"""The one way a job changes: a conditional UPDATE that raises its version, and a timeline row with that version.
+
+Both are in the caller's transaction. The row count says who won when two want to change the same job; nobody reads,
+thinks, then writes. What changes there are is in ``jobs.store`` (people's) and ``jobs.attempts`` (workers').
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, update
+
+from jobs.clock import utc_now
+from jobs.models import FOLLOWS, ArtifactRow, EventType, JobEventRow, JobRow, JobStatus
+from jobs.snapshot import Change, JobEvent, JobSnapshot
+
+job_table = JobRow.__table__  # type: ignore[attr-defined]
+event_table = JobEventRow.__table__  # type: ignore[attr-defined]
+artifact_table = ArtifactRow.__table__  # type: ignore[attr-defined]
+
+SNAPSHOT_COLUMNS = [job_table.c[name] for name in JobSnapshot.model_fields]
+
+
+@dataclass
+class Transition:
+    """One conditional change: which rows, to what, and how the timeline tells it."""
+
+    where: ColumnElement[bool]
+    values: dict[str, Any]
+    message: str | None = None
+    type: EventType = EventType.STATUS
+    data: dict[str, Any] | None = None
+    sources: frozenset[JobStatus] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        if "status" in self.values:
+            check_follows(self.sources, self.values["status"])
+
+
+def check_follows(sources: Iterable[JobStatus], target: JobStatus) -> None:
+    """Fails when a statement is written that makes a change which ``FOLLOWS`` does not have."""
+    illegal = [status for status in sources if target not in FOLLOWS[status]]
+    assert sources and not illegal, f"{illegal} may not become {target}"
+
+
+def snapshots(rows: Iterable[Any]) -> list[JobSnapshot]:
+    """The jobs in rows of ``SNAPSHOT_COLUMNS``."""
+    return [JobSnapshot.model_validate(dict(row)) for row in rows]
+
+
+def change(db: Connection, transition: Transition) -> list[Change]:
+    """Apply a transition and write its timeline rows; the changes made, none if no row matched."""
+    values = dict(transition.values)
+    if transition.type is EventType.STATUS and transition.message is not None:
+        values["message"] = transition.message
+    statement = (
+        update(job_table)
+        .where(transition.where)
+        .values(version=job_table.c.version + 1, **values)
+        .returning(*SNAPSHOT_COLUMNS)
+    )
+    return record(db, snapshots(db.execute(statement).mappings()), transition.type, transition.message, transition.data)
+
+
+def record(
+    db: Connection,
+    jobs: Iterable[JobSnapshot],
+    event_type: EventType,
+    message: str | None,
+    data: dict[str, Any] | None,
+) -> list[Change]:
+    """Write one timeline row for each job at its current version."""
+    at = utc_now()
+    changes = [
+        Change(
+            job=job,
+            event=JobEvent(
+                version=job.version,
+                at=at,
+                type=event_type,
+                status=job.status,
+                attempt=job.attempt,
+                progress=job.progress,
+                message=job.message if message is None else message,
+                data=data,
+            ),
+        )
+        for job in jobs
+    ]
+    if changes:
+        db.execute(insert(event_table), [{"job_id": c.job.id, **c.event.model_dump()} for c in changes])
+    return changes

@@ -1,0 +1,27 @@
+"""What time it is, so that all processes agree: this machine's clock, corrected when Redis's proves it wrong.
+
+Redis's clock decides when jobs are due and leases end; a web server or worker whose own clock is a minute off must not
+start jobs a minute late. A call to Redis tells its time somewhere between being sent and being answered; while our
+clock agrees with that, it is left alone, so that slow answers do not shake it.
+"""
+
+import time
+from datetime import UTC, datetime
+
+_ahead_s = 0.0
+"""How far Redis's clock is ahead of this machine's, as far as is proven."""
+
+
+def utc_now() -> datetime:
+    return datetime.fromtimestamp(time.time() + _ahead_s, UTC)
+
+
+def learn(sent_s: float, heard_s: float, redis_s: float) -> None:
+    """Take note that Redis's clock showed ``redis_s`` between two moments of ``time.time()``; all in seconds."""
+    global _ahead_s
+    _ahead_s = min(max(_ahead_s, redis_s - heard_s), redis_s - sent_s)
+
+
+def epoch_ms(at: datetime) -> int:
+    """Milliseconds since 1970, rounded up, so that nothing is due before its time."""
+    return -int(-at.timestamp() * 1000 // 1)

@@ -1,0 +1,37 @@
+"""How many jobs may run at once: over all workers, and of each kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+MOST_CONCURRENCY = 1000
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most ``count`` starts in any ``seconds``."""
+
+    count: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.count <= 100_000 and 0.001 <= self.seconds <= 86_400):
+            raise ValueError(f"a rate of {self.count} in {self.seconds} s: count from 1, seconds from 0.001 to a day")
+
+
+@dataclass(frozen=True)
+class KindLimit:
+    """What holds for the jobs of one kind; ``None``: no limit of its own."""
+
+    max_running: int | None = None
+    rate: Rate | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What claiming obeys."""
+
+    concurrency: int
+    paused: bool = False
+    kinds: Mapping[str, KindLimit] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,133 @@
+"""The worker half of the queue: claim jobs, keep their leases, give them up. Each call is one Lua script in one trip.
+
+A claim is a lease on a job: its worker renews it, and when it is over the job falls due again. The token makes a claim
+different from every other, so that a worker that lost a job and is late cannot touch the next one's claim.
+"""
+
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from jobs import clock
+from jobs.queue import WAKE_PREFIX
+from jobs.redis_link import connection_pool
+
+SCRIPTS = Path(__file__).parent / "lua"
+IDLE_READ_S = 30.0
+DEAL_WITHIN_MS = 5_000
+"""What has fallen due is told to the next worker if the first has not dealt with it by then."""
+
+
+@cache
+def script(name: str) -> str:
+    """The text of a script, with what all of them share in front."""
+    return "".join((SCRIPTS / f"{part}.lua").read_text() for part in ("common", name))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this worker may run. ``body`` is arq's; ``None`` if Redis lost it."""
+
+    job_id: UUID
+    token: str
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a call for jobs gave: how many more may run over all workers, and how long until a rate allows more."""
+
+    claims: list[Claim]
+    emptied: bool
+    room: int
+    wait_s: float | None
+    concurrency: int
+
+
+@dataclass(frozen=True)
+class Due:
+    """Scheduled names whose time has come, claims whose lease is over, and in how many seconds to look again."""
+
+    at: datetime
+    next_s: float | None
+    names: list[str]
+    lost: list[Claim]
+
+
+class Claims:
+    """The claims of one worker. Every method raises one of ``REDIS_TROUBLE`` when Redis is away."""
+
+    def __init__(self, redis: Redis, url: str, worker_id: str, kinds: Sequence[str], lease_s: float) -> None:
+        self._worker_id = worker_id
+        self._kinds = list(kinds)
+        self._lease_ms = round(lease_s * 1000)
+        self._numbered = 0
+        self._scripts = {
+            name: redis.register_script(script(name)) for name in ("claim", "release", "restore", "adopt", "due")
+        }
+        self._idle = Redis(connection_pool=connection_pool(url, answer_timeout_s=None))
+
+    async def claim(self, ended: Iterable[Claim], wanted: int) -> Claimed:
+        """Give up the claims of ended jobs, and claim up to ``wanted`` more."""
+        first, self._numbered = self._numbered, self._numbered + wanted
+        kinds = self._kinds
+        _, emptied, room, wait_ms, concurrency, *found = await self._call(
+            "claim", self._worker_id, first, self._lease_ms, wanted, len(kinds), *kinds, *_pairs(ended)
+        )
+        claims = [
+            Claim(UUID(job_id.decode()), token.decode(), body)
+            for job_id, token, body in zip(found[::3], found[1::3], found[2::3], strict=True)
+        ]
+        wait_s = None if wait_ms < 0 else wait_ms / 1000
+        return Claimed(claims, bool(emptied), room, wait_s, concurrency)
+
+    async def wait_for_work(self) -> None:
+        """Return when there may be something to claim, or after a while."""
+        await self._idle.bzpopmin([WAKE_PREFIX + kind for kind in self._kinds], timeout=IDLE_READ_S)
+
+    async def release(self, claims: Iterable[Claim]) -> None:
+        """Give up claims without asking for others."""
+        await self._call("release", *_pairs(claims))
+
+    async def restore(self, claims: Iterable[Claim]) -> set[UUID]:
+        """Claim again jobs that run here; those that another holds by now."""
+        _, *others = await self._call("restore", self._lease_ms, *_pairs(claims))
+        return {UUID(job_id.decode()) for job_id in others}
+
+    async def adopt(self, running: Iterable[tuple[UUID, str]]) -> int:
+        """Give a lease to those of the running jobs, as id and kind, that have none; how many."""
+        pairs = [part for job_id, kind in running for part in (str(job_id), kind)]
+        _, adopted = await self._call("adopt", self._lease_ms, *pairs)
+        return int(adopted)
+
+    async def due(self, most: int = 500) -> Due:
+        """What has fallen due, for this worker to deal with."""
+        now_us, next_ms, count, *found = await self._call("due", most, DEAL_WITHIN_MS)
+        names, lost = found[:count], found[count:]
+        now_s = now_us / 1e6
+        return Due(
+            datetime.fromtimestamp(now_s, UTC),
+            None if next_ms < 0 else max(0.0, next_ms / 1000 - now_s),
+            [name.decode() for name in names],
+            [Claim(UUID(job_id.decode()), token.decode()) for job_id, token in zip(lost[::2], lost[1::2], strict=True)],
+        )
+
+    async def close(self) -> None:
+        await self._idle.aclose(close_connection_pool=True)
+
+    async def _call(self, name: str, *arguments: Any) -> Any:
+        sent_s = time.time()
+        reply = await cast("Awaitable[Any]", self._scripts[name](args=arguments))
+        clock.learn(sent_s, time.time(), reply[0] / 1e6)
+        return reply
+
+
+def _pairs(claims: Iterable[Claim]) -> list[str]:
+    return [part for claim in claims for part in (str(claim.job_id), claim.token)]

@@ -1,0 +1,15 @@
+-- Give running jobs that nobody holds a lease: their worker takes it over if it lives, else it ends and they run again.
+--
+-- Arguments: lease in ms; then a job and its kind for each.
+-- Reply: now in µs; how many got one.
+
+local adopted = 0
+for i = 2, #ARGV, 2 do
+  local id, kind = ARGV[i], ARGV[i + 1]
+  if redis.call('HSETNX', OWNERS, id, kind .. '|adopted|0') == 1 then
+    redis.call('HINCRBY', RUNNING, kind, 1)
+    redis.call('ZADD', LEASES, now_ms + ARGV[1], id)
+    adopted = adopted + 1
+  end
+end
+return {now_us, adopted}

@@ -1,0 +1,104 @@
+-- Put before every other script of this folder. Keys are named here and not passed in, which only a Redis Cluster
+-- would ask for; a Cluster is refused at start.
+--
+-- jobs:limits         hash    concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms".
+--                             Missing means that Redis was emptied: nothing is claimed before a worker has refilled it.
+-- jobs:kinds          set     kinds that have ever waited
+-- jobs:queue:<kind>   zset    waiting jobs; the lowest score goes first
+-- jobs:wake:<kind>    zset    one marker: a job of this kind may be claimed; idle workers wait for it
+-- jobs:scheduled      zset    name -> when it is due, ms
+-- jobs:leases         zset    claimed job -> when its lease ends, ms
+-- jobs:owners         hash    claimed job -> token "<kind>|<worker>|<number>"; as many as slots are taken
+-- jobs:running        hash    kind -> how many of the claimed jobs are of it
+-- jobs:parked         hash    job -> "<kind>|<score>": it waits for an earlier attempt of its own to let go
+-- jobs:starts:<kind>  list    when its jobs were claimed, newest first, ms; only of a kind with a rate
+
+local QUEUE, WAKE, STARTS = 'jobs:queue:', 'jobs:wake:', 'jobs:starts:'
+local LIMITS, KINDS, RUNNING = 'jobs:limits', 'jobs:kinds', 'jobs:running'
+local SCHEDULED, LEASES, OWNERS, PARKED = 'jobs:scheduled', 'jobs:leases', 'jobs:owners', 'jobs:parked'
+local BODY = 'arq:job:'
+
+local time = redis.call('TIME')
+local now_us = time[1] * 1000000 + time[2]
+local now_ms = math.floor(now_us / 1000)
+
+local function kind_of(token)
+  return string.match(token, '^[^|]*')
+end
+
+local function read_limits()
+  local found, flat = {}, redis.call('HGETALL', LIMITS)
+  for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
+  return found
+end
+
+-- How many jobs may be claimed on top of those that are.
+local function room_in_all(limits)
+  if limits.paused == '1' then return 0 end
+  return tonumber(limits.concurrency or 0) - redis.call('HLEN', OWNERS)
+end
+
+-- How many more jobs of this kind may be claimed, up to `most`; and if its rate forbids more, in how many ms one may.
+local function room_in_kind(limits, kind, most)
+  if limits['paused:' .. kind] == '1' then return 0 end
+  local at_once = limits['max:' .. kind]
+  if at_once then most = math.min(most, at_once - (redis.call('HGET', RUNNING, kind) or 0)) end
+  local rate = limits['rate:' .. kind]
+  if most < 1 or not rate then return most end
+  local count, window_ms = string.match(rate, '^(%d+)/(%d+)$')
+  local oldest = redis.call('LINDEX', STARTS .. kind, -1)
+  while oldest and tonumber(oldest) <= now_ms - window_ms do
+    redis.call('RPOP', STARTS .. kind)
+    oldest = redis.call('LINDEX', STARTS .. kind, -1)
+  end
+  local left = count - redis.call('LLEN', STARTS .. kind)
+  if left < 1 then return 0, oldest + window_ms - now_ms end
+  return math.min(most, left)
+end
+
+-- Let idle workers know if there is something they may claim. Returns in how many ms a rate allows more, or nil.
+local function wake_idle(limits, room)
+  local wait_ms
+  if room < 1 then return end
+  for _, kind in ipairs(redis.call('SMEMBERS', KINDS)) do
+    if redis.call('ZCARD', QUEUE .. kind) > 0 then
+      local free, ms = room_in_kind(limits, kind, 1)
+      if free > 0 then
+        redis.call('ZADD', WAKE .. kind, 0, '1')
+      elseif ms then
+        wait_ms = math.min(wait_ms or ms, ms)
+      end
+    end
+  end
+  return wait_ms
+end
+
+local function unpark(id)
+  local parked = redis.call('HGET', PARKED, id)
+  if not parked then return end
+  local kind, score = string.match(parked, '^([^|]*)|(.*)$')
+  redis.call('ZADD', QUEUE .. kind, score, id)
+  redis.call('HDEL', PARKED, id)
+end
+
+-- Give up claims: ARGV from `first` on holds pairs of job and token. A claim that is another's by now is left alone.
+local function release(first)
+  if #ARGV < first then return end
+  local ids, fields, counts = {}, {}, {}
+  for i = first, #ARGV, 2 do fields[#fields + 1] = ARGV[i] end
+  local owners = redis.call('HMGET', OWNERS, unpack(fields))
+  for i, owner in ipairs(owners) do
+    local token = ARGV[first + 2 * i - 1]
+    if owner == token then
+      ids[#ids + 1] = fields[i]
+      counts[kind_of(token)] = (counts[kind_of(token)] or 0) + 1
+    end
+  end
+  if #ids == 0 then return end
+  redis.call('HDEL', OWNERS, unpack(ids))
+  redis.call('ZREM', LEASES, unpack(ids))
+  for kind, count in pairs(counts) do redis.call('HINCRBY', RUNNING, kind, -count) end
+  if redis.call('HLEN', PARKED) > 0 then
+    for _, id in ipairs(ids) do unpark(id) end
+  end
+end

@@ -1,0 +1,14 @@
+-- Prolong the leases of claimed jobs.
+--
+-- Arguments: lease in ms; then a job and its token for each claim.
+-- Reply: now in µs; then the jobs that are not claimed under their token (any more).
+
+local reply = {now_us}
+for i = 2, #ARGV, 2 do
+  if redis.call('HGET', OWNERS, ARGV[i]) == ARGV[i + 1] then
+    redis.call('ZADD', LEASES, now_ms + ARGV[1], ARGV[i])
+  else
+    reply[#reply + 1] = ARGV[i]
+  end
+end
+return reply

@@ -1,0 +1,18 @@
+-- Claim again jobs whose code still runs while Redis knows nothing of it: it was emptied, or the lease was over.
+--
+-- Arguments: lease in ms; then a job and its token for each.
+-- Reply: now in µs; then the jobs that another holds by now.
+
+local reply = {now_us}
+for i = 2, #ARGV, 2 do
+  local id, token = ARGV[i], ARGV[i + 1]
+  local owner = redis.call('HGET', OWNERS, id)
+  if owner and owner ~= token and not string.find(owner, '|adopted|', 1, true) then
+    reply[#reply + 1] = id
+  else
+    if not owner then redis.call('HINCRBY', RUNNING, kind_of(token), 1) end
+    redis.call('HSET', OWNERS, id, token)
+    redis.call('ZADD', LEASES, now_ms + ARGV[1], id)
+  end
+end
+return reply
