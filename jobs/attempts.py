@@ -10,14 +10,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Update, bindparam, func, insert, null, update
+from sqlalchemy import Column, Connection, bindparam, func, insert, null, select, update
 
-from jobs.changes import SNAPSHOT_COLUMNS, artifact_table, check_follows, event_table, job_table, snapshots
+from jobs.changes import artifact_table, check_follows, event_table, job_table
 from jobs.clock import utc_now
 from jobs.models import EventType, JobStatus
+from jobs.prepared import Prepared
 from jobs.snapshot import Change, JobError, JobEvent, JobSnapshot
 
-WAITS_AGAIN = {"started_at": None, "finished_at": None, "cancel_requested_at": None, "progress": 0.0, "worker": None}
+WAITS_AGAIN = {
+    "started_at": null(),
+    "finished_at": null(),
+    "cancel_requested_at": null(),
+    "progress": 0.0,
+    "worker": null(),
+}
 """The columns of a job that waits for a slot again, beside its status and times."""
 
 
@@ -46,33 +53,39 @@ class Start:
 
 @dataclass(frozen=True)
 class Say:
-    """A running attempt says something."""
+    """A running attempt says something. ``base``: the job as it was at any time of this attempt, if it is at hand."""
 
     job_id: UUID
     attempt: int
     notes: Sequence[Note]
+    base: JobSnapshot | None = None
 
 
 @dataclass(frozen=True)
 class End:
-    """A running attempt ends. Made by the functions below."""
+    """A running attempt ends. Made by the functions below; ``base`` as for ``Say``."""
 
     job_id: UUID
     attempt: int
-    statement: Update
+    statement: Prepared
     values: Mapping[str, Any]
     message: str
     data: dict[str, Any] | None = None
+    base: JobSnapshot | None = None
 
 
 AttemptWrite = Start | Say | End
 
+_ALL = [job_table.c[name] for name in JobSnapshot.model_fields]
+_CHANGING = [c for c in _ALL if c.name not in ("id", "kind", "params", "created_at", "max_attempts", "priority")]
+"""What an attempt may change of its job, or someone else meanwhile."""
 
-def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Update:
+
+def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Prepared:
     if status is not None:
         check_follows({JobStatus.RUNNING}, status)
         values = {**values, "status": status}
-    return (
+    statement = (
         update(job_table)
         .where(
             job_table.c.id == bindparam("job_id"),
@@ -80,34 +93,34 @@ def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Update:
             job_table.c.attempt == bindparam("of_attempt"),
         )
         .values(values)
-        .returning(*SNAPSHOT_COLUMNS)
     )
+    return Prepared(statement, _CHANGING)
 
 
-def _ending(status: JobStatus, *given: str, **fixed: Any) -> Update:
+def _ending(status: JobStatus, *given: str, **fixed: Any) -> Prepared:
     """The statement that ends an attempt; ``given`` are the columns whose values come with each end."""
     one_more = {"version": job_table.c.version + 1, "message": bindparam("new_message")}
     return _running(status, {**one_more, **{name: bindparam(f"new_{name}") for name in given}, **fixed})
 
 
-_START = (
+check_follows({JobStatus.QUEUED}, JobStatus.RUNNING)
+_START = Prepared(
     update(job_table)
-    .where(job_table.c.id.in_(bindparam("job_ids", expanding=True)), job_table.c.status == JobStatus.QUEUED)
+    .where(job_table.c.id == bindparam("job_id"), job_table.c.status == JobStatus.QUEUED)
     .values(
         {
             "version": job_table.c.version + 1,
             "status": JobStatus.RUNNING,
             "started_at": bindparam("now"),
-            "finished_at": None,
-            "cancel_requested_at": None,
+            "finished_at": null(),
+            "cancel_requested_at": null(),
             "progress": 0.0,
             "worker": bindparam("on_worker"),
             "message": "Started.",
         }
-    )
-    .returning(*SNAPSHOT_COLUMNS)
+    ),
+    _ALL,
 )
-check_follows({JobStatus.QUEUED}, JobStatus.RUNNING)
 _SAY = _running(
     None,
     {
@@ -118,15 +131,18 @@ _SAY = _running(
 )
 _COMPLETE = _ending(JobStatus.COMPLETED, "result", "finished_at", progress=100.0, error=null())
 _FAIL = _ending(JobStatus.FAILED, "error", "finished_at")
-_RETRY_LATER = _ending(JobStatus.SCHEDULED, "error", "attempt", "scheduled_for", worker=None)
+_RETRY_LATER = _ending(JobStatus.SCHEDULED, "error", "attempt", "scheduled_for", worker=null())
 _CANCEL = _ending(JobStatus.CANCELLED, "finished_at")
-_HAND_BACK = _ending(JobStatus.QUEUED, "queued_at", scheduled_for=None, **WAITS_AGAIN)
-_RUN_AGAIN = _ending(JobStatus.QUEUED, "queued_at", "attempt", "error", scheduled_for=None, **WAITS_AGAIN)
+_HAND_BACK = _ending(JobStatus.QUEUED, "queued_at", scheduled_for=null(), **WAITS_AGAIN)
+_RUN_AGAIN = _ending(JobStatus.QUEUED, "queued_at", "attempt", "error", scheduled_for=null(), **WAITS_AGAIN)
+_EVENT = Prepared(insert(event_table))
+_ARTIFACT = Prepared(insert(artifact_table))
 
 
 def completed(job_id: UUID, attempt: int, result: Any) -> End:
     """The attempt returned ``result``, any JSON."""
-    return End(job_id, attempt, _COMPLETE, {"new_result": result, "new_finished_at": utc_now()}, "Completed.")
+    values = {"new_result": result, "new_finished_at": utc_now()}
+    return End(job_id, attempt, _COMPLETE, values, "Completed.")
 
 
 def failed(job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | None) -> End:
@@ -201,14 +217,17 @@ class _Transaction:
 
     def insert_rows(self) -> None:
         if self.events:
-            self.db.execute(insert(event_table), self.events)
+            _EVENT.run_many(self.db, self.events)
         if self.artifacts:
-            self.db.execute(insert(artifact_table), self.artifacts)
+            _ARTIFACT.run_many(self.db, self.artifacts)
 
     def _start(self, write: Start) -> list[Change]:
-        values = {"job_ids": list(write.job_ids), "now": self.at, "on_worker": write.worker}
-        jobs = snapshots(self.db.execute(_START, values).mappings())
-        return [self._record(job, EventType.STATUS, "Started.", {"worker": write.worker}) for job in jobs]
+        changes = []
+        for job_id in write.job_ids:
+            for row in _START.run(self.db, {"job_id": job_id, "now": self.at, "on_worker": write.worker}):
+                job = _snapshot(_ALL, row)
+                changes.append(self._record(job, EventType.STATUS, "Started.", {"worker": write.worker}))
+        return changes
 
     def _say(self, write: Say) -> list[Change] | None:
         changes: list[Change] = []
@@ -220,15 +239,25 @@ class _Transaction:
                 "new_progress": notes[0].progress,
                 "new_message": notes[0].message,
             }
-            jobs = snapshots(self.db.execute(_SAY, values).mappings())
-            if not jobs:
+            job = self._changed(write, _SAY, values)
+            if job is None:
                 return None
-            first = jobs[0].version - len(notes) + 1
+            first = job.version - len(notes) + 1
             changes += [
-                self._note(jobs[0].model_copy(update={"version": version}), note)
+                self._note(job.model_copy(update={"version": version}), note)
                 for version, note in enumerate(notes, start=first)
             ]
         return changes
+
+    def _changed(self, write: Say | End, statement: Prepared, values: Mapping[str, Any]) -> JobSnapshot | None:
+        """The job after the statement; ``None`` if it matched nothing."""
+        rows = statement.run(self.db, values)
+        if not rows:
+            return None
+        if write.base is not None:
+            return _snapshot(_CHANGING, rows[0], write.base)
+        query = select(*_ALL).where(job_table.c.id == write.job_id)
+        return JobSnapshot.model_validate(dict(self.db.execute(query).mappings().one()))
 
     def _note(self, job: JobSnapshot, note: Note) -> Change:
         told = note.data
@@ -257,22 +286,22 @@ class _Transaction:
             "of_attempt": write.attempt,
             "new_message": write.message,
         }
-        jobs = snapshots(self.db.execute(write.statement, values).mappings())
-        return [self._record(job, EventType.STATUS, write.message, write.data) for job in jobs] or None
+        job = self._changed(write, write.statement, values)
+        return None if job is None else [self._record(job, EventType.STATUS, write.message, write.data)]
 
     def _record(self, job: JobSnapshot, event_type: EventType, message: str, told: dict[str, Any] | None) -> Change:
-        event = JobEvent(
-            version=job.version,
-            at=self.at,
-            type=event_type,
-            status=job.status,
-            attempt=job.attempt,
-            progress=job.progress,
-            message=message,
-            data=told,
-        )
-        self.events.append({"job_id": job.id, **event.model_dump()})
-        return Change(job=job, event=event)
+        row: dict[str, Any] = {
+            "version": job.version,
+            "at": self.at,
+            "type": event_type,
+            "status": job.status,
+            "attempt": job.attempt,
+            "progress": job.progress,
+            "message": message,
+            "data": told,
+        }
+        self.events.append({"job_id": job.id, **row})
+        return Change.model_construct(job=job, event=JobEvent.model_construct(**row))
 
 
 def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
@@ -284,6 +313,15 @@ def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list
     outcomes = [transaction.apply(write) for write in writes]
     transaction.insert_rows()
     return outcomes
+
+
+def _snapshot(columns: Sequence[Column[Any]], row: Sequence[Any], base: JobSnapshot | None = None) -> JobSnapshot:
+    """The job in a row that this module's own statements gave, on top of ``base``; it needs no checking."""
+    values = {column.name: value for column, value in zip(columns, row, strict=True)}
+    values["status"] = JobStatus(values["status"])
+    if values["error"] is not None:
+        values["error"] = JobError.model_validate(values["error"])
+    return JobSnapshot.model_construct(**values) if base is None else base.model_copy(update=values)
 
 
 def _led(notes: Sequence[Note]) -> Iterator[Sequence[Note]]:

@@ -69,8 +69,8 @@ def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     try:
         with engine.begin() as connection:
             return work(connection)
-    except OperationalError as exc:
-        log.warning("The database refused a statement: %s", exc.orig)
+    except (OperationalError, engine.dialect.loaded_dbapi.OperationalError) as exc:
+        log.warning("The database refused a statement: %s", getattr(exc, "orig", exc))
         raise Unavailable("The database does not answer right now. Nothing was changed; try again.") from exc
 
 

@@ -1,6 +1,6 @@
 """Announce changes of jobs to whoever listens, over Redis pub/sub.
 
-Owns the channel name and the wire form: JSON of ``Change`` or ``Deleted``. Delivery is at most once. A listener
+Owns the channel name and the wire form: JSON lists of ``Change`` or ``Deleted``. Delivery is at most once. A listener
 therefore subscribes first, reads the store second, and applies what is newer by version; ``Feed.UP`` tells it when
 to read again. We send whole snapshots, not differences, so that a lost one does no harm.
 """
@@ -8,7 +8,7 @@ to read again. We send whole snapshots, not differences, so that a lost one does
 import asyncio
 import enum
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -47,7 +47,7 @@ class TooBig(BaseModel):
 
 
 Announcement = Change | Deleted | TooBig
-_wire: TypeAdapter[Announcement] = TypeAdapter(Announcement)
+_wire: TypeAdapter[list[Announcement]] = TypeAdapter(list[Announcement])
 
 
 class Events(Protocol):
@@ -60,12 +60,21 @@ class Events(Protocol):
     async def close(self) -> None: ...
 
 
-def encode(change: Change | Deleted) -> bytes:
-    """The wire form of a change, small enough for every listener."""
-    body = change.model_dump_json().encode()
-    if len(body) <= MOST_ANNOUNCED_BYTES or isinstance(change, Deleted):
-        return body
-    return TooBig(too_big=change.job.id, version=change.job.version).model_dump_json().encode()
+def encode(changes: Iterable[Change | Deleted]) -> Iterator[bytes]:
+    """The wire form: JSON lists of as many changes, in order, as fit in a message that every listener can take."""
+    message: list[bytes] = []
+    size_bytes = 0
+    for change in changes:
+        body = change.model_dump_json().encode()
+        if len(body) > MOST_ANNOUNCED_BYTES and isinstance(change, Change):
+            body = TooBig(too_big=change.job.id, version=change.job.version).model_dump_json().encode()
+        if message and size_bytes + len(body) > MOST_ANNOUNCED_BYTES:
+            yield b"[" + b",".join(message) + b"]"
+            message, size_bytes = [], 0
+        message.append(body)
+        size_bytes += len(body)
+    if message:
+        yield b"[" + b",".join(message) + b"]"
 
 
 class RedisEvents:
@@ -80,8 +89,8 @@ class RedisEvents:
         if not changes:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
-            for change in changes:
-                pipe.publish(CHANNEL, encode(change))
+            for message in encode(changes):
+                pipe.publish(CHANNEL, message)
             await pipe.execute()
 
     async def listen(self) -> AsyncIterator[Announcement | Feed]:
@@ -115,8 +124,9 @@ class RedisEvents:
                         heard_at = loop.time()
                         if message["type"] == "subscribe":
                             yield Feed.UP
-                        elif message["type"] == "message" and (item := decode(message["data"])):
-                            yield item
+                        elif message["type"] == "message":
+                            for item in decode(message["data"]):
+                                yield item
                     elif loop.time() - heard_at > SILENT_AFTER_S:
                         raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
                     else:
@@ -128,10 +138,10 @@ class RedisEvents:
         await self._redis.aclose(close_connection_pool=True)
 
 
-def decode(body: bytes) -> Announcement | None:
-    """The announcement in a message; ``None`` if it is not one of ours."""
+def decode(message: bytes) -> list[Announcement]:
+    """The announcements in a message; none if it is not one of ours."""
     try:
-        return _wire.validate_json(body)
+        return _wire.validate_json(message)
     except ValidationError:
-        log.warning("Ignored an announcement that is not ours: %.200r", body)
-        return None
+        log.warning("Ignored an announcement that is not ours: %.200r", message)
+        return []

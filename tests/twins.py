@@ -94,11 +94,10 @@ class MemoryEvents:
 
     async def publish(self, changes: Sequence[Change | Deleted]) -> None:
         self.published += changes
-        for change in changes:
-            announcement = decode(encode(change))
-            assert announcement is not None
-            for listener in self._listeners:
-                listener.put_nowait(announcement)
+        for message in encode(changes):
+            for announcement in decode(message):
+                for listener in self._listeners:
+                    listener.put_nowait(announcement)
 
     async def listen(self) -> AsyncIterator[Announcement | Feed]:
         inbox: asyncio.Queue[Announcement | Feed] = asyncio.Queue()

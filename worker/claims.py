@@ -49,6 +49,7 @@ class Claimed:
     room: int
     wait_s: float | None
     concurrency: int
+    passed: int
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,31 @@ class Claims:
         }
         self._idle = Redis(connection_pool=connection_pool(url, answer_timeout_s=None))
 
-    async def claim(self, ended: Iterable[Claim], wanted: int) -> Claimed:
-        """Give up the claims of ended jobs, and claim up to ``wanted`` more."""
+    async def claim(self, ended: Iterable[Claim], wanted: int, passing: Sequence[Claim] = ()) -> Claimed:
+        """Give up the claims of ended jobs, and claim up to ``wanted`` more.
+
+        ``passing``: claims whose code has ended and whose end is being recorded; their slots may be used again for
+        what is claimed now. They are given up later, as ended ones.
+        """
         first, self._numbered = self._numbered, self._numbered + wanted
         kinds = self._kinds
-        _, emptied, room, wait_ms, concurrency, *found = await self._call(
-            "claim", self._worker_id, first, self._lease_ms, wanted, len(kinds), *kinds, *_pairs(ended)
+        _, emptied, room, wait_ms, concurrency, passed, *found = await self._call(
+            "claim",
+            self._worker_id,
+            first,
+            self._lease_ms,
+            wanted,
+            len(kinds),
+            *kinds,
+            *(len(passing), *_pairs(passing)),
+            *_pairs(ended),
         )
         claims = [
             Claim(UUID(job_id.decode()), token.decode(), body)
             for job_id, token, body in zip(found[::3], found[1::3], found[2::3], strict=True)
         ]
         wait_s = None if wait_ms < 0 else wait_ms / 1000
-        return Claimed(claims, bool(emptied), room, wait_s, concurrency)
+        return Claimed(claims, bool(emptied), room, wait_s, concurrency, passed)
 
     async def wait_for_work(self) -> None:
         """Return when there may be something to claim, or after a while."""

@@ -7,7 +7,7 @@ are replaced by leases and by SQL.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import JobSnapshot
 from worker.claims import Claim, Claims
 from worker.runner import Interruption, Run, Runner
+from worker.slots import Slots
 from worker.writer import Writer
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
+RELEASE_WITHIN_S = 0.02
 MOST_AT_ONCE = 200
 """Jobs claimed in one call."""
 
@@ -71,11 +73,16 @@ class Engine(Worker):
         self._writer = writer
         self._worker_id = worker_id
         self._on_emptied = on_emptied
-        self._held: dict[UUID, Claim] = {}
-        self._ended: list[Claim] = []
+        self._slots = Slots()
+        self._release_later: asyncio.TimerHandle | None = None
+        self._concurrency = 1
+        self._more = False
+        """Whether more jobs waited than were claimed last."""
         self._room = 1
+        self._pause_s = FIRST_PAUSE_S
         self._wait_s: float | None = None
         self._restoring: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
         self._look = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
@@ -85,7 +92,7 @@ class Engine(Worker):
     @property
     def held(self) -> list[Claim]:
         """The claims whose leases are to be kept. Safe to ask from another thread."""
-        return list(self._held.values())
+        return self._slots.held
 
     @property
     def stopping(self) -> bool:
@@ -133,10 +140,10 @@ class Engine(Worker):
         """Claim jobs and run them until told to stop and nothing is held."""
         listening: asyncio.Task[None] | None = None
         try:
-            while not (self.stopping and not self._held and not self._ended):
+            while not (self.stopping and self._slots.idle):
                 self._look.clear()
                 await self._claim()
-                if listening is None and self._wanted() and (self._room > 0 or not self._held):
+                if listening is None and self._wanted() and (self._room > 0 or not self._slots.used):
                     listening = asyncio.create_task(self._claims.wait_for_work())
                 await self._something(listening)
                 if listening is not None and listening.done():
@@ -148,7 +155,7 @@ class Engine(Worker):
 
     async def _something(self, listening: "asyncio.Task[None] | None") -> None:
         """Return when there is something to claim for, as far as this process can know."""
-        if self._look.is_set() or (self.stopping and not self._held):
+        if self._look.is_set() or (self.stopping and self._slots.idle):
             return
         looking = asyncio.create_task(self._look.wait())
         waiting = {looking} if listening is None else {looking, listening}
@@ -164,42 +171,58 @@ class Engine(Worker):
     def _wanted(self) -> int:
         if self.stopping or self.quiet or self._writer.holding:
             return 0
-        return max(0, min(self.max_jobs - len(self._held), MOST_AT_ONCE))
+        return max(0, min(self.max_jobs - self._slots.used, self._concurrency, MOST_AT_ONCE))
 
     async def _claim(self) -> None:
-        ended, self._ended = self._ended, []
+        """Give up what has ended and claim what may run, in one call; a call is not cut short, so that it is known."""
         wanted = self._wanted()
-        if not (ended or wanted):
+        if not wanted and self._slots.idle:
             return
+        if self._release_later is not None:
+            self._release_later.cancel()
+            self._release_later = None
+        released, passing = self._slots.take_released(), self._slots.to_pass
         try:
-            # to the end, even while stopping: what it claims must be known
-            claimed = await self._claims.claim(ended, wanted)
+            claimed = await self._claims.claim(released, wanted, passing)
             if claimed.emptied:
                 log.warning("Redis knows nothing of the queue; filling it again.")
                 await self._on_emptied()
                 self._look.set()
+                return
         except REDIS_TROUBLE as exc:
-            self._ended = ended + self._ended
+            self._slots.put_back(released)
             self._look.set()
             await self._pause(exc)
             return
-        self.redis_pause_s = FIRST_PAUSE_S
-        self._room, self._wait_s = claimed.room, claimed.wait_s
-        new = [claim for claim in claimed.claims if claim.job_id not in self._held]
-        if len(new) < len(claimed.claims):
+        self._pause_s = FIRST_PAUSE_S
+        self._room, self._wait_s, self._concurrency = claimed.room, claimed.wait_s, claimed.concurrency
+        self._slots.passed_on(passing[: claimed.passed])
+        self._more = wanted > 0 and len(claimed.claims) == wanted
+        self._begin(claimed.claims, passing)
+
+    def _begin(self, claims: list[Claim], offered: list[Claim]) -> None:
+        new = self._slots.take(claims)
+        if len(new) < len(claims):
             log.warning("An earlier attempt still runs here; its job waits until the lease of the new one is over.")
         if new:
-            self._held |= {claim.job_id: claim for claim in new}
-            starting = asyncio.create_task(self._start(new))
-            self.tasks[new[0].token] = starting
-            starting.add_done_callback(lambda _: self.tasks.pop(new[0].token))
+            self._go(new[0].token, self._start(new))
+        elif set(self._slots.to_pass) <= set(offered):
+            self._writer.starts_came()  # none will
+        if self._more and self._room > 0:
+            self._look.set()
 
-    redis_pause_s = FIRST_PAUSE_S
+    def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks[name] = task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self.tasks.pop(name, None))
 
     async def _pause(self, exc: BaseException) -> None:
-        log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, self.redis_pause_s)
-        await asyncio.wait({asyncio.create_task(self._hurried.wait())}, timeout=self.redis_pause_s)
-        self.redis_pause_s = min(self.redis_pause_s * 2, LONGEST_PAUSE_S)
+        log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, self._pause_s)
+        try:
+            async with asyncio.timeout(self._pause_s):
+                await self._hurried.wait()
+        except TimeoutError:
+            pass
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
     async def _start(self, claims: list[Claim]) -> None:
         """Mark claimed jobs as running, all in one write, and run them."""
@@ -213,8 +236,7 @@ class Engine(Worker):
         started = {change.job.id: change.job for change in changes or []}
         for claim in claims:
             if job := started.get(claim.job_id):
-                run = self._run(claim, job, runs[claim.job_id])
-                self.tasks[claim.token] = asyncio.create_task(run)
+                self._go(f"{claim.token} runs", self._run(claim, job, runs[claim.job_id]))
             else:
                 self._runner.forget(claim.job_id)
                 self._give_up(claim)
@@ -228,15 +250,15 @@ class Engine(Worker):
         return name in self.functions and job_id == str(claim.job_id)
 
     async def _run(self, claim: Claim, job: JobSnapshot, run: Run) -> None:
+        run.on_code_end = lambda: self._code_ended(claim)
         try:
             ctx = {**self.ctx, "job_id": str(job.id), "job_try": job.attempt, "job": job, "run": run}
             await self.functions[job.kind].coroutine(ctx, str(job.id))
         finally:
-            self.tasks.pop(claim.token, None)
             if run.code_ended:
                 self._give_up(claim)
             else:  # the process is about to end; until then, and the lease does, nobody may start this job
-                self._held.pop(claim.job_id, None)
+                self._slots.abandon(claim)
                 self._look.set()
 
     async def _run_entry(self, ctx: dict[Any, Any], _job_id: str) -> None:
@@ -256,11 +278,18 @@ class Engine(Worker):
         hook = self.on_job_end
         return None if hook is None else lambda: hook(ctx)
 
+    def _code_ended(self, claim: Claim) -> None:
+        """The job's slot may be used again for a job that waits, if one does, while its end is being recorded."""
+        self._slots.code_ended(claim)
+        if self._more:
+            self._writer.starts_are_coming()
+            self._look.set()
+
     def _give_up(self, claim: Claim) -> None:
-        if self._held.get(claim.job_id) is claim:
-            del self._held[claim.job_id]
-        self._ended.append(claim)
-        self._look.set()
+        if self._slots.release(claim):
+            self._look.set()
+        elif self._release_later is None:
+            self._release_later = self._loop.call_later(RELEASE_WITHIN_S, self._look.set)
 
     def found_missing(self, job_ids: Sequence[UUID]) -> None:
         """Redis does not know these jobs as ours, though their leases should be kept: see to it."""
@@ -278,6 +307,6 @@ class Engine(Worker):
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
         """
-        claims = [self._held[job_id] for job_id in job_ids if job_id in self._held]
+        claims = self._slots.get(job_ids)
         for job_id in await self._claims.restore(claims) if claims else ():
             self._runner.interrupt(job_id, Interruption.LOST)

@@ -144,7 +144,7 @@ class Progress:
                 batch, self._pending = self._pending[:MOST_IN_WRITE], self._pending[MOST_IN_WRITE:]
                 self._room.set()
                 self._wrote_at = loop.time()
-                if await self._writer.write(Say(self._job.id, self._job.attempt, batch)) is None:
+                if await self._writer.write(Say(self._job.id, self._job.attempt, batch, self._job)) is None:
                     self._lost = True
                     self._pending.clear()
                     self._on_lost()

@@ -10,7 +10,7 @@ import logging
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -57,20 +57,44 @@ class Interruption(enum.Enum):
 class Run:
     """An attempt at work in this process."""
 
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
     why: Interruption | None = None
     stopping: bool = False
     attempt: int | None = None
     """Set while the attempt runs and has not been recorded."""
-    code_ended: bool = True
-    """False if its code still runs although its worker no longer waits for it."""
+    on_code_end: Callable[[], None] | None = None
+    """Called when its code has ended, before that is recorded."""
+    code_ended: bool = False
+    _told: bool = False
+    _waiter: asyncio.Future[None] | None = None
 
     def interrupt(self, why: Interruption) -> None:
         """Have the handler told. A stop or a time limit does not replace a person's wish."""
         self.stopping = self.stopping or why is Interruption.STOP
         if self.why in (None, Interruption.TIMEOUT) or why is Interruption.LOST:
             self.why = why
-        self.wake.set()
+        self._told = True
+        self._wake()
+
+    async def wait(self, task: asyncio.Task[Any], timeout_s: float | None = None) -> None:
+        """Return when the task is done, this run was interrupted since the last call, or the time is over."""
+        if task.done() or self._told:
+            self._told = False
+            return
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = None if timeout_s is None else loop.call_later(timeout_s, self._wake)
+        task.add_done_callback(self._wake)
+        try:
+            await self._waiter
+        finally:
+            task.remove_done_callback(self._wake)
+            if timer is not None:
+                timer.cancel()
+            self._told = False
+
+    def _wake(self, _task: asyncio.Task[Any] | None = None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 Hook = Callable[[], Awaitable[None]]
@@ -116,11 +140,16 @@ class Runner:
         for run in self._runs.values():
             run.interrupt(why)
 
-    def compare(self, jobs: Mapping[UUID, JobSnapshot]) -> None:
-        """Interrupt what runs here against what its job, as just read, says: someone wants it cancelled, or has it."""
-        for job_id, run in self._runs.items():
+    @property
+    def started(self) -> dict[UUID, Run]:
+        """The runs that are marked as running in SQL, and not yet as ended."""
+        return {job_id: run for job_id, run in self._runs.items() if run.attempt is not None}
+
+    def compare(self, started: Mapping[UUID, Run], jobs: Mapping[UUID, JobSnapshot]) -> None:
+        """Interrupt runs whose jobs, as read after they had started, are wanted cancelled or are no longer theirs."""
+        for job_id, run in started.items():
             job = jobs.get(job_id)
-            if job is None or run.attempt is None:
+            if job is None or run.attempt is None:  # it has ended meanwhile
                 continue
             if (job.status, job.attempt) != (JobStatus.RUNNING, run.attempt):
                 run.interrupt(Interruption.LOST)
@@ -151,16 +180,16 @@ class Runner:
         progress = Progress(job, self._writer, lambda: run.interrupt(Interruption.LOST))
         run.attempt = job.attempt
         task = asyncio.create_task(self._call(job, progress, before, after), name=name)
-        await _first_of(task, run.wake, timeout_s=self._timeout_s(job))
+        await run.wait(task, self._timeout_s(job))
         if not task.done():
             run.interrupt(Interruption.TIMEOUT)
             await self._interrupt_until_done(run, task, progress)
+        _note_end(run, task)
         await self._record(job, run, task, progress)
         run.attempt = None
         while not (task.done() or run.stopping):  # its slot stays taken for as long as its code runs
-            run.wake.clear()
-            await _first_of(task, run.wake)
-        run.code_ended = task.done()
+            await run.wait(task)
+        _note_end(run, task)
 
     async def _call(self, job: JobSnapshot, progress: Progress, before: Hook | None, after: Hook | None) -> Any:
         kind = self._kinds[job.kind]
@@ -183,14 +212,13 @@ class Runner:
         began = loop.time()
         while not task.done():
             progress.cancelled = True
-            run.wake.clear()
             task.cancel()
             grace_s = STOP_GRACE_S if run.stopping else self._settings.cancel_grace_s
             left_s = began + grace_s - loop.time()
             if left_s <= 0:
                 log.warning("It did not stop within %.1f s.", grace_s)
                 return
-            await _first_of(task, run.wake, timeout_s=min(TELL_AGAIN_S, left_s))
+            await run.wait(task, min(TELL_AGAIN_S, left_s))
 
     async def _record(self, job: JobSnapshot, run: Run, task: asyncio.Task[Any], progress: Progress) -> None:
         """Write down how the attempt ended, after all that its handler said."""
@@ -199,7 +227,7 @@ class Runner:
             return
         unwritten = await _unwritten(progress)
         try:
-            await self._writer.write(self._end(job, run, task, unwritten))
+            await self._writer.write(replace(self._end(job, run, task, unwritten), base=job))
         except Exception:  # whatever it is: a job must not stay running for ever because its end cannot be kept
             log.exception("The end of the attempt could not be recorded.")
             await self._writer.write(self._failed(job, NOT_RECORDED))
@@ -229,6 +257,13 @@ class Runner:
         return failed(job.id, job.attempt, error, retry_at=retry_at)
 
 
+def _note_end(run: Run, task: asyncio.Task[Any]) -> None:
+    if task.done() and not run.code_ended:
+        run.code_ended = True
+        if run.on_code_end is not None:
+            run.on_code_end()
+
+
 def pause_s(attempt: int, base_s: float) -> float:
     """How long to wait after this attempt failed: doubles each time, less up to a half at random.
 
@@ -236,14 +271,6 @@ def pause_s(attempt: int, base_s: float) -> float:
     """
     longest_s: float = min(base_s * 2 ** min(attempt - 1, 30), LONGEST_PAUSE_S)
     return longest_s * random.uniform(0.5, 1.0)
-
-
-async def _first_of(task: asyncio.Task[Any], wake: asyncio.Event, timeout_s: float | None = None) -> None:
-    waiting = asyncio.create_task(wake.wait())
-    try:
-        await asyncio.wait({task, waiting}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
 
 
 async def _unwritten(progress: Progress) -> JobError | None:

@@ -117,8 +117,8 @@ class Upkeep:
         if self._looked_up % WISH_EVERY == 0:
             _obey_wish(await self._registry.wish(self._worker_id), engine)
         self._looked_up += 1
-        if running := runner.running:
-            runner.compare(await self._service.store.get_many(running))
+        if started := runner.started:
+            runner.compare(started, await self._service.store.get_many(list(started)))
 
     # What is due
 

@@ -1,15 +1,15 @@
 """The one writer of a worker: all pending changes of its jobs go into one transaction, then out in one announcement.
 
-A change waits only for the write under way. While the database is locked, full or away, the writer holds: it keeps what
-it has, says so, tries again, and the worker claims nothing more. What the queue and listeners are told follows each
-commit in order, and holds up no write.
+A change waits only for the write under way, or for a claim under way, which takes less. While the database is locked,
+full or away, the writer holds: it keeps what it has, says so, tries again, and the worker claims nothing more. What the
+queue and listeners are told follows each commit in order, and holds up no write.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from jobs.attempts import AttemptWrite
+from jobs.attempts import AttemptWrite, Start
 from jobs.background import end_tasks
 from jobs.errors import Unavailable
 from jobs.service import JobService
@@ -18,6 +18,7 @@ from jobs.snapshot import Change
 MOST_IN_TRANSACTION = 500
 MOST_UNTOLD = 20_000
 """Changes that Redis was not told of yet. Beyond, the oldest are left to those who read the store."""
+GATHER_S = 0.002
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
 
@@ -36,6 +37,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._starts_came = asyncio.Event()
+        self._starts_came.set()
         self.holding = False
         """Whether the database refuses writes right now."""
 
@@ -56,12 +59,23 @@ class Writer:
         """
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._pending.append((write, outcome))
+        if isinstance(write, Start):
+            self.starts_came()
         self._wake.set()
         return await outcome
+
+    def starts_are_coming(self) -> None:
+        """Jobs are being claimed for the slots of those that end: their starts may go in the write of the ends."""
+        self._starts_came.clear()
+
+    def starts_came(self) -> None:
+        """They have come, or will not."""
+        self._starts_came.set()
 
     async def _write_forever(self) -> None:
         while True:
             await self._wake.wait()
+            await self._gather()
             batch, self._pending = self._pending[:MOST_IN_TRANSACTION], self._pending[MOST_IN_TRANSACTION:]
             if not self._pending:
                 self._wake.clear()
@@ -75,6 +89,15 @@ class Writer:
                     waiting.set_result(outcome)
             self._untold += [c for outcome in outcomes if isinstance(outcome, list) for c in outcome]
             self._tell.set()
+
+    async def _gather(self) -> None:
+        """One commit to disk for ends and starts instead of two nearly doubles what five slots get done."""
+        if not self._starts_came.is_set():
+            try:
+                async with asyncio.timeout(GATHER_S):
+                    await self._starts_came.wait()
+            except TimeoutError:
+                self._starts_came.set()
 
     async def _commit(self, writes: Sequence[AttemptWrite]) -> list[Outcome | Exception]:
         pause_s = FIRST_PAUSE_S

@@ -54,7 +54,9 @@ def test_sql_is_written_in_the_store_alone():
     naming = {str(p.relative_to(ROOT)) for p in modules("jobs") if tops(p) & {"sqlalchemy", "sqlmodel"}}
     naming = {path for path in naming if "migrations" not in path}
 
-    assert naming == {f"jobs/{n}.py" for n in ("models", "database", "changes", "attempts", "store", "schema")}
+    assert naming == {
+        f"jobs/{n}.py" for n in ("models", "database", "prepared", "changes", "attempts", "store", "schema")
+    }
 
 
 def test_components_know_no_state_but_the_shapes_of_its_rows():

@@ -6,7 +6,8 @@
 local adopted = 0
 for i = 2, #ARGV, 2 do
   local id, kind = ARGV[i], ARGV[i + 1]
-  if redis.call('HSETNX', OWNERS, id, kind .. '|adopted|0') == 1 then
+  if not token_of(id) then
+    redis.call('HSET', OWNERS, id, kind .. '|adopted|0')
     redis.call('HINCRBY', RUNNING, kind, 1)
     redis.call('ZADD', LEASES, now_ms + ARGV[1], id)
     adopted = adopted + 1

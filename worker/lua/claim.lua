@@ -1,24 +1,41 @@
 -- Give up the claims of jobs that have ended and claim the next jobs, in one step: by priority, then due time, then
 -- arrival, within the limits.
 --
+-- A worker may pass on slots: jobs whose code has ended while their end is still being recorded. Such a slot is passed to
+-- a job claimed in this very call, or not at all: so a worker can start the next job in the write that ends the last,
+-- and yet no reader of the database ever sees more running than the limit.
+--
 -- Arguments: worker; number of its first new claim; lease in ms; how many jobs it wants; how many kinds it runs; those
---            kinds; then a job and its token for each ended one.
+--            kinds; how many slots it passes on; a job and its token for each of those; then for each ended one.
 -- Reply: now in µs; 1 if Redis was emptied, else 0; how many more may be claimed; in how many ms a rate allows more
---        (-1: none forbids); how many run at most; then for each claimed job: id, token, body (or false).
+--        (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; then for each
+--        claimed job: id, token, body (or false).
 
 local worker, first_number, lease_ms, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind_count = tonumber(ARGV[5])
 
-release(6 + kind_count)
+local passing_at = 7 + kind_count
+local passing_count = tonumber(ARGV[passing_at - 1])
+
+release(passing_at + 2 * passing_count, #ARGV)
 
 local limits = read_limits()
-if not limits.concurrency then return {now_us, 1, 0, -1, 0} end
+if not limits.concurrency then return {now_us, 1, 0, -1, 0, 0} end
 local room = room_in_all(limits)
-local reply = {now_us, 0, 0, -1, tonumber(limits.concurrency)}
+
+local passing = {}
+if limits.paused ~= '1' then
+  for i = passing_at, passing_at + 2 * passing_count - 1, 2 do
+    if redis.call('HGET', OWNERS, ARGV[i]) == ARGV[i + 1] then
+      passing[#passing + 1] = ARGV[i]
+    end
+  end
+end
+local reply = {now_us, 0, 0, -1, tonumber(limits.concurrency), 0}
 
 -- the candidates of each kind, as many as could be taken of it
 local lists = {}
-local most = math.min(wanted, room)
+local most = math.min(wanted, room + #passing)
 if most > 0 then
   for k = 6, 5 + kind_count do
     local kind = ARGV[k]
@@ -60,6 +77,13 @@ while #ids < most do
   owners[#owners + 1], owners[#owners + 2] = id, token
 end
 
+-- the slots that are passed on: those that what was claimed needs beyond the room there was
+local passed = #ids > 0 and math.max(0, #ids - room) or 0
+for i = 1, passed do
+  redis.call('HSET', ENDING, passing[i], redis.call('HGET', OWNERS, passing[i]))
+  redis.call('HDEL', OWNERS, passing[i])
+end
+
 if #ids > 0 then
   redis.call('ZADD', LEASES, unpack(leases))
   redis.call('HSET', OWNERS, unpack(owners))
@@ -80,6 +104,7 @@ if #ids > 0 then
   end
 end
 
-reply[3] = room - #ids
-reply[4] = wake_idle(limits, room - #ids) or -1
+reply[6] = passed
+reply[3] = room + passed - #ids
+reply[4] = wake_idle(limits, reply[3]) or -1
 return reply

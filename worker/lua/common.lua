@@ -9,13 +9,15 @@
 -- jobs:scheduled      zset    name -> when it is due, ms
 -- jobs:leases         zset    claimed job -> when its lease ends, ms
 -- jobs:owners         hash    claimed job -> token "<kind>|<worker>|<number>"; as many as slots are taken
--- jobs:running        hash    kind -> how many of the claimed jobs are of it
+-- jobs:ending         hash    the same for jobs whose code has ended and whose end is being recorded: they take no slot
+-- jobs:running        hash    kind -> how many of the claimed jobs, those that are ending too, are of it
 -- jobs:parked         hash    job -> "<kind>|<score>": it waits for an earlier attempt of its own to let go
 -- jobs:starts:<kind>  list    when its jobs were claimed, newest first, ms; only of a kind with a rate
 
 local QUEUE, WAKE, STARTS = 'jobs:queue:', 'jobs:wake:', 'jobs:starts:'
 local LIMITS, KINDS, RUNNING = 'jobs:limits', 'jobs:kinds', 'jobs:running'
-local SCHEDULED, LEASES, OWNERS, PARKED = 'jobs:scheduled', 'jobs:leases', 'jobs:owners', 'jobs:parked'
+local SCHEDULED, LEASES, PARKED = 'jobs:scheduled', 'jobs:leases', 'jobs:parked'
+local OWNERS, ENDING = 'jobs:owners', 'jobs:ending'
 local BODY = 'arq:job:'
 
 local time = redis.call('TIME')
@@ -73,6 +75,10 @@ local function wake_idle(limits, room)
   return wait_ms
 end
 
+local function token_of(id)
+  return redis.call('HGET', OWNERS, id) or redis.call('HGET', ENDING, id)
+end
+
 local function unpark(id)
   local parked = redis.call('HGET', PARKED, id)
   if not parked then return end
@@ -81,24 +87,26 @@ local function unpark(id)
   redis.call('HDEL', PARKED, id)
 end
 
--- Give up claims: ARGV from `first` on holds pairs of job and token. A claim that is another's by now is left alone.
-local function release(first)
-  if #ARGV < first then return end
-  local ids, fields, counts = {}, {}, {}
-  for i = first, #ARGV, 2 do fields[#fields + 1] = ARGV[i] end
-  local owners = redis.call('HMGET', OWNERS, unpack(fields))
-  for i, owner in ipairs(owners) do
+-- Give up claims: ARGV from `first` to `last` holds pairs of job and token. A claim that is another's by now is left.
+local function release(first, last)
+  if last < first then return end
+  local ids, gone, freed, counts = {}, {}, {}, {}
+  for i = first, last, 2 do ids[#ids + 1] = ARGV[i] end
+  local owners, ending = redis.call('HMGET', OWNERS, unpack(ids)), redis.call('HMGET', ENDING, unpack(ids))
+  for i, id in ipairs(ids) do
     local token = ARGV[first + 2 * i - 1]
-    if owner == token then
-      ids[#ids + 1] = fields[i]
+    if owners[i] == token or ending[i] == token then
+      gone[#gone + 1] = id
+      if owners[i] == token then freed[#freed + 1] = id end
       counts[kind_of(token)] = (counts[kind_of(token)] or 0) + 1
     end
   end
-  if #ids == 0 then return end
-  redis.call('HDEL', OWNERS, unpack(ids))
-  redis.call('ZREM', LEASES, unpack(ids))
+  if #gone == 0 then return end
+  redis.call('ZREM', LEASES, unpack(gone))
+  redis.call('HDEL', ENDING, unpack(gone))
+  if #freed > 0 then redis.call('HDEL', OWNERS, unpack(freed)) end
   for kind, count in pairs(counts) do redis.call('HINCRBY', RUNNING, kind, -count) end
   if redis.call('HLEN', PARKED) > 0 then
-    for _, id in ipairs(ids) do unpark(id) end
+    for _, id in ipairs(gone) do unpark(id) end
   end
 end

@@ -15,7 +15,7 @@ for _, name in ipairs(names) do
 end
 for _, id in ipairs(lost) do
   redis.call('ZADD', LEASES, now_ms + while_ms, id)
-  reply[#reply + 1], reply[#reply + 2] = id, redis.call('HGET', OWNERS, id) or ''
+  reply[#reply + 1], reply[#reply + 2] = id, token_of(id) or ''
 end
 for _, key in ipairs({SCHEDULED, LEASES}) do
   local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')

@@ -5,7 +5,7 @@
 
 local reply = {now_us}
 for i = 2, #ARGV, 2 do
-  if redis.call('HGET', OWNERS, ARGV[i]) == ARGV[i + 1] then
+  if token_of(ARGV[i]) == ARGV[i + 1] then
     redis.call('ZADD', LEASES, now_ms + ARGV[1], ARGV[i])
   else
     reply[#reply + 1] = ARGV[i]
