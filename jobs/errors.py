@@ -4,7 +4,10 @@ JobsError                  a sentence for people, and an HTTP status
 ├── InvalidInput     422   a request's fields are wrong; carries one message a field
 ├── JobNotFound      404
 ├── WorkerNotFound   404
+├── ScheduleNotFound 404
 ├── WrongStatus      409   the job's status does not allow what was asked
+├── NameTaken        409   another schedule has this name
+├── ChangedMeanwhile 409   someone else changed the same thing
 ├── TooLarge         413   a body beyond the limit
 ├── Unavailable      503   Redis or the database does not answer
 └── StartRefused     -     a process may not start; printed, exit code 2
@@ -66,6 +69,33 @@ class WorkerNotFound(JobsError):
 
     def __init__(self, worker_id: str) -> None:
         super().__init__(f"There is no living worker {worker_id}. GET /api/workers lists them.")
+
+
+class ScheduleNotFound(JobsError):
+    """No such schedule, or it was deleted."""
+
+    status_code = 404
+    title = "No such schedule"
+
+    def __init__(self, schedule_id: UUID | str) -> None:
+        super().__init__(f"There is no schedule {schedule_id}. It may have been deleted.")
+
+
+class NameTaken(JobsError):
+    """Another schedule has this name."""
+
+    status_code = 409
+    title = "This name is taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a schedule named {name!r} already; choose another name, or change that one.")
+
+
+class ChangedMeanwhile(JobsError):
+    """Two people changed the same thing; the second sees what the first did."""
+
+    status_code = 409
+    title = "Someone else changed this"
 
 
 class WrongStatus(JobsError):

@@ -142,3 +142,27 @@ class QueueSettingRow(SQLModel, table=True):
     """``None``: as the environment says."""
     version: int = 1
     updated_at: datetime
+
+
+class ScheduleRow(SQLModel, table=True):
+    """A recurring wish for jobs of one kind."""
+
+    __tablename__ = "schedule"
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    name: str = Field(unique=True)
+    kind: str
+    params: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    cron: str | None = None
+    interval_s: float | None = None
+    timezone: str = "UTC"
+    priority: int = 0
+    max_attempts: int | None = None
+    paused: bool = False
+    catch_up: str = "skip"
+    next_at: datetime
+    last_at: datetime | None = None
+    last_job_id: UUID | None = Field(default=None, sa_column=Column(Uuid, nullable=True))
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1

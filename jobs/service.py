@@ -20,7 +20,7 @@ from jobs.attempts import AttemptWrite, End, Note, Say, Start, taken_from_lost_w
 from jobs.clock import utc_now
 from jobs.errors import FieldError, InvalidInput, JobsError, WrongStatus
 from jobs.events import Events
-from jobs.kinds import Catalogue, Params
+from jobs.kinds import Catalogue
 from jobs.limits import MOST_CONCURRENCY, KindLimit, Limits
 from jobs.models import RETRYABLE, WAITING, JobStatus
 from jobs.queue import HIGHEST_PRIORITY, Command, JobQueue
@@ -360,13 +360,15 @@ class JobService:
 
     # Helpers
 
-    def _validated(self, submission: Submission, *, lax: bool = False) -> NewJob:
-        kind = self.kinds.get(submission.kind)
-        if submission.delay_s is not None and submission.scheduled_for is not None:
-            raise InvalidInput.of("delay_s", "cannot be given together with scheduled_for; choose one")
-        plain_json.check(submission.params, "params")
-        params: Params = kind.validate(submission.params, lax=lax)
-        stored = params.model_dump(mode="json")
+    def checked_params(self, kind_name: str, params: dict[str, Any], *, lax: bool = False) -> dict[str, Any]:
+        """The parameters as they are stored, with the kind's defaults.
+
+        Raises:
+            InvalidInput: unknown kind, or parameters that are bad or take too much room.
+        """
+        kind = self.kinds.get(kind_name)
+        plain_json.check(params, "params")
+        stored = kind.validate(params, lax=lax).model_dump(mode="json")
         size_bytes = len(plain_json.dumps(stored).encode())
         if size_bytes > self._settings.max_params_bytes:
             raise InvalidInput.of(
@@ -374,9 +376,23 @@ class JobService:
                 f"take {size_bytes} bytes, more than the {self._settings.max_params_bytes} allowed; "
                 "keep large inputs elsewhere and pass a reference",
             )
+        return stored
+
+    async def remind(self, name: str, at: datetime) -> None:
+        """Have a worker look at ``name`` at that time; if Redis is away, reconciling makes up for it."""
+        if not await self._quietly(self._queue.remind(name, at)):
+            self.fell_behind.set()
+
+    async def forget_reminder(self, name: str) -> None:
+        await self._quietly(self._queue.forget_reminder(name))
+
+    def _validated(self, submission: Submission, *, lax: bool = False) -> NewJob:
+        kind = self.kinds.get(submission.kind)
+        if submission.delay_s is not None and submission.scheduled_for is not None:
+            raise InvalidInput.of("delay_s", "cannot be given together with scheduled_for; choose one")
         return NewJob(
             kind=kind.name,
-            params=stored,
+            params=self.checked_params(submission.kind, submission.params, lax=lax),
             priority=submission.priority,
             max_attempts=submission.max_attempts or kind.max_attempts,
             scheduled_for=_due(submission),

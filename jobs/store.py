@@ -5,9 +5,10 @@ What workers change is in ``jobs.attempts``; how any change is made, in ``jobs.c
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -260,7 +261,7 @@ class Store:
         With a key (one job only) that was used before, the job it made then, unchanged, and ``False``.
         """
         try:
-            return await self._db.write(lambda db: _insert(db, jobs, idempotency_key)), True
+            return await self._db.write(lambda db: insert_jobs(db, jobs, idempotency_key)), True
         except IntegrityError:
             if idempotency_key is None:
                 raise
@@ -392,7 +393,13 @@ class Store:
         return changes[0] if changes else None
 
 
-def _insert(db: Connection, jobs: Sequence[NewJob], idempotency_key: str | None) -> list[Change]:
+def insert_jobs(
+    db: Connection,
+    jobs: Sequence[NewJob],
+    idempotency_key: str | None,
+    told: Mapping[str, Any] = MappingProxyType({"reason": "submitted"}),
+) -> list[Change]:
+    """Insert new jobs, in order, in the caller's transaction; ``told`` goes in the first rows of their timelines."""
     now = utc_now()
     rows = []
     for place, new in enumerate(jobs):
@@ -418,7 +425,7 @@ def _insert(db: Connection, jobs: Sequence[NewJob], idempotency_key: str | None)
         )
     db.execute(insert(job_table), rows)
     snapshots = [JobSnapshot.model_validate(row) for row in rows]
-    return record(db, snapshots, EventType.STATUS, None, {"reason": "submitted"})
+    return record(db, snapshots, EventType.STATUS, None, dict(told))
 
 
 def _get(db: Connection, job_id: UUID) -> JobSnapshot:

@@ -16,6 +16,8 @@ from jobs.events import Feed, RedisEvents
 from jobs.kinds import catalogue
 from jobs.queue import JobQueue
 from jobs.redis_link import REDIS_TROUBLE
+from jobs.schedule_store import ScheduleStore
+from jobs.schedules import ScheduleService
 from jobs.service import JobService
 from jobs.settings import Settings
 from jobs.store import Store
@@ -32,6 +34,7 @@ class Runtime:
     """The parts that handlers of pages and requests use."""
 
     service: JobService
+    schedules: ScheduleService
     hub: Hub
     registry: WorkerRegistry
     queue: JobQueue
@@ -66,7 +69,9 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     database = Database(config.resolved_database_url)
     store, queue, events, registry = Store(database), JobQueue(url), RedisEvents(url), WorkerRegistry(url)
     hub = Hub(events, store)
-    runtime = Runtime(JobService(store, queue, events, catalogue(), config), hub, registry, queue, config)
+    service = JobService(store, queue, events, catalogue(), config)
+    schedules = ScheduleService(ScheduleStore(database), service)
+    runtime = Runtime(service, schedules, hub, registry, queue, config)
     use(runtime)
     tasks = [
         asyncio.create_task(hub.run(), name="hub"),

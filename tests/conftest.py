@@ -16,6 +16,8 @@ os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
 
 from jobs.database import Database
 from jobs.kinds import catalogue
+from jobs.schedule_store import ScheduleStore
+from jobs.schedules import ScheduleService
 from jobs.schema import migrate
 from jobs.service import JobService
 from jobs.settings import Settings, read_settings
@@ -78,6 +80,7 @@ class World:
     """A service, and everything it works with."""
 
     service: JobService
+    schedules: ScheduleService
     store: Store
     queue: MemoryQueue
     events: MemoryEvents
@@ -86,10 +89,11 @@ class World:
 
 
 @pytest.fixture
-def world(store: Store, config: Settings) -> World:
+def world(database: Database, store: Store, config: Settings) -> World:
     queue, events = MemoryQueue(), MemoryEvents()
     service = JobService(store, queue, events, catalogue(), config)  # type: ignore[arg-type]
-    return World(service, store, queue, events, MemoryRegistry(), config)
+    schedules = ScheduleService(ScheduleStore(database), service)
+    return World(service, schedules, store, queue, events, MemoryRegistry(), config)
 
 
 @pytest.fixture

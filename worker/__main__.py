@@ -25,6 +25,8 @@ from jobs.limits import MOST_CONCURRENCY
 from jobs.logs import configure
 from jobs.queue import JobQueue
 from jobs.redis_link import REDIS_TROUBLE
+from jobs.schedule_store import ScheduleStore
+from jobs.schedules import ScheduleService
 from jobs.service import JobService
 from jobs.settings import Settings, settings
 from jobs.store import Store
@@ -55,7 +57,8 @@ async def serve(config: Settings) -> None:
     )
     service = JobService(Store(database), queue, events, kinds, config)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
-    upkeep = Upkeep(url, service, queue, registry, claims, about.id)
+    schedules = ScheduleService(ScheduleStore(database), service)
+    upkeep = Upkeep(url, service, schedules, queue, registry, claims, about.id)
     writer = Writer(service, on_hold=lambda: engine.look())
     runner = Runner(writer, kinds, handlers(kinds), config)
     engine = Engine(

@@ -16,6 +16,7 @@ from jobs.background import run_together
 from jobs.errors import Unavailable
 from jobs.queue import COMMANDS_CHANNEL, Command, JobQueue, parse_command
 from jobs.redis_link import REDIS_TROUBLE, connection_pool
+from jobs.schedules import REMINDER, ScheduleService
 from jobs.service import JobService
 from jobs.workers import WorkerRegistry
 from worker.claims import Claims
@@ -42,6 +43,7 @@ class Upkeep:
         self,
         url: str,
         service: JobService,
+        schedules: ScheduleService,
         queue: JobQueue,
         registry: WorkerRegistry,
         claims: Claims,
@@ -49,6 +51,7 @@ class Upkeep:
     ) -> None:
         self._url = url
         self._service = service
+        self._schedules = schedules
         self._queue = queue
         self._registry = registry
         self._claims = claims
@@ -126,9 +129,12 @@ class Upkeep:
         """Deal with what has fallen due, and return when it is time to look again."""
         self._due_changed.clear()
         due = await self._claims.due()
-        jobs = [UUID(name) for name in due.names if ":" not in name]
+        jobs = [UUID(name) for name in due.names if not name.startswith(REMINDER)]
         if jobs:
             await self._service.promote(jobs, due.at)
+        for name in due.names:
+            if name.startswith(REMINDER):
+                await self._schedules.fire(UUID(name.removeprefix(REMINDER)), due.at)
         for claim in due.lost:
             await self._service.take_up(claim.job_id)
         await self._claims.release(due.lost)
@@ -167,6 +173,7 @@ class Upkeep:
         running = await self._service.store.running()
         await self._claims.adopt([(job.id, job.kind) for job in running])
         await self._queue.set_limits(await self._service.limits())
+        await self._schedules.remind_of_all()
         await self._service.requeue_missing(thorough=thorough)
         if thorough:
             await self._service.drop_strangers()

@@ -54,9 +54,8 @@ def test_sql_is_written_in_the_store_alone():
     naming = {str(p.relative_to(ROOT)) for p in modules("jobs") if tops(p) & {"sqlalchemy", "sqlmodel"}}
     naming = {path for path in naming if "migrations" not in path}
 
-    assert naming == {
-        f"jobs/{n}.py" for n in ("models", "database", "prepared", "changes", "attempts", "store", "schema")
-    }
+    sql = ("models", "database", "prepared", "changes", "attempts", "store", "schedule_store", "schema")
+    assert naming == {f"jobs/{module}.py" for module in sql}
 
 
 def test_components_know_no_state_but_the_shapes_of_its_rows():

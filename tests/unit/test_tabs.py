@@ -27,7 +27,8 @@ NOBODY = str(UUID(int=1))
 @pytest.fixture
 async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
-    runtime.use(Runtime(world.service, Hub(world.events, world.store), world.registry, world.queue, world.config))
+    hub = Hub(world.events, world.store)
+    runtime.use(Runtime(world.service, world.schedules, hub, world.registry, world.queue, world.config))
     yield rx.State(_reflex_internal_init=True)
     runtime.use(None)
 

@@ -1,0 +1,221 @@
+"""Recurring schedules in SQL, and the one transaction that makes an occurrence's job.
+
+An occurrence is made exactly once: the UPDATE that moves a schedule to its next time names the time it was at, so of
+any number of workers that try, one changes the row, and the job is inserted in the same transaction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from jobs.clock import utc_now
+from jobs.database import Database
+from jobs.errors import NameTaken, ScheduleNotFound
+from jobs.models import ScheduleRow
+from jobs.recurrence import Recurrence
+from jobs.snapshot import Change
+from jobs.store import NewJob, insert_jobs
+
+MISSED_AFTER = timedelta(seconds=60)
+"""An occurrence that could not be made this long after its time was missed."""
+
+schedule_table = ScheduleRow.__table__  # type: ignore[attr-defined]
+
+
+class CatchUp(StrEnum):
+    """What becomes of occurrences that were missed, while nothing ran that could make them."""
+
+    SKIP = "skip"
+    """Nothing."""
+    ONCE = "once"
+    """One job for all of them."""
+
+
+class Schedule(BaseModel):
+    """A schedule as it was at ``version``. ``next_at``: when its next job is made, unless it is paused."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    kind: str
+    params: dict[str, Any]
+    cron: str | None
+    interval_s: float | None
+    timezone: str
+    priority: int
+    max_attempts: int | None
+    paused: bool
+    catch_up: CatchUp
+    next_at: datetime
+    last_at: datetime | None
+    last_job_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @property
+    def recurrence(self) -> Recurrence:
+        return Recurrence(self.cron, self.interval_s, self.timezone)
+
+
+_COLUMNS = [schedule_table.c[name] for name in Schedule.model_fields]
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What came of a schedule's time: the schedule as it is now, and the job made, if any."""
+
+    schedule: Schedule
+    change: Change | None
+
+
+class ScheduleStore:
+    """Schedules in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def insert(self, values: Mapping[str, Any]) -> Schedule:
+        """The new schedule.
+
+        Raises:
+            NameTaken: another has its name.
+        """
+        now = utc_now()
+        row = {
+            "id": uuid7(),
+            "last_at": None,
+            "last_job_id": None,
+            "created_at": now,
+            "updated_at": now,
+            "version": 1,
+            **values,
+        }
+        try:
+            await self._db.write(lambda db: db.execute(insert(schedule_table).values(row)))
+        except IntegrityError as exc:
+            raise NameTaken(str(values["name"])) from exc
+        return Schedule.model_validate(row)
+
+    async def get(self, schedule_id: UUID) -> Schedule:
+        """Raises ``ScheduleNotFound``."""
+        return await self._db.read(lambda db: _get(db, schedule_id))
+
+    async def all(self) -> list[Schedule]:
+        """Every schedule, by name."""
+        query = select(*_COLUMNS).order_by(schedule_table.c.name)
+        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
+        return [Schedule.model_validate(dict(row)) for row in rows]
+
+    async def update(self, schedule: Schedule, values: Mapping[str, Any]) -> Schedule | None:
+        """Change a schedule that is still as given; ``None`` if someone else changed it meanwhile.
+
+        Raises:
+            NameTaken: another has the new name.
+        """
+        statement = (
+            update(schedule_table)
+            .where(schedule_table.c.id == schedule.id, schedule_table.c.version == schedule.version)
+            .values({**values, "version": schedule.version + 1, "updated_at": utc_now()})
+            .returning(*_COLUMNS)
+        )
+        try:
+            row = await self._db.write(lambda db: db.execute(statement).mappings().first())
+        except IntegrityError as exc:
+            raise NameTaken(str(values.get("name", schedule.name))) from exc
+        return None if row is None else Schedule.model_validate(dict(row))
+
+    async def delete(self, schedule_id: UUID) -> bool:
+        """Remove a schedule; the jobs it made stay. Whether there was one."""
+        statement = delete(schedule_table).where(schedule_table.c.id == schedule_id)
+        return bool(await self._db.write(lambda db: db.execute(statement).rowcount))
+
+    async def fire(self, schedule_id: UUID, now: datetime, attempts: Mapping[str, int]) -> Firing | None:
+        """Make the job of a schedule whose time has come at ``now``, unless it was missed and is to be skipped.
+
+        ``attempts``: how often jobs of each kind are tried if the schedule does not say. ``None``: there is no such
+        schedule.
+        """
+
+        def work(db: Connection) -> Firing | None:
+            row = db.execute(select(*_COLUMNS).where(schedule_table.c.id == schedule_id)).mappings().first()
+            if row is None:
+                return None
+            schedule = Schedule.model_validate(dict(row))
+            if schedule.paused or schedule.next_at > now:
+                return Firing(schedule, None)
+            due_at = _due(schedule, now)
+            values: dict[str, Any] = {"next_at": schedule.recurrence.next_after(now, schedule.next_at)}
+            if due_at is not None:
+                values["last_at"] = due_at
+            moved = db.execute(
+                update(schedule_table)
+                .where(
+                    schedule_table.c.id == schedule_id,
+                    schedule_table.c.next_at == schedule.next_at,
+                    schedule_table.c.paused.is_(False),
+                )
+                .values({**values, "version": schedule.version + 1})
+            )
+            if not moved.rowcount:  # another worker made it, between reading and here
+                return Firing(_get(db, schedule_id), None)
+            change = None if due_at is None else _make_job(db, schedule, attempts, "schedule", due_at)
+            return Firing(_get(db, schedule_id), change)
+
+        return await self._db.write(work)
+
+    async def run_now(self, schedule_id: UUID, attempts: Mapping[str, int]) -> Change:
+        """Make a job of a schedule at once, beside its times.
+
+        Raises:
+            ScheduleNotFound: no such schedule.
+        """
+        return await self._db.write(
+            lambda db: _make_job(db, _get(db, schedule_id), attempts, "schedule run by hand", None)
+        )
+
+
+def _due(schedule: Schedule, now: datetime) -> datetime | None:
+    """The time to make a job for: the last one that was not missed, or any at all if one should catch up."""
+    last = schedule.next_at
+    for at in schedule.recurrence.times_after(max(last, now - MISSED_AFTER * 2), last):
+        if at > now:
+            break
+        last = at
+    if now - last <= MISSED_AFTER or schedule.catch_up is CatchUp.ONCE:
+        return last
+    return None
+
+
+def _make_job(
+    db: Connection, schedule: Schedule, attempts: Mapping[str, int], reason: str, due_at: datetime | None
+) -> Change:
+    new = NewJob(
+        kind=schedule.kind,
+        params=schedule.params,
+        max_attempts=schedule.max_attempts or attempts.get(schedule.kind, 1),
+        priority=schedule.priority,
+    )
+    told = {"reason": reason, "schedule_id": str(schedule.id), "schedule": schedule.name}
+    if due_at is not None:
+        told["occurrence"] = due_at.isoformat()
+    [change] = insert_jobs(db, [new], None, told)
+    statement = update(schedule_table).where(schedule_table.c.id == schedule.id).values(last_job_id=change.job.id)
+    db.execute(statement)
+    return change
+
+
+def _get(db: Connection, schedule_id: UUID) -> Schedule:
+    row = db.execute(select(*_COLUMNS).where(schedule_table.c.id == schedule_id)).mappings().first()
+    if row is None:
+        raise ScheduleNotFound(schedule_id)
+    return Schedule.model_validate(dict(row))

@@ -1,0 +1,189 @@
+"""What can be done with recurring schedules. Their times are kept in the queue, so that a worker wakes just then.
+
+SQL says when a schedule is due; the queue's reminder only wakes someone to look. A reminder that is lost is put back
+when Redis is reconciled, one that comes twice makes nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.clock import utc_now
+from jobs.errors import ChangedMeanwhile, ScheduleNotFound
+from jobs.queue import HIGHEST_PRIORITY
+from jobs.recurrence import recurrence
+from jobs.schedule_store import CatchUp, Schedule, ScheduleStore
+from jobs.service import MOST_ATTEMPTS, JobService
+from jobs.snapshot import JobSnapshot
+
+REMINDER = "schedule:"
+"""What a schedule's reminder in the queue is named: this, and its id."""
+TIMING = ("cron", "interval_s", "timezone")
+
+log = logging.getLogger(__name__)
+
+
+class Timing(BaseModel):
+    """When something recurs: give either ``cron`` or ``interval_s``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    cron: str | None = Field(
+        None, description="minute, hour, day of the month, month, day of the week", examples=["30 2 * * 1-5"]
+    )
+    interval_s: float | None = Field(None, allow_inf_nan=False, description="seconds from one to the next, at least 1")
+    timezone: str = Field("UTC", max_length=100, description="an IANA name; what cron means by an hour")
+
+
+class ScheduleDraft(Timing):
+    """A request for a schedule."""
+
+    name: str = Field(min_length=1, max_length=200)
+    kind: str = Field(max_length=200, examples=["web_agent"])
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
+    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
+    paused: bool = False
+    catch_up: CatchUp = Field(
+        CatchUp.SKIP,
+        strict=False,
+        description="runs missed by more than a minute: skip them, or make one job for all of them once",
+    )
+
+
+class SchedulePatch(BaseModel):
+    """A change of a schedule; what is not named stays. A new ``cron`` replaces an ``interval_s``, and the reverse."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field("", min_length=1, max_length=200)
+    kind: str = Field("", max_length=200)
+    params: dict[str, Any] = Field(default_factory=dict)
+    cron: str | None = None
+    interval_s: float | None = Field(None, allow_inf_nan=False)
+    timezone: str = Field("UTC", max_length=100)
+    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
+    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS)
+    paused: bool = False
+    catch_up: CatchUp = Field(CatchUp.SKIP, strict=False)
+
+
+class ScheduleService:
+    """Everything that can happen to a schedule."""
+
+    def __init__(self, store: ScheduleStore, jobs: JobService) -> None:
+        self.store = store
+        self._jobs = jobs
+
+    def preview(self, timing: Timing, count: int = 5) -> list[datetime]:
+        """The next times of a timing that is being thought about.
+
+        Raises:
+            InvalidInput: it makes no sense.
+        """
+        now = utc_now()
+        return recurrence(timing.cron, timing.interval_s, timing.timezone).next_times(now, now, count)
+
+    async def create(self, draft: ScheduleDraft) -> Schedule:
+        """The new schedule; its first job is made at its next time.
+
+        Raises:
+            InvalidInput: a timing, kind or parameters that make no sense.
+            NameTaken: another has its name.
+        """
+        now = utc_now()
+        timing = recurrence(draft.cron, draft.interval_s, draft.timezone)
+        values = {
+            **draft.model_dump(),
+            "params": self._jobs.checked_params(draft.kind, draft.params),
+            "next_at": timing.next_after(now, now),
+        }
+        schedule = await self.store.insert(values)
+        await self._remind(schedule)
+        return schedule
+
+    async def change(self, schedule_id: UUID, patch: SchedulePatch) -> Schedule:
+        """The schedule, changed. A new timing, or an end of a pause, counts from now.
+
+        Raises:
+            ScheduleNotFound, InvalidInput, NameTaken: as for ``create``.
+            ChangedMeanwhile: someone else changed it at the same time.
+        """
+        schedule = await self.store.get(schedule_id)
+        values = patch.model_dump(exclude_unset=True)
+        if patch.cron is not None and "interval_s" not in values:
+            values["interval_s"] = None
+        elif patch.interval_s is not None and "cron" not in values:
+            values["cron"] = None
+        merged = schedule.model_copy(update=values)
+        timing = recurrence(merged.cron, merged.interval_s, merged.timezone)
+        if "kind" in values or "params" in values:
+            values["params"] = self._jobs.checked_params(merged.kind, merged.params)
+        resumed = schedule.paused and not merged.paused
+        if resumed or any(getattr(schedule, name) != getattr(merged, name) for name in TIMING):
+            now = utc_now()
+            values["next_at"] = timing.next_after(now, now)
+        changed = await self.store.update(schedule, values)
+        if changed is None:
+            await self.store.get(schedule_id)
+            told = f"The schedule {schedule.name!r} was changed at the same time; look at it, then try again."
+            raise ChangedMeanwhile(told)
+        await self._remind(changed)
+        return changed
+
+    async def delete(self, schedule_id: UUID) -> None:
+        """Remove a schedule; the jobs that it made stay.
+
+        Raises:
+            ScheduleNotFound: no such schedule.
+        """
+        if not await self.store.delete(schedule_id):
+            raise ScheduleNotFound(schedule_id)
+        await self._jobs.forget_reminder(f"{REMINDER}{schedule_id}")
+
+    async def run_now(self, schedule_id: UUID) -> JobSnapshot:
+        """A job of this schedule, made now; its times stay as they are.
+
+        Raises:
+            ScheduleNotFound: no such schedule.
+        """
+        change = await self.store.run_now(schedule_id, self._attempts())
+        await self._jobs.follow_up([change])
+        return change.job
+
+    async def fire(self, schedule_id: UUID, now: datetime) -> None:
+        """Make the job of a schedule whose time has come, if nobody has; and see to its next time."""
+        firing = await self.store.fire(schedule_id, now, self._attempts())
+        if firing is None:
+            await self._jobs.forget_reminder(f"{REMINDER}{schedule_id}")
+            return
+        if firing.change is not None:
+            await self._jobs.follow_up([firing.change])
+        await self._remind(firing.schedule)
+
+    async def remind_of_all(self) -> None:
+        """Have the queue wake a worker for each schedule: Redis may have lost that."""
+        for schedule in await self.store.all():
+            await self._remind(schedule)
+
+    async def _remind(self, schedule: Schedule) -> None:
+        name = f"{REMINDER}{schedule.id}"
+        if schedule.paused:
+            await self._jobs.forget_reminder(name)
+        else:
+            await self._jobs.remind(name, schedule.next_at)
+
+    def _attempts(self) -> Mapping[str, int]:
+        return {kind.name: kind.max_attempts for kind in self._jobs.kinds}
+
+
+def next_times(schedule: Schedule, count: int = 5) -> list[datetime]:
+    """When its next jobs are made; none while it is paused."""
+    if schedule.paused:
+        return []
+    later = schedule.recurrence.next_times(schedule.next_at, schedule.next_at, count - 1)
+    return [schedule.next_at, *later]
