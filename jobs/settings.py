@@ -28,8 +28,8 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         None,
         alias="REDIS_URL",
-        pattern=r"^(redis|rediss|unix)://",
-        description="a redis://, rediss:// or unix:// address",
+        pattern=r"^(redis|rediss|unix|redis\+sentinel|rediss\+sentinel)://",
+        description="a redis://, rediss://, unix:// or redis+sentinel://host:port,host:port/service address",
     )
     database_url: str | None = Field(
         None,

@@ -14,6 +14,7 @@ from granian.server.embed import Server
 
 from jobs.errors import StartRefused
 from jobs.logs import configure
+from jobs.redis_link import check_or_wait_for
 from jobs.settings import Settings, settings
 
 SERVE_A_BUILD = {
@@ -41,6 +42,7 @@ def main() -> None:
     try:
         config = settings()
         configure("app", config.log_level)
+        check_or_wait_for(config.resolved_redis_url)
         import uvloop
 
         uvloop.run(serve(config))

@@ -16,7 +16,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from jobs import schema
 from jobs.errors import StartRefused
@@ -183,30 +182,17 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _check_redis(url: str) -> None:
-    from redis import Redis
-    from redis.backoff import NoBackoff
-    from redis.exceptions import RedisError
-    from redis.retry import Retry
+    from jobs.redis_link import check_server, place
 
-    parts = urlsplit(url)
-    place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
-    try:
-        with Redis.from_url(
-            url,
-            socket_connect_timeout=ANSWER_WITHIN_S,
-            socket_timeout=ANSWER_WITHIN_S,
-            retry=Retry(NoBackoff(), 0),
-        ) as redis:
-            redis.ping()
-    except (RedisError, OSError, ValueError) as exc:
+    if reason := check_server(url):
         raise StartRefused(
-            f"Redis at {place} does not answer ({_one_line(exc)}). Start it, correct REDIS_URL, or unset REDIS_URL to "
-            "use the built-in server."
-        ) from exc
+            f"Redis at {place(url)} does not answer ({_one_line(reason)}). Start it, correct REDIS_URL, or unset "
+            "REDIS_URL to use the built-in server."
+        )
 
 
-def _one_line(exc: Exception) -> str:
-    return " ".join(str(exc).split()).rstrip(".") or type(exc).__name__
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
 
 
 def is_ready(host: str, port: int) -> bool:

@@ -43,16 +43,22 @@ def free_port() -> int:
 class RedisServer:
     """A real server of our own, which may be killed, stopped and started again on the same port and files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str, password: str = "") -> None:
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        login = f":{password}@" if password else ""
+        self.url = f"redis://{login}127.0.0.1:{self.port}/0"
+        self.pid = 0
+        self._options = (*options, "--requirepass", password) if password else options
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            command(self._folder, self.port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command(self._folder, self.port), *self._options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+        self.pid = self._process.pid
         ends_at = time.monotonic() + 10
         while True:
             try:

@@ -24,7 +24,7 @@ from jobs.kinds import catalogue
 from jobs.limits import MOST_CONCURRENCY
 from jobs.logs import configure
 from jobs.queue import JobQueue
-from jobs.redis_link import REDIS_TROUBLE
+from jobs.redis_link import REDIS_TROUBLE, check_or_wait_for
 from jobs.schedule_store import ScheduleStore
 from jobs.schedules import ScheduleService
 from jobs.service import JobService
@@ -44,6 +44,7 @@ log = logging.getLogger("worker")
 
 async def serve(config: Settings) -> None:
     """Run jobs until a signal says stop."""
+    check_or_wait_for(config.resolved_redis_url)
     kinds = catalogue()
     names = [kind.name for kind in kinds]
     url = config.resolved_redis_url
