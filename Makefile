@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check format bench requirements browser clean
+.PHONY: help run dev test test-faults check format bench requirements browser clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -19,6 +19,9 @@ dev: $(STAMPS)/run ## The same, with hot reload
 
 test: $(STAMPS)/dev browser ## Run every test
 	@exec $(BIN)/python -m pytest
+
+test-faults: $(STAMPS)/dev ## Run the long accidents: killed, frozen, cut off, emptied
+	@exec $(BIN)/python -m pytest tests/faults -m faults
 
 check: $(STAMPS)/dev ## Check format, lint and types
 	$(BIN)/ruff format --check .

@@ -122,11 +122,13 @@ class JobService:
         return changes[0].job, created
 
     async def submit_many(self, submissions: Sequence[Submission]) -> list[JobSnapshot]:
-        """The jobs made, in order, all or none.
+        """The jobs made, in order, all or none; of none, none.
 
         Raises:
             InvalidInput: each field is named ``jobs.<index>.<field>``; nothing is stored.
         """
+        if not submissions:
+            return []
         news, errors = [], []
         for index, submission in enumerate(submissions):
             try:

@@ -147,19 +147,6 @@ async def test_a_running_job_is_cancelled_and_its_slot_is_used_again(client, sta
 
 
 @pytest.mark.timeout(60)
-async def test_a_killed_workers_job_runs_again_on_another_as_a_new_attempt(client, start_worker):
-    first = await start_worker()
-    job_id = await client.submit("slow", params={"seconds": 1.5})
-    await client.job_is(job_id, "running")
-
-    first.signal(signal.SIGKILL)
-    await start_worker()
-
-    job = await client.job_is(job_id, "completed", within_s=40)
-    assert job["attempt"] == 2
-    assert any("worker lost" in e["message"] for e in await client.events(job_id))
-
-
 async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(client, start_worker):
     worker = await start_worker(JOBS_STOP_GRACE_S="0")
     job_id = await client.submit("slow", params={"seconds": 3}, max_attempts=1)

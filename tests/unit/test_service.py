@@ -88,6 +88,10 @@ async def test_a_batch_is_made_whole_or_not_at_all(service, store):
     assert (await store.page()).jobs == []
 
 
+async def test_an_empty_batch_makes_no_jobs(service):
+    assert await service.submit_many([]) == []
+
+
 async def test_a_batch_keeps_its_order(service, world):
     jobs = await service.submit_many([Submission(kind="noop") for _ in range(50)])
 

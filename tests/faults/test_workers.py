@@ -1,0 +1,466 @@
+"""What happens to jobs when workers are killed, stopped, frozen, blocked, or told to be quiet."""
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+from itertools import pairwise
+
+import pytest
+
+from jobs.errors import JobsError
+from jobs.models import JobStatus
+from jobs.service import QueueChange, Submission
+from tests.faults.conftest import LEASE_S, gather, sees_lines
+from tests.support import until
+from worker.claims import Claims
+
+
+async def test_a_killed_workers_job_runs_again_within_its_lease_and_two_seconds_as_a_new_attempt(farm):
+    first = await farm.start()
+    job = await farm.submit(seconds=0.3)
+    await farm.record.has("begin", job.id)
+
+    farm.kill(first)
+    await farm.start()
+
+    done = await farm.is_(job, "completed")
+    assert done.attempt == 2
+    assert "Queued again: worker lost." in await farm.told(job)
+    began = [line.at for line in farm.record.lines() if line.what == "begin"]
+    assert began[1] - farm.record.killed[first.process.pid] < LEASE_S + 2 + 2, "and the start of a process"
+
+
+async def test_a_killed_workers_job_without_attempts_left_fails_and_says_why(farm):
+    worker = await farm.start()
+    job = await farm.submit(seconds=60, options={"max_attempts": 1})
+    await farm.record.has("begin", job.id)
+
+    farm.kill(worker)
+    await farm.start()
+
+    failed = await farm.is_(job, "failed")
+    assert failed.error.type == "WorkerLost"
+    assert failed.message == "Failed: worker lost, and no attempt is left."
+
+
+async def test_a_job_whose_worker_was_killed_before_it_started_runs_once_and_loses_no_attempt(farm, active, config):
+    job = await farm.submit()
+    await farm.service.change_queue(QueueChange(paused=False))
+    claims = Claims(active.queue.redis, config.resolved_redis_url, "killed", ["record"], LEASE_S)
+    claimed = await claims.claim([], 1)
+    assert [claim.job_id for claim in claimed.claims] == [job.id]
+    await claims.close()
+
+    await farm.start()
+
+    done = await farm.is_(job, "completed")
+    assert done.attempt == 1
+    assert len(farm.record.spans()) == 1
+
+
+async def test_a_job_whose_worker_was_killed_between_its_code_and_its_record_runs_again_with_one_result(farm, config):
+    worker = await farm.start()
+    job = await farm.submit(seconds=0.3)
+    await farm.record.has("begin", job.id)
+    path = config.resolved_database_url.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as locked:
+        locked.execute("BEGIN EXCLUSIVE")
+        await farm.record.has("end", job.id)
+        farm.kill(worker)
+        locked.execute("ROLLBACK")
+
+    await farm.start()
+
+    assert (await farm.is_(job, "completed")).result == {"attempt": 2}
+
+
+@pytest.mark.faults
+async def test_six_stops_in_a_row_cost_a_job_no_attempt(farm):
+    job = await farm.submit(seconds=2.5, options={"max_attempts": 1})
+    for stops in range(1, 7):
+        worker = await farm.start()
+        await farm.record.has("begin", job.id, stops)
+        worker.signal(signal.SIGTERM)
+        assert await worker.ends() == 0
+
+    await farm.start()
+
+    assert (await farm.is_(job, "completed")).attempt == 1
+    assert farm.record.never_two_runs_of_one_job()
+
+
+async def test_a_stopping_worker_lets_a_job_end_within_the_grace_time_and_claims_no_other(farm):
+    worker = await farm.start(JOBS_STOP_GRACE_S="20", JOBS_CONCURRENCY="1")
+    job = await farm.submit(seconds=1)
+    await farm.record.has("begin", job.id)
+    other = await farm.submit()
+
+    worker.signal(signal.SIGTERM)
+
+    assert await worker.ends() == 0
+    assert (await farm.job(job)).status is JobStatus.COMPLETED
+    assert (await farm.job(other)).status is JobStatus.QUEUED
+
+
+async def test_a_second_signal_hands_jobs_back_at_once(farm):
+    worker = await farm.start(JOBS_STOP_GRACE_S="60")
+    job = await farm.submit(seconds=60)
+    await farm.record.has("begin", job.id)
+
+    worker.signal(signal.SIGTERM)
+    await sees_lines(worker, "Stopping; 1 jobs may go on")
+    worker.signal(signal.SIGINT)
+
+    assert await worker.ends() == 0
+    assert (await farm.job(job)).status is JobStatus.QUEUED
+    assert not any("Traceback" in line for line in worker.lines)
+
+
+@pytest.mark.faults
+async def test_a_worker_told_to_stop_while_it_claims_leaves_nothing_leased(farm, redis_server):
+    for _ in range(5):
+        worker = await farm.start()
+        await farm.submit_many(20, seconds=0.02)
+        worker.signal(signal.SIGTERM)
+        assert await worker.ends() == 0
+        with redis_server.client() as client:
+            assert (client.hlen("jobs:owners"), client.zcard("jobs:leases")) == (0, 0)
+
+
+async def test_the_limit_holds_over_four_workers_and_each_job_runs_once(farm):
+    for _ in range(4):
+        await farm.start()
+    jobs = await farm.submit_many(120, seconds=0.05)
+
+    await farm.all_are(jobs, "completed")
+
+    assert farm.record.most_at_once() == 5
+    assert len(farm.record.spans()) == len(jobs)
+
+
+async def test_a_killed_workers_slots_are_free_again_after_the_lease(farm):
+    worker = await farm.start()
+    stuck = await farm.submit_many(5, seconds=60)
+    for job in stuck:
+        await farm.record.has("begin", job.id)
+    farm.kill(worker)
+    for job in stuck:
+        await farm.service.cancel(job.id)
+
+    await farm.start()
+
+    await farm.is_(await farm.submit(), "completed")
+
+
+@pytest.mark.faults
+async def test_a_cancelled_job_that_does_not_stop_keeps_its_slot(farm):
+    await farm.start(JOBS_CONCURRENCY="1")
+    stubborn = await farm.submit(stubborn_s=3)
+    await farm.record.has("begin", stubborn.id)
+    following = await farm.submit()
+
+    await farm.service.cancel(stubborn.id)
+
+    given_up = await farm.is_(stubborn, "cancelled")
+    assert "did not stop in time" in given_up.message
+    await farm.is_(following, "completed")
+    assert farm.record.most_at_once() == 1
+
+
+@pytest.mark.faults
+async def test_a_cancelled_job_is_retried_only_when_its_old_code_has_ended(farm):
+    for _ in range(2):
+        await farm.start()
+    job = await farm.submit(stubborn_s=3)
+    await farm.record.has("begin", job.id)
+    await farm.service.cancel(job.id)
+    await farm.is_(job, "cancelled")
+
+    await farm.service.retry(job.id)
+
+    await farm.record.has("begin", job.id, 2)
+    await farm.is_(job, "completed")
+    assert farm.record.never_two_runs_of_one_job()
+
+
+async def test_a_limit_that_is_lowered_holds_for_every_later_start(farm):
+    for _ in range(2):
+        await farm.start()
+    jobs = await farm.submit_many(5, seconds=0.5)
+    for job in jobs:
+        await farm.record.has("begin", job.id)
+
+    await farm.service.change_queue(QueueChange(concurrency=2))
+    later = await farm.submit_many(10, seconds=0.1)
+
+    await farm.all_are(later, "completed")
+    ids = {job.id for job in later}
+    assert farm.record.most_at_once(spans=[span for span in farm.record.spans() if span[2] in ids]) == 2
+
+
+async def test_a_paused_queue_starts_nothing_until_it_is_resumed(farm):
+    await farm.start()
+    running = await farm.submit(seconds=0.3)
+    await farm.record.has("begin", running.id)
+
+    await farm.service.change_queue(QueueChange(paused=True))
+    waiting = await farm.submit()
+
+    await farm.is_(running, "completed")
+    assert (await farm.job(waiting)).status is JobStatus.QUEUED
+    await farm.service.change_queue(QueueChange(paused=False))
+    await farm.is_(waiting, "completed")
+
+
+async def test_a_kinds_own_limit_holds_over_all_workers_and_holds_up_no_other_kind(farm):
+    for _ in range(2):
+        await farm.start()
+    limited = await farm.submit_many(12, "limited", seconds=0.1)
+    free = await farm.submit_many(3, seconds=0.1)
+
+    await farm.all_are(free, "completed")
+    assert (await farm.job(limited[-1])).status is JobStatus.QUEUED
+    await farm.all_are(limited, "completed")
+
+    ids = {job.id for job in limited}
+    assert farm.record.most_at_once(spans=[span for span in farm.record.spans() if span[2] in ids]) == 2
+
+
+@pytest.mark.faults
+async def test_a_kinds_rate_is_never_exceeded_and_its_jobs_start_when_it_allows(farm):
+    for _ in range(2):
+        await farm.start()
+
+    jobs = await farm.submit_many(8, "rated")
+
+    await farm.all_are(jobs, "completed")
+    began = sorted(line.at for line in farm.record.lines() if line.what == "begin")
+    assert all(fourth - first > 0.9 for first, fourth in zip(began, began[3:], strict=False))
+    assert began[-1] - began[0] < 5
+
+
+async def test_a_running_job_is_cancelled_while_all_slots_are_busy(farm):
+    await farm.start(JOBS_CONCURRENCY="1")
+    job = await farm.submit(seconds=60)
+    await farm.record.has("begin", job.id)
+
+    await farm.service.cancel(job.id)
+
+    await farm.is_(job, "cancelled", within_s=5)
+    await farm.record.has("end", job.id)
+
+
+async def test_a_job_that_is_cancelled_just_as_it_ends_is_one_or_the_other(farm):
+    await farm.start()
+    for n in range(60):
+        job = await farm.submit(seconds=0.002 * (n % 10))
+        if n % 3:
+            await farm.record.has("begin", job.id)
+        try:
+            told = await farm.service.cancel(job.id)
+        except JobsError:
+            told = None
+
+        ended = await farm.is_(job, "completed", "cancelled")
+
+        assert told is not None or ended.status is JobStatus.COMPLETED
+        assert (ended.result is None) is (ended.status is JobStatus.CANCELLED)
+        statuses = [e.status for e in await farm.service.store.events(job.id)]
+        assert sum(status.is_terminal for status in statuses) == 1
+
+
+async def test_a_job_that_is_cancelled_before_its_next_attempt_never_runs_again(farm):
+    await farm.start(JOBS_RETRY_BASE_S="1")
+    job = await farm.submit(fails=True)
+    await farm.is_(job, "scheduled")
+
+    await farm.service.cancel(job.id)
+
+    following = await farm.submit(options={"delay_s": 1.5})
+    await farm.is_(following, "completed")
+    assert (await farm.job(job)).status is JobStatus.CANCELLED
+    assert sum(line.what == "begin" and line.job_id == job.id for line in farm.record.lines()) == 1
+
+
+async def test_jobs_deleted_in_every_state_leave_nothing_behind(farm, redis_server):
+    await farm.service.change_queue(QueueChange(paused=True))
+    queued, later = await farm.submit(), await farm.submit(options={"delay_s": 60})
+    await farm.service.delete(queued.id)
+    await farm.service.delete(later.id)
+    await farm.service.change_queue(QueueChange(paused=False))
+    await farm.start()
+    running = await farm.submit(seconds=60)
+    await farm.record.has("begin", running.id)
+
+    [refused] = await gather(farm.service.delete(running.id))
+
+    assert isinstance(refused, JobsError)
+    await farm.service.cancel(running.id)
+    await farm.is_(running, "cancelled")
+    await farm.service.delete(running.id)
+
+    async def keys():
+        with redis_server.client() as client:
+            return set(client.keys("*")) - {
+                "jobs:limits",
+                "jobs:kinds",
+                "jobs:running",
+                "jobs:workers",
+                "jobs:reconciler",
+            }
+
+    assert await until(keys, lambda left: not left) == set()
+    assert (await farm.service.store.page()).jobs == []
+
+
+@pytest.mark.faults
+async def test_a_worker_that_was_frozen_beyond_its_lease_writes_nothing_more(farm):
+    frozen = await farm.start()
+    job = await farm.submit(seconds=3)
+    await farm.record.has("begin", job.id)
+    frozen.signal(signal.SIGSTOP)
+    await farm.start()
+    await farm.record.has("begin", job.id, 2)
+
+    frozen.signal(signal.SIGCONT)
+
+    done = await farm.is_(job, "completed")
+    assert done.result == {"attempt": 2}
+    await sees_lines(frozen, "was taken away from this worker")
+    assert (await farm.job(job)).version == done.version
+
+
+async def test_a_handler_that_blocks_the_loop_keeps_its_lease_and_is_named_in_the_log(farm, api):
+    blocked = await farm.start()
+    job = await farm.submit(block_s=3 * LEASE_S + 0.5)
+    await farm.record.has("begin", job.id)
+    await farm.start()
+
+    line = await sees_lines(blocked, "has blocked the event loop")
+
+    assert f"record:{job.short_id}" in line
+    assert any("time.sleep(params.block_s)" in line for line in blocked.lines)
+    states = {worker["pid"]: worker["state"] for worker in (await api.get("/api/workers")).json()}
+    assert states[blocked.process.pid] == "running"
+    done = await farm.is_(job, "completed")
+    assert (done.attempt, len(farm.record.spans())) == (1, 1)
+
+
+@pytest.mark.faults
+async def test_a_worker_whose_loop_is_blocked_beyond_the_jobs_time_limit_ends_and_the_job_is_taken_up(farm):
+    worker = await farm.start()
+    job = await farm.submit("brief", block_s=60, options={"max_attempts": 1})
+    await farm.record.has("begin", job.id)
+
+    assert await worker.ends(within_s=15) == 70
+
+    await farm.start()
+    assert (await farm.is_(job, "failed")).error.type == "WorkerLost"
+
+
+async def test_three_hundred_jobs_of_one_call_start_in_their_order(farm):
+    await farm.start(JOBS_CONCURRENCY="1")
+
+    jobs = await farm.submit_many(300)
+
+    await farm.all_are(jobs, "completed")
+    began = [line.job_id for line in farm.record.lines() if line.what == "begin"]
+    assert began == [job.id for job in jobs]
+
+
+async def test_a_kind_that_a_worker_does_not_know_is_left_for_one_that_does(farm, start_worker, redis_server):
+    old = await start_worker()
+    job = await farm.submit()
+    with redis_server.client() as client:
+        calls_before = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+
+    plain, _ = await farm.service.submit(Submission(kind="noop"))
+    await farm.is_(plain, "completed")
+
+    assert (await farm.job(job)).status is JobStatus.QUEUED
+    with redis_server.client() as client:
+        calls = client.info("commandstats")["cmdstat_evalsha"]["calls"] - calls_before
+    assert calls < 30, "a worker that does not know a kind must not spin on it"
+    assert old.process.returncode is None
+    await farm.start()
+    await farm.is_(job, "completed")
+
+
+async def test_no_wake_up_is_lost_between_two_workers(farm):
+    for _ in range(2):
+        await farm.start()
+
+    for n in range(60):
+        job = await farm.submit()
+        await asyncio.sleep(0.001 * (n * 7 % 20))
+        await farm.is_(job, "completed", within_s=3)
+
+
+async def test_a_quiet_worker_claims_nothing_until_it_is_told_to_go_on(farm, api):
+    worker = await farm.start()
+
+    async def the_worker():
+        return next(iter((await api.get("/api/workers")).json()), None)
+
+    listed = await until(the_worker)
+    assert listed["version"]
+    running = await farm.submit(seconds=0.5)
+    await farm.record.has("begin", running.id)
+
+    reply = await api.post(f"/api/workers/{listed['id']}/quiet")
+
+    assert reply.status_code == 202
+    await until(the_worker, lambda seen: seen["state"] == "quiet")
+    waiting = await farm.submit()
+    await farm.is_(running, "completed")
+    assert (await farm.job(waiting)).status is JobStatus.QUEUED
+
+    await api.post(f"/api/workers/{listed['id']}/resume")
+
+    await farm.is_(waiting, "completed")
+    await api.post(f"/api/workers/{listed['id']}/stop")
+    assert await worker.ends() == 0
+
+
+async def test_a_deferred_job_starts_at_its_time_on_an_idle_worker(farm):
+    await farm.start()
+
+    job = await farm.submit(options={"delay_s": 0.7})
+
+    done = await farm.is_(job, "completed")
+    late_s = (done.started_at - done.scheduled_for).total_seconds()
+    assert 0 <= late_s < 0.5
+    assert [event.status for event in await farm.service.store.events(job.id)] == [
+        *("scheduled", "queued", "running", "completed")
+    ]
+
+
+async def test_jobs_due_together_start_in_the_order_of_their_times(farm):
+    await farm.start(JOBS_CONCURRENCY="1")
+    jobs = [await farm.submit(options={"delay_s": 1.0 - n * 0.02}) for n in range(10)]
+
+    await farm.all_are(jobs, "completed")
+
+    began = {line.job_id: line.at for line in farm.record.lines() if line.what == "begin"}
+    due = sorted(jobs, key=lambda job: job.scheduled_for)
+    assert all(began[earlier.id] < began[later.id] for earlier, later in pairwise(due))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(120)
+async def test_two_hundred_jobs_survive_six_killed_workers_and_a_killed_redis(farm, redis_server):
+    workers = [await farm.start() for _ in range(3)]
+    jobs = await farm.submit_many(200, seconds=0.1)
+
+    for n in range(6):
+        await asyncio.sleep(0.5)
+        farm.kill(workers[n % 3])
+        workers[n % 3] = await farm.start()
+        if n == 3:
+            with redis_server.away():
+                await asyncio.sleep(0.5)
+
+    await farm.all_are(jobs, "completed", within_s=60)
+    assert farm.record.never_two_runs_of_one_job()
+    assert farm.record.most_at_once() <= 5
