@@ -18,7 +18,6 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry as SyncRetry
 from redis.sentinel import Sentinel as SyncSentinel
 from redis.sentinel import SentinelConnectionPool as SyncSentinelConnectionPool
@@ -26,14 +25,14 @@ from redis.sentinel import SentinelConnectionPool as SyncSentinelConnectionPool
 from jobs.errors import StartRefused
 
 CONNECT_TIMEOUT_S = 2.0
-ANSWER_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 3.0
 OLDEST_SERVER = (6, 2)
 
 REDIS_TROUBLE = (RedisError, OSError)
 """What a call raises when Redis is away, full, loading or read-only: refused connects arrive as ``OSError``."""
 
 # redis-py's annotation forgets that a refused connect is an OSError
-_SENT_AGAIN: Any = (RedisConnectionError, RedisTimeoutError, OSError)
+_SENT_AGAIN: Any = (RedisConnectionError, OSError)
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +122,8 @@ def sentinel_address(url: str) -> SentinelAddress | None:
 
 def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT_S) -> ConnectionPool:
     """A pool for ``url``. A dropped connection is replaced and the call sent once more, then it raises.
+
+    A call that was not answered in time is not sent again: a server that hangs would only hold up its caller twice.
 
     ``answer_timeout_s`` of ``None`` waits for ever, which only a blocking read wants.
     """

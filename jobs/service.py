@@ -401,10 +401,14 @@ class JobService:
         )
 
     async def _enqueue_and_announce(self, changes: Sequence[Change]) -> None:
+        """Both at once: a server that hangs should hold up whoever submits only once."""
         waiting = [change.job for change in changes if change.job.status in WAITING]
-        if waiting and not await self._quietly(self._queue.enqueue(waiting)):
+        if not waiting:
+            await self._announce(changes)
+            return
+        enqueued, _ = await asyncio.gather(self._quietly(self._queue.enqueue(waiting)), self._announce(changes))
+        if not enqueued:
             self.fell_behind.set()
-        await self._announce(changes)
 
     async def _announce(self, changes: Iterable[Change | Deleted]) -> None:
         await self._quietly(self._events.publish(list(changes)))

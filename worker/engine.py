@@ -190,6 +190,9 @@ class Engine(Worker):
                 self._look.set()
                 return
         except REDIS_TROUBLE as exc:
+            if self.stopping and not self._slots.held and (self._hurried.is_set() or self._pause_s == LONGEST_PAUSE_S):
+                log.warning("Redis does not answer (%s); %d leases are left to end by themselves.", exc, len(released))
+                return
             self._slots.put_back(released)
             self._look.set()
             await self._pause(exc)
@@ -216,12 +219,9 @@ class Engine(Worker):
         task.add_done_callback(lambda _: self.tasks.pop(name, None))
 
     async def _pause(self, exc: BaseException) -> None:
-        log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, self._pause_s)
-        try:
-            async with asyncio.timeout(self._pause_s):
-                await self._hurried.wait()
-        except TimeoutError:
-            pass
+        pause_s = FIRST_PAUSE_S if self._hurried.is_set() else self._pause_s
+        log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, pause_s)
+        await asyncio.sleep(pause_s)
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
     async def _start(self, claims: list[Claim]) -> None:

@@ -1,10 +1,12 @@
 """Accidents on real processes: workers of a tree with one more kind, whose handler writes down when its code runs."""
 
 import asyncio
+import os
 import shutil
+import signal
 import textwrap
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from jobs.events import RedisEvents
 from jobs.kinds import Catalogue, Kind, Params, catalogue
 from jobs.limits import Rate
+from jobs.models import JobStatus
 from jobs.queue import JobQueue
 from jobs.service import JobService, Submission
 from jobs.settings import Settings
@@ -23,9 +26,21 @@ from jobs.store import Store
 from jobs_app.runtime import Runtime
 from tests.integration.conftest import *  # noqa: F403 - the fixtures of real processes
 from tests.integration.conftest import StartWorker, Worker
-from tests.support import ROOT, until
+from tests.support import ROOT, RedisServer, until
 
 LEASE_S = 1
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server for one test alone, which may be mistreated."""
+    (tmp_path / "redis").mkdir()
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    os.kill(server.pid, signal.SIGCONT)
+    server.stop()
+
 
 KIND = '''
 """Writes down when its code runs."""
@@ -207,6 +222,9 @@ class Farm:
             return {str(found) for found in (await self.service.store.statuses([job.id for job in jobs])).values()}
 
         await until(statuses, lambda seen: seen == {status}, within_s=within_s)
+
+    async def count_completed(self) -> int:
+        return (await self.service.store.counts())[JobStatus.COMPLETED]
 
     async def told(self, job: JobSnapshot) -> list[str]:
         return [event.message for event in await self.service.store.events(job.id)]

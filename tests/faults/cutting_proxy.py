@@ -1,0 +1,56 @@
+"""A way to Redis that is slow, and is cut again and again."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from jobs.background import end_tasks
+
+
+class CuttingProxy:
+    """Passes bytes on after ``delay_s``; ``cut`` breaks every connection at once, in the middle of whatever it says."""
+
+    def __init__(self, port: int, delay_s: float) -> None:
+        self.url = ""
+        self.cuts = 0
+        self._port = port
+        self._delay_s = delay_s
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        ends = {writer, server_writer}
+        self._writers |= ends
+        passing = [
+            asyncio.create_task(self._pass(reader, server_writer)),
+            asyncio.create_task(self._pass(server_reader, writer)),
+        ]
+        await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+        await end_tasks(*passing)
+        self._writers -= ends
+        for end in ends:
+            end.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while part := await reader.read(65536):
+                await asyncio.sleep(self._delay_s)
+                writer.write(part)
+                await writer.drain()
+
+    def cut(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
+            self.cuts += 1
+
+
+@contextlib.asynccontextmanager
+async def cutting_proxy(port: int, delay_s: float) -> AsyncIterator[CuttingProxy]:
+    """A proxy to the server at ``port`` of this machine."""
+    proxy = CuttingProxy(port, delay_s)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    async with server:
+        proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        yield proxy
+        server.close()
+        proxy.cut()
