@@ -21,7 +21,7 @@ from jobs.errors import Unavailable
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_S = 10.0
+BUSY_TIMEOUT_S = 5.0
 READERS = 4
 
 log = logging.getLogger(__name__)

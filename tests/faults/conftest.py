@@ -55,6 +55,7 @@ class RecordParams(Params):
     stubborn_s: float = 0.0
     block_s: float = 0.0
     fails: bool = False
+    talks: bool = False
 
 
 KIND = Kind(name="{name}", title="Record", description="", params=RecordParams, max_attempts=5{more})
@@ -64,6 +65,7 @@ HANDLER = '''
 """Appends a line when it begins and one when its code has ended."""
 
 import asyncio
+import itertools
 import os
 import time
 
@@ -89,7 +91,13 @@ async def run(params: RecordParams, job: Progress) -> dict[str, int]:
                 await asyncio.sleep(ends_at - time.time())
             except asyncio.CancelledError:
                 write(params.path, "swallowed", job)
-        await asyncio.sleep(params.seconds)
+        ends_at = time.time() + params.seconds
+        for number in itertools.count():
+            if not params.talks or time.time() > ends_at:
+                break
+            await job.log(f"line {{number}}")
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(max(0, ends_at - time.time()))
         if params.fails:
             raise RuntimeError("as asked")
     finally:
@@ -106,6 +114,7 @@ class RecordParams(Params):
     stubborn_s: float = 0.0
     block_s: float = 0.0
     fails: bool = False
+    talks: bool = False
 
 
 def add_kind(tree: Path, name: str, more: str = "") -> None:

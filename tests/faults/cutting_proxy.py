@@ -15,21 +15,28 @@ class CuttingProxy:
         self.cuts = 0
         self._port = port
         self._delay_s = delay_s
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._ways: set[asyncio.Task[None]] = set()
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        ends = {writer, server_writer}
-        self._writers |= ends
-        passing = [
-            asyncio.create_task(self._pass(reader, server_writer)),
-            asyncio.create_task(self._pass(server_reader, writer)),
-        ]
-        await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
-        await end_tasks(*passing)
-        self._writers -= ends
-        for end in ends:
-            end.transport.abort()
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way = asyncio.create_task(self._connect(reader, writer))
+        self._ways.add(way)
+        way.add_done_callback(self._ways.discard)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passing: list[asyncio.Task[None]] = []
+        ends = [writer]
+        try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
+            ends.append(server_writer)
+            passing += [
+                asyncio.create_task(self._pass(reader, server_writer)),
+                asyncio.create_task(self._pass(server_reader, writer)),
+            ]
+            await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end_tasks(*passing)
+            for end in ends:
+                end.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -38,10 +45,10 @@ class CuttingProxy:
                 writer.write(part)
                 await writer.drain()
 
-    def cut(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
-            self.cuts += 1
+    async def cut(self) -> None:
+        ways = list(self._ways)
+        self.cuts += len(ways)
+        await end_tasks(*ways)
 
 
 @contextlib.asynccontextmanager
@@ -53,4 +60,5 @@ async def cutting_proxy(port: int, delay_s: float) -> AsyncIterator[CuttingProxy
         proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
         yield proxy
         server.close()
-        proxy.cut()
+        await proxy.cut()
+        await asyncio.sleep(0)  # the aborted sockets are closed in the loop's next round

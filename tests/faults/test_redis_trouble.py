@@ -223,7 +223,7 @@ async def test_workers_behind_a_connection_that_is_slow_and_cut_again_and_again_
 
         for _ in range(15):
             await asyncio.sleep(0.3)
-            proxy.cut()
+            await proxy.cut()
 
         await farm.all_are(jobs, "completed", within_s=60)
     assert proxy.cuts > 50

@@ -1,0 +1,158 @@
+"""What happens to jobs when the database is locked, away or full: it is waited for, and nothing is lost."""
+
+import asyncio
+import contextlib
+import resource
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import Unavailable
+from jobs.models import JobStatus
+from tests.faults.conftest import sees_lines
+from tests.support import until
+
+
+@pytest.fixture
+def database_path(config):
+    return Path(config.resolved_database_url.removeprefix("sqlite:///"))
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Somebody else holds the database for as long as the block lasts."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def full(worker, database_path):
+    """The worker's disk takes nothing more; a limit on its files' size does what a full disk does."""
+    no_limit = resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE)
+    log_size = database_path.with_name(database_path.name + "-wal").stat().st_size
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (log_size, no_limit[1]))
+    yield
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, no_limit)
+
+
+async def test_the_database_is_locked_for_a_moment_as_a_job_ends_and_its_result_is_kept(farm, database_path):
+    await farm.start()
+    job = await farm.submit(seconds=0.3)
+    await farm.record.has("begin", job.id)
+
+    with locked(database_path):
+        await farm.record.has("end", job.id)
+        await asyncio.sleep(2)
+
+    done = await farm.is_(job, "completed")
+    assert (done.result, done.attempt) == ({"attempt": 1}, 1)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(60)
+async def test_the_database_stays_locked_and_workers_hold_say_so_claim_nothing_and_lose_nothing(
+    farm, database_path, redis_server
+):
+    first, second = await farm.start(), await farm.start()
+    running = [await farm.submit(seconds=0.5), await farm.submit(seconds=0.5, talks=True)]
+    for job in running:
+        await farm.record.has("begin", job.id)
+    waiting = await farm.submit_many(20)
+
+    with locked(database_path):
+        await sees_lines(first, "The database takes no writes")
+        with redis_server.client() as redis:
+            held = redis.hlen("jobs:owners")
+            assert 2 <= held <= 5
+            await asyncio.sleep(3)
+            assert redis.hlen("jobs:owners") == held, "the leases are kept, and no more jobs are claimed"
+
+    await sees_lines(first, "The database takes writes again")
+    await farm.all_are([*running, *waiting], "completed")
+    assert farm.record.never_two_runs_of_one_job()
+    assert len(farm.record.spans()) == 22
+    assert [worker.process.returncode for worker in (first, second)] == [None, None]
+
+
+async def test_the_database_is_away_and_every_refusal_says_so_and_work_goes_on_when_it_is_back(
+    farm, api, database_away
+):
+    worker = await farm.start()
+    running = await farm.submit(seconds=0.5)
+    await farm.record.has("begin", running.id)
+
+    with database_away():
+        await farm.record.has("end", running.id)
+        await sees_lines(worker, "The database takes no writes")
+        reply = await api.post("/api/jobs", json={"kind": "noop"})
+        assert reply.status_code == 503
+        assert reply.json()["detail"] == "The database does not answer right now. Nothing was changed; try again."
+        with pytest.raises(Unavailable):
+            await farm.service.cancel(running.id)
+
+    done = await farm.is_(running, "completed")
+    assert (done.attempt, done.result) == (1, {"attempt": 1})
+    await farm.is_(await farm.submit(), "completed")
+
+
+async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, database_path):
+    worker = await farm.start()
+    talking = await farm.submit(seconds=2, talks=True)
+    await farm.record.has("begin", talking.id)
+
+    with full(worker, database_path):
+        await sees_lines(worker, "The database takes no writes")
+        waiting = await farm.submit()
+        await farm.record.has("end", talking.id)
+        assert (await farm.job(talking)).status is JobStatus.RUNNING
+
+    await farm.is_(talking, "completed")
+    await farm.is_(waiting, "completed")
+    said = [event.message for event in await farm.service.store.events(talking.id) if event.type == "log"]
+    assert said == [f"line {n}" for n in range(len(said))]
+    assert len(said) > 20
+    assert worker.process.returncode is None
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(60)
+async def test_a_worker_that_is_killed_while_the_database_is_locked_gives_its_jobs_to_another(farm, database_path):
+    worker = await farm.start()
+    job = await farm.submit(seconds=3)
+    await farm.record.has("begin", job.id)
+    await farm.start()
+
+    with locked(database_path):
+        await farm.record.has("end", job.id)
+        farm.kill(worker)
+        await asyncio.sleep(7)
+
+    assert (await farm.is_(job, "completed")).attempt == 2
+
+
+async def test_a_change_that_was_answered_is_on_disk_when_the_process_is_killed(farm, api, database_path):
+    """Read through a connection of its own, before anything could be written later."""
+    reply = await api.post("/api/jobs", json={"kind": "noop"})
+
+    with contextlib.closing(sqlite3.connect(database_path)) as other:
+        found = other.execute("SELECT status FROM job").fetchall()
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+    assert (reply.status_code, found) == (201, [("queued",)])
+
+
+async def test_a_job_that_waits_for_the_database_may_still_be_cancelled(farm, database_path):
+    await farm.start()
+    job = await farm.submit(seconds=60)
+    await farm.record.has("begin", job.id)
+
+    with locked(database_path):
+        cancelling = asyncio.create_task(farm.service.cancel(job.id))
+        await asyncio.sleep(0.5)
+        assert not cancelling.done()
+
+    assert (await cancelling).cancel_requested_at is not None
+    await until(lambda: farm.job(job), lambda seen: seen.status is JobStatus.CANCELLED)
