@@ -1,0 +1,189 @@
+"""A minute of everything at once, chosen at random, and then the account of every job is checked.
+
+The seed is printed; ``JOBS_RANDOM_SEED`` repeats a life. Processes and servers are real, so that the same seed gives
+the same wishes, but not the same moments.
+"""
+
+import asyncio
+import os
+import random
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from jobs.errors import JobsError
+from jobs.models import JobStatus
+from jobs.service import QueueChange, Submission
+from jobs.store import JobFilter
+from tests.faults.conftest import Farm
+from tests.integration.conftest import Worker
+from tests.support import RedisServer, until
+
+LIFE_S = 60
+WORKERS = 3
+MOST = 5
+MOVES = {
+    "submit": 40,
+    "cancel": 20,
+    "retry": 15,
+    "delete": 10,
+    "pause": 3,
+    "change_limit": 2,
+    "kill_worker": 2,
+    "cut_connections": 1,
+    "empty_redis": 1,
+}
+
+
+@dataclass
+class Life:
+    """What was wished for, and what was answered."""
+
+    farm: Farm
+    redis: RedisServer
+    chance: random.Random
+    workers: list[Worker]
+    submitted: list[UUID] = field(default_factory=list)
+    deleted: set[UUID] = field(default_factory=set)
+    answers: dict[str, int] = field(default_factory=dict)
+
+    async def move(self) -> None:
+        [name] = self.chance.choices(list(MOVES), list(MOVES.values()))
+        try:
+            await getattr(self, name)()
+            self.answers[name] = self.answers.get(name, 0) + 1
+        except JobsError:  # refused, in a sentence: as it should be
+            self.answers[f"{name} refused"] = self.answers.get(f"{name} refused", 0) + 1
+
+    def some_job(self) -> UUID:
+        """The latest are the likeliest: they may still wait or run."""
+        latest = self.submitted[-1 - min(len(self.submitted) - 1, int(self.chance.expovariate(1 / 12)))]
+        return self.chance.choice([latest, latest, self.chance.choice(self.submitted)])
+
+    async def submit(self) -> None:
+        params: dict[str, Any] = {"path": str(self.farm.record.path), "seconds": round(self.chance.random() * 0.6, 3)}
+        params["fails"] = self.chance.random() < 0.15
+        params["talks"] = self.chance.random() < 0.3
+        if self.chance.random() < 0.05:
+            params["stubborn_s"] = 1.5
+        delay_s = self.chance.random() * 3 if self.chance.random() < 0.2 else None
+        job, _ = await self.farm.service.submit(
+            Submission(kind="record", params=params, delay_s=delay_s, priority=self.chance.randint(0, 3))
+        )
+        self.submitted.append(job.id)
+
+    async def cancel(self) -> None:
+        if self.submitted:
+            await self.farm.service.cancel(self.some_job())
+
+    async def retry(self) -> None:
+        if self.submitted:
+            await self.farm.service.retry(self.some_job())
+
+    async def delete(self) -> None:
+        if self.submitted:
+            job_id = self.some_job()
+            await self.farm.service.delete(job_id)
+            self.deleted.add(job_id)
+
+    async def pause(self) -> None:
+        await self.farm.service.change_queue(QueueChange(paused=True))
+        await asyncio.sleep(self.chance.random())
+        await self.farm.service.change_queue(QueueChange(paused=False))
+
+    async def change_limit(self) -> None:
+        await self.farm.service.change_queue(QueueChange(concurrency=self.chance.randint(2, MOST)))
+
+    async def kill_worker(self) -> None:
+        place = self.chance.randrange(WORKERS)
+        self.farm.kill(self.workers[place])
+        self.workers[place] = await self.farm.start()
+
+    async def cut_connections(self) -> None:
+        with self.redis.client() as admin:
+            for kind in ("normal", "pubsub"):
+                admin.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+    async def empty_redis(self) -> None:
+        with self.redis.client() as admin:
+            admin.flushall()
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(LIFE_S + 120)
+async def test_whatever_happens_every_job_is_accounted_for(farm, redis_server):
+    seed = int(os.environ.get("JOBS_RANDOM_SEED", time.time_ns() % 1_000_000))
+    print(f"JOBS_RANDOM_SEED={seed}")
+    life = Life(farm, redis_server, random.Random(seed), [await farm.start() for _ in range(WORKERS)])
+    await farm.service.change_queue(QueueChange(concurrency=MOST))
+    ends_at = time.monotonic() + LIFE_S
+
+    while time.monotonic() < ends_at:
+        await life.move()
+        await asyncio.sleep(life.chance.random() * 0.06)
+    await farm.service.change_queue(QueueChange(concurrency=MOST, paused=False))
+
+    await _all_have_ended(farm)
+    print(life.answers)
+    await _every_job_is_accounted_for(life)
+    await _every_timeline_tells_what_the_row_says(farm)
+    assert farm.record.never_two_runs_of_one_job()
+    assert farm.record.most_at_once() <= MOST
+    await _redis_holds_nothing(redis_server)
+    assert {name for name in MOVES if name in life.answers} == set(MOVES), "each was done at least once"
+
+
+async def _all_have_ended(farm: Farm) -> None:
+    async def waiting_or_running() -> int:
+        counts = await farm.service.store.counts()
+        return sum(count for status, count in counts.items() if not status.is_terminal)
+
+    await until(waiting_or_running, lambda count: count == 0, within_s=60)
+
+
+async def _every_job_is_accounted_for(life: Life) -> None:
+    kept = await life.farm.service.store.statuses(life.submitted)
+    assert set(kept) == set(life.submitted) - life.deleted
+    ran = {line.job_id for line in life.farm.record.lines()}
+    assert {job_id for job_id, status in kept.items() if status in (JobStatus.COMPLETED, JobStatus.FAILED)} <= ran
+
+
+async def _every_timeline_tells_what_the_row_says(farm: Farm) -> None:
+    store = farm.service.store
+    for job in (await store.get_many(list(await _all_ids(farm)))).values():
+        events = await store.events(job.id)
+        assert [event.version for event in events] == list(range(1, job.version + 1)), job.id
+        changes = [event for event in events if event.status is not None]
+        assert changes[-1].status is job.status
+        assert (job.finished_at is not None) is job.status.is_terminal
+        assert (job.result is not None) is (job.status is JobStatus.COMPLETED)
+        said = [int(event.message.removeprefix("line ")) for event in events if event.type == "log"]
+        assert all(later in (earlier + 1, 0) for earlier, later in pairwise(said)), "each attempt counts from 0"
+
+
+async def _all_ids(farm: Farm) -> set[UUID]:
+    ids: set[UUID] = set()
+    after: UUID | None = None
+    while batch := await farm.service.store.matching_ids(JobFilter(), after):
+        ids |= set(batch)
+        after = batch[-1]
+    return ids
+
+
+async def _redis_holds_nothing(redis_server: RedisServer) -> None:
+    with redis_server.client() as redis:
+
+        async def left() -> tuple[int, ...]:
+            return (
+                redis.hlen("jobs:owners"),
+                redis.zcard("jobs:leases"),
+                redis.zcard("jobs:scheduled"),
+                redis.zcard("jobs:queue:record"),
+                sum(int(count) for count in redis.hvals("jobs:running")),
+            )
+
+        await until(left, lambda seen: seen == (0, 0, 0, 0, 0), within_s=15)
