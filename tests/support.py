@@ -5,12 +5,15 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import redis
 
+from jobs.attempts import AttemptWrite
+from jobs.service import JobService
+from jobs.snapshot import Change
 from launcher.redis_server import command
 
 T = TypeVar("T")
@@ -38,6 +41,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class CountingService(JobService):
+    """Counts the transactions of its worker."""
+
+    transactions = 0
+
+    async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
+        self.transactions += 1
+        return await super().record(writes)
 
 
 class RedisServer:

@@ -1,0 +1,262 @@
+"""A worker's engine, writer, upkeep and heart together in this process, on a real Redis and a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from jobs.background import end_tasks
+from jobs.clock import utc_now
+from jobs.events import RedisEvents
+from jobs.kinds import Catalogue, Kind, Params
+from jobs.models import JobStatus
+from jobs.queue import JobQueue
+from jobs.schedule_store import ScheduleStore
+from jobs.schedules import ScheduleService
+from jobs.service import QueueChange, Submission
+from jobs.settings import read_settings
+from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
+from tests.support import CountingService, until
+from worker.claims import Claims
+from worker.engine import Engine
+from worker.heart import Heart, Vitals
+from worker.runner import Runner
+from worker.upkeep import Upkeep
+from worker.writer import Writer
+
+KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1, timeout_s=5.0)
+
+
+class Plant:
+    """Everything a worker process is made of, for handlers and hooks that a test gives."""
+
+    def __init__(self, url: str, store, config) -> None:
+        self.url, self.config = url, config
+        self.queue, self.events, self.registry = JobQueue(url), RedisEvents(url), WorkerRegistry(url)
+        self.service = CountingService(store, self.queue, self.events, Catalogue([KIND]), config)
+        self.schedules = ScheduleService(ScheduleStore(store._db), self.service)
+        self.beats = 0
+
+    @asynccontextmanager
+    async def working(self, handler: Callable[..., Awaitable[Any]], **hooks: Any) -> AsyncIterator[Engine]:
+        claims = Claims(self.queue.redis, self.url, "plant", ["made"], self.config.lease_s)
+        upkeep = Upkeep(self.url, self.service, self.schedules, self.queue, self.registry, claims, "plant")
+        writer = Writer(self.service)
+        runner = Runner(writer, Catalogue([KIND]), {"made": handler}, self.config)
+        engine = Engine(
+            self.queue.redis,
+            claims,
+            runner,
+            writer,
+            ["made"],
+            worker_id="plant",
+            slots=5,
+            on_emptied=lambda: upkeep.reconcile(thorough=True),
+            **hooks,
+        )
+        vitals = Vitals(lambda: self._about(runner), lambda: engine.held, engine.found_missing, runner.deadline_s)
+        heart = Heart(self.url, self.config.lease_s, vitals, asyncio.get_running_loop())
+        heart.start()
+        writer.open()
+        serving = asyncio.create_task(engine.serve(0))
+        duties = asyncio.create_task(upkeep.run(engine, runner))
+        try:
+            yield engine
+        finally:
+            engine.stop()
+            await serving
+            await end_tasks(duties)
+            await asyncio.to_thread(heart.stop)
+            await writer.close()
+            await claims.close()
+
+    def _about(self, runner: Runner) -> WorkerInfo:
+        self.beats += 1
+        now = utc_now()
+        return WorkerInfo(
+            **{"id": "plant", "host": "here", "pid": 1, "started_at": now, "last_seen_at": now},
+            **{"running": runner.running, "slots": 5, "state": WorkerState.RUNNING},
+        )
+
+    async def submit(self, **more: Any):
+        job, _ = await self.service.submit(Submission(kind="made", **more))
+        return job
+
+    async def is_(self, job, *statuses: JobStatus):
+        return await until(lambda: self.service.store.get(job.id), lambda seen: seen.status in statuses)
+
+    async def close(self) -> None:
+        for part in (self.queue, self.events, self.registry):
+            await part.close()
+
+
+@pytest.fixture
+async def plant(redis_server, store, tmp_path) -> AsyncIterator[Plant]:
+    config = read_settings(_env_file=None, data_dir=tmp_path, retry_base_s=0.01, cancel_grace_s=0.5, lease_s=1.0)
+    made = Plant(redis_server.url, store, config)
+    yield made
+    await made.close()
+
+
+async def done(params, job):
+    return {"attempt": job.attempt}
+
+
+async def test_the_hooks_of_arq_are_called_in_their_order_with_its_context(plant):
+    told = []
+
+    def hook(name):
+        async def called(ctx):
+            told.append((name, ctx.get("job_try"), ctx["worker_id"]))
+
+        return called
+
+    names = ("on_startup", "on_job_start", "on_job_end", "after_job_end", "on_shutdown")
+    async with plant.working(done, **{name: hook(name) for name in names}):
+        await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+
+    assert told == [
+        ("on_startup", None, "plant"),
+        *((name, 1, "plant") for name in names[1:4]),
+        ("on_shutdown", None, "plant"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["on_job_start", "on_job_end"])
+async def test_a_hook_that_raises_fails_its_job_and_the_worker_goes_on(plant, name):
+    broken = True
+
+    async def hook(_ctx):
+        if broken:
+            raise RuntimeError("the hook is broken")
+
+    async with plant.working(done, **{name: hook}):
+        failed = await plant.is_(await plant.submit(), JobStatus.FAILED)
+        assert (failed.error.type, failed.error.message) == ("RuntimeError", "the hook is broken")
+        broken = False
+        await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+
+
+async def test_a_hook_after_the_end_that_raises_changes_nothing_for_its_job(plant, caplog):
+    async def hook(_ctx):
+        raise RuntimeError("the hook is broken")
+
+    async with plant.working(done, after_job_end=hook):
+        for _ in range(2):
+            await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+
+    assert "The hook after_job_end failed." in caplog.text
+
+
+async def test_jobs_that_wait_for_a_slot_start_in_the_write_that_ends_those_before_them(plant):
+    await plant.service.change_queue(QueueChange(concurrency=1))
+    jobs = await plant.service.submit_many([Submission(kind="made") for _ in range(20)])
+
+    async with plant.working(done):
+        await plant.is_(jobs[-1], JobStatus.COMPLETED)
+
+    assert plant.service.transactions < 30, "of 40, if each start and each end had its own"
+
+
+async def test_a_job_whose_entry_is_not_ours_is_given_back_and_holds_no_slot(plant, redis_server):
+    job = await plant.submit()
+    with redis_server.client() as admin:
+        admin.set(f"arq:job:{job.id}", b"\x80\x04 pickled, or so")
+
+        async with plant.working(done):
+            following = await plant.submit()
+            await plant.is_(following, JobStatus.COMPLETED)
+
+            async def owners():
+                return admin.hlen("jobs:owners")
+
+            await until(owners, lambda count: count == 0)
+
+
+async def test_a_redis_that_forgot_what_runs_is_told_and_the_job_runs_once(plant, redis_server):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    runs = 0
+
+    async def handler(params, job):
+        nonlocal runs
+        runs += 1
+        begun.set()
+        await go_on.wait()
+
+    async with plant.working(handler):
+        job = await plant.submit()
+        await begun.wait()
+        with redis_server.client() as admin:
+            admin.flushall()
+
+            async def owner():
+                return admin.hget("jobs:owners", str(job.id))
+
+            await until(owner, lambda seen: seen is not None and "plant" in seen)
+        go_on.set()
+
+        finished = await plant.is_(job, JobStatus.COMPLETED)
+
+    assert (runs, finished.attempt) == (1, 1)
+
+
+async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes_nothing(plant, redis_server, caplog):
+    begun = asyncio.Event()
+
+    async def handler(params, job):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with plant.working(handler):
+        job = await plant.submit()
+        await begun.wait()
+        before = await plant.service.store.get(job.id)
+        with redis_server.client() as admin:
+            admin.hset("jobs:owners", str(job.id), "made|another|1")
+
+            async def interrupted():
+                return "taken away from this worker" in caplog.text
+
+            await until(interrupted)
+            assert admin.hget("jobs:owners", str(job.id)) == "made|another|1"
+
+        assert (await plant.service.store.get(job.id)).version == before.version
+
+
+async def test_the_heart_beats_for_a_worker_and_says_what_it_runs(plant):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(params, job):
+        begun.set()
+        await go_on.wait()
+
+    async with plant.working(handler):
+        job = await plant.submit()
+        await begun.wait()
+
+        async def listed():
+            return next(iter(await plant.registry.all()), None)
+
+        seen = await until(listed, lambda worker: worker is not None and worker.running)
+        assert (seen.id, seen.running, seen.state) == ("plant", [job.id], WorkerState.RUNNING)
+        go_on.set()
+
+
+async def test_a_quiet_engine_claims_nothing_and_a_stopped_one_leaves_nothing_claimed(plant, redis_server):
+    async with plant.working(done) as engine:
+        await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+        engine.set_quiet(True)
+        waiting = await plant.submit()
+        await plant.queue.ping()
+
+        async def looked():
+            return (await plant.service.store.get(waiting.id)).status
+
+        assert await looked() is JobStatus.QUEUED
+        engine.set_quiet(False)
+        await plant.is_(waiting, JobStatus.COMPLETED)
+
+    with redis_server.client() as admin:
+        assert (admin.hlen("jobs:owners"), admin.zcard("jobs:leases")) == (0, 0)
