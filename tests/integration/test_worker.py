@@ -221,12 +221,18 @@ async def test_nothing_in_redis_is_run_as_code(client, start_worker, redis_serve
     worker = await start_worker()
     proof = tmp_path / "proof"
     pickled = b"cposix\nsystem\n(Vtouch " + str(proof).encode() + b"\ntR."
+    job_id = await client.submit("noop", delay_s=0.5)
     with redis_server.client() as admin:
-        admin.set("arq:job:evil:1", pickled)
-        admin.zadd("jobs:queue", {"evil:1": 1})
+        admin.set(f"arq:job:{job_id}", pickled)
+        admin.zadd("jobs:queue:noop", {job_id: 1})
+        admin.zadd("jobs:wake:noop", {"1": 0})
 
-    await client.job_is(await client.submit("noop"), "completed")
+        async def claimed():
+            return not admin.exists(f"arq:job:{job_id}") and not admin.zscore("jobs:queue:noop", job_id)
 
+        await until(claimed)
+
+    await client.job_is(job_id, "completed")
     assert not proof.exists()
     assert worker.process.returncode is None
 
