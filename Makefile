@@ -33,7 +33,8 @@ format: $(STAMPS)/dev ## Format the code and mend what lint can
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results/
-	@exec $(BIN)/python -m bench.measure
+	@$(BIN)/python -m bench.measure
+	@$(BIN)/python -m bench.engine
 
 requirements: $(STAMPS)/dev ## Pin requirements.txt and requirements-dev.txt anew
 	sh tools/pin-requirements $(BIN)/uv
