@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Column, Connection, bindparam, func, insert, null, select, update
+from sqlalchemy import Connection, bindparam, func, insert, null, select, update
 
 from jobs.changes import artifact_table, check_follows, event_table, job_table
 from jobs.clock import utc_now
@@ -77,8 +77,8 @@ class End:
 AttemptWrite = Start | Say | End
 
 _ALL = [job_table.c[name] for name in JobSnapshot.model_fields]
-_CHANGING = [c for c in _ALL if c.name not in ("id", "kind", "params", "created_at", "max_attempts", "priority")]
-"""What an attempt may change of its job, or someone else meanwhile."""
+_MAY_CHANGE = {"version", "progress", "message", "cancel_requested_at"}
+"""What others, or what the handler says, may change of a job while it runs."""
 
 
 def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Prepared:
@@ -94,7 +94,7 @@ def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Prepared:
         )
         .values(values)
     )
-    return Prepared(statement, _CHANGING)
+    return Prepared(statement, [column for column in _ALL if column.name in _MAY_CHANGE | set(values)])
 
 
 def _ending(status: JobStatus, *given: str, **fixed: Any) -> Prepared:
@@ -225,7 +225,7 @@ class _Transaction:
         changes = []
         for job_id in write.job_ids:
             for row in _START.run(self.db, {"job_id": job_id, "now": self.at, "on_worker": write.worker}):
-                job = _snapshot(_ALL, row)
+                job = _snapshot(_START, row)
                 changes.append(self._record(job, EventType.STATUS, "Started.", {"worker": write.worker}))
         return changes
 
@@ -255,7 +255,7 @@ class _Transaction:
         if not rows:
             return None
         if write.base is not None:
-            return _snapshot(_CHANGING, rows[0], write.base)
+            return _snapshot(statement, rows[0], write.base)
         query = select(*_ALL).where(job_table.c.id == write.job_id)
         return JobSnapshot.model_validate(dict(self.db.execute(query).mappings().one()))
 
@@ -315,11 +315,12 @@ def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list
     return outcomes
 
 
-def _snapshot(columns: Sequence[Column[Any]], row: Sequence[Any], base: JobSnapshot | None = None) -> JobSnapshot:
-    """The job in a row that this module's own statements gave, on top of ``base``; it needs no checking."""
-    values = {column.name: value for column, value in zip(columns, row, strict=True)}
-    values["status"] = JobStatus(values["status"])
-    if values["error"] is not None:
+def _snapshot(statement: Prepared, row: Sequence[Any], base: JobSnapshot | None = None) -> JobSnapshot:
+    """The job in a row that one of this module's own statements gave, on top of ``base``; it needs no checking."""
+    values = dict(zip(statement.gives, row, strict=True))
+    if "status" in values:
+        values["status"] = JobStatus(values["status"])
+    if values.get("error") is not None:
         values["error"] = JobError.model_validate(values["error"])
     return JobSnapshot.model_construct(**values) if base is None else base.model_copy(update=values)
 

@@ -17,6 +17,16 @@ MOST_DIGITS = 4000
 """Digits of an integer; Python itself refuses to convert more than 4300."""
 
 
+def _integer(digits: str) -> int | float:
+    """The integer, or infinity when Python would not convert it; ``check`` then names its path."""
+    return int(digits) if len(digits) <= MOST_DIGITS else math.inf
+
+
+# made once: json's own functions make one for each call that names options
+_DECODER = json.JSONDecoder(parse_int=_integer)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def loads(text: bytes | str) -> Any:
     """The value in ``text``.
 
@@ -24,7 +34,7 @@ def loads(text: bytes | str) -> Any:
         InvalidInput: not JSON, or JSON that cannot be kept; names the position or the path.
     """
     try:
-        value = json.loads(text if isinstance(text, str) else text.decode(), parse_int=_integer)
+        value = _DECODER.decode(text if isinstance(text, str) else text.decode())
     except UnicodeDecodeError as exc:
         raise InvalidInput.of("body", "is not UTF-8 text") from exc
     except json.JSONDecodeError as exc:
@@ -41,7 +51,7 @@ def dumps(value: Any) -> str:
     Raises:
         TypeError, ValueError: not JSON.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def indented(value: Any) -> str:
@@ -80,8 +90,3 @@ def _check_text(text: str, path: str) -> None:
         raise InvalidInput.of(path or "body", "holds a NUL character")
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise InvalidInput.of(path or "body", "holds half of a surrogate pair, which is not a character")
-
-
-def _integer(digits: str) -> int | float:
-    """The integer, or infinity when Python would not convert it; ``check`` then names its path."""
-    return int(digits) if len(digits) <= MOST_DIGITS else math.inf

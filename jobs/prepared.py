@@ -6,10 +6,12 @@ dialect at hand. The driver's errors come as the driver's own; ``jobs.database``
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect
 from sqlalchemy.sql.dml import UpdateBase
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 Convert = Callable[[Any], Any] | None
 
@@ -20,9 +22,11 @@ class Prepared:
     def __init__(self, statement: UpdateBase, returning: Sequence[Column[Any]] = ()) -> None:
         self._statement = statement.returning(*returning) if returning else statement
         self._returning = returning
+        self.gives = [column.name for column in returning]
+        """The names of what a row holds, in its order."""
         self._dialect: Dialect | None = None
 
-    def run(self, db: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def run(self, db: Connection, values: Mapping[str, Any]) -> list[list[Any]]:
         """The rows it gives, each with the columns of ``returning``."""
         self._compile(db.dialect)
         cursor = db.connection.cursor()
@@ -31,10 +35,7 @@ class Prepared:
             rows = cursor.fetchall()
         finally:
             cursor.close()
-        return [
-            tuple(value if give is None else give(value) for give, value in zip(self._give, row, strict=True))
-            for row in rows
-        ]
+        return [self._converted(row) for row in rows]
 
     def run_many(self, db: Connection, values: Sequence[Mapping[str, Any]]) -> None:
         """Run once for each of the values; gives nothing."""
@@ -50,16 +51,30 @@ class Prepared:
             return
         compiled = self._statement.compile(dialect=dialect)
         self._sql = str(compiled)
-        fixed = compiled.params
-        self._take: list[tuple[str, Any, Convert]] = [
-            (name, fixed[name], compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
-            for name in compiled.positiontup or ()
-        ]
-        self._give = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in self._returning]
+        self._fixed: list[Any] = []
+        self._given: list[tuple[int, str, Convert]] = []
+        for place, name in enumerate(compiled.positiontup or ()):
+            bind = compiled.binds[name]
+            take = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            if isinstance(bind.type, UTCDateTime) and take is not None:
+                take = lru_cache(maxsize=1)(take)  # the rows of one write have one moment in common
+            if bind.required:
+                self._given.append((place, name, take))
+                self._fixed.append(None)
+            else:
+                self._fixed.append(bind.effective_value if take is None else take(bind.effective_value))
+        gives = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in self._returning]
+        self._give = [(place, give) for place, give in enumerate(gives) if give is not None]
         self._dialect = dialect
 
-    def _bound(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(
-            value if take is None else take(value)
-            for value, take in ((values.get(name, fixed), take) for name, fixed, take in self._take)
-        )
+    def _bound(self, values: Mapping[str, Any]) -> list[Any]:
+        bound = self._fixed.copy()
+        for place, name, take in self._given:
+            bound[place] = values[name] if take is None else take(values[name])
+        return bound
+
+    def _converted(self, row: tuple[Any, ...]) -> list[Any]:
+        converted = list(row)
+        for place, give in self._give:
+            converted[place] = give(converted[place])
+        return converted

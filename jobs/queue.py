@@ -21,7 +21,7 @@ from jobs import clock, plain_json
 from jobs.limits import Limits
 from jobs.models import JobStatus
 from jobs.redis_link import connection_pool
-from jobs.snapshot import JobSnapshot
+from jobs.snapshot import JobSnapshot, WaitingJob
 
 LIMITS_KEY = "jobs:limits"
 KINDS_KEY = "jobs:kinds"
@@ -130,24 +130,24 @@ class JobQueue:
         """Tell all workers."""
         await self.redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
 
-    async def missing(self, jobs: Sequence[JobSnapshot]) -> list[JobSnapshot]:
+    async def missing(self, jobs: Sequence[WaitingJob | JobSnapshot]) -> set[UUID]:
         """Those of the waiting jobs that Redis does not know: neither waiting nor claimed."""
         if not jobs:
-            return []
-        by_kind: dict[str, list[JobSnapshot]] = defaultdict(list)
-        for job in jobs:
-            by_kind[QUEUE_PREFIX + job.kind if job.status is JobStatus.QUEUED else SCHEDULED_KEY].append(job)
+            return set()
         ids = [str(job.id) for job in jobs]
+        by_key: dict[str, list[str]] = defaultdict(list)
+        for job, name in zip(jobs, ids, strict=True):
+            by_key[QUEUE_PREFIX + job.kind if job.status is JobStatus.QUEUED else SCHEDULED_KEY].append(name)
         async with self.redis.pipeline(transaction=True) as pipe:
             pipe.hmget(OWNERS_KEY, ids)
             pipe.hmget(PARKED_KEY, ids)
-            for key, waiting in by_kind.items():
-                pipe.zmscore(key, [str(job.id) for job in waiting])
+            for key, names in by_key.items():
+                pipe.zmscore(key, names)
             owners, parked, *scores = await pipe.execute()
-        known = {job_id for job_id, *found in zip(ids, owners, parked, strict=True) if any(found)}
-        for waiting, found in zip(by_kind.values(), scores, strict=True):
-            known |= {str(job.id) for job, place in zip(waiting, found, strict=True) if place is not None}
-        return [job for job in jobs if str(job.id) not in known]
+        known = {name for name, *found in zip(ids, owners, parked, strict=True) if any(found)}
+        for names, found in zip(by_key.values(), scores, strict=True):
+            known |= {name for name, place in zip(names, found, strict=True) if place is not None}
+        return {UUID(name) for name in ids if name not in known}
 
     async def set_limits(self, limits: Limits) -> None:
         """Make all workers obey these limits from now on."""

@@ -26,7 +26,7 @@ from jobs.models import RETRYABLE, WAITING, JobStatus
 from jobs.queue import HIGHEST_PRIORITY, Command, JobQueue
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings
-from jobs.snapshot import Change, Deleted, JobSnapshot, UtcTime
+from jobs.snapshot import Change, Deleted, JobSnapshot, UtcTime, WaitingJob
 from jobs.store import WAITING_BATCH, JobFilter, NewJob, Store
 
 LONGEST_DELAY = timedelta(days=366)
@@ -314,12 +314,12 @@ class JobService:
         """
         found = 0
         for status in (JobStatus.QUEUED, JobStatus.SCHEDULED):
-            last: JobSnapshot | None = None
+            last: WaitingJob | None = None
             while jobs := await self.store.waiting(status, newest_first=not thorough, beyond=last):
-                lost = await self._queue.missing(jobs)
+                missing = await self._queue.missing(jobs)
                 # what was claimed, ended or edited meanwhile is not lost
-                now = await self.store.statuses([job.id for job in lost])
-                lost = [job for job in lost if now.get(job.id) is status]
+                now = await self.store.get_many(list(missing)) if missing else {}
+                lost = [now[job.id] for job in jobs if job.id in now and now[job.id].status is status]
                 await self._queue.enqueue(lost)
                 found += len(lost)
                 last = jobs[-1]

@@ -4,7 +4,7 @@ Times are aware UTC and written as ISO 8601. Nothing here reads or writes a stor
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -79,6 +79,15 @@ class JobEvent(_Frozen):
     progress: float
     message: str
     data: dict[str, Any] | None = None
+
+
+class WaitingJob(NamedTuple):
+    """As much of a job as is needed to look for it in the queue."""
+
+    id: UUID
+    kind: str
+    status: JobStatus
+    created_at: datetime
 
 
 class Change(_Frozen):

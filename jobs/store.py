@@ -40,7 +40,7 @@ from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.models import RETRYABLE, WAITING, EventType, JobStatus, QueueSettingRow
-from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot
+from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
 
 setting_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
 QUEUE_SETTING_ID = 1
@@ -59,7 +59,7 @@ LARGEST_INTEGER = 2**31 - 1
 """What an integer column holds on every database."""
 ID_BATCH = 500
 """Rows a statement when walking all matches; SQLite's limit on variables is far above."""
-WAITING_BATCH = 5000
+WAITING_BATCH = 2000
 
 
 @dataclass(frozen=True)
@@ -177,11 +177,11 @@ class Store:
         return await self._db.read(lambda db: db.execute(query).scalar_one())
 
     async def waiting(
-        self, status: JobStatus, *, newest_first: bool, beyond: JobSnapshot | None = None
-    ) -> list[JobSnapshot]:
-        """Up to ``WAITING_BATCH`` jobs of a status in the order they came, without what may be large in them."""
+        self, status: JobStatus, *, newest_first: bool, beyond: WaitingJob | None = None
+    ) -> list[WaitingJob]:
+        """Up to ``WAITING_BATCH`` jobs of a status in the order they came."""
         position = tuple_(job_table.c.created_at, job_table.c.id)
-        query = select(*_BRIEF_COLUMNS).where(job_table.c.status == status)
+        query = select(job_table.c.id, job_table.c.kind, job_table.c.created_at).where(job_table.c.status == status)
         if beyond is not None:
             columns = (job_table.c.created_at, job_table.c.id)
             values = (beyond.created_at, beyond.id)
@@ -189,8 +189,8 @@ class Store:
             query = query.where(position < mark if newest_first else position > mark)
         order = [c.desc() if newest_first else c.asc() for c in (job_table.c.created_at, job_table.c.id)]
         query = query.order_by(*order).limit(WAITING_BATCH)
-        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
-        return [JobSnapshot.model_validate({**row, "params": {}}) for row in rows]
+        rows = await self._db.read(lambda db: db.execute(query).all())
+        return [WaitingJob(job_id, kind, status, created_at) for job_id, kind, created_at in rows]
 
     async def statuses(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
         """The status of those of the jobs that exist."""

@@ -10,7 +10,7 @@ from jobs.events import Announcement, Feed, decode, encode
 from jobs.limits import Limits
 from jobs.models import JobStatus
 from jobs.queue import Command, score
-from jobs.snapshot import Change, Deleted, JobSnapshot
+from jobs.snapshot import Change, Deleted, JobSnapshot, WaitingJob
 from jobs.workers import WorkerInfo, WorkerWish
 
 
@@ -46,10 +46,10 @@ class MemoryQueue:
         self._check()
         self.told.append(command)
 
-    async def missing(self, jobs: Sequence[JobSnapshot]) -> list[JobSnapshot]:
+    async def missing(self, jobs: Sequence[WaitingJob | JobSnapshot]) -> set[UUID]:
         self._check()
         waiting = {JobStatus.QUEUED: self.entries, JobStatus.SCHEDULED: self.scheduled}
-        return [job for job in jobs if str(job.id) not in waiting[job.status]]
+        return {job.id for job in jobs if str(job.id) not in waiting[job.status]}
 
     async def set_limits(self, limits: Limits) -> None:
         self._check()

@@ -5,6 +5,7 @@ once, a third ends the process where it is.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -39,6 +40,9 @@ from worker.tasks import handlers
 from worker.upkeep import Upkeep
 from worker.writer import Writer
 
+COLLECT_EVERY = 20_000
+"""New objects between two looks for garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once."""
+
 log = logging.getLogger("worker")
 
 
@@ -70,7 +74,7 @@ async def serve(config: Settings) -> None:
         names,
         worker_id=about.id,
         slots=slots,
-        on_emptied=lambda: upkeep.reconcile(thorough=True),
+        on_emptied=upkeep.refill,
     )
 
     def now() -> WorkerInfo:
@@ -139,6 +143,8 @@ def main() -> None:
     try:
         config = settings()
         configure("worker", config.log_level)
+        gc.freeze()
+        gc.set_threshold(COLLECT_EVERY)
         uvloop.run(serve(config))
     except StartRefused as exc:
         print(exc.message, file=sys.stderr)

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from jobs.background import run_together
 from jobs.errors import Unavailable
-from jobs.queue import COMMANDS_CHANNEL, Command, JobQueue, parse_command
+from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, Command, JobQueue, parse_command
 from jobs.redis_link import REDIS_TROUBLE, connection_pool
 from jobs.schedules import REMINDER, ScheduleService
 from jobs.service import JobService
@@ -27,9 +27,9 @@ LOOK_UP_EVERY_S = 2.0
 WISH_EVERY = 5
 DUE_AT_LEAST_EVERY_S = 15.0
 RECONCILE_EVERY_S = 30.0
-THOROUGH_EVERY = 20
-"""Every so many rounds of reconciling go through everything."""
-LOCK_KEY = "jobs:reconciler"
+THOROUGH_EVERY_S = 600.0
+"""How often reconciling goes through everything, and not only through what came last."""
+LOCK_KEY, THOROUGH_KEY = "jobs:reconciler", "jobs:reconciler:thorough"
 PING_AFTER_S = 5.0
 SILENT_AFTER_S = 12.0
 
@@ -57,7 +57,8 @@ class Upkeep:
         self._claims = claims
         self._worker_id = worker_id
         self._due_changed = asyncio.Event()
-        self._rounds = 0
+        self._reconciling = asyncio.Lock()
+        self._has_reconciled = False
         self._looked_up = 0
 
     async def run(self, engine: Engine, runner: Runner) -> None:
@@ -149,10 +150,15 @@ class Upkeep:
 
     async def _reconcile_now_and_then(self) -> None:
         """Compare SQL with Redis: when this worker starts, when it fell behind, and every while one worker of all."""
-        if self._rounds == 0 or self._service.fell_behind.is_set() or await self._is_my_turn():
+        if (
+            not self._has_reconciled
+            or self._service.fell_behind.is_set()
+            or await self._may(LOCK_KEY, RECONCILE_EVERY_S)
+        ):
             self._service.fell_behind.clear()
-            await self.reconcile(thorough=self._rounds % THOROUGH_EVERY == 0)
-            self._rounds += 1
+            async with self._reconciling:
+                await self._reconcile(thorough=await self._may(THOROUGH_KEY, THOROUGH_EVERY_S))
+            self._has_reconciled = True
         try:
             async with asyncio.timeout(RECONCILE_EVERY_S):
                 await self._service.fell_behind.wait()
@@ -160,16 +166,22 @@ class Upkeep:
         except TimeoutError:
             pass
 
-    async def _is_my_turn(self) -> bool:
-        """Whether no other worker has taken this round; the lock ends by itself before the next."""
-        lease_ms = round(RECONCILE_EVERY_S * 900)
-        return bool(await self._queue.redis.set(LOCK_KEY, self._worker_id, nx=True, px=lease_ms))
+    async def _may(self, key: str, every_s: float) -> bool:
+        """Whether no other worker has taken this turn; the lock ends by itself before the next."""
+        return bool(await self._queue.redis.set(key, self._worker_id, nx=True, px=round(every_s * 900)))
 
-    async def reconcile(self, *, thorough: bool) -> None:
-        """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits.
+    async def refill(self) -> None:
+        """Give an emptied Redis everything back, if no other worker has begun to meanwhile.
 
         Raises one of ``REDIS_TROUBLE``, or ``Unavailable``.
         """
+        async with self._reconciling:
+            if not await self._queue.redis.exists(LIMITS_KEY):
+                await self._may(THOROUGH_KEY, THOROUGH_EVERY_S)
+                await self._reconcile(thorough=True)
+
+    async def _reconcile(self, *, thorough: bool) -> None:
+        """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits."""
         running = await self._service.store.running()
         await self._claims.adopt([(job.id, job.kind) for job in running])
         await self._queue.set_limits(await self._service.limits())

@@ -53,7 +53,7 @@ class Plant:
             ["made"],
             worker_id="plant",
             slots=5,
-            on_emptied=lambda: upkeep.reconcile(thorough=True),
+            on_emptied=upkeep.refill,
             **hooks,
         )
         vitals = Vitals(lambda: self._about(runner), lambda: engine.held, engine.found_missing, runner.deadline_s)

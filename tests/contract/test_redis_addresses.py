@@ -62,7 +62,7 @@ async def all_works(url: str) -> None:
     await registry.beat(worker("a"))
 
     assert await until(what_was_heard, lambda items: len(items) == 2) == [Feed.UP, Deleted(deleted=job.id)]
-    assert await queue.missing([job]) == []
+    assert await queue.missing([job]) == set()
     assert [w.id for w in await registry.all()] == ["a"]
     with sync_redis(url) as client:
         assert client.zcard(f"{QUEUE_PREFIX}noop") == 1
@@ -129,7 +129,7 @@ async def test_tls(start_server, tmp_path):
 
         await queue.enqueue([job])
 
-        assert await queue.missing([job]) == []
+        assert await queue.missing([job]) == set()
         await queue.close()
         untrusting = JobQueue(f"rediss://localhost:{port}/0")
         with pytest.raises(REDIS_TROUBLE):
@@ -211,7 +211,7 @@ async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_
     master.kill()
 
     await until(enqueued, within_s=30)
-    assert await queue.missing([before, after]) == []
+    assert await queue.missing([before, after]) == set()
     await until(heard_again, within_s=30)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
@@ -249,7 +249,7 @@ def refusal(url: str) -> str:
 
 
 def test_a_cluster_is_refused_with_what_to_use_instead(start_server):
-    server = start_server("--cluster-enabled", "yes")
+    server = start_server("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
 
     assert "leads to a Redis Cluster" in refusal(server.url)
 

@@ -111,8 +111,8 @@ async def test_the_queue_tells_which_jobs_it_does_not_know(queue):
     awaited, forgotten = later(), later()
     await queue.enqueue([known, awaited])
 
-    assert await queue.missing([known, unknown, awaited, forgotten]) == [unknown, forgotten]
-    assert await queue.missing([]) == []
+    assert await queue.missing([known, unknown, awaited, forgotten]) == {unknown.id, forgotten.id}
+    assert await queue.missing([]) == set()
 
 
 async def test_a_job_for_later_is_awaited_to_the_millisecond_and_in_no_queue_until_it_is_due(queue):
