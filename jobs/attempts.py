@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, bindparam, func, insert, null, select, update
 
-from jobs.changes import artifact_table, check_follows, event_table, job_table
+from jobs.changes import artifact_table, change_of, check_follows, insert_events, job_table
 from jobs.clock import utc_now
 from jobs.models import EventType, JobStatus
 from jobs.prepared import Prepared
-from jobs.snapshot import Change, JobError, JobEvent, JobSnapshot
+from jobs.snapshot import Change, JobError, JobSnapshot
 
 WAITS_AGAIN = {
     "started_at": null(),
@@ -135,7 +135,6 @@ _RETRY_LATER = _ending(JobStatus.SCHEDULED, "error", "attempt", "scheduled_for",
 _CANCEL = _ending(JobStatus.CANCELLED, "finished_at")
 _HAND_BACK = _ending(JobStatus.QUEUED, "queued_at", scheduled_for=null(), **WAITS_AGAIN)
 _RUN_AGAIN = _ending(JobStatus.QUEUED, "queued_at", "attempt", "error", scheduled_for=null(), **WAITS_AGAIN)
-_EVENT = Prepared(insert(event_table))
 _ARTIFACT = Prepared(insert(artifact_table))
 
 
@@ -203,7 +202,7 @@ class _Transaction:
 
     db: Connection
     at: datetime = field(default_factory=utc_now)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
 
     def apply(self, write: AttemptWrite) -> list[Change] | None:
@@ -216,8 +215,7 @@ class _Transaction:
                 return self._end(write)
 
     def insert_rows(self) -> None:
-        if self.events:
-            _EVENT.run_many(self.db, self.events)
+        insert_events(self.db, self.changes)
         if self.artifacts:
             _ARTIFACT.run_many(self.db, self.artifacts)
 
@@ -290,18 +288,9 @@ class _Transaction:
         return None if job is None else [self._record(job, EventType.STATUS, write.message, write.data)]
 
     def _record(self, job: JobSnapshot, event_type: EventType, message: str, told: dict[str, Any] | None) -> Change:
-        row: dict[str, Any] = {
-            "version": job.version,
-            "at": self.at,
-            "type": event_type,
-            "status": job.status,
-            "attempt": job.attempt,
-            "progress": job.progress,
-            "message": message,
-            "data": told,
-        }
-        self.events.append({"job_id": job.id, **row})
-        return Change.model_construct(job=job, event=JobEvent.model_construct(**row))
+        change = change_of(job, self.at, event_type, message, told)
+        self.changes.append(change)
+        return change
 
 
 def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
@@ -322,7 +311,7 @@ def _snapshot(statement: Prepared, row: Sequence[Any], base: JobSnapshot | None 
         values["status"] = JobStatus(values["status"])
     if values.get("error") is not None:
         values["error"] = JobError.model_validate(values["error"])
-    return JobSnapshot.model_construct(**values) if base is None else base.model_copy(update=values)
+    return JobSnapshot.trusted(values) if base is None else base.model_copy(update=values)
 
 
 def _led(notes: Sequence[Note]) -> Iterator[Sequence[Note]]:

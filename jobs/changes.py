@@ -4,20 +4,23 @@ Both are in the caller's transaction. The row count says who won when two want t
 thinks, then writes. What changes there are is in ``jobs.store`` (people's) and ``jobs.attempts`` (workers').
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, update
 
 from jobs.clock import utc_now
 from jobs.models import FOLLOWS, ArtifactRow, EventType, JobEventRow, JobRow, JobStatus
+from jobs.prepared import Prepared
 from jobs.snapshot import Change, JobEvent, JobSnapshot
 
 job_table = JobRow.__table__  # type: ignore[attr-defined]
 event_table = JobEventRow.__table__  # type: ignore[attr-defined]
 artifact_table = ArtifactRow.__table__  # type: ignore[attr-defined]
 
+_EVENT = Prepared(insert(event_table))
 SNAPSHOT_COLUMNS = [job_table.c[name] for name in JobSnapshot.model_fields]
 
 
@@ -71,22 +74,29 @@ def record(
 ) -> list[Change]:
     """Write one timeline row for each job at its current version."""
     at = utc_now()
-    changes = [
-        Change(
-            job=job,
-            event=JobEvent(
-                version=job.version,
-                at=at,
-                type=event_type,
-                status=job.status,
-                attempt=job.attempt,
-                progress=job.progress,
-                message=job.message if message is None else message,
-                data=data,
-            ),
-        )
-        for job in jobs
-    ]
-    if changes:
-        db.execute(insert(event_table), [{"job_id": c.job.id, **c.event.model_dump()} for c in changes])
+    changes = [change_of(job, at, event_type, job.message if message is None else message, data) for job in jobs]
+    insert_events(db, changes)
     return changes
+
+
+def change_of(
+    job: JobSnapshot, at: datetime, event_type: EventType, message: str, data: dict[str, Any] | None
+) -> Change:
+    """The change that made ``job``, whose timeline row is still to be inserted."""
+    event = {
+        "version": job.version,
+        "at": at,
+        "type": event_type,
+        "status": job.status,
+        "attempt": job.attempt,
+        "progress": job.progress,
+        "message": message,
+        "data": data,
+    }
+    return Change.trusted({"job": job, "event": JobEvent.trusted(event)})
+
+
+def insert_events(db: Connection, changes: Sequence[Change]) -> None:
+    """Write the timeline rows of these changes."""
+    if changes:
+        _EVENT.run_many(db, [{"job_id": change.job.id, **change.event.__dict__} for change in changes])

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel.sql.sqltypes import UTCDateTime
 
@@ -38,11 +39,17 @@ class Prepared:
         return [self._converted(row) for row in rows]
 
     def run_many(self, db: Connection, values: Sequence[Mapping[str, Any]]) -> None:
-        """Run once for each of the values; gives nothing."""
+        """Run once for each of the values; gives nothing.
+
+        Raises:
+            IntegrityError: SQLAlchemy's, when one of them breaks a constraint.
+        """
         self._compile(db.dialect)
         cursor = db.connection.cursor()
         try:
             cursor.executemany(self._sql, [self._bound(each) for each in values])
+        except db.dialect.loaded_dbapi.IntegrityError as exc:
+            raise IntegrityError(self._sql, None, exc) from exc
         finally:
             cursor.close()
 
