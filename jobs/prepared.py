@@ -58,13 +58,15 @@ class Prepared:
             return
         compiled = self._statement.compile(dialect=dialect)
         self._sql = str(compiled)
+        moment: Convert = None
+        """Converts for all columns, since the rows of one write have few moments between them."""
         self._fixed: list[Any] = []
         self._given: list[tuple[int, str, Convert]] = []
         for place, name in enumerate(compiled.positiontup or ()):
             bind = compiled.binds[name]
-            take = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            take: Convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
             if isinstance(bind.type, UTCDateTime) and take is not None:
-                take = lru_cache(maxsize=1)(take)  # the rows of one write have one moment in common
+                take = moment = moment or lru_cache(maxsize=4)(take)
             if bind.required:
                 self._given.append((place, name, take))
                 self._fixed.append(None)
