@@ -140,8 +140,13 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
         pool = ConnectionPool.from_url(url, **common)
         pool.connection_class = _DROPPING[pool.connection_class]
         return pool
-    # without limits of their own, a sentinel that hangs would hang us: redis-py passes it none of those above
-    limits = {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": ANSWER_TIMEOUT_S}
+    # without limits of their own, a sentinel that hangs would hang us, and one that is gone be tried again and again
+    # for many seconds before the next is asked: redis-py passes it none of those above
+    limits = {
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": ANSWER_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+    }
     sentinel = Sentinel(address.sentinels, sentinel_kwargs={**address.options, **limits})  # type: ignore[no-untyped-call]
     options = {**address.options, **common, "db": address.db}
     return _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from typing import TypeVar
 import redis
 
 from jobs.attempts import AttemptWrite
+from jobs.models import JobStatus
 from jobs.service import JobService
 from jobs.snapshot import Change
 from launcher.redis_server import command
@@ -44,13 +45,16 @@ def free_port() -> int:
 
 
 class CountingService(JobService):
-    """Counts the transactions of its worker."""
+    """Counts the transactions of its worker, and how many jobs a reader saw running after one at most."""
 
     transactions = 0
+    most_running = 0
 
     async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
         self.transactions += 1
-        return await super().record(writes)
+        recorded = await super().record(writes)
+        self.most_running = max(self.most_running, (await self.store.counts())[JobStatus.RUNNING])
+        return recorded
 
 
 class RedisServer:

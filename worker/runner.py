@@ -184,7 +184,6 @@ class Runner:
         if not task.done():
             run.interrupt(Interruption.TIMEOUT)
             await self._interrupt_until_done(run, task, progress)
-        _note_end(run, task)
         await self._record(job, run, task, progress)
         run.attempt = None
         while not (task.done() or run.stopping):  # its slot stays taken for as long as its code runs
@@ -227,7 +226,9 @@ class Runner:
             return
         unwritten = await _unwritten(progress)
         try:
-            await self._writer.write(replace(self._end(job, run, task, unwritten), base=job))
+            end = replace(self._end(job, run, task, unwritten), base=job)
+            _note_end(run, task)  # no sooner: what starts in its slot must be written after this end, not before
+            await self._writer.write(end)
         except Exception:  # whatever it is: a job must not stay running for ever because its end cannot be kept
             log.exception("The end of the attempt could not be recorded.")
             await self._writer.write(self._failed(job, NOT_RECORDED))

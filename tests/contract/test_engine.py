@@ -160,6 +160,21 @@ async def test_jobs_that_wait_for_a_slot_start_in_the_write_that_ends_those_befo
     assert plant.service.transactions < 30, "of 40, if each start and each end had its own"
 
 
+async def test_no_reader_ever_sees_more_running_than_the_limit_whatever_a_job_says_as_it_ends(plant):
+    await plant.service.change_queue(QueueChange(concurrency=2))
+    jobs = await plant.service.submit_many([Submission(kind="made") for _ in range(30)])
+
+    async def handler(params, job):
+        for done in range(5):
+            await job.progress(done, 5)
+
+    async with plant.working(handler):
+        for job in jobs:
+            await plant.is_(job, JobStatus.COMPLETED)
+
+    assert plant.service.most_running == 2
+
+
 async def test_a_job_whose_entry_is_not_ours_is_given_back_and_holds_no_slot(plant, redis_server):
     job = await plant.submit()
     with redis_server.client() as admin:

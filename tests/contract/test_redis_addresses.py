@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.background import end_tasks
 from jobs.errors import StartRefused
 from jobs.events import Feed, RedisEvents
 from jobs.queue import QUEUE_PREFIX, JobQueue
@@ -66,8 +67,7 @@ async def all_works(url: str) -> None:
     assert [w.id for w in await registry.all()] == ["a"]
     with sync_redis(url) as client:
         assert client.zcard(f"{QUEUE_PREFIX}noop") == 1
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    await end_tasks(listening)
     for part in (queue, events, registry):
         await part.close()
 
@@ -140,7 +140,7 @@ async def test_tls(start_server, tmp_path):
 @pytest.fixture
 def sentinel(start_server, tmp_path) -> Iterator[tuple[str, RedisServer, RedisServer]]:
     """A Sentinel address, the master it leads to, and the replica that takes over."""
-    login = ("--masterauth", "s3cret")
+    login = ("--masterauth", "s3cret", "--shutdown-timeout", "0")
     master = start_server(*login, password="s3cret")
     replica = start_server(*login, "--replicaof", "127.0.0.1", str(master.port), password="s3cret")
     port = free_port()
@@ -169,7 +169,7 @@ async def knows_replica(url: str) -> bool:
 
 
 async def test_sentinels_lead_to_the_master(sentinel):
-    url, _, _ = sentinel
+    url, _, _ = sentinel  # its first sentinel is gone
     await until(lambda: knows_replica(url))
 
     assert check_server(url) is None
@@ -213,8 +213,7 @@ async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_
     await until(enqueued, within_s=30)
     assert await queue.missing([before, after]) == set()
     await until(heard_again, within_s=30)
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    await end_tasks(listening)
     for part in (queue, events):
         await part.close()
 

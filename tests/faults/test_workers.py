@@ -308,6 +308,7 @@ async def test_jobs_deleted_in_every_state_leave_nothing_behind(farm, redis_serv
                 "jobs:running",
                 "jobs:workers",
                 "jobs:reconciler",
+                "jobs:reconciler:thorough",
             }
 
     assert await until(keys, lambda left: not left) == set()
