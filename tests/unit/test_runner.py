@@ -198,9 +198,11 @@ async def test_a_cancelled_handler_may_clean_up(bench):
 
 async def test_a_handler_that_swallows_a_cancel_is_told_again(bench):
     told = 0
+    begun = asyncio.Event()
 
     async def handler(params, job):
         nonlocal told
+        begun.set()
         while told < 2:
             try:
                 await asyncio.sleep(60)
@@ -212,7 +214,7 @@ async def test_a_handler_that_swallows_a_cancel_is_told_again(bench):
     at = bench(handler)
     job = await at.submit()
     run = asyncio.create_task(at.run(job))
-    await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.RUNNING)
+    await begun.wait()
 
     at.runner.interrupt(job.id, Interruption.CANCEL)
     at.runner.interrupt(job.id, Interruption.CANCEL)
