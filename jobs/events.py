@@ -6,6 +6,7 @@ to read again. We send whole snapshots, not differences, so that a lost one does
 """
 
 import asyncio
+import contextlib
 import enum
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -15,14 +16,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
-from jobs.redis_link import REDIS_TROUBLE, connection_pool
+from jobs.redis_link import REDIS_TROUBLE, connection_pool, hear
 from jobs.snapshot import Change, Deleted
 
 CHANNEL = "jobs:changes"
 MOST_ANNOUNCED_BYTES = 64_000
 """A larger change is announced by its id and version alone; whoever wants it reads the store."""
-PING_AFTER_S = 5.0
-SILENT_AFTER_S = 12.0
 LONGEST_PAUSE_S = 5.0
 
 log = logging.getLogger(__name__)
@@ -110,29 +109,13 @@ class RedisEvents:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _listen_once(self) -> AsyncIterator[Announcement | Feed]:
-        redis = Redis(connection_pool=connection_pool(self._url, answer_timeout_s=None))
-        loop = asyncio.get_running_loop()
-        try:
-            async with redis.pubsub() as pubsub:
-                # not wait_for, which in Python 3.11 may swallow a cancel that comes as the call returns
-                async with asyncio.timeout(SILENT_AFTER_S):
-                    await pubsub.subscribe(CHANNEL)
-                heard_at = loop.time()
-                while True:
-                    message = await pubsub.get_message(timeout=PING_AFTER_S)
-                    if message is not None:
-                        heard_at = loop.time()
-                        if message["type"] == "subscribe":
-                            yield Feed.UP
-                        elif message["type"] == "message":
-                            for item in decode(message["data"]):
-                                yield item
-                    elif loop.time() - heard_at > SILENT_AFTER_S:
-                        raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
-                    else:
-                        await pubsub.ping()
-        finally:
-            await redis.aclose(close_connection_pool=True)
+        async with contextlib.aclosing(hear(self._url, CHANNEL)) as messages:
+            async for message in messages:
+                if message is None:
+                    yield Feed.UP
+                else:
+                    for item in decode(message):
+                        yield item
 
     async def close(self) -> None:
         await self._redis.aclose(close_connection_pool=True)

@@ -5,13 +5,16 @@ An address is ``redis://``, ``rediss://`` (TLS), ``unix://``, or names Sentinels
 password is used for the sentinels too. A Redis Cluster is refused: the queue's scripts need all its keys in one place.
 """
 
+import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
 from redis.asyncio import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
@@ -26,6 +29,8 @@ from jobs.errors import StartRefused
 
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 3.0
+PING_AFTER_S = 5.0
+SILENT_AFTER_S = 12.0
 OLDEST_SERVER = (6, 2)
 
 REDIS_TROUBLE = (RedisError, OSError)
@@ -150,6 +155,36 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
     sentinel = Sentinel(address.sentinels, sentinel_kwargs={**address.options, **limits})  # type: ignore[no-untyped-call]
     options = {**address.options, **common, "db": address.db}
     return _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
+
+
+async def hear(url: str, channel: str) -> AsyncGenerator[bytes | None]:
+    """Every message of a channel from now on; ``None`` comes first: all that is said after it will be heard.
+
+    Never ends but by raising one of ``REDIS_TROUBLE``: the connection is lost, or silent for ``SILENT_AFTER_S`` though
+    it is pinged. Close it when done, with ``contextlib.aclosing``.
+    """
+    client = AsyncRedis(connection_pool=connection_pool(url, answer_timeout_s=None))
+    loop = asyncio.get_running_loop()
+    try:
+        async with client.pubsub() as pubsub:
+            # not wait_for, which in Python 3.11 may swallow a cancel that comes as the call returns
+            async with asyncio.timeout(SILENT_AFTER_S):
+                await pubsub.subscribe(channel)
+            heard_at = loop.time()
+            while True:
+                message = await pubsub.get_message(timeout=PING_AFTER_S)
+                if message is not None:
+                    heard_at = loop.time()
+                    if message["type"] == "subscribe":
+                        yield None
+                    elif message["type"] == "message":
+                        yield message["data"]
+                elif loop.time() - heard_at > SILENT_AFTER_S:
+                    raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
+                else:
+                    await pubsub.ping()
+    finally:
+        await client.aclose(close_connection_pool=True)
 
 
 def sync_redis(url: str) -> redis.Redis:

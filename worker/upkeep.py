@@ -5,17 +5,16 @@ change they make is conditional, and what only one needs to do is told to one, o
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from redis.asyncio import Redis
-
 from jobs.background import run_together
 from jobs.errors import Unavailable
 from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, Command, JobQueue, parse_command
-from jobs.redis_link import REDIS_TROUBLE, connection_pool
+from jobs.redis_link import REDIS_TROUBLE, hear
 from jobs.schedules import REMINDER, ScheduleService
 from jobs.service import JobService
 from jobs.workers import WorkerRegistry
@@ -30,8 +29,6 @@ RECONCILE_EVERY_S = 30.0
 THOROUGH_EVERY_S = 600.0
 """How often reconciling goes through everything, and not only through what came last."""
 LOCK_KEY, THOROUGH_KEY = "jobs:reconciler", "jobs:reconciler:thorough"
-PING_AFTER_S = 5.0
-SILENT_AFTER_S = 12.0
 
 log = logging.getLogger(__name__)
 
@@ -83,28 +80,13 @@ class Upkeep:
 
     async def _listen(self, engine: Engine, runner: Runner) -> None:
         """Obey commands as they come, until the connection is lost."""
-        redis = Redis(connection_pool=connection_pool(self._url, answer_timeout_s=None))
-        loop = asyncio.get_running_loop()
-        try:
-            async with redis.pubsub() as pubsub:
-                async with asyncio.timeout(SILENT_AFTER_S):
-                    await pubsub.subscribe(COMMANDS_CHANNEL)
-                heard_at = loop.time()
-                while True:
-                    message = await pubsub.get_message(timeout=PING_AFTER_S)
-                    if message is not None:
-                        heard_at = loop.time()
-                        if message["type"] == "subscribe":
-                            self._due_changed.set()  # whatever was said before was missed
-                            engine.look()
-                        elif message["type"] == "message" and (command := parse_command(message["data"])):
-                            self._obey(command, engine, runner)
-                    elif loop.time() - heard_at > SILENT_AFTER_S:
-                        raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
-                    else:
-                        await pubsub.ping()
-        finally:
-            await redis.aclose(close_connection_pool=True)
+        async with contextlib.aclosing(hear(self._url, COMMANDS_CHANNEL)) as messages:
+            async for message in messages:
+                if message is None:  # whatever was said before was missed
+                    self._due_changed.set()
+                    engine.look()
+                elif command := parse_command(message):
+                    self._obey(command, engine, runner)
 
     def _obey(self, command: Command, engine: Engine, runner: Runner) -> None:
         if command.cancel is not None:
