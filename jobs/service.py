@@ -22,12 +22,13 @@ from jobs.errors import FieldError, InvalidInput, JobsError, WrongStatus
 from jobs.events import Events
 from jobs.kinds import Catalogue
 from jobs.limits import MOST_CONCURRENCY, KindLimit, Limits
+from jobs.matching import JobFilter
 from jobs.models import RETRYABLE, WAITING, JobStatus
 from jobs.queue import HIGHEST_PRIORITY, Command, JobQueue
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings
 from jobs.snapshot import Change, Deleted, JobSnapshot, UtcTime, WaitingJob
-from jobs.store import WAITING_BATCH, JobFilter, NewJob, Store
+from jobs.store import WAITING_BATCH, NewJob, Store
 
 LONGEST_DELAY = timedelta(days=366)
 MOST_ATTEMPTS = 100

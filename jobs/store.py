@@ -13,19 +13,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Text,
     and_,
     case,
-    cast,
     delete,
-    false,
     func,
     insert,
     literal,
     null,
-    or_,
     select,
     tuple_,
     update,
@@ -39,6 +34,7 @@ from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, change, e
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
+from jobs.matching import EVERY_JOB, JobFilter, matches
 from jobs.models import RETRYABLE, WAITING, EventType, JobStatus, QueueSettingRow
 from jobs.prepared import Prepared
 from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
@@ -72,17 +68,6 @@ class NewJob:
     max_attempts: int
     priority: int = 0
     scheduled_for: datetime | None = None
-
-
-@dataclass(frozen=True)
-class JobFilter:
-    """Which jobs; every part that is set must match. ``text`` is searched in id, kind, message, params and error."""
-
-    statuses: tuple[JobStatus, ...] = ()
-    kinds: tuple[str, ...] = ()
-    text: str = ""
-    created_after: datetime | None = None
-    created_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +110,7 @@ class Store:
 
     async def page(
         self,
-        job_filter: JobFilter = JobFilter(),
+        job_filter: JobFilter = EVERY_JOB,
         *,
         sort: str = DEFAULT_SORT,
         limit: int = 50,
@@ -140,7 +125,7 @@ class Store:
             InvalidInput: an unknown sort, or a cursor that this list did not make.
         """
         column, descending = _sort(sort)
-        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS)).where(_matches(job_filter))
+        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS)).where(matches(job_filter))
         if cursor is not None:
             position = tuple_(column, job_table.c.id)
             value, job_id = _decode_cursor(cursor, sort)
@@ -155,12 +140,12 @@ class Store:
 
     async def count(self, job_filter: JobFilter) -> int:
         """How many jobs match."""
-        query = select(func.count()).select_from(job_table).where(_matches(job_filter))
+        query = select(func.count()).select_from(job_table).where(matches(job_filter))
         return int(await self._db.read(lambda db: db.execute(query).scalar_one()))
 
     async def matching_ids(self, job_filter: JobFilter, after: UUID | None = None) -> list[UUID]:
         """Up to ``ID_BATCH`` ids of matching jobs beyond ``after``, in the order of their ids."""
-        query = select(job_table.c.id).where(_matches(job_filter))
+        query = select(job_table.c.id).where(matches(job_filter))
         if after is not None:
             query = query.where(job_table.c.id > after)
         query = query.order_by(job_table.c.id).limit(ID_BATCH)
@@ -439,34 +424,6 @@ def _get(db: Connection, job_id: UUID) -> JobSnapshot:
     if row is None:
         raise JobNotFound(job_id)
     return JobSnapshot.model_validate(dict(row))
-
-
-def _matches(wanted: JobFilter) -> ColumnElement[bool]:
-    parts: list[ColumnElement[bool]] = [job_table.c.id.is_not(None)]
-    if wanted.statuses:
-        parts.append(job_table.c.status.in_(wanted.statuses))
-    if wanted.kinds:
-        parts.append(job_table.c.kind.in_(wanted.kinds))
-    if wanted.created_after is not None:
-        parts.append(job_table.c.created_at > wanted.created_after)
-    if wanted.created_before is not None:
-        parts.append(job_table.c.created_at < wanted.created_before)
-    for word in wanted.text.split():
-        parts.append(_contains(word))
-    return and_(*parts)
-
-
-def _contains(word: str) -> ColumnElement[bool]:
-    hexadecimal = word.replace("-", "").lower()
-    id_text = cast(job_table.c.id, Text)
-    is_id = bool(hexadecimal) and all(c in "0123456789abcdef" for c in hexadecimal)
-    return or_(
-        or_(*(find(hexadecimal) for find in (id_text.startswith, id_text.endswith))) if is_id else false(),
-        *(
-            cast(column, Text).icontains(word, autoescape=True)
-            for column in (job_table.c.kind, job_table.c.message, job_table.c.params, job_table.c.error)
-        ),
-    )
 
 
 def _sort(sort: str) -> tuple[Any, bool]:

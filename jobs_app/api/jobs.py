@@ -4,15 +4,16 @@ from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from jobs import plain_json
+from jobs import plain_json, query
 from jobs.errors import InvalidInput, JobsError
+from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.service import MOST_IN_BATCH, BulkAction, Submission
 from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
-from jobs.store import DEFAULT_SORT, SORTS, JobFilter
+from jobs.store import DEFAULT_SORT, SORTS
 from jobs_app import runtime
 from jobs_app.api.strict import StrictRoute
 
@@ -31,11 +32,19 @@ def _storable(text: str) -> str:
     return text
 
 
+def _query(text: str) -> str:
+    try:
+        query.parse(text)
+    except query.QueryError as exc:
+        raise ValueError(exc.errors[0].message) from exc
+    return text
+
+
 Text = Annotated[str, AfterValidator(_storable)]
 SearchText = Annotated[
     str,
-    Field(max_length=200, description="words to find in id, kind, message, params, error"),
-    AfterValidator(_storable),
+    Field(description=f"words to find, or {', '.join(f'{name}:' for name in query.FIELDS)}; see the README"),
+    AfterValidator(_query),
 ]
 IdempotencyKey = Annotated[
     str,
@@ -143,19 +152,28 @@ async def bulk(request: BulkRequest) -> BulkResult:
     return BulkResult(matched=outcome.matched, done=outcome.done, skipped=skipped)
 
 
-@router.get("")
-async def list_jobs(
+def _wanted(
     status: Annotated[list[JobStatus], Query()] = [],  # noqa: B006 - FastAPI copies it
     kind: Annotated[list[Text], Query(max_length=100)] = [],  # noqa: B006
     q: Annotated[SearchText, Query()] = "",
     created_after: UtcTime | None = None,
     created_before: UtcTime | None = None,
+) -> JobFilter:
+    return JobFilter(tuple(status), tuple(kind), q, created_after, created_before)
+
+
+Wanted = Annotated[JobFilter, Depends(_wanted)]
+"""Which jobs, as the address of a list says."""
+
+
+@router.get("")
+async def list_jobs(
+    wanted: Wanted,
     sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> JobList:
     """Jobs, newest first unless ``sort`` says otherwise; ``next_cursor`` leads to the next page."""
-    wanted = JobFilter(tuple(status), tuple(kind), q, created_after, created_before)
     page = await runtime.jobs().store.page(wanted, sort=sort, limit=limit, cursor=cursor)
     return JobList(items=page.jobs, next_cursor=page.next_cursor)
 

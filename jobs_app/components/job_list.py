@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs.models import JobStatus
+from jobs.query import FIELDS, LONGEST
 from jobs_app import routes
 from jobs_app.components.basics import (
     ago,
@@ -19,6 +20,8 @@ from jobs_app.rows import Hot, Row
 from jobs_app.styles import CARD, STATUS_LABEL, TABULAR
 
 WIDE: dict[str, object] = {"display": rx.breakpoints(initial="none", md="table-cell")}
+EXPORT = "/api/jobs/export"
+PLAIN_LINK = {"color": "inherit", "text_decoration": "none"}
 NARROW: dict[str, object] = {
     "display": rx.breakpoints(initial="block", md="none"),
     "margin_top": "4px",
@@ -52,25 +55,78 @@ def status_tabs(status: rx.Var[str], counts: rx.Var[dict[str, int]], on_choose: 
 
 
 def search_box(search: rx.Var[str], on_find: object) -> rx.Component:
+    """Words and ``field:value`` terms; what there is to say is one click away."""
     return rx.form(
         rx.hstack(
             rx.input(
                 rx.input.slot(rx.icon("search", size=15)),
                 name="q",
-                placeholder="Find in id, kind, message, parameters, error",
+                placeholder="words, kind:web_agent, error:timeout, slow:>30s …",
                 default_value=search,
                 key=search,
-                max_length=200,
+                max_length=LONGEST,
                 aria_label="Find jobs",
                 width="100%",
             ),
             rx.button("Find", type="submit", variant="soft", color_scheme="gray"),
+            _search_help(),
             spacing="2",
             width="100%",
         ),
         on_submit=on_find,
         width="100%",
-        max_width="460px",
+        max_width="560px",
+    )
+
+
+def _search_help() -> rx.Component:
+    rows = [rx.table.row(rx.table.cell(mono(f"{name}:")), rx.table.cell(text)) for name, text in FIELDS.items()]
+    return rx.popover.root(
+        rx.popover.trigger(
+            rx.button(
+                rx.icon("circle-help", size=16),
+                type="button",
+                variant="ghost",
+                color_scheme="gray",
+                aria_label="What can be searched for",
+                align_self="center",
+            )
+        ),
+        rx.popover.content(
+            rx.text(
+                "All terms must match. A comma means or, a minus in front not, quotes hold words together.", size="2"
+            ),
+            rx.table.root(rx.table.body(*rows), size="1", margin_top="8px"),
+            max_width="min(520px, 92vw)",
+            max_height="70vh",
+            overflow="auto",
+        ),
+    )
+
+
+def export_menu(export_query: rx.Var[str]) -> rx.Component:
+    """Downloads of every job that the list's filter means, on all its pages."""
+    formats = (("CSV, for spreadsheets", "csv"), ("NDJSON, for programs", "ndjson"))
+    return rx.dropdown_menu.root(
+        rx.dropdown_menu.trigger(
+            rx.button(rx.icon("download", size=15), "Export", variant="soft", color_scheme="gray", type="button")
+        ),
+        rx.dropdown_menu.content(
+            *[
+                rx.dropdown_menu.item(
+                    rx.el.a(
+                        label,
+                        href=f"{EXPORT}?format={name}{export_query}",
+                        # not a page: the browser fetches it beside this one, whose websocket goes on
+                        download=True,
+                        custom_attrs={"reloadDocument": True},
+                        style=PLAIN_LINK,
+                    ),
+                    as_child=True,
+                )
+                for label, name in formats
+            ]
+        ),
     )
 
 

@@ -4,7 +4,15 @@ import reflex as rx
 
 from jobs.kinds import catalogue
 from jobs_app.components.frame import delete_dialog, page_frame
-from jobs_app.components.job_list import empty_list, job_table, list_trouble, pager, search_box, status_tabs
+from jobs_app.components.job_list import (
+    empty_list,
+    export_menu,
+    job_table,
+    list_trouble,
+    pager,
+    search_box,
+    status_tabs,
+)
 from jobs_app.components.slots import slots_panel
 from jobs_app.components.start_form import start_form
 from jobs_app.live import Live
@@ -55,7 +63,14 @@ def _list() -> rx.Component:
     filtered = (BoardState.status != "") | (BoardState.search != "")
     return rx.vstack(
         status_tabs(BoardState.status, Live.counts, BoardState.show_status),
-        search_box(BoardState.search, BoardState.find),
+        rx.hstack(
+            search_box(BoardState.search, BoardState.find),
+            rx.spacer(),
+            export_menu(BoardState.export_query),
+            width="100%",
+            spacing="2",
+            wrap="wrap",
+        ),
         list_trouble(BoardState.trouble),
         rx.cond(
             BoardState.rows.length() > 0,

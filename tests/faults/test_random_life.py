@@ -16,9 +16,9 @@ from uuid import UUID
 import pytest
 
 from jobs.errors import JobsError
+from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.service import QueueChange, Submission
-from jobs.store import JobFilter
 from tests.faults.conftest import Farm
 from tests.integration.conftest import Worker
 from tests.support import RedisServer, until

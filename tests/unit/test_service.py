@@ -9,11 +9,11 @@ import pytest
 from jobs.attempts import completed, failed
 from jobs.clock import utc_now
 from jobs.errors import InvalidInput, JobNotFound, WrongStatus
+from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.queue import Command
 from jobs.service import QueueChange, Submission
 from jobs.snapshot import Deleted, JobError
-from jobs.store import JobFilter
 from tests.unit.test_job_life import running, submitted
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from jobs.attempts import Note, Say, completed
 from jobs.errors import InvalidInput, JobNotFound
+from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
-from jobs.store import SORTS, JobFilter, NewJob
+from jobs.store import SORTS, NewJob
 from tests.unit.test_job_life import running, submitted
 
 

@@ -10,13 +10,14 @@ from reflex.istate.data import RouterData
 import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs.attempts import Note, Say, completed, failed
 from jobs.models import EventType, JobStatus
+from jobs.query import LONGEST
 from jobs.service import Submission
 from jobs.snapshot import JobError
 from jobs_app import routes, runtime
 from jobs_app.hub import Hub
 from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
-from jobs_app.state.board import LONGEST_SEARCH, PAGE_SIZE, BoardState
+from jobs_app.state.board import PAGE_SIZE, BoardState
 from jobs_app.state.job_page import SHOWN_LINES, JobPage
 from jobs_app.state.start import StartForm
 from tests.unit.test_job_life import running, submitted
@@ -107,7 +108,7 @@ async def test_an_address_that_makes_no_sense_lists_what_it_can(tab, visit, serv
 
     await board.load()
 
-    assert (board.status, len(board.search)) == ("", LONGEST_SEARCH)
+    assert (board.status, len(board.search)) == ("", LONGEST)
     assert (board.rows, board.trouble, board.loaded) == ([], "", True)
 
 

@@ -1,0 +1,99 @@
+"""REST: every job that a filter means, as a file that is written while it is read: a million rows take no memory.
+
+CSV is for spreadsheets: one line a job, JSON in the cells that hold it, and no cell that a spreadsheet would run as a
+formula. NDJSON is for programs: one job a line, as everywhere in this API.
+"""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from jobs import plain_json
+from jobs.clock import utc_now
+from jobs.matching import JobFilter
+from jobs.snapshot import JobSnapshot
+from jobs.store import DEFAULT_SORT, SORTS, Page
+from jobs_app import runtime
+from jobs_app.api.jobs import Wanted
+
+BATCH = 500
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What makes spreadsheets take a text for a formula; see OWASP, "CSV Injection"."""
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+@router.get("/export", response_class=StreamingResponse)
+async def export_jobs(
+    wanted: Wanted,
+    format: Annotated[Format, Query()] = Format.NDJSON,
+    sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
+) -> StreamingResponse:
+    """Every matching job as a download. Jobs that come or change meanwhile may be in it or not."""
+    first = await runtime.jobs().store.page(wanted, sort=sort, limit=BATCH)  # refused before anything is sent
+    written, head, media_type = _WRITERS[format]
+    name = f"jobs-{utc_now():%Y%m%dT%H%M%SZ}.{format}"
+    return StreamingResponse(
+        _lines(first, wanted, sort, head, written),
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _lines(
+    page: Page, wanted: JobFilter, sort: str, head: str, written: Callable[[JobSnapshot], str]
+) -> AsyncIterator[str]:
+    yield head
+    while True:
+        yield "".join(written(job) for job in page.jobs)
+        if page.next_cursor is None:
+            return
+        page = await runtime.jobs().store.page(wanted, sort=sort, limit=BATCH, cursor=page.next_cursor)
+
+
+def _as_ndjson(job: JobSnapshot) -> str:
+    return job.model_dump_json() + "\n"
+
+
+def _as_csv(job: JobSnapshot) -> str:
+    return _csv_line(_cell(getattr(job, name)) for name in JobSnapshot.model_fields)
+
+
+def _csv_line(cells: Any) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()
+
+
+def _cell(value: Any) -> str | int | float:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        value = json.dumps(value.model_dump()) if hasattr(value, "model_dump") else _text(value)
+    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+
+
+def _text(value: Any) -> str:
+    return plain_json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
+
+
+_WRITERS: dict[Format, tuple[Callable[[JobSnapshot], str], str, str]] = {
+    Format.CSV: (_as_csv, _csv_line(JobSnapshot.model_fields), "text/csv; charset=utf-8"),
+    Format.NDJSON: (_as_ndjson, "", "application/x-ndjson"),
+}

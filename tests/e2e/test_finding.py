@@ -1,0 +1,59 @@
+"""Finding jobs by the language of the search box, and taking what was found away as a file."""
+
+import json
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.e2e.test_jobs_in_every_state import row_of
+
+
+async def test_a_query_narrows_the_list_and_lives_in_the_address(product, open_page):
+    slow = await product.submit("slow", params={"seconds": 0})
+    other = await product.submit("noop")
+    page = await open_page("/")
+    await expect(row_of(page, other)).to_be_visible()
+
+    await page.get_by_label("Find jobs").fill("kind:slow -status:failed params.seconds:0")
+    await page.keyboard.press("Enter")
+
+    await expect(row_of(page, other)).to_have_count(0)
+    await expect(row_of(page, slow)).to_be_visible()
+    again = await open_page(page.url.removeprefix(product.url))
+    await expect(row_of(again, slow)).to_be_visible()
+    await expect(row_of(again, other)).to_have_count(0)
+
+
+async def test_a_query_that_cannot_be_read_says_where_and_why(open_page):
+    page = await open_page("/")
+
+    await page.get_by_label("Find jobs").fill("status:done")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_text("is no status; there are scheduled")).to_be_visible()
+    await expect(page.get_by_text("at character 8")).to_be_visible()
+
+
+async def test_what_can_be_searched_for_is_told_on_the_page(open_page):
+    page = await open_page("/")
+
+    await page.get_by_role("button", name="What can be searched for").click()
+
+    await expect(page.get_by_text("words in the type or message of an error")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_text("words in the type or message of an error")).to_have_count(0)
+
+
+async def test_what_was_found_is_exported(product, open_page):
+    ids = {await product.submit("noop") for _ in range(3)}
+    await product.submit("slow", params={"seconds": 0})
+    page = await open_page("/?q=kind%3Anoop")
+
+    await page.get_by_role("button", name="Export").click()
+    async with page.expect_download() as downloading:
+        await page.get_by_role("menuitem", name="NDJSON").click()
+
+    download = await downloading.value
+    assert download.suggested_filename.endswith(".ndjson")
+    lines = Path(await download.path()).read_text().splitlines()
+    assert {json.loads(line)["id"] for line in lines} == ids

@@ -1,0 +1,112 @@
+"""What each word of a query finds among jobs in every state."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import Field
+
+from jobs.attempts import completed, failed
+from jobs.clock import utc_now
+from jobs.errors import InvalidInput
+from jobs.kinds import Catalogue, Kind, Params
+from jobs.matching import JobFilter
+from jobs.service import JobService, Submission
+from jobs.snapshot import JobError
+
+
+class PageParams(Params):
+    url: str = ""
+    tags: list[str] = Field([])
+    nested: dict[str, int] = Field({})
+
+
+@pytest.fixture
+async def named(world):
+    """Five jobs, by what is special about each."""
+    kinds = Catalogue(
+        [Kind(name=name, title="", description="", params=PageParams, max_attempts=2) for name in ("page", "report")]
+    )
+    service = JobService(world.store, world.queue, world.events, kinds, world.config)
+
+    async def submit(kind, priority=0, **params):
+        job, _ = await service.submit(Submission(kind=kind, params=params, priority=priority))
+        return job.id
+
+    names = {
+        "waiting": await submit("page", url="https://example.com/a", priority=7),
+        "running": await submit("page", url="https://other.org", tags=["Ünder", "b"]),
+        "done": await submit("report", nested={"size": 42}),
+        "failed": await submit("report", url="50% off_now"),
+        "cancelled": await submit("page"),
+    }
+    for name in ("running", "done", "failed"):
+        await service.start(names[name], f"worker-of-{name}")
+    await service.end(completed(names["done"], 1, {"pages": [{"title": "Hello"}]}))
+    error = JobError(type="TimedOut", message="It ran longer than 5 seconds.")
+    await service.end(failed(names["failed"], 1, error, retry_at=None))
+    await service.cancel(names["cancelled"])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", {"waiting", "running", "done", "failed", "cancelled"}),
+        ("status:failed", {"failed"}),
+        ("status:failed,running", {"failed", "running"}),
+        ("-status:failed,running", {"waiting", "done", "cancelled"}),
+        ("kind:page", {"waiting", "running", "cancelled"}),
+        ("kind:page -status:cancelled", {"waiting", "running"}),
+        ("error:timedout", {"failed"}),
+        ('error:"longer than"', {"failed"}),
+        ("-error:timedout", {"waiting", "running", "done", "cancelled"}),
+        ("params.url:EXAMPLE", {"waiting"}),
+        ("params.tags.0:ünder", set()),  # SQLite folds the case of ASCII alone
+        ("params.tags.0:Ünder", {"running"}),
+        ("params.tags.1:b", {"running"}),
+        ("params.nested.size:42", {"done"}),
+        ("params:50%", {"failed"}),
+        ("params:off_now", {"failed"}),
+        ("params:offxnow", set()),
+        ("-params.url:example", {"running", "done", "failed", "cancelled"}),
+        ("result.pages.0.title:hello", {"done"}),
+        ("result:hello", {"done"}),
+        ("worker:of-done", {"done"}),
+        ("message:completed", {"done"}),
+        ("priority:>5", {"waiting"}),
+        ("priority:7", {"waiting"}),
+        ("attempt:1", {"waiting", "running", "done", "failed", "cancelled"}),
+        ("attempt:>=2", set()),
+        ("after:1h", {"waiting", "running", "done", "failed", "cancelled"}),
+        ("before:1h", set()),
+        ("slow:<1h", {"running", "done", "failed"}),
+        ("slow:>1h", set()),
+        ("slow:1h", set()),
+        ("report 42", {"done"}),
+    ],
+)
+async def test_a_query_finds_what_it_says(named, store, text, found):
+    page = await store.page(JobFilter(text=text))
+
+    assert {job.id for job in page.jobs} == {named[name] for name in found}
+    assert await store.count(JobFilter(text=text)) == len(found)
+
+
+async def test_a_job_is_found_by_the_beginning_or_the_end_of_its_id(named, store):
+    job_id = str(named["done"])
+
+    for text in (job_id, job_id[:-3], job_id[-8:], f"id:{job_id[-8:]}", f"id:{job_id}"):
+        assert [job.id for job in (await store.page(JobFilter(text=text))).jobs] == [named["done"]]
+    assert (await store.page(JobFilter(text="id:nothex"))).jobs == []
+
+
+async def test_how_long_a_job_has_run_counts_while_it_runs(named, store):
+    at = utc_now()
+
+    assert at - (await store.get(named["running"])).started_at < timedelta(seconds=30)
+    assert (await store.page(JobFilter(text="slow:>0s status:running"))).jobs
+
+
+async def test_a_query_that_cannot_be_read_is_refused(store):
+    with pytest.raises(InvalidInput, match="There is no field"):
+        await store.page(JobFilter(text="nonsense:1"))
