@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Uuid
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Uuid, text
 from sqlmodel import Field, SQLModel
 
 
@@ -75,6 +75,7 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_status_created", "status", "created_at", "id"),
         Index("ix_job_kind_created", "kind", "created_at", "id"),
         Index("ix_job_priority", "priority", "id"),
+        Index("ix_job_queued", "queued_at", sqlite_where=text("status = 'queued'")),
         CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
     )
 
@@ -98,6 +99,15 @@ class JobRow(SQLModel, table=True):
     worker: str | None = None
     version: int = 1
     idempotency_key: str | None = Field(default=None, unique=True)
+
+
+class JobCountRow(SQLModel, table=True):
+    """How many jobs are in a status, kept by triggers of the database; only read here."""
+
+    __tablename__ = "job_count"
+
+    status: str = Field(primary_key=True)
+    count: int = 0
 
 
 class JobEventRow(SQLModel, table=True):

@@ -36,8 +36,10 @@ def revisions() -> set[str]:
     return {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, revision: str = "head") -> None:
     """Bring the tables to this version of the product, creating them if there are none. Safe to call again.
+
+    ``revision``: go no further than this one.
 
     Raises:
         StartRefused: the database cannot be opened, is not ours, or comes from a newer version of the product.
@@ -63,7 +65,7 @@ def migrate(url: str) -> None:
                     "Start that version, or point DATABASE_URL at another database."
                 )
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except DatabaseError as exc:
         raise StartRefused(
             f"The database {shown} cannot be used: {exc.orig}. Check DATABASE_URL and JOBS_DATA_DIR."

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     null,
     select,
     tuple_,
@@ -35,10 +36,11 @@ from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.matching import EVERY_JOB, JobFilter, matches
-from jobs.models import RETRYABLE, WAITING, EventType, JobStatus, QueueSettingRow
+from jobs.models import RETRYABLE, WAITING, EventType, JobCountRow, JobStatus, QueueSettingRow
 from jobs.prepared import Prepared
 from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
 
+count_table = JobCountRow.__table__  # type: ignore[attr-defined]
 setting_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
 QUEUE_SETTING_ID = 1
 
@@ -153,13 +155,13 @@ class Store:
 
     async def counts(self) -> dict[JobStatus, int]:
         """How many jobs there are in each status; every status is a key."""
-        query = select(job_table.c.status, func.count()).group_by(job_table.c.status)
-        rows = await self._db.read(lambda db: db.execute(query).all())
+        rows = await self._db.read(lambda db: db.execute(select(count_table.c.status, count_table.c.count)).all())
         return {status: 0 for status in JobStatus} | {JobStatus(s): n for s, n in rows}
 
     async def oldest_queued_at(self) -> datetime | None:
         """Since when the job that waits longest has been due."""
-        query = select(func.min(job_table.c.queued_at)).where(job_table.c.status == JobStatus.QUEUED)
+        is_queued = job_table.c.status == literal_column(f"'{JobStatus.QUEUED}'")  # as text, or its index is not seen
+        query = select(func.min(job_table.c.queued_at)).where(is_queued)
         return await self._db.read(lambda db: db.execute(query).scalar_one())
 
     async def waiting(

@@ -146,7 +146,9 @@ async def _all_have_ended(farm: Farm) -> None:
 
 
 async def _every_job_is_accounted_for(life: Life) -> None:
-    kept = await life.farm.service.store.statuses(life.submitted)
+    store = life.farm.service.store
+    kept = await store.statuses(life.submitted)
+    assert await store.counts() == {status: list(kept.values()).count(status) for status in JobStatus}
     assert set(kept) == set(life.submitted) - life.deleted
     ran = {line.job_id for line in life.farm.record.lines()}
     assert {job_id for job_id, status in kept.items() if status in (JobStatus.COMPLETED, JobStatus.FAILED)} <= ran

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jobs.attempts import Note, cancelled, completed, failed, handed_back
 from jobs.clock import utc_now
 from jobs.errors import JobsError
+from jobs.matching import JobFilter
 from jobs.models import FOLLOWS, TERMINAL, EventType, JobStatus
 from jobs.service import JobService, Submission
 from jobs.snapshot import JobError, JobSnapshot
@@ -221,6 +222,7 @@ async def test_whatever_happens_in_whatever_order_versions_have_no_gap_and_the_t
     assert [event.version for event in events] == list(range(1, seen.version + 1))
     last = events[-1]
     assert (last.status, last.attempt, last.progress) == (seen.status, seen.attempt, seen.progress)
+    assert await store.counts() == {status: await store.count(JobFilter(statuses=(status,))) for status in JobStatus}
 
 
 async def act(service: JobService, store: Store, job_id: UUID, attempt: int, action: str) -> None:

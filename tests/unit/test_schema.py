@@ -49,3 +49,21 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 
     with pytest.raises(StartRefused, match="cannot be used"):
         schema.migrate(f"sqlite:///{path}")
+
+
+async def test_a_history_from_before_counts_were_kept_is_counted_when_it_is_migrated(tmp_path):
+    path = tmp_path / "jobs.db"
+    schema.migrate(f"sqlite:///{path}", "0003")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        for number, status in enumerate(["completed", "completed", "queued"]):
+            database.execute(
+                "INSERT INTO job (id, kind, params, status, progress, message, attempt, max_attempts, priority,"
+                " created_at, version) VALUES (?, 'noop', '{}', ?, 0, '', 1, 1, 0, '2026-01-01', 1)",
+                (f"{number:032}", status),
+            )
+
+    schema.migrate(f"sqlite:///{path}")
+
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        counts = dict(database.execute("SELECT status, count FROM job_count WHERE count > 0").fetchall())
+    assert counts == {"completed": 2, "queued": 1}

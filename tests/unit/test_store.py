@@ -120,6 +120,19 @@ async def test_counts_name_every_status(store, service):
     assert counts == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.RUNNING: 1}
 
 
+async def test_counts_are_kept_through_every_change_and_deletion(store, service):
+    jobs = [await submitted(service) for _ in range(4)]
+    await service.cancel(jobs[0].id)
+    await service.start(jobs[1].id, "worker-1")
+    await service.end(completed(jobs[1].id, 1, None))
+    await service.delete(jobs[0].id)
+    await service.delete(jobs[2].id)
+
+    counts = await store.counts()
+
+    assert counts == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.COMPLETED: 1}
+
+
 async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, service):
     job = await running(service)
 
