@@ -28,6 +28,7 @@ class Board:
         self._jobs: OrderedDict[UUID, tuple[JobSnapshot, float]] = OrderedDict()
         self.counts: dict[str, int] = {}
         self.workers = 1
+        self.paused = False
         self.feed = Feed.DOWN.value  # until something was heard
 
     def apply(self, job: JobSnapshot) -> bool:
@@ -53,6 +54,12 @@ class Board:
         for job in jobs.values():
             self.apply(job)
 
+    def set_places(self, count: int) -> None:
+        """Show so many lanes; one beyond that stays for as long as a job holds it."""
+        self._places = count
+        self._slots += [None] * (count - len(self._slots))
+        self._drop_spare()
+
     def hot(self) -> dict[str, rows.Hot]:
         return {str(job_id): rows.hot(job) for job_id, (job, _) in self._jobs.items()}
 
@@ -72,6 +79,9 @@ class Board:
 
     def _leave_slot(self, job_id: UUID) -> None:
         self._slots = [None if held == job_id else held for held in self._slots]
+        self._drop_spare()
+
+    def _drop_spare(self) -> None:
         while len(self._slots) > self._places and self._slots[-1] is None:
             self._slots.pop()
 

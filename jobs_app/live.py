@@ -33,7 +33,7 @@ FLUSH_EVERY_S = 0.06
 REFRESH_EVERY_S = 0.5
 COUNT_EVERY_S = 0.5
 SAY_AGAIN_S = 0.3
-WORKERS_EVERY_S = 2.0
+WATCH_EVERY_S = 2.0
 TAIL_LINES = 200
 TAIL_KEPT = 50
 
@@ -53,6 +53,7 @@ class Live(rx.State):
     slots: list[rows.Slot] = []
     counts: dict[str, int] = {}
     workers: int = 1
+    paused: bool = False
     feed: str = "connecting"
     """``connecting`` until this tab has joined, then whether announcements arrive: ``up`` or ``down``."""
 
@@ -62,7 +63,7 @@ class Live(rx.State):
         await _broadcaster().enter(self.router.session.session_id, BOARD)
         board = _broadcaster().board
         self.hot, self.slots, self.counts = board.hot(), board.slots(), board.counts
-        self.workers, self.feed = board.workers, board.feed
+        self.workers, self.paused, self.feed = board.workers, board.paused, board.feed
 
 
 class LiveJob(rx.State):
@@ -95,7 +96,7 @@ class Broadcaster:
 
     async def run(self) -> None:
         """Broadcast until cancelled."""
-        await run_together(self._hear(), self._flush(), self._refresh(), self._count(), self._watch_workers())
+        await run_together(self._hear(), self._flush(), self._refresh(), self._count(), self._watch_queue())
 
     async def _hear(self) -> None:
         with self._active.hub.listen() as mailbox:
@@ -153,6 +154,7 @@ class Broadcaster:
                 slots=board.slots(),
                 counts=board.counts,
                 workers=board.workers,
+                paused=board.paused,
             )
             for job_id, job in list(self._heads.items()):
                 await self._send(job_room(job_id), LiveJob, head=rows.hot(job), tail=list(self._tails.get(job_id, ())))
@@ -238,18 +240,36 @@ class Broadcaster:
         self.board.counts = {str(status): number for status, number in counts.items()}
         self._board_changed.set()
 
-    async def _watch_workers(self) -> None:
+    async def _watch_queue(self) -> None:
+        """What other processes may change without an announcement: workers come and go, somebody pauses the queue."""
         while True:
-            try:
-                found = await self._active.registry.all()
-            except REDIS_TROUBLE as exc:
-                log.debug("The workers are not known: %s", exc)
-            else:
-                alive = sum(worker.state is WorkerState.RUNNING for worker in found)
-                if alive != self.board.workers:
-                    self.board.workers = alive
-                    self._board_changed.set()
-            await asyncio.sleep(WORKERS_EVERY_S)
+            await self._look_at_workers()
+            await self.look_at_queue()
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def _look_at_workers(self) -> None:
+        try:
+            found = await self._active.registry.all()
+        except REDIS_TROUBLE as exc:
+            log.debug("The workers are not known: %s", exc)
+            return
+        alive = sum(worker.state is WorkerState.RUNNING for worker in found)
+        if alive != self.board.workers:
+            self.board.workers = alive
+            self._board_changed.set()
+
+    async def look_at_queue(self) -> None:
+        """Show what holds for the queue now, in every tab."""
+        try:
+            limits = await self._active.service.limits()
+        except Unavailable as exc:
+            log.debug("The queue's settings are not known: %s", exc.message)
+            return
+        lanes = len(self.board.slots())
+        self.board.set_places(limits.concurrency)
+        if limits.paused is not self.board.paused or len(self.board.slots()) != lanes:
+            self.board.paused = limits.paused
+            self._board_changed.set()
 
     # Rooms
 
@@ -285,6 +305,11 @@ def _broadcaster() -> Broadcaster:
     if _active is None:
         raise RuntimeError("The server has not started.")
     return _active
+
+
+async def look_at_queue() -> None:
+    """Have every tab show what somebody has just changed about the queue."""
+    await _broadcaster().look_at_queue()
 
 
 async def broadcast(app: rx.App, active: runtime.Runtime) -> None:

@@ -8,9 +8,25 @@ from jobs_app.rows import Slot
 from jobs_app.styles import TABULAR
 
 
-def slots_panel(slots: rx.Var[list[Slot]], workers: rx.Var[int]) -> rx.Component:
+def slots_panel(
+    slots: rx.Var[list[Slot]],
+    workers: rx.Var[int],
+    paused: rx.Var[bool],
+    waiting: rx.Var[int],
+    on_pause: object,
+    on_resume: object,
+) -> rx.Component:
     return card(
-        heading("Running now"),
+        heading("Running now", rx.cond(paused, _resume(on_resume), _pause(on_pause))),
+        rx.cond(
+            paused,
+            notice(
+                f"The queue is paused: what runs goes on, nothing new starts. Waiting: {waiting}",
+                icon="circle-pause",
+                color="amber",
+                margin_bottom="12px",
+            ),
+        ),
         rx.cond(
             workers == 0,
             notice(
@@ -28,6 +44,15 @@ def slots_panel(slots: rx.Var[list[Slot]], workers: rx.Var[int]) -> rx.Component
         ),
         id="slots",
     )
+
+
+def _pause(on_pause: object) -> rx.Component:
+    icon = rx.icon("pause", size=15)
+    return rx.button(icon, "Pause", variant="soft", color_scheme="gray", on_click=on_pause)
+
+
+def _resume(on_resume: object) -> rx.Component:
+    return rx.button(rx.icon("play", size=15), "Resume", color_scheme="amber", on_click=on_resume)
 
 
 def _slot(slot: rx.Var[Slot]) -> rx.Component:

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs.kinds import catalogue
+from jobs.models import JobStatus
 from jobs_app.components.frame import delete_dialog, page_frame
 from jobs_app.components.job_list import (
     empty_list,
@@ -24,7 +25,14 @@ from jobs_app.state.start import KindChoice, StartForm
 def dashboard() -> rx.Component:
     return page_frame(
         rx.vstack(
-            slots_panel(Live.slots, Live.workers),
+            slots_panel(
+                Live.slots,
+                Live.workers,
+                Live.paused,
+                Live.counts[JobStatus.QUEUED.value].to(int),
+                Actions.pause,
+                Actions.resume,
+            ),
             rx.grid(
                 rx.box(_start(), grid_column=rx.breakpoints(initial="1", lg="2"), grid_row="1", min_width="0"),
                 rx.box(_list(), grid_column="1", grid_row=rx.breakpoints(initial="2", lg="1"), min_width="0"),

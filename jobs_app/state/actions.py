@@ -7,8 +7,10 @@ from uuid import UUID
 import reflex as rx
 
 from jobs.errors import JobNotFound, JobsError
+from jobs.service import QueueChange
 from jobs.snapshot import JobSnapshot, short_id
 from jobs_app import routes, runtime
+from jobs_app.live import look_at_queue
 
 
 class Actions(rx.State):
@@ -24,6 +26,14 @@ class Actions(rx.State):
     @rx.event
     async def retry(self, job_id: str):
         return await _told(job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
+
+    @rx.event
+    async def pause(self):
+        return await _change_queue(paused=True)
+
+    @rx.event
+    async def resume(self):
+        return await _change_queue(paused=False)
 
     @rx.event
     def ask_delete(self, job_id: str):
@@ -45,6 +55,17 @@ class Actions(rx.State):
     def forget_dialog(self, is_open: bool):
         if not is_open:
             self.doomed = ""
+
+
+async def _change_queue(*, paused: bool) -> Any:
+    try:
+        await runtime.jobs().change_queue(QueueChange(paused=paused))
+    except JobsError as error:
+        return rx.toast.error(error.message)
+    await look_at_queue()
+    return rx.toast.success(
+        "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
+    )
 
 
 def _cancelled(job: JobSnapshot) -> str:

@@ -139,6 +139,21 @@ def test_the_board_forgets_ended_jobs_but_never_running_ones():
     assert len(board.hot()) <= MOST_HOT + 1
 
 
+def test_fewer_places_take_away_none_that_is_held():
+    board = Board(3)
+    jobs = [snapshot(status="running") for _ in range(3)]
+    for job in jobs:
+        board.apply(job)
+
+    board.set_places(1)
+
+    assert [slot["id"] for slot in board.slots()] == [str(job.id) for job in jobs]
+    board.remove(jobs[2].id)
+    assert [slot["id"] for slot in board.slots()] == [str(job.id) for job in jobs[:2]]
+    board.set_places(4)
+    assert len(board.slots()) == 4
+
+
 def test_more_running_jobs_than_places_are_shown_all_the_same():
     board = Board(2)
     jobs = [snapshot() for _ in range(4)]
