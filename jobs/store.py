@@ -343,7 +343,7 @@ class Store:
             sources=sources,
             values={
                 "status": JobStatus.QUEUED,
-                "queued_at": utc_now(),
+                "queued_at": job_table.c.scheduled_for,  # who was due first goes first, however late it was noticed
             },
             message="Due; waiting for a free slot.",
         )

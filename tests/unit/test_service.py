@@ -60,6 +60,16 @@ async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(s
     assert (await world.store.get(job.id)).status is JobStatus.SCHEDULED
 
 
+async def test_jobs_found_due_together_are_queued_in_the_order_of_their_times(service, world):
+    later = await submitted(service, delay_s=0.05)
+    sooner = await submitted(service, delay_s=0.01)
+
+    await service.promote([later.id, sooner.id], later.scheduled_for)
+
+    assert world.queue.in_order() == [str(sooner.id), str(later.id)]
+    assert (await world.store.get(sooner.id)).queued_at == sooner.scheduled_for
+
+
 async def test_a_time_that_has_passed_means_now(service):
     job = await submitted(service, scheduled_for=utc_now() - timedelta(days=1))
 
