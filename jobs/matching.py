@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import FunctionElement
 
 from jobs.changes import job_table
 from jobs.clock import utc_now
-from jobs.models import JobStatus
+from jobs.models import DELETED, JobStatus
 from jobs.query import Term, moment, parse, seconds
 
 _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -45,7 +45,7 @@ def matches(wanted: JobFilter) -> ColumnElement[bool]:
     Raises:
         QueryError: its text cannot be read; says where and why.
     """
-    parts: list[ColumnElement[bool]] = [job_table.c.id.is_not(None)]
+    parts: list[ColumnElement[bool]] = [job_table.c.status != DELETED]
     if wanted.statuses:
         parts.append(job_table.c.status.in_(wanted.statuses))
     if wanted.kinds:

@@ -38,6 +38,9 @@ TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 WAITING = frozenset({JobStatus.SCHEDULED, JobStatus.QUEUED})
 RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
+DELETED = "deleted"
+"""In the status column of a deleted job until it is purged. No ``JobStatus``: such a job is nowhere seen."""
+
 FOLLOWS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.SCHEDULED: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
     JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
@@ -76,6 +79,7 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_kind_created", "kind", "created_at", "id"),
         Index("ix_job_priority", "priority", "id"),
         Index("ix_job_queued", "queued_at", sqlite_where=text("status = 'queued'")),
+        Index("ix_job_deleted", "deleted_at", sqlite_where=text("deleted_at IS NOT NULL")),
         CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
     )
 
@@ -99,6 +103,9 @@ class JobRow(SQLModel, table=True):
     worker: str | None = None
     version: int = 1
     idempotency_key: str | None = Field(default=None, unique=True)
+    deleted_at: datetime | None = None
+    deleted_status: str | None = None
+    """What the status was when the job was deleted."""
 
 
 class JobCountRow(SQLModel, table=True):

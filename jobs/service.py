@@ -36,7 +36,7 @@ MOST_IN_BATCH = 1000
 
 log = logging.getLogger(__name__)
 
-BulkAction = Literal["cancel", "retry", "delete"]
+BulkAction = Literal["cancel", "retry", "delete", "restore"]
 
 
 class Submission(BaseModel):
@@ -89,6 +89,7 @@ class BulkOutcome:
     matched: int = 0
     done: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    done_ids: list[UUID] = field(default_factory=list)
 
 
 class JobService:
@@ -182,18 +183,34 @@ class JobService:
         return change.job
 
     async def delete(self, job_id: UUID) -> None:
-        """Remove a job that is not running, with its timeline and artifacts, for good.
+        """Remove a job that is not running, with its timeline and artifacts.
+
+        It is gone for everybody at once; ``restore`` brings it back until it is purged, ``UNDO_WITHIN`` later.
 
         Raises:
             JobNotFound: no such job.
             WrongStatus: it is running.
         """
-        job = await self.store.get(job_id)
-        if not await self.store.delete(job_id):
+        deleted = await self.store.removal.delete([job_id])
+        if not deleted:
             job = await self.store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is running; cancel it first, then delete it.")
-        await self._quietly(self._queue.remove([(job_id, job.kind)]))
+        await self._quietly(self._queue.remove(list(deleted.items())))
         await self._announce([Deleted(deleted=job_id)])
+
+    async def restore(self, job_id: UUID) -> JobSnapshot:
+        """Bring back a job that was deleted a moment ago, as it was; a waiting one waits again.
+
+        Raises:
+            JobNotFound: it is gone for good, or never was.
+            WrongStatus: it is not deleted.
+        """
+        changes = await self.store.removal.restore([job_id])
+        if not changes:
+            job = await self.store.get(job_id)
+            raise WrongStatus(f"Job {job.short_id} is not deleted, so there is nothing to bring back.")
+        await self._enqueue_and_announce(changes)
+        return changes[0].job
 
     async def bulk(
         self,
@@ -208,7 +225,21 @@ class JobService:
         With ``dry_run`` nothing changes, and ``done`` says how many would.
         """
         outcome = BulkOutcome()
-        act = {"cancel": self.cancel, "retry": self.retry, "delete": self.delete}[action]
+        async for step in self.bulk_steps(action, ids=ids, job_filter=job_filter, dry_run=dry_run):
+            outcome = step
+        return outcome
+
+    async def bulk_steps(
+        self,
+        action: BulkAction,
+        *,
+        ids: Sequence[UUID] | None = None,
+        job_filter: JobFilter | None = None,
+        dry_run: bool = False,
+    ) -> AsyncIterator[BulkOutcome]:
+        """As ``bulk``, with the outcome so far after each job: for whoever shows how far it is, or wants to stop."""
+        outcome = BulkOutcome()
+        act = {"cancel": self.cancel, "retry": self.retry, "delete": self.delete, "restore": self.restore}[action]
         async for job_id in self._chosen(ids, job_filter or JobFilter()):
             outcome.matched += 1
             try:
@@ -217,9 +248,10 @@ class JobService:
                 else:
                     await act(job_id)
                 outcome.done += 1
+                outcome.done_ids.append(job_id)
             except JobsError as exc:
                 outcome.skipped.append(Skipped(job_id, exc.message))
-        return outcome
+            yield outcome
 
     async def _chosen(self, ids: Sequence[UUID] | None, job_filter: JobFilter) -> AsyncIterator[UUID]:
         if ids is not None:
@@ -238,6 +270,7 @@ class JobService:
             "cancel": not job.status.is_terminal,
             "retry": job.status in RETRYABLE,
             "delete": job.status is not JobStatus.RUNNING,
+            "restore": False,  # what can be found is not deleted
         }[action]
         if not allowed:
             raise WrongStatus(f"Job {job.short_id} is {job.status}; it would be left alone.")

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     and_,
     case,
-    delete,
     func,
     insert,
     literal,
@@ -36,14 +35,16 @@ from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.matching import EVERY_JOB, JobFilter, matches
-from jobs.models import RETRYABLE, WAITING, EventType, JobCountRow, JobStatus, QueueSettingRow
+from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobCountRow, JobStatus, QueueSettingRow
 from jobs.prepared import Prepared
+from jobs.removal import Removal
 from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
 
 count_table = JobCountRow.__table__  # type: ignore[attr-defined]
 setting_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
 QUEUE_SETTING_ID = 1
 
+_EXISTS = job_table.c.status != DELETED
 _BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
 _EVENT_COLUMNS = [event_table.c[name] for name in JobEvent.model_fields]
 
@@ -93,6 +94,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.removal = Removal(database)
 
     # Reading
 
@@ -106,7 +108,7 @@ class Store:
 
     async def get_many(self, job_ids: Sequence[UUID]) -> dict[UUID, JobSnapshot]:
         """Those of the jobs that exist, by id."""
-        query = select(*SNAPSHOT_COLUMNS).where(job_table.c.id.in_(job_ids))
+        query = select(*SNAPSHOT_COLUMNS).where(job_table.c.id.in_(job_ids), _EXISTS)
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
         return {row["id"]: JobSnapshot.model_validate(dict(row)) for row in rows}
 
@@ -182,7 +184,7 @@ class Store:
 
     async def statuses(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
         """The status of those of the jobs that exist."""
-        query = select(job_table.c.id, job_table.c.status).where(job_table.c.id.in_(job_ids))
+        query = select(job_table.c.id, job_table.c.status).where(job_table.c.id.in_(job_ids), _EXISTS)
         rows = await self._db.read(lambda db: db.execute(query).all())
         return {job_id: JobStatus(status) for job_id, status in rows}
 
@@ -221,23 +223,34 @@ class Store:
             query = query.where(event_table.c.type.in_(types))
 
         def work(db: Connection) -> list[JobEvent]:
+            _check_exists(db, job_id)
             rows = db.execute(query).mappings().all()
-            if not rows:
-                _get(db, job_id)
             return [JobEvent.model_validate(dict(row)) for row in (reversed(rows) if newest else rows)]
 
         return await self._db.read(work)
 
     async def artifacts(self, job_id: UUID) -> list[Artifact]:
-        """What a job's handler attached, oldest first."""
+        """What a job's handler attached, oldest first.
+
+        Raises:
+            JobNotFound: no such job.
+        """
         columns = [artifact_table.c[name] for name in Artifact.model_fields]
         query = select(*columns).where(artifact_table.c.job_id == job_id).order_by(artifact_table.c.version)
-        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
-        return [Artifact.model_validate(dict(row)) for row in rows]
+
+        def work(db: Connection) -> list[Artifact]:
+            _check_exists(db, job_id)
+            return [Artifact.model_validate(dict(row)) for row in db.execute(query).mappings()]
+
+        return await self._db.read(work)
 
     async def artifact_content(self, job_id: UUID, artifact_id: UUID) -> tuple[Artifact, bytes] | None:
         """An artifact with its bytes, or ``None``."""
-        query = select(artifact_table).where(artifact_table.c.job_id == job_id, artifact_table.c.id == artifact_id)
+        query = (
+            select(artifact_table)
+            .join(job_table, job_table.c.id == artifact_table.c.job_id)
+            .where(artifact_table.c.job_id == job_id, artifact_table.c.id == artifact_id, _EXISTS)
+        )
         row = await self._db.read(lambda db: db.execute(query).mappings().first())
         return None if row is None else (Artifact.model_validate(dict(row)), row["content"])
 
@@ -323,11 +336,6 @@ class Store:
                 data={"reason": "retry"},
             ),
         )
-
-    async def delete(self, job_id: UUID) -> bool:
-        """Remove a job that is not running, its timeline and its artifacts; whether there was one to remove."""
-        statement = delete(job_table).where(job_table.c.id == job_id, job_table.c.status != JobStatus.RUNNING)
-        return bool(await self._db.write(lambda db: db.execute(statement).rowcount))
 
     # What time and workers do
 
@@ -421,8 +429,13 @@ def insert_jobs(
     return record(db, made, EventType.STATUS, None, dict(told))
 
 
+def _check_exists(db: Connection, job_id: UUID) -> None:
+    if db.execute(select(job_table.c.id).where(job_table.c.id == job_id, _EXISTS)).first() is None:
+        raise JobNotFound(job_id)
+
+
 def _get(db: Connection, job_id: UUID) -> JobSnapshot:
-    row = db.execute(select(*SNAPSHOT_COLUMNS).where(job_table.c.id == job_id)).mappings().first()
+    row = db.execute(select(*SNAPSHOT_COLUMNS).where(job_table.c.id == job_id, _EXISTS)).mappings().first()
     if row is None:
         raise JobNotFound(job_id)
     return JobSnapshot.model_validate(dict(row))

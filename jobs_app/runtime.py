@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from jobs.background import end_tasks
+from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.events import Feed, RedisEvents
 from jobs.kinds import catalogue
 from jobs.queue import JobQueue
 from jobs.redis_link import REDIS_TROUBLE
+from jobs.removal import Removal
 from jobs.schedule_store import ScheduleStore
 from jobs.schedules import ScheduleService
 from jobs.service import JobService
@@ -25,6 +27,7 @@ from jobs.workers import WorkerRegistry
 from jobs_app.hub import Hub, Mailbox
 
 CATCH_UP_AGAIN_S = 1.0
+PURGE_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     tasks = [
         asyncio.create_task(hub.run(), name="hub"),
         asyncio.create_task(_catch_up_after_gaps(runtime), name="catch-up"),
+        asyncio.create_task(_purge_deleted(store.removal), name="purge"),
     ]
     try:
         yield runtime
@@ -104,6 +108,18 @@ async def _catch_up_after_gaps(runtime: Runtime) -> None:
                     await asyncio.sleep(CATCH_UP_AGAIN_S)
         finally:
             await end_tasks(asked)
+
+
+async def _purge_deleted(removal: Removal) -> None:
+    """Remove for good what nobody wanted back."""
+    while True:
+        try:
+            if await removal.any_deleted():
+                purged = await removal.purge(utc_now())
+                log.info("Purged %d deleted jobs.", purged)
+        except Unavailable as exc:
+            log.info("Could not purge deleted jobs: %s", exc.message)
+        await asyncio.sleep(PURGE_EVERY_S)
 
 
 async def _when_up(mailbox: Mailbox, behind: asyncio.Event) -> None:

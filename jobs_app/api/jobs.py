@@ -104,6 +104,8 @@ class BulkRequest(BaseModel):
     def _one_choice(self) -> "BulkRequest":
         if (self.ids is None) == (self.filter is None):
             raise ValueError("give either ids or filter")
+        if self.action == "restore" and (self.ids is None or self.dry_run):
+            raise ValueError("restore takes ids, and cannot be tried first: no filter finds a deleted job")
         return self
 
 
@@ -141,7 +143,7 @@ async def submit_batch(batch: Batch) -> Response:
 
 @router.post("/bulk")
 async def bulk(request: BulkRequest) -> BulkResult:
-    """Cancel, retry or delete many jobs; what could not be done is listed with its reason."""
+    """Cancel, retry, delete or restore many jobs; what could not be done is listed with its reason."""
     outcome = await runtime.jobs().bulk(
         request.action,
         ids=request.ids,
@@ -197,7 +199,6 @@ async def list_events(
 @router.get("/{id}/artifacts")
 async def list_artifacts(id: UUID) -> ArtifactList:
     """The files that the job's handler attached, oldest first."""
-    await runtime.jobs().store.get(id)
     return ArtifactList(items=await runtime.jobs().store.artifacts(id))
 
 
@@ -234,5 +235,11 @@ async def retry(id: UUID) -> JobSnapshot:
 
 @router.delete("/{id}", status_code=204)
 async def delete(id: UUID) -> None:
-    """Delete a job that is not running, with its timeline and artifacts, for good."""
+    """Delete a job that is not running, with its timeline and artifacts; for some seconds it can be restored."""
     await runtime.jobs().delete(id)
+
+
+@router.post("/{id}/restore")
+async def restore(id: UUID) -> JobSnapshot:
+    """Bring back a job that was deleted less than ten seconds ago, as it was."""
+    return await runtime.jobs().restore(id)

@@ -132,7 +132,7 @@ def delete_dialog(doomed: rx.Var[str], on_delete: object, on_keep: object, on_op
             rx.alert_dialog.description(
                 "The job ",
                 rx.code(doomed),
-                " is removed for good, with its timeline, result and files.",
+                " is removed with its timeline, result and files. For ten seconds you can undo it.",
                 size="2",
             ),
             rx.hstack(

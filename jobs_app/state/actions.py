@@ -1,16 +1,20 @@
 """Cancel, retry and delete from any page: ask the service, tell the person what came of it."""
 
 from collections.abc import Awaitable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import reflex as rx
 
 from jobs.errors import JobNotFound, JobsError
+from jobs.removal import UNDO_WITHIN
 from jobs.service import QueueChange
 from jobs.snapshot import JobSnapshot, short_id
 from jobs_app import routes, runtime
 from jobs_app.live import look_at_queue
+
+UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
 
 
 class Actions(rx.State):
@@ -46,10 +50,22 @@ class Actions(rx.State):
     @rx.event
     async def delete(self):
         job_id, self.doomed = self.doomed, ""
-        toast = await _told(job_id, runtime.jobs().delete, lambda _: f"Job {short_id(job_id)} is deleted.")
+        undo = {"label": "Undo", "on_click": Actions.restore(job_id)}
+        toast = await _told(
+            job_id,
+            runtime.jobs().delete,
+            lambda _: f"Job {short_id(job_id)} is deleted.",
+            action=undo,
+            duration=UNDO_MS,
+        )
         if self.router.url.path == routes.job(job_id):
             return [rx.redirect(routes.DASHBOARD), toast]
         return toast
+
+    @rx.event
+    async def restore(self, job_id: str):
+        """Undo a deletion."""
+        return await _told(job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
 
     @rx.event
     def forget_dialog(self, is_open: bool):
@@ -74,10 +90,10 @@ def _cancelled(job: JobSnapshot) -> str:
     return f"Job {job.short_id} has been told to stop."
 
 
-async def _told(job_id: str, act: Any, success: Any) -> Any:
+async def _told(job_id: str, act: Any, success: Any, **toast: Any) -> Any:
     try:
         outcome: Awaitable[Any] = act(parse_id(job_id))
-        return rx.toast.success(success(await outcome))
+        return rx.toast.success(success(await outcome), **toast)
     except JobsError as error:
         return rx.toast.error(error.message)
 

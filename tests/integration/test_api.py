@@ -250,6 +250,19 @@ async def test_a_bad_question_about_a_timeline_is_refused_by_field(api, query, f
     assert_problem(await api.get(f"/api/jobs/{UNKNOWN}/events?{query}"), 422, field)
 
 
+async def test_a_deletion_can_be_undone_one_by_one_and_in_bulk(api):
+    ids = [(await api.post("/api/jobs", json={"kind": "noop"})).json()["id"] for _ in range(3)]
+    await api.post("/api/jobs/bulk", json={"action": "delete", "ids": ids})
+
+    one = await api.post(f"/api/jobs/{ids[0]}/restore")
+    rest = await api.post("/api/jobs/bulk", json={"action": "restore", "ids": ids})
+
+    assert (one.status_code, one.json()["status"]) == (200, "queued")
+    assert (rest.json()["matched"], rest.json()["done"]) == (3, 2)
+    assert_problem(await api.post(f"/api/jobs/{ids[0]}/restore"), 409)
+    assert_problem(await api.post(f"/api/jobs/{UNKNOWN}/restore"), 404)
+
+
 async def test_a_bulk_action_answers_what_it_did_and_what_it_left_alone(api):
     done = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
 
@@ -270,6 +283,8 @@ async def test_a_bulk_action_answers_what_it_did_and_what_it_left_alone(api):
         ({"action": "delete", "ids": ["x"]}, "ids.0"),
         ({"action": "delete", "filter": {"stauts": ["failed"]}}, "filter.stauts"),
         ({"action": "delete", "filter": {"status": ["done"]}}, "filter.status.0"),
+        ({"action": "restore", "filter": {}}, "body"),
+        ({"action": "restore", "ids": [], "dry_run": True}, "body"),
     ],
 )
 async def test_a_bulk_action_that_is_not_clear_is_refused(api, body, field):

@@ -54,7 +54,18 @@ def test_sql_is_written_in_the_store_alone():
     naming = {str(p.relative_to(ROOT)) for p in modules("jobs") if tops(p) & {"sqlalchemy", "sqlmodel"}}
     naming = {path for path in naming if "migrations" not in path}
 
-    sql = ("models", "database", "prepared", "changes", "attempts", "matching", "store", "schedule_store", "schema")
+    sql = (
+        "models",
+        "database",
+        "prepared",
+        "changes",
+        "attempts",
+        "matching",
+        "removal",
+        "store",
+        "schedule_store",
+        "schema",
+    )
     assert naming == {f"jobs/{module}.py" for module in sql}
 
 

@@ -12,6 +12,7 @@ from jobs.errors import InvalidInput, JobNotFound, WrongStatus
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.queue import Command
+from jobs.removal import UNDO_WITHIN
 from jobs.service import QueueChange, Submission
 from jobs.snapshot import Deleted, JobError
 from tests.unit.test_job_life import running, submitted
@@ -188,6 +189,51 @@ async def test_a_deleted_job_is_gone_with_its_timeline(service, store, world):
         await store.events(job.id)
     assert world.queue.in_order() == []
     assert world.events.published[-1] == Deleted(deleted=job.id)
+
+
+async def test_a_deleted_job_can_be_brought_back_as_it_was(service, store, world):
+    job = await submitted(service)
+    await service.delete(job.id)
+
+    restored = await service.restore(job.id)
+
+    assert restored == job.model_copy(update={"version": 2})
+    assert [event.message for event in await store.events(job.id)][-1] == "Brought back after it was deleted."
+    assert world.queue.in_order() == [str(job.id)]
+    assert (await store.counts())[JobStatus.QUEUED] == 1
+
+
+async def test_a_deleted_job_is_not_started_counted_listed_or_retried(service, store):
+    job, ended = await submitted(service), await submitted(service)
+    await service.cancel(ended.id)
+
+    await service.bulk("delete", ids=[job.id, ended.id])
+
+    assert await service.start(job.id, "worker-1") is None
+    assert set((await store.counts()).values()) == {0}
+    assert (await store.page()).jobs == []
+    for act in (service.retry, service.cancel, service.delete):
+        with pytest.raises(JobNotFound):
+            await act(ended.id)
+
+
+async def test_a_deletion_is_for_good_once_the_time_to_undo_it_is_over(service, store):
+    job = await submitted(service)
+    await service.delete(job.id)
+
+    assert await store.removal.purge(utc_now()) == 0
+    assert await store.removal.any_deleted()
+    assert await store.removal.purge(utc_now() + UNDO_WITHIN) == 1
+    assert not await store.removal.any_deleted()
+    with pytest.raises(JobNotFound):
+        await service.restore(job.id)
+
+
+async def test_a_job_that_is_not_deleted_cannot_be_brought_back(service):
+    job = await submitted(service)
+
+    with pytest.raises(WrongStatus, match="is not deleted"):
+        await service.restore(job.id)
 
 
 async def test_a_running_job_cannot_be_deleted(service):

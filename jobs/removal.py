@@ -1,0 +1,82 @@
+"""Deleting jobs in SQL: hidden at once, gone for good a little later, so that a deletion can be undone.
+
+A hidden job has ``DELETED`` in its status column, which is no ``JobStatus``: every statement that names a status leaves
+it alone, whoever wrote it. What it was before is kept beside it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, null, select, update
+
+from jobs.changes import SNAPSHOT_COLUMNS, job_table, record, snapshots
+from jobs.clock import utc_now
+from jobs.database import Database
+from jobs.models import DELETED, EventType, JobStatus
+from jobs.snapshot import Change
+
+UNDO_WITHIN = timedelta(seconds=10)
+PURGE_BATCH = 500
+"""Jobs a transaction; more would keep workers from writing for too long."""
+
+
+class Removal:
+    """Deleting, undoing it, and purging, in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def delete(self, job_ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Hide those of the jobs that exist and do not run; the kind of each.
+
+        Their idempotency keys are free again at once.
+        """
+        statement = (
+            update(job_table)
+            .where(job_table.c.id.in_(job_ids), job_table.c.status.not_in((JobStatus.RUNNING, DELETED)))
+            .values(
+                status=DELETED,
+                deleted_status=job_table.c.status,
+                deleted_at=utc_now(),
+                idempotency_key=null(),
+            )
+            .returning(job_table.c.id, job_table.c.kind)
+        )
+        rows = await self._db.write(lambda db: db.execute(statement).all())
+        return {job_id: kind for job_id, kind in rows}
+
+    async def restore(self, job_ids: Sequence[UUID]) -> list[Change]:
+        """Bring back those of the jobs that were deleted a moment ago and are not purged yet."""
+        statement = (
+            update(job_table)
+            .where(job_table.c.id.in_(job_ids), job_table.c.status == DELETED)
+            .values(
+                status=job_table.c.deleted_status,
+                deleted_status=null(),
+                deleted_at=null(),
+                version=job_table.c.version + 1,
+            )
+            .returning(*SNAPSHOT_COLUMNS)
+        )
+
+        def work(db: Connection) -> list[Change]:
+            jobs = snapshots(db.execute(statement).mappings())
+            told = {"reason": "restored"}
+            return record(db, jobs, EventType.STATUS, "Brought back after it was deleted.", told)
+
+        return await self._db.write(work)
+
+    async def purge(self, now: datetime) -> int:
+        """Remove for good, with timelines and artifacts, what was deleted long enough before ``now``; how many."""
+        purged = 0
+        old = select(job_table.c.id).where(job_table.c.deleted_at < now - UNDO_WITHIN).limit(PURGE_BATCH)
+        statement = delete(job_table).where(job_table.c.id.in_(old))
+        while count := int(await self._db.write(lambda db: db.execute(statement).rowcount)):
+            purged += count
+        return purged
+
+    async def any_deleted(self) -> bool:
+        """Whether anything waits to be purged."""
+        query = select(job_table.c.id).where(job_table.c.deleted_at.is_not(None)).limit(1)
+        return await self._db.read(lambda db: db.execute(query).first()) is not None
