@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Float, Text, and_, case, cast, false, func, not_, or_
 from sqlalchemy.ext.compiler import compiles
@@ -34,6 +35,7 @@ class JobFilter:
     text: str = ""
     created_after: datetime | None = None
     created_before: datetime | None = None
+    ids: tuple[UUID, ...] | None = None
 
 
 EVERY_JOB = JobFilter()
@@ -54,6 +56,8 @@ def matches(wanted: JobFilter) -> ColumnElement[bool]:
         parts.append(job_table.c.created_at > wanted.created_after)
     if wanted.created_before is not None:
         parts.append(job_table.c.created_at < wanted.created_before)
+    if wanted.ids is not None:
+        parts.append(job_table.c.id.in_(wanted.ids))
     now = utc_now()
     return and_(*parts, *(_condition(term, now) for term in parse(wanted.text).terms))
 

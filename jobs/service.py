@@ -39,6 +39,15 @@ log = logging.getLogger(__name__)
 BulkAction = Literal["cancel", "retry", "delete", "restore"]
 
 
+ALLOWED: dict[BulkAction, frozenset[JobStatus]] = {
+    "cancel": WAITING | {JobStatus.RUNNING},
+    "retry": RETRYABLE,
+    "delete": frozenset(JobStatus) - {JobStatus.RUNNING},
+    "restore": frozenset(),  # what can be found is not deleted
+}
+"""The statuses in which an action can be done."""
+
+
 class Submission(BaseModel):
     """A request for one job. Types are exact: ``"5"`` is no number."""
 
@@ -90,6 +99,14 @@ class BulkOutcome:
     done: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     done_ids: list[UUID] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a bulk action would do: how many jobs it would change, and how many it would leave alone, by status."""
+
+    affected: int
+    left_alone: dict[JobStatus, int]
 
 
 class JobService:
@@ -264,15 +281,21 @@ class JobService:
                 yield job_id
             after = batch[-1]
 
+    async def preview(
+        self, action: BulkAction, *, ids: Sequence[UUID] | None = None, job_filter: JobFilter | None = None
+    ) -> Preview:
+        """What ``bulk`` would do now, told from the jobs' statuses: as fast for a million jobs as for one."""
+        if ids is not None:
+            job_filter = JobFilter(ids=tuple(dict.fromkeys(ids)))
+        counts = await self.store.count_by_status(job_filter or JobFilter())
+        return Preview(
+            affected=sum(number for status, number in counts.items() if status in ALLOWED[action]),
+            left_alone={status: number for status, number in counts.items() if status not in ALLOWED[action]},
+        )
+
     @staticmethod
     def _check_allowed(action: BulkAction, job: JobSnapshot) -> None:
-        allowed = {
-            "cancel": not job.status.is_terminal,
-            "retry": job.status in RETRYABLE,
-            "delete": job.status is not JobStatus.RUNNING,
-            "restore": False,  # what can be found is not deleted
-        }[action]
-        if not allowed:
+        if job.status not in ALLOWED[action]:
             raise WrongStatus(f"Job {job.short_id} is {job.status}; it would be left alone.")
 
     # The queue as a whole

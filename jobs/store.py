@@ -46,6 +46,8 @@ QUEUE_SETTING_ID = 1
 
 _EXISTS = job_table.c.status != DELETED
 _BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
+_LEFT_OUT: dict[str, Any] = {"params": {}}
+"""What a snapshot needs that a brief row has not."""
 _EVENT_COLUMNS = [event_table.c[name] for name in JobEvent.model_fields]
 
 SORTS = {
@@ -106,11 +108,11 @@ class Store:
         """
         return await self._db.read(lambda db: _get(db, job_id))
 
-    async def get_many(self, job_ids: Sequence[UUID]) -> dict[UUID, JobSnapshot]:
-        """Those of the jobs that exist, by id."""
-        query = select(*SNAPSHOT_COLUMNS).where(job_table.c.id.in_(job_ids), _EXISTS)
+    async def get_many(self, job_ids: Sequence[UUID], *, brief: bool = False) -> dict[UUID, JobSnapshot]:
+        """Those of the jobs that exist, by id; ``brief`` as in ``page``."""
+        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS)).where(job_table.c.id.in_(job_ids), _EXISTS)
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
-        return {row["id"]: JobSnapshot.model_validate(dict(row)) for row in rows}
+        return {row["id"]: JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows}
 
     async def page(
         self,
@@ -137,8 +139,7 @@ class Store:
             query = query.where(position < mark if descending else position > mark)
         order = [c.desc() if descending else c.asc() for c in (column, job_table.c.id)]
         rows = await self._db.read(lambda db: db.execute(query.order_by(*order).limit(limit + 1)).mappings().all())
-        empty: dict[str, Any] = {"params": {}} if brief else {}
-        jobs = [JobSnapshot.model_validate({**row, **empty}) for row in rows[:limit]]
+        jobs = [JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(jobs, _encode_cursor(sort, getattr(jobs[-1], column.name), jobs[-1].id) if more else None)
 
@@ -146,6 +147,12 @@ class Store:
         """How many jobs match."""
         query = select(func.count()).select_from(job_table).where(matches(job_filter))
         return int(await self._db.read(lambda db: db.execute(query).scalar_one()))
+
+    async def count_by_status(self, job_filter: JobFilter) -> dict[JobStatus, int]:
+        """How many jobs match in each status that has any."""
+        query = select(job_table.c.status, func.count()).where(matches(job_filter)).group_by(job_table.c.status)
+        rows = await self._db.read(lambda db: db.execute(query).all())
+        return {JobStatus(status): number for status, number in rows}
 
     async def matching_ids(self, job_filter: JobFilter, after: UUID | None = None) -> list[UUID]:
         """Up to ``ID_BATCH`` ids of matching jobs beyond ``after``, in the order of their ids."""

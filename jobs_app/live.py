@@ -121,7 +121,7 @@ class Broadcaster:
         job, room = change.job, job_room(change.job.id)
         if self.board.apply(job):
             self._mark_stale(BOARD)
-            if job.status is JobStatus.FAILED:
+            if job.status is JobStatus.FAILED and not _is_restored(change):
                 self._failed.append(job)
         if self._members(room):
             self._heads[job.id] = job
@@ -296,6 +296,11 @@ class Broadcaster:
         """The connections in a room."""
         manager = self._app.event_namespace.server.manager
         return list(manager.rooms.get(self._app.event_namespace.namespace, {}).get(room) or ())
+
+
+def _is_restored(change: Change) -> bool:
+    """Whether the job had ended before, and only its deletion was undone."""
+    return (change.event.data or {}).get("reason") == "restored"
 
 
 _active: Broadcaster | None = None

@@ -38,6 +38,8 @@ class Row(TypedDict):
     kind: str
     title: str
     created_at: str
+    worker: str
+    priority: int
     live: Hot
 
 
@@ -77,6 +79,9 @@ class Attempt(TypedDict):
     message: str
 
 
+GONE = "deleted"
+"""What stands in place of a status when the job is no more."""
+
 EMPTY_HOT: Hot = {
     "version": 0,
     "status": "",
@@ -114,8 +119,15 @@ def row(job: JobSnapshot) -> Row:
         "kind": job.kind,
         "title": kind_title(job.kind),
         "created_at": iso(job.created_at),
+        "worker": job.worker or "",
+        "priority": job.priority,
         "live": hot(job),
     }
+
+
+def gone(known: Row) -> Row:
+    """The row of a job that was deleted while it is shown."""
+    return {**known, "live": {**known["live"], "status": GONE, "version": known["live"]["version"] + 1, "due": ""}}
 
 
 def slot(number: int, job: JobSnapshot | None) -> Slot:

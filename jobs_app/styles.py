@@ -51,6 +51,21 @@ APP_STYLE = {
         "outline": "2px solid var(--accent-8)",
         "outline_offset": "2px",
     },
+    ".only-read": {
+        "position": "absolute",
+        "width": "1px",
+        "height": "1px",
+        "overflow": "hidden",
+        "clip_path": "inset(50%)",
+        "white_space": "nowrap",
+    },
+    "button.plain": {
+        "all": "unset",
+        "cursor": "pointer",
+        "display": "inline-flex",
+        "align_items": "center",
+        "gap": "4px",
+    },
     "@media (prefers-reduced-motion: reduce)": {
         "*": {"animation": "none !important", "transition": "none !important"},
     },

@@ -18,6 +18,7 @@ from jobs_app import runtime
 from jobs_app.api.strict import StrictRoute
 
 MOST_EVENTS = 10_000
+MOST_IDS = 200
 LARGEST_VERSION = 2**53
 """Beyond any job's version, and still exact in every JSON reader."""
 
@@ -160,8 +161,9 @@ def _wanted(
     q: Annotated[SearchText, Query()] = "",
     created_after: UtcTime | None = None,
     created_before: UtcTime | None = None,
+    id: Annotated[list[UUID], Query(max_length=MOST_IDS)] = [],  # noqa: B006
 ) -> JobFilter:
-    return JobFilter(tuple(status), tuple(kind), q, created_after, created_before)
+    return JobFilter(tuple(status), tuple(kind), q, created_after, created_before, tuple(id) or None)
 
 
 Wanted = Annotated[JobFilter, Depends(_wanted)]

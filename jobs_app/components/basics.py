@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs.models import JobStatus
+from jobs_app.rows import GONE
 from jobs_app.styles import CARD, MONO, ONE_LINE, STATUS_COLOR, STATUS_ICON, STATUS_LABEL, TABULAR
 
 
@@ -12,7 +13,7 @@ def status_badge(status: rx.Var[str], cancelling: rx.Var[bool] | bool = False) -
     return rx.cond(
         cancelling,
         _badge("Stopping", STATUS_COLOR[JobStatus.CANCELLED], "hand"),
-        rx.match(status, *badges, rx.fragment()),
+        rx.match(status, *badges, (GONE, _badge("Deleted", "gray", "trash-2")), rx.fragment()),
     )
 
 

@@ -4,21 +4,17 @@ import reflex as rx
 
 from jobs.kinds import catalogue
 from jobs.models import JobStatus
+from jobs_app.components.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
 from jobs_app.components.frame import delete_dialog, page_frame
-from jobs_app.components.job_list import (
-    empty_list,
-    export_menu,
-    job_table,
-    list_trouble,
-    pager,
-    search_box,
-    status_tabs,
-)
+from jobs_app.components.job_list import empty_list, job_table, newer_jobs, pager
+from jobs_app.components.selection import bulk_dialog, bulk_progress, bulk_report, selection_bar
 from jobs_app.components.slots import slots_panel
 from jobs_app.components.start_form import start_form
 from jobs_app.live import Live
+from jobs_app.pages.job_row import job_rows
 from jobs_app.state.actions import Actions
-from jobs_app.state.board import BoardState
+from jobs_app.state.board import BoardState, Views
+from jobs_app.state.selection import Selection
 from jobs_app.state.start import KindChoice, StartForm
 
 
@@ -45,13 +41,19 @@ def dashboard() -> rx.Component:
             width="100%",
         ),
         feed=Live.feed,
-        dialog=confirm_delete(),
+        dialog=rx.fragment(confirm_delete(), _confirm_bulk()),
     )
 
 
 def confirm_delete() -> rx.Component:
     """The question before a deletion, on every page that can delete."""
     return delete_dialog(Actions.doomed, Actions.delete, Actions.keep, Actions.forget_dialog)
+
+
+def _confirm_bulk() -> rx.Component:
+    return bulk_dialog(
+        Selection.action, Selection.affected, Selection.left_alone, Selection.go, Selection.forget_question
+    )
 
 
 def _start() -> rx.Component:
@@ -72,17 +74,40 @@ def _list() -> rx.Component:
     return rx.vstack(
         status_tabs(BoardState.status, Live.counts, BoardState.show_status),
         rx.hstack(
-            search_box(BoardState.search, BoardState.find),
+            search_box(BoardState.search, BoardState.suggested, BoardState.find, BoardState.suggest),
             rx.spacer(),
+            saved_views(Views.saved, Views.show, Views.save, Views.remove),
+            view_menu(BoardState.size, BoardState.columns, BoardState.show_many, BoardState.show_column),
             export_menu(BoardState.export_query),
             width="100%",
             spacing="2",
             wrap="wrap",
         ),
-        list_trouble(BoardState.trouble),
+        list_trouble(BoardState.trouble, BoardState.wrong),
+        bulk_progress(Selection.working, Selection.done, Selection.total, Selection.stop),
+        bulk_report(Selection.report, Selection.reasons, Selection.undoable, Selection.undo, Selection.dismiss),
+        selection_bar(
+            Selection.selected,
+            Selection.whole,
+            Selection.matching,
+            BoardState.export_query,
+            Selection.ask,
+            Selection.select_all_matching,
+            Selection.clear,
+        ),
+        newer_jobs(BoardState.newer, BoardState.size, BoardState.show_newer),
         rx.cond(
             BoardState.rows.length() > 0,
-            job_table(BoardState.rows, Live.hot, Actions.cancel, Actions.retry, Actions.ask_delete),
+            job_table(
+                job_rows(BoardState.rows, Live.hot, BoardState.columns, BoardState.address),
+                BoardState.columns,
+                BoardState.sort,
+                (Selection.selected.length() > 0) & (Selection.selected.length() >= BoardState.rows.length()),
+                BoardState.sort_by,
+                Selection.toggle_page,
+                BoardState.hold,
+                BoardState.let_go,
+            ),
             empty_list(BoardState.loaded, filtered, BoardState.show_all),
         ),
         pager(

@@ -1,17 +1,26 @@
-"""The dashboard's list: which jobs, in which order, from where on. The URL holds the filter."""
+"""The dashboard's list: which jobs, in which order, from where on. The address holds the view.
 
-from urllib.parse import urlencode
+While somebody points at the list or has selected rows, rows change in place and do not move: what came
+meanwhile is counted, and shown when they ask for it or turn away.
+"""
+
+import json
+from uuid import UUID
 
 import reflex as rx
 
 from jobs.errors import InvalidInput, JobsError
-from jobs.matching import JobFilter
-from jobs.models import JobStatus
-from jobs.query import LONGEST
+from jobs.query import QueryError
+from jobs.store import Page
 from jobs_app import routes, runtime
-from jobs_app.rows import Row, row
+from jobs_app.list_view import PAGE_SIZES, ListView, SavedView
+from jobs_app.rows import Row, gone, row
+from jobs_app.state.selection import Selection
+from jobs_app.suggestions import suggestions
 
-PAGE_SIZE = 25
+PAGE_SIZE = PAGE_SIZES[0]
+MOST_SAVED = 20
+LONGEST_NAME = 40
 
 
 class BoardState(rx.State):
@@ -20,10 +29,21 @@ class BoardState(rx.State):
     rows: list[Row] = []
     status: str = ""
     search: str = ""
+    sort: str = ListView.sort
+    size: int = ListView.size
+    columns: list[str] = list(ListView.columns)
+    address: str = ""
+    """The view as the end of an address."""
     loaded: bool = False
     trouble: str = ""
+    wrong: list[str] = []
+    """A query that cannot be read in three parts: before the wrong character, that one, and what follows."""
+    newer: int = 0
+    """How many jobs the list would show that it does not, for it is held still."""
     next_cursor: str = ""
+    suggested: list[str] = []
     _cursors: list[str] = []
+    _held: bool = False
 
     @rx.var
     def page_number(self) -> int:
@@ -31,24 +51,42 @@ class BoardState(rx.State):
 
     @rx.var
     def export_query(self) -> str:
-        """The filter as the end of an address: empty, or from the first ``&`` on."""
-        given = urlencode({k: v for k, v in (("status", self.status), ("q", self.search)) if v})
-        return f"&{given}" if given else ""
+        """The view as the end of an export's address: empty, or from the first ``&`` on."""
+        return self._view().address(size=ListView.size, columns=ListView.columns).replace("?", "&", 1)
 
     @rx.event
     async def load(self):
-        """Read the filter from the address, and the list's first page."""
-        asked = self.router.url.query_parameters
-        status = asked.get("status", "")
-        self.status = status if status in set(JobStatus) else ""
-        self.search = asked.get("q", "")[:LONGEST]
-        self._cursors = []
+        """Read the view from the address, and the list's first page."""
+        view = ListView.read(dict(self.router.url.query_parameters))
+        self.status, self.search, self.sort = view.status, view.q, view.sort
+        self.size, self.columns, self.address = view.size, list(view.columns), view.address()
+        self._cursors, self._held, self.suggested = [], False, []
+        (await self.get_state(Selection)).forget()
         await self._read()
 
     @rx.event
     async def refresh(self):
-        """Read what is shown again."""
+        """Read what is shown again, without moving it while somebody holds it."""
+        if self.rows and (self._held or (await self.get_state(Selection)).selected):
+            await self._read_in_place()
+        else:
+            await self._read()
+
+    @rx.event
+    async def show_newer(self):
+        self._cursors = []
         await self._read()
+
+    @rx.event
+    def hold(self):
+        """Keep the rows where they are: somebody points at them."""
+        self._held = True
+
+    @rx.event
+    async def let_go(self):
+        self._held = False
+        if self.newer:
+            await self.refresh()
 
     @rx.event
     async def next_page(self):
@@ -63,35 +101,114 @@ class BoardState(rx.State):
 
     @rx.event
     def show_status(self, status: str):
-        return rx.redirect(_address(status, self.search), replace=True)
+        return self._go(status=status)
 
     @rx.event
     def find(self, form: dict[str, str]):
-        return rx.redirect(_address(self.status, form.get("q", "").strip()), replace=True)
+        return self._go(q=form.get("q", "").strip())
+
+    @rx.event
+    def sort_by(self, sort: str):
+        return self._go(sort=sort)
+
+    @rx.event
+    def show_many(self, size: str | list[str]):
+        return self._go(size=ListView.read({"size": str(size)}).size)
+
+    @rx.event
+    def show_column(self, column: str, shown: bool):
+        chosen = {*self.columns, column} if shown else {*self.columns} - {column}
+        return self._go(columns=tuple(sorted(chosen)))
 
     @rx.event
     def show_all(self):
         return rx.redirect(routes.DASHBOARD, replace=True)
 
+    @rx.event
+    def suggest(self, typed: str):
+        self.suggested = suggestions(typed)
+
+    def _view(self) -> ListView:
+        return ListView(self.status, self.search, self.sort, self.size, tuple(self.columns))
+
+    def _go(self, **changes: object) -> rx.event.EventSpec:
+        asked = self._view().address(**changes)
+        return rx.redirect(routes.DASHBOARD + asked, replace=True)
+
     async def _read(self) -> None:
+        page = await self._page()
+        if page is not None:
+            self.rows = [row(job) for job in page.jobs]
+            self.next_cursor, self.newer = page.next_cursor or "", 0
+
+    async def _read_in_place(self) -> None:
+        page = await self._page()
+        if page is None:
+            return
+        shown = [known["id"] for known in self.rows]
+        self.newer = len({str(job.id) for job in page.jobs} - set(shown))
+        now = await runtime.jobs().store.get_many([UUID(job_id) for job_id in shown], brief=True)
+        by_id = {str(job_id): row(job) for job_id, job in now.items()}
+        self.rows = [by_id.get(known["id"]) or gone(known) for known in self.rows]
+
+    async def _page(self) -> Page | None:
+        self.wrong = []
         try:
-            statuses = (JobStatus(self.status),) if self.status else ()
             page = await runtime.jobs().store.page(
-                JobFilter(statuses=statuses, text=self.search),
-                limit=PAGE_SIZE,
+                self._view().job_filter,
+                sort=self.sort,
+                limit=self.size,
                 cursor=self._cursors[-1] if self._cursors else None,
                 brief=True,
             )
         except InvalidInput as error:
             self.rows, self.next_cursor, self.trouble, self.loaded = [], "", error.message, True
+            if isinstance(error, QueryError):
+                at = error.position
+                self.wrong = [self.search[:at], self.search[at : at + 1], self.search[at + 1 :]]
         except JobsError as error:
             self.trouble = error.message
         else:
-            self.rows = [row(job) for job in page.jobs]
-            self.next_cursor = page.next_cursor or ""
             self.trouble, self.loaded = "", True
+            return page
+        return None
 
 
-def _address(status: str, search: str) -> str:
-    query = urlencode({k: v for k, v in (("status", status), ("q", search)) if v})
-    return f"{routes.DASHBOARD}?{query}" if query else routes.DASHBOARD
+class Views(rx.State):
+    """The views that a person has given names, kept by their browser."""
+
+    kept: str = rx.LocalStorage("[]", name="jobs-views", sync=True)
+
+    @rx.var
+    def saved(self) -> list[SavedView]:
+        return _views(self.kept)
+
+    @rx.event
+    async def save(self, form: dict[str, str]):
+        """Keep the present view under a name; one that has the name already is replaced."""
+        name = form.get("name", "").strip()[:LONGEST_NAME]
+        if not name:
+            return rx.toast.error("Give the view a name.")
+        address = (await self.get_state(BoardState)).address
+        others = [view for view in _views(self.kept) if view["name"] != name]
+        if len(others) >= MOST_SAVED:
+            return rx.toast.error(f"There are {MOST_SAVED} saved views already; remove one first.")
+        self.kept = json.dumps([*others, SavedView(name=name, address=address)])
+        return rx.toast.success(f"The view is saved as {name!r}.")
+
+    @rx.event
+    def remove(self, name: str):
+        self.kept = json.dumps([view for view in _views(self.kept) if view["name"] != name])
+
+    @rx.event
+    def show(self, address: str):
+        return rx.redirect(routes.DASHBOARD + ListView.of_address(address).address())
+
+
+def _views(kept: str) -> list[SavedView]:
+    """What the browser kept; anything can be in there."""
+    try:
+        found = json.loads(kept)
+        return [SavedView(name=str(v["name"])[:LONGEST_NAME], address=str(v["address"])) for v in found][:MOST_SAVED]
+    except (ValueError, TypeError, KeyError):
+        return []

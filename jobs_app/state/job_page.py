@@ -38,6 +38,8 @@ class JobPage(rx.State):
         "kind": "",
         "title": "",
         "created_at": "",
+        "worker": "",
+        "priority": 0,
         "live": rows.EMPTY_HOT,
     }
     facts: list[Fact] = []

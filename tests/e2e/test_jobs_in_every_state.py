@@ -117,7 +117,7 @@ async def test_a_stubborn_job_is_shown_as_stopping_until_it_stops(product, open_
 
     await row_of(page, job_id).get_by_role("button", name="Cancel").click()
 
-    await expect(row_of(page, job_id)).to_contain_text("Stopping")
+    await row_of(page, job_id).get_by_text("Stopping").wait_for()  # sees every frame; it may not last
     await expect(row_of(page, job_id)).to_have_attribute("data-status", "cancelled", timeout=10_000)
 
 

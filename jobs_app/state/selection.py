@@ -1,0 +1,179 @@
+"""Rows that a person has selected, and what they do with all of them at once.
+
+An action is previewed, confirmed, then done on the server job by job while the page shows how far it is; it can be
+stopped. What was left alone is told with its reason, and a deletion can be undone.
+"""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+import reflex as rx
+
+from jobs.errors import JobsError
+from jobs.matching import JobFilter
+from jobs.removal import UNDO_WITHIN
+from jobs.service import BulkAction, BulkOutcome
+from jobs_app import runtime
+from jobs_app.state.actions import parse_id
+
+SHOW_EVERY_S = 0.2
+REASONS_SHOWN = 20
+MOST_SELECTED = 200
+"""As many as an address of an export holds."""
+ACTIONS: dict[BulkAction, str] = {"cancel": "cancelled", "retry": "retried", "delete": "deleted"}
+"""What can be done with many jobs, and how the result tells it."""
+
+
+class Selection(rx.State):
+    """One tab's selected rows, and the action on them."""
+
+    selected: list[str] = []
+    whole: bool = False
+    """Not only the selected rows: every job that matches the list's filter."""
+    matching: int = 0
+    action: str = ""
+    """What the person is asked to confirm; empty when nothing is."""
+    affected: int = 0
+    left_alone: list[str] = []
+    working: bool = False
+    done: int = 0
+    total: int = 0
+    report: str = ""
+    reasons: list[str] = []
+    undoable: bool = False
+    _anchor: str = ""
+    _stop: bool = False
+    _deleted: list[UUID] = []
+
+    @rx.event
+    async def toggle(self, job_id: str, pointer: dict[str, Any]):
+        """Select or deselect a row; with shift, every row from the one before to this one."""
+        shown = await self._shown()
+        if job_id not in shown:
+            return
+        select = job_id not in self.selected
+        ids = {job_id}
+        if pointer.get("shift_key") and self._anchor in shown:
+            first, last = sorted((shown.index(self._anchor), shown.index(job_id)))
+            ids = set(shown[first : last + 1])
+        self._anchor, self.whole = job_id, False
+        self._select({*self.selected, *ids} if select else set(self.selected) - ids)
+
+    @rx.event
+    async def toggle_page(self):
+        """Select every row that is shown, or none if all are."""
+        shown = set(await self._shown())
+        self.whole = False
+        self._select(set(self.selected) - shown if shown <= set(self.selected) else {*self.selected, *shown})
+
+    @rx.event
+    async def select_all_matching(self):
+        """Select every job that the list's filter means, on all its pages."""
+        try:
+            self.matching = await runtime.jobs().store.count(await self._filter())
+        except JobsError as error:
+            return rx.toast.error(error.message)
+        self.whole = True
+        return None
+
+    @rx.event
+    def clear(self):
+        self.forget()
+
+    @rx.event
+    async def ask(self, action: str):
+        """Show what ``action`` would do, before it is done."""
+        if action not in ACTIONS or not self.selected:
+            return None
+        try:
+            preview = await runtime.jobs().preview(action, **await self._chosen())
+        except JobsError as error:
+            return rx.toast.error(error.message)
+        self.action, self.affected = action, preview.affected
+        self.left_alone = [f"{number} {status}" for status, number in preview.left_alone.items()]
+        return None
+
+    @rx.event
+    def forget_question(self, is_open: bool):
+        if not is_open:
+            self.action = ""
+
+    @rx.event(background=True)
+    async def go(self):
+        """Do what was asked, job by job."""
+        async with self:
+            action, self.action = self.action, ""
+            if action not in ACTIONS or self.working:
+                return
+            chosen, self.total = await self._chosen(), self.matching if self.whole else len(self.selected)
+            self.working, self.done, self._stop, self.report, self.reasons = True, 0, False, "", []
+            self.undoable, self._deleted = False, []
+        outcome, trouble = BulkOutcome(), ""
+        shown_at = time.monotonic()
+        try:
+            async for outcome in runtime.jobs().bulk_steps(action, **chosen):
+                if time.monotonic() - shown_at > SHOW_EVERY_S:
+                    shown_at = time.monotonic()
+                    async with self:
+                        self.done = outcome.matched
+                        if self._stop:
+                            break
+        except JobsError as error:
+            trouble = f" Then it stopped: {error.message}"
+        async with self:
+            self._tell(action, outcome, trouble)
+        if action == "delete" and outcome.done:
+            await asyncio.sleep(UNDO_WITHIN.total_seconds())
+            async with self:
+                if self._deleted == outcome.done_ids:
+                    self.undoable = False
+
+    @rx.event
+    def stop(self):
+        self._stop = True
+
+    @rx.event
+    async def undo(self):
+        """Bring back what the last action deleted."""
+        ids, self._deleted, self.undoable = self._deleted, [], False
+        outcome = await runtime.jobs().bulk("restore", ids=ids)
+        self.report = f"{outcome.done} jobs are back." if outcome.done != 1 else "1 job is back."
+        self.reasons = [f"{skipped.reason}" for skipped in outcome.skipped[:REASONS_SHOWN]]
+
+    @rx.event
+    def dismiss(self):
+        self.report, self.reasons, self.undoable = "", [], False
+
+    def forget(self) -> None:
+        """Select nothing."""
+        self.selected, self.whole, self._anchor, self.action = [], False, "", ""
+
+    def _select(self, ids: set[str]) -> None:
+        self.selected = sorted(ids)[:MOST_SELECTED]
+
+    def _tell(self, action: BulkAction, outcome: BulkOutcome, trouble: str) -> None:
+        self.working = False
+        stopped = f" Stopped after {outcome.matched}." if self._stop else ""
+        left = f" {len(outcome.skipped)} left alone." if outcome.skipped else ""
+        self.report = f"{outcome.done} of {outcome.matched} jobs {ACTIONS[action]}.{left}{stopped}{trouble}"
+        self.reasons = [skipped.reason for skipped in outcome.skipped[:REASONS_SHOWN]]
+        if action == "delete":
+            self._deleted, self.undoable = outcome.done_ids, bool(outcome.done_ids)
+        self.forget()
+
+    async def _chosen(self) -> dict[str, Any]:
+        if self.whole:
+            return {"job_filter": await self._filter()}
+        return {"ids": [parse_id(job_id) for job_id in self.selected]}
+
+    async def _filter(self) -> JobFilter:
+        from jobs_app.state.board import BoardState
+
+        return (await self.get_state(BoardState))._view().job_filter
+
+    async def _shown(self) -> list[str]:
+        from jobs_app.state.board import BoardState
+
+        return [row["id"] for row in (await self.get_state(BoardState)).rows]

@@ -1,0 +1,126 @@
+"""Selecting rows, acting on all of them, undoing a deletion, and a list that stays still under the pointer."""
+
+from playwright.async_api import expect
+
+from tests.e2e.test_jobs_in_every_state import row_of
+
+
+def box(page, job_id):
+    return row_of(page, job_id).get_by_role("checkbox")
+
+
+async def test_a_range_is_deleted_and_brought_back(product, open_page):
+    ids = [await product.submit("noop") for _ in range(5)]
+    page = await open_page("/")
+    await expect(row_of(page, ids[4])).to_have_attribute("data-status", "completed")
+
+    await box(page, ids[1]).click()
+    await box(page, ids[3]).click(modifiers=["Shift"])
+    await expect(page.locator("#selection")).to_contain_text("3 selected")
+    await page.locator("#selection").get_by_role("button", name="Delete").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Delete 3 jobs").click()
+
+    await expect(page.locator("#bulk-report")).to_contain_text("3 of 3 jobs deleted.")
+    for job_id in ids[1:4]:
+        await expect(row_of(page, job_id)).to_have_count(0)
+    await page.get_by_role("button", name="Undo").click()
+    for job_id in ids[1:4]:
+        await expect(row_of(page, job_id)).to_be_visible()
+
+
+async def test_one_deleted_job_is_brought_back_from_the_toast(product, open_page):
+    job_id = await product.submit("noop")
+    await product.status_is(job_id, "completed")
+    page = await open_page("/")
+
+    await row_of(page, job_id).get_by_role("button", name="Delete").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    await expect(row_of(page, job_id)).to_have_count(0)
+    await page.get_by_role("button", name="Undo").click()
+
+    await expect(row_of(page, job_id)).to_be_visible()
+
+
+async def test_all_that_match_are_retried_and_the_rest_is_left_alone_with_its_reason(product, open_page):
+    page = await open_page("/?size=25")
+    failed = [await product.submit("always_fails") for _ in range(30)]
+    fine = await product.submit("noop")
+    for job_id in (*failed, fine):
+        await product.status_is(job_id, "failed", "completed")
+    await page.reload()
+
+    await page.get_by_role("checkbox", name="Select every row of this page").click()
+    await page.get_by_role("button", name="Select all that match").click()
+    await expect(page.locator("#selection")).to_contain_text("All 31 that match")
+    await page.locator("#selection").get_by_role("button", name="Retry").click()
+    dialog = page.get_by_role("alertdialog")
+    await expect(dialog).to_contain_text("1 completed")
+    await dialog.get_by_role("button", name="Retry 30 jobs").click()
+
+    await expect(page.locator("#bulk-report")).to_contain_text("30 of 31 jobs retried. 1 left alone.")
+    await page.get_by_text("Why some were left alone").click()
+    await expect(page.locator("#bulk-report")).to_contain_text("only failed or cancelled jobs can be retried")
+
+
+async def test_new_jobs_announce_themselves_while_the_pointer_is_on_the_list(product, open_page):
+    first = await product.submit("noop")
+    page = await open_page("/")
+    await row_of(page, first).hover()
+    top = await row_of(page, first).bounding_box()
+
+    second = await product.submit("noop")
+
+    await expect(page.locator("#newer")).to_have_text("1 new, show")
+    await expect(row_of(page, second)).to_have_count(0)
+    await page.locator("#newer").click()
+    await expect(row_of(page, second)).to_be_visible()
+    assert top is not None
+
+
+async def test_the_order_the_columns_and_the_size_live_in_the_address(product, open_page):
+    low, high = await product.submit("noop", priority=-5), await product.submit("noop", priority=5)
+    await product.submit("noop")
+    page = await open_page("/?columns=priority&size=50")
+
+    await page.get_by_role("button", name="Priority").click()
+
+    rows = page.locator("tr[data-job]")
+    await expect(rows.first).to_have_attribute("data-job", high)
+    await page.get_by_role("button", name="Priority").click()
+    await expect(rows.first).to_have_attribute("data-job", low)
+    await page.get_by_role("button", name="Columns").click()
+    await page.get_by_role("checkbox", name="Worker").click()
+    await expect(page.get_by_role("columnheader", name="Worker")).to_be_visible()
+    assert "sort=priority" in page.url
+    assert "size=50" in page.url
+    again = await open_page(page.url.removeprefix(product.url))
+    await expect(again.locator("tr[data-job]").first).to_have_attribute("data-job", low)
+    await expect(again.get_by_role("columnheader", name="Worker")).to_be_visible()
+
+
+async def test_a_view_is_saved_under_a_name_and_shown_again(product, open_page):
+    await product.submit("noop")
+    page = await open_page("/?status=completed&sort=created_at")
+
+    await page.get_by_role("button", name="Views").click()
+    await page.get_by_label("Name of this view").fill("Oldest first")
+    await page.get_by_role("button", name="Save").click()
+    await page.goto(product.url)
+    await page.get_by_role("button", name="Views").click()
+    await page.get_by_role("button", name="Oldest first", exact=True).click()
+
+    await expect(page).to_have_url(f"{product.url}/?status=completed&sort=created_at")
+
+
+async def test_the_search_box_completes_what_is_typed(open_page):
+    page = await open_page("/")
+
+    await page.get_by_label("Find jobs").press_sequentially("kind:web")
+
+    await expect(page.locator("#search-suggestions option")).to_have_attribute("value", "kind:web_agent")
+
+
+async def test_the_wrong_character_of_a_query_is_marked(open_page):
+    page = await open_page("/?q=noop+status%3Adone")
+
+    await expect(page.locator("#wrong-query mark")).to_have_text("d")

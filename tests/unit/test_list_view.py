@@ -1,0 +1,63 @@
+"""What an address says about a list, and what may be typed next in its search box."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.models import JobStatus
+from jobs.query import LONGEST
+from jobs.store import SORTS
+from jobs_app.list_view import COLUMNS, PAGE_SIZES, ListView
+from jobs_app.suggestions import suggestions
+
+views = st.builds(
+    ListView,
+    status=st.sampled_from(["", *JobStatus]).map(str),
+    q=st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST),
+    sort=st.sampled_from(list(SORTS)),
+    size=st.sampled_from(PAGE_SIZES),
+    columns=st.sets(st.sampled_from(list(COLUMNS))).map(lambda chosen: tuple(c for c in COLUMNS if c in chosen)),
+)
+
+
+def test_the_usual_view_needs_no_words():
+    assert ListView().address() == ""
+
+
+@given(views)
+def test_an_address_shows_the_view_that_made_it(view):
+    assert ListView.of_address(view.address()) == view
+
+
+@given(st.dictionaries(st.sampled_from(["status", "q", "sort", "size", "columns", "x"]), st.text()))
+def test_what_makes_no_sense_in_an_address_is_as_usual(asked):
+    view = ListView.read(asked)
+
+    assert view.status in {"", *JobStatus}
+    assert view.sort in SORTS
+    assert view.size in PAGE_SIZES
+    assert set(view.columns) <= set(COLUMNS)
+    assert len(view.q) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("sta", ["status:"]),
+        ("status:fa", ["status:failed"]),
+        ("-status:comp", ["-status:completed"]),
+        ("timeout status:failed,canc", ["timeout status:failed,cancelled"]),
+        ("kind:web", ["kind:web_agent"]),
+        ("word ", []),
+        ("", []),
+        ("error:time", []),
+        ("status:failed", []),
+    ],
+)
+def test_the_last_word_is_completed(typed, expected):
+    assert suggestions(typed) == expected
+
+
+@given(st.text())
+def test_what_is_suggested_begins_with_what_was_typed(typed):
+    assert all(text.startswith(typed) for text in suggestions(typed))

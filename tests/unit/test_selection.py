@@ -1,0 +1,163 @@
+"""Selecting rows and acting on all of them, without a browser."""
+
+import pytest
+
+from jobs.models import JobStatus
+from jobs.service import Submission
+from jobs_app import routes
+from jobs_app.state.board import BoardState, Views
+from jobs_app.state.selection import Selection
+from tests.unit.test_job_life import running, submitted
+from tests.unit.test_tabs import tab, visit  # noqa: F401 - fixtures
+
+PLAIN = {"shift_key": False}
+SHIFT = {"shift_key": True}
+
+
+@pytest.fixture
+async def board(tab, visit, service):  # noqa: F811
+    """A list of six jobs, open in a tab."""
+    await service.submit_many([Submission(kind="noop") for _ in range(6)])
+    visit(routes.DASHBOARD, "/")
+    board = await tab.get_state(BoardState)
+    await board.load()
+    return board
+
+
+@pytest.fixture
+async def selection(board):
+    return await board.get_state(Selection)
+
+
+def ids(board):
+    return [row["id"] for row in board.rows]
+
+
+async def test_a_shift_click_selects_all_rows_between(board, selection):
+    shown = ids(board)
+
+    await selection.toggle(shown[4], PLAIN)
+    await selection.toggle(shown[1], SHIFT)
+
+    assert set(selection.selected) == set(shown[1:5])
+
+
+async def test_a_shift_click_on_a_selected_row_deselects_all_between(board, selection):
+    shown = ids(board)
+    await selection.toggle_page()
+
+    await selection.toggle(shown[0], PLAIN)
+    await selection.toggle(shown[2], SHIFT)
+
+    assert set(selection.selected) == set(shown[3:])
+
+
+async def test_the_page_is_selected_and_deselected_at_once(board, selection):
+    await selection.toggle_page()
+    assert set(selection.selected) == set(ids(board))
+
+    await selection.toggle_page()
+    assert selection.selected == []
+
+
+async def test_rows_do_not_move_while_some_are_selected(board, selection, service):
+    before = ids(board)
+    await selection.toggle(before[0], PLAIN)
+    await submitted(service)
+
+    await board.refresh()
+
+    assert (ids(board), board.newer) == (before, 1)
+    await board.show_newer()
+    assert (len(ids(board)), board.newer) == (7, 0)
+
+
+async def test_rows_do_not_move_under_the_pointer_until_it_leaves(board, service):
+    before = ids(board)
+    board.hold()
+    await submitted(service)
+    await service.delete((await service.store.page()).jobs[3].id)
+
+    await board.refresh()
+
+    assert (ids(board), board.newer) == (before, 1)
+    assert [row["live"]["status"] for row in board.rows].count("deleted") == 1
+    await board.let_go()
+    assert (len(ids(board)), board.newer) == (6, 0)
+
+
+async def test_a_preview_counts_what_would_be_done_and_what_left_alone(board, selection, service):
+    await running(service)
+    await board.load()
+    await selection.toggle_page()
+
+    await selection.ask("delete")
+
+    assert (selection.action, selection.affected, selection.left_alone) == ("delete", 6, ["1 running"])
+
+
+async def test_all_that_match_are_counted_beyond_the_page(board, selection, service):
+    await service.submit_many([Submission(kind="noop") for _ in range(50)])
+    await selection.toggle(ids(board)[0], PLAIN)
+
+    await selection.select_all_matching()
+    await selection.ask("cancel")
+
+    assert (selection.matching, selection.affected) == (56, 56)
+
+
+async def test_selecting_a_row_by_hand_ends_selecting_all_that_match(board, selection):
+    await selection.toggle_page()
+    await selection.select_all_matching()
+
+    await selection.toggle(ids(board)[0], PLAIN)
+
+    assert not selection.whole
+
+
+@pytest.mark.parametrize(("action", "chosen"), [("explode", True), ("delete", False), ("restore", True)])
+async def test_what_a_client_invents_is_not_asked(board, selection, action, chosen):
+    if chosen:
+        await selection.toggle_page()
+
+    await selection.ask(action)
+
+    assert selection.action == ""
+
+
+async def test_rows_that_are_not_shown_cannot_be_selected(board, selection):
+    await selection.toggle("x" * 10_000, PLAIN)
+
+    assert selection.selected == []
+
+
+async def test_views_are_kept_under_a_name_and_replaced_and_removed(tab, visit, board):  # noqa: F811
+    visit(routes.DASHBOARD, "/?status=failed", status="failed")
+    await board.load()
+    views = await board.get_state(Views)
+
+    await views.save({"name": "Broken"})
+    await views.save({"name": "Broken"})
+    await views.save({"name": " "})
+
+    assert views.saved == [{"name": "Broken", "address": "?status=failed"}]
+    assert "status=failed" in str(views.show("?status=failed&x=y"))
+    views.remove("Broken")
+    assert views.saved == []
+
+
+@pytest.mark.parametrize("kept", ["", "x", "5", "[1]", '[{"name": "a"}]', "null"])
+async def test_what_a_browser_kept_may_be_anything(board, kept):
+    views = await board.get_state(Views)
+    views.kept = kept
+
+    assert views.saved == []
+
+
+async def test_a_query_that_cannot_be_read_is_shown_with_its_wrong_character(tab, visit, board):  # noqa: F811
+    visit(routes.DASHBOARD, "/?q=kind%3Anoop+status%3Adone")
+
+    await board.load()
+
+    assert board.wrong == ["kind:noop status:", "d", "one"]
+    assert JobStatus.COMPLETED in board.trouble
