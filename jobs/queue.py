@@ -165,6 +165,17 @@ class JobQueue:
             pipe.publish(COMMANDS_CHANNEL, Command(claim=True).model_dump_json(exclude_defaults=True))
             await pipe.execute()
 
+    async def head(self, count: int) -> list[UUID]:
+        """The jobs that are next, in the order they will start unless a limit of their kind holds them up."""
+        kinds = await self.kinds()
+        if not kinds:
+            return []
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for kind in kinds:
+                pipe.zrange(QUEUE_PREFIX + kind, 0, count - 1, withscores=True)
+            found = [(place, name) for heads in await pipe.execute() for name, place in heads if _is_id(name)]
+        return [UUID(name.decode()) for _, name in sorted(found)[:count]]
+
     async def entries_of(self, kind: str, cursor: int) -> tuple[int, list[UUID]]:
         """Some jobs that wait in a kind's queue, and where to go on; 0 is the begin and the end. For reconciling."""
         cursor, found = await self.redis.zscan(QUEUE_PREFIX + kind, cursor, count=BATCH)

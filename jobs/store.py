@@ -205,6 +205,19 @@ class Store:
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
 
+    async def run_times(self, kind: str, count: int) -> list[float]:
+        """How many seconds the completed ones among the newest jobs of a kind took, newest first; at most ``count``."""
+        newest = (
+            select(job_table.c.status, job_table.c.started_at, job_table.c.finished_at)
+            .where(job_table.c.kind == kind)
+            .order_by(job_table.c.created_at.desc(), job_table.c.id.desc())
+            .limit(10 * count)  # so many are looked at, however few of them completed
+            .subquery()
+        )
+        query = select(newest.c.started_at, newest.c.finished_at).where(newest.c.status == JobStatus.COMPLETED)
+        rows = await self._db.read(lambda db: db.execute(query.limit(count)).all())
+        return [(end - begin).total_seconds() for begin, end in rows]
+
     async def events(
         self,
         job_id: UUID,

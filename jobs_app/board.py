@@ -6,13 +6,16 @@ dropped. A running job keeps the place it was first given, so that lanes do not 
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
+from jobs.clock import utc_now
 from jobs.events import Feed
 from jobs.models import JobStatus
 from jobs.snapshot import JobSnapshot
 from jobs_app import rows
+from jobs_app.estimates import Usual, expected_end, starts
 
 KEEP_ENDED_S = 10.0
 """Long enough for every tab to have read its list again."""
@@ -22,20 +25,24 @@ MOST_HOT = 25
 class Board:
     """The jobs that every dashboard shows in motion: the running ones, and those that ended a moment ago."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, usual: Callable[[str], Usual | None] = lambda _: None) -> None:
+        self._usual = usual
         self._places = slots
         self._slots: list[UUID | None] = [None] * slots
         self._jobs: OrderedDict[UUID, tuple[JobSnapshot, float]] = OrderedDict()
+        self._heard: dict[UUID, datetime] = {}
+        self.next: list[rows.Next] = []
         self.counts: dict[str, int] = {}
         self.workers = 1
         self.paused = False
         self.feed = Feed.DOWN.value  # until something was heard
 
-    def apply(self, job: JobSnapshot) -> bool:
+    def apply(self, job: JobSnapshot, at: datetime | None = None) -> bool:
         """Take in a snapshot, unless a newer one is known; whether the job's status is new."""
         known = self._jobs.get(job.id)
         if known is not None and known[0].version >= job.version:
             return False
+        self._heard[job.id] = at or utc_now()
         self._jobs[job.id] = (job, time.monotonic())
         self._jobs.move_to_end(job.id)
         self._seat(job)
@@ -44,6 +51,7 @@ class Board:
 
     def remove(self, job_id: UUID) -> None:
         self._jobs.pop(job_id, None)
+        self._heard.pop(job_id, None)
         self._leave_slot(job_id)
 
     def reset(self, running: Iterable[JobSnapshot]) -> None:
@@ -64,8 +72,26 @@ class Board:
         return {str(job_id): rows.hot(job) for job_id, (job, _) in self._jobs.items()}
 
     def slots(self) -> list[rows.Slot]:
-        held = [None if job_id is None else self._jobs[job_id][0] for job_id in self._slots]
-        return [rows.slot(number, job) for number, job in enumerate(held, start=1)]
+        now = utc_now()
+        return [
+            rows.free_slot(number) if job_id is None else self._slot(number, job_id, now)
+            for number, job_id in enumerate(self._slots, start=1)
+        ]
+
+    def running(self) -> list[JobSnapshot]:
+        """The jobs that hold a place."""
+        return [self._jobs[job_id][0] for job_id in self._slots if job_id is not None]
+
+    def expect(self, waiting: Sequence[JobSnapshot]) -> None:
+        """Take note of the jobs that start next, and tell when each may."""
+        now = utc_now()
+        ends = [expected_end(job, self._usual(job.kind)) for job in self.running()]
+        times = starts(len(waiting), self._places, ends, now)
+        self.next = [rows.coming(job, at, now) for job, at in zip(waiting, times, strict=True)]
+
+    def _slot(self, number: int, job_id: UUID, now: datetime) -> rows.Slot:
+        job = self._jobs[job_id][0]
+        return rows.slot(number, job, self._heard[job_id], self._usual(job.kind), now)
 
     def _seat(self, job: JobSnapshot) -> None:
         """Give a running job the first free place and keep it there; free the place of one that ended."""
@@ -92,4 +118,4 @@ class Board:
                 continue
             if seen_at > horizon and len(self._jobs) <= MOST_HOT:
                 break
-            del self._jobs[job_id]
+            del self._jobs[job_id], self._heard[job_id]

@@ -27,11 +27,13 @@ from jobs.snapshot import Change, Deleted, JobSnapshot
 from jobs.workers import WorkerState
 from jobs_app import rows, runtime
 from jobs_app.board import Board
+from jobs_app.estimates import Estimates
 from jobs_app.hub import Item
 
 FLUSH_EVERY_S = 0.06
 REFRESH_EVERY_S = 0.5
 COUNT_EVERY_S = 0.5
+SHOWN_NEXT = 3
 SAY_AGAIN_S = 0.3
 WATCH_EVERY_S = 2.0
 TAIL_LINES = 200
@@ -51,6 +53,7 @@ class Live(rx.State):
 
     hot: dict[str, rows.Hot] = {}
     slots: list[rows.Slot] = []
+    next: list[rows.Next] = []
     counts: dict[str, int] = {}
     workers: int = 1
     paused: bool = False
@@ -62,7 +65,7 @@ class Live(rx.State):
         """Show the present state, and everything that follows: listen first, then read."""
         await _broadcaster().enter(self.router.session.session_id, BOARD)
         board = _broadcaster().board
-        self.hot, self.slots, self.counts = board.hot(), board.slots(), board.counts
+        self.hot, self.slots, self.counts, self.next = board.hot(), board.slots(), board.counts, board.next
         self.workers, self.paused, self.feed = board.workers, board.paused, board.feed
 
 
@@ -85,7 +88,9 @@ class Broadcaster:
     def __init__(self, app: rx.App, active: runtime.Runtime) -> None:
         self._app = app
         self._active = active
-        self.board = Board(active.config.concurrency)
+        self._estimates = Estimates(active.service.store)
+        self.board = Board(active.config.concurrency, self._estimates.get)
+        self._marks: list[tuple[bool, str]] = []
         self._board_changed = asyncio.Event()
         self._recount = asyncio.Event()
         self._stale_rooms: set[str] = set()
@@ -119,7 +124,7 @@ class Broadcaster:
 
     def _take_change(self, change: Change) -> None:
         job, room = change.job, job_room(change.job.id)
-        if self.board.apply(job):
+        if self.board.apply(job, change.event.at):
             self._mark_stale(BOARD)
             if job.status is JobStatus.FAILED and not _is_restored(change):
                 self._failed.append(job)
@@ -152,6 +157,7 @@ class Broadcaster:
                 Live,
                 hot=board.hot(),
                 slots=board.slots(),
+                next=board.next,
                 counts=board.counts,
                 workers=board.workers,
                 paused=board.paused,
@@ -238,14 +244,38 @@ class Broadcaster:
             log.warning("Could not count the jobs: %s", exc.message)
             return
         self.board.counts = {str(status): number for status, number in counts.items()}
+        await self._look_ahead(counts[JobStatus.QUEUED])
         self._board_changed.set()
+
+    async def _look_ahead(self, queued: int) -> None:
+        """What starts next, and how long what runs may take."""
+        store = self._active.service.store
+        try:
+            ids = await self._active.queue.head(SHOWN_NEXT) if queued else []
+            jobs = await store.get_many(ids, brief=True) if ids else {}
+            await self._estimates.read({job.kind for job in (*self.board.running(), *jobs.values())})
+        except (*REDIS_TROUBLE, Unavailable) as exc:
+            log.debug("What starts next is not known: %s", exc)
+            return
+        waiting = [jobs[job_id] for job_id in ids if job_id in jobs and jobs[job_id].status is JobStatus.QUEUED]
+        self.board.expect(waiting)
 
     async def _watch_queue(self) -> None:
         """What other processes may change without an announcement: workers come and go, somebody pauses the queue."""
         while True:
             await self._look_at_workers()
             await self.look_at_queue()
+            self._look_at_marks()
+            if self.board.running():
+                self._recount.set()  # what is usual is learnt while jobs run
             await asyncio.sleep(WATCH_EVERY_S)
+
+    def _look_at_marks(self) -> None:
+        """A job becomes slow or silent by doing nothing: nobody announces it."""
+        marks = [(slot["slow"], slot["silent_since"]) for slot in self.board.slots()]
+        if marks != self._marks:
+            self._marks = marks
+            self._board_changed.set()
 
     async def _look_at_workers(self) -> None:
         try:

@@ -11,8 +11,10 @@ from jobs import plain_json
 from jobs.kinds import catalogue
 from jobs.models import EventType, JobStatus
 from jobs.snapshot import JobEvent, JobSnapshot
+from jobs_app.estimates import Usual, expected_end
 
 MOST_SHOWN_CHARS = 20_000
+SILENT_AFTER_S = 10.0
 
 
 class Hot(TypedDict):
@@ -54,6 +56,22 @@ class Slot(TypedDict):
     message: str
     started_at: str
     cancelling: bool
+    usually: str
+    """What jobs of this kind usually take, in words; empty if too few are known."""
+    ends_at: str
+    slow: bool
+    silent_since: str
+    """When the job last said something, if that is long ago."""
+
+
+class Next(TypedDict):
+    """A job that starts soon; ``starts_at`` is empty when nobody can tell when."""
+
+    id: str
+    short_id: str
+    title: str
+    starts_at: str
+    now: bool
 
 
 class Line(TypedDict):
@@ -130,18 +148,26 @@ def gone(known: Row) -> Row:
     return {**known, "live": {**known["live"], "status": GONE, "version": known["live"]["version"] + 1, "due": ""}}
 
 
-def slot(number: int, job: JobSnapshot | None) -> Slot:
-    if job is None:
-        return {
-            "number": number,
-            "id": "",
-            "short_id": "",
-            "title": "",
-            "progress": 0,
-            "message": "",
-            "started_at": "",
-            "cancelling": False,
-        }
+def free_slot(number: int) -> Slot:
+    return {
+        "number": number,
+        "id": "",
+        "short_id": "",
+        "title": "",
+        "progress": 0,
+        "message": "",
+        "started_at": "",
+        "cancelling": False,
+        "usually": "",
+        "ends_at": "",
+        "slow": False,
+        "silent_since": "",
+    }
+
+
+def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None, now: datetime) -> Slot:
+    """A place that ``job`` holds, which was last heard of at ``heard_at``."""
+    ran_s = (now - job.started_at).total_seconds() if job.started_at else 0.0
     return {
         "number": number,
         "id": str(job.id),
@@ -151,6 +177,20 @@ def slot(number: int, job: JobSnapshot | None) -> Slot:
         "message": job.message,
         "started_at": iso(job.started_at),
         "cancelling": job.cancel_requested_at is not None,
+        "usually": seconds_text(known.median_s) if known else "",
+        "ends_at": iso(expected_end(job, known)),
+        "slow": known is not None and ran_s > known.slow_after_s,
+        "silent_since": iso(heard_at) if (now - heard_at).total_seconds() > SILENT_AFTER_S else "",
+    }
+
+
+def coming(job: JobSnapshot, starts_at: datetime | None, now: datetime) -> Next:
+    return {
+        "id": str(job.id),
+        "short_id": job.short_id,
+        "title": kind_title(job.kind),
+        "starts_at": iso(starts_at),
+        "now": starts_at is not None and starts_at <= now,
     }
 
 
@@ -230,7 +270,11 @@ def duration(start: datetime | None, end: datetime | None) -> str:
     """How long something took, to three figures: ``12 ms``, ``3.4 s``, ``2 min 5 s``, ``3 h 2 min``."""
     if start is None or end is None or end < start:
         return ""
-    seconds = (end - start).total_seconds()
+    return seconds_text((end - start).total_seconds())
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration to three figures, as ``duration`` gives it."""
     if seconds < 0.995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

@@ -42,6 +42,10 @@ class MemoryQueue:
             self.entries.pop(str(job_id), None)
             self.scheduled.pop(str(job_id), None)
 
+    async def head(self, count: int) -> list[UUID]:
+        self._check()
+        return [UUID(name) for name in self.in_order()[:count]]
+
     async def tell(self, command: Command) -> None:
         self._check()
         self.told.append(command)

@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.components.basics import card, heading, mono, notice, one_line, progress_bar, ticking
-from jobs_app.rows import Slot
+from jobs_app.rows import Next, Slot
 from jobs_app.styles import TABULAR
 
 
@@ -13,6 +13,7 @@ def slots_panel(
     workers: rx.Var[int],
     paused: rx.Var[bool],
     waiting: rx.Var[int],
+    coming: rx.Var[list[Next]],
     on_pause: object,
     on_resume: object,
 ) -> rx.Component:
@@ -42,7 +43,51 @@ def slots_panel(
             gap="12px",
             width="100%",
         ),
+        _coming(coming, paused),
         id="slots",
+    )
+
+
+def _coming(coming: rx.Var[list[Next]], paused: rx.Var[bool]) -> rx.Component:
+    """What starts next, and when about; of always the same height, so that nothing below it jumps."""
+    return rx.flex(
+        rx.cond(
+            coming.length() > 0,
+            rx.fragment(
+                rx.text("Next", size="1", weight="medium"),
+                rx.foreach(coming, lambda job: _next(job, paused)),
+            ),
+            rx.text("Nothing waits.", size="1", color_scheme="gray"),
+        ),
+        gap="12px",
+        align="center",
+        wrap="wrap",
+        margin_top="12px",
+        min_height="20px",
+        id="next",
+    )
+
+
+def _next(job: rx.Var[Next], paused: rx.Var[bool]) -> rx.Component:
+    when = rx.cond(
+        paused,
+        "when the queue goes on",
+        rx.cond(
+            job["now"],
+            "now",
+            rx.cond(
+                job["starts_at"] == "",
+                "when a slot is free",
+                rx.moment(job["starts_at"], from_now=True, interval=1000),
+            ),
+        ),
+    )
+    return rx.text(
+        rx.link(job["title"], " ", mono(job["short_id"]), href=routes.job(job["id"])),
+        " ",
+        rx.text(when, as_="span", color_scheme="gray"),
+        size="1",
+        key=job["id"],
     )
 
 
@@ -66,7 +111,7 @@ def _slot(slot: rx.Var[Slot]) -> rx.Component:
             "padding": "10px 12px",
             "min_width": "0",
         },
-        min_height=rx.breakpoints(initial="0", sm="92px"),
+        min_height=rx.breakpoints(initial="0", sm="114px"),
         custom_attrs={"data-slot": slot["number"], "data-job": slot["id"]},
     )
 
@@ -76,6 +121,33 @@ def _free(slot: rx.Var[Slot]) -> rx.Component:
         rx.text("Slot ", slot["number"], " is free", size="1", color_scheme="gray"),
         height="100%",
         width="100%",
+    )
+
+
+def _marks(slot: rx.Var[Slot]) -> rx.Component:
+    """How long it usually takes, and what is unusual about it."""
+    return rx.hstack(
+        rx.cond(
+            slot["usually"] != "",
+            rx.text(
+                "usually ",
+                slot["usually"],
+                rx.cond(slot["slow"], "", rx.fragment(", until ", rx.moment(slot["ends_at"], format="HH:mm:ss"))),
+                size="1",
+                color_scheme="gray",
+                white_space="nowrap",
+            ),
+            rx.text("no estimate yet", size="1", color_scheme="gray"),
+        ),
+        rx.cond(slot["slow"], rx.badge("unusually slow", color_scheme="amber", size="1")),
+        rx.cond(
+            slot["silent_since"] != "",
+            rx.badge("silent for ", ticking(slot["silent_since"]), color_scheme="amber", size="1"),
+        ),
+        spacing="2",
+        wrap="wrap",
+        align="center",
+        style=TABULAR,
     )
 
 
@@ -102,6 +174,7 @@ def _taken(slot: rx.Var[Slot]) -> rx.Component:
             align="center",
             spacing="2",
         ),
+        _marks(slot),
         spacing="2",
         width="100%",
         align="start",

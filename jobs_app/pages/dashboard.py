@@ -26,6 +26,7 @@ def dashboard() -> rx.Component:
                 Live.workers,
                 Live.paused,
                 Live.counts[JobStatus.QUEUED.value].to(int),
+                Live.next,
                 Actions.pause,
                 Actions.resume,
             ),

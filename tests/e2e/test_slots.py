@@ -1,0 +1,32 @@
+"""The lanes: what runs, how long it usually takes, what is unusual, and what starts next."""
+
+from playwright.async_api import expect
+
+
+async def test_a_lane_tells_what_is_usual_and_marks_what_is_unusually_slow(product, open_page):
+    for _ in range(3):
+        await product.status_is(await product.submit("slow", params={"seconds": 0}), "completed")
+    job_id = await product.submit("slow", params={"seconds": 60})
+    page = await open_page("/")
+
+    lane = page.locator(f"#slots [data-job='{job_id}']")
+
+    await expect(lane).to_contain_text("usually")
+    await expect(lane).to_contain_text("unusually slow", timeout=10_000)
+
+
+async def test_what_starts_next_is_named_in_order_with_a_guess_when(product, open_page):
+    page = await open_page("/")
+    for job_id in [await product.submit("slow", params={"seconds": 30}) for _ in range(5)]:
+        await product.status_is(job_id, "running")
+    later, sooner = await product.submit("noop"), await product.submit("noop", priority=5)
+
+    links = page.locator("#next a")
+
+    await expect(links).to_have_count(2)
+    await expect(links.nth(0)).to_contain_text(sooner[-8:])
+    await expect(links.nth(1)).to_contain_text(later[-8:])
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.locator("#next")).to_contain_text("when the queue goes on")
+    await page.get_by_role("button", name="Resume").click()
+    await expect(page.locator("#next")).not_to_contain_text("when the queue goes on")

@@ -1,0 +1,81 @@
+"""What jobs usually take, when a running one may end, and when a waiting one may start."""
+
+from datetime import timedelta
+
+from jobs.attempts import completed, failed
+from jobs.clock import utc_now
+from jobs.snapshot import JobError
+from jobs_app import rows
+from jobs_app.board import Board
+from jobs_app.estimates import Estimates, Usual, starts, usual
+from tests.unit.test_job_life import running
+from tests.unit.test_pages import snapshot
+
+NOW = utc_now()
+
+
+def at(seconds):
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_a_few_runs_tell_what_is_usual_and_fewer_tell_nothing():
+    assert usual([1.0, 1.0]) is None
+    assert usual([1.0, 2.0, 9.0]) == Usual(median_s=2.0, slow_after_s=9.0)
+
+
+def test_a_run_is_not_slow_for_being_as_long_as_one_that_completed():
+    known = usual([10.0, 10.0, 35.0])
+
+    assert known.slow_after_s == 35.0
+
+
+def test_short_runs_are_given_seconds_before_they_are_called_slow():
+    assert usual([0.001] * 5).slow_after_s > 2
+
+
+def test_who_waits_starts_as_those_who_run_are_expected_to_end():
+    assert starts(3, 2, [at(20), at(10)], NOW) == [at(10), at(20), None]
+
+
+def test_who_waits_starts_now_when_a_slot_is_free_or_an_end_is_overdue():
+    assert starts(2, 2, [at(-5)], NOW) == [NOW, NOW]
+
+
+def test_nobody_can_tell_when_a_job_without_an_estimate_ends():
+    assert starts(2, 2, [None, at(5)], NOW) == [at(5), None]
+
+
+def test_a_slot_tells_what_is_slow_and_what_is_silent():
+    job = snapshot(status="running").model_copy(update={"started_at": at(-60)})
+    board = Board(1, lambda kind: Usual(10.0, 20.0))
+
+    board.apply(job, at(-60))
+
+    [slot] = board.slots()
+    assert (slot["usually"], slot["slow"], slot["silent_since"]) == ("10.0 s", True, rows.iso(at(-60)))
+    assert slot["ends_at"] == rows.iso(at(-50))
+
+
+def test_a_slot_whose_job_has_just_spoken_has_no_mark():
+    job = snapshot(status="running").model_copy(update={"started_at": at(-5)})
+    board = Board(1, lambda kind: Usual(10.0, 20.0))
+
+    board.apply(job, at(-1))
+
+    [slot] = board.slots()
+    assert (slot["slow"], slot["silent_since"]) == (False, "")
+
+
+async def test_only_completed_runs_of_the_kind_count(service, store):
+    for _ in range(3):
+        await service.end(completed((await running(service)).id, 1, None))
+    error = JobError(type="E", message="m")
+    await service.end(failed((await running(service)).id, 1, error, retry_at=None))
+    await running(service)
+    estimates = Estimates(store)
+
+    await estimates.read({"noop", "slow"})
+
+    assert len(await store.run_times("noop", 50)) == 3
+    assert estimates.get("noop").median_s < 1
+    assert estimates.get("slow") is None
