@@ -160,9 +160,15 @@ def failed(job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | 
     )
 
 
-def cancelled(job_id: UUID, attempt: int, message: str) -> End:
-    """The attempt stopped as asked, or is given up."""
-    return End(job_id, attempt, _CANCEL, {"new_finished_at": utc_now()}, message)
+def told_to_stop() -> Note:
+    """The worker has the person's wish and interrupts the handler."""
+    return Note(EventType.STATUS, log_message="The handler was told to stop.", data={"cancel_seen": True})
+
+
+def cancelled(job_id: UUID, attempt: int, message: str, *, code_ended_at: datetime | None = None) -> End:
+    """The attempt stopped as asked, its code at ``code_ended_at``; without that it is given up, and may still run."""
+    told = {"code_ended_at": None if code_ended_at is None else code_ended_at.isoformat()}
+    return End(job_id, attempt, _CANCEL, {"new_finished_at": utc_now()}, message, told)
 
 
 def handed_back(job_id: UUID, attempt: int) -> End:
@@ -274,7 +280,7 @@ class _Transaction:
                     "created_at": self.at,
                 }
             )
-        message = note.log_message if note.type in (EventType.LOG, EventType.ARTIFACT) else job.message
+        message = job.message if note.type is EventType.PROGRESS else note.log_message
         return self._record(job, note.type, message, told)
 
     def _end(self, write: End) -> list[Change] | None:

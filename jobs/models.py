@@ -148,6 +148,15 @@ class ArtifactRow(SQLModel, table=True):
     created_at: datetime
 
 
+class RerunRow(SQLModel, table=True):
+    """A job that is another one run again."""
+
+    __tablename__ = "rerun"
+
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
+    rerun_of: UUID = Field(sa_column=Column(Uuid, nullable=False, index=True))
+
+
 class QueueSettingRow(SQLModel, table=True):
     """What people have set for the whole queue while it runs: one row, with id 1."""
 

@@ -7,7 +7,7 @@ whoever reads the store. Nothing here knows a handler.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -67,6 +67,9 @@ class Submission(BaseModel):
         None, description="start no sooner than this time, which names its offset"
     )
     max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
+    rerun_of: Annotated[UUID, Field(strict=False)] | None = Field(
+        None, description="the job that this one is run again from; shown as its lineage"
+    )
 
 
 class QueueChange(BaseModel):
@@ -135,6 +138,7 @@ class JobService:
             Unavailable: the database does not answer; nothing is stored.
         """
         new = self._validated(submission, lax=lax)
+        await self._check_models([submission], lambda _: "rerun_of")
         changes, created = await self.store.insert([new], idempotency_key=idempotency_key)
         if created:
             await self._enqueue_and_announce(changes)
@@ -156,6 +160,7 @@ class JobService:
                 errors += [FieldError(f"jobs.{index}.{e.field}", e.message) for e in exc.errors]
         if errors:
             raise InvalidInput(errors)
+        await self._check_models(submissions, lambda index: f"jobs.{index}.rerun_of")
         changes, _ = await self.store.insert(news)
         await self._enqueue_and_announce(changes)
         return [change.job for change in changes]
@@ -437,6 +442,18 @@ class JobService:
             )
         return stored
 
+    async def _check_models(self, submissions: Sequence[Submission], field: Callable[[int], str]) -> None:
+        """Refuse submissions that claim to be re-runs of jobs that are not there."""
+        wanted = {submission.rerun_of for submission in submissions if submission.rerun_of is not None}
+        known = await self.store.statuses(list(wanted)) if wanted else {}
+        errors = [
+            FieldError(field(index), f"there is no job {submission.rerun_of}")
+            for index, submission in enumerate(submissions)
+            if submission.rerun_of is not None and submission.rerun_of not in known
+        ]
+        if errors:
+            raise InvalidInput(errors)
+
     async def remind(self, name: str, at: datetime) -> None:
         """Have a worker look at ``name`` at that time; if Redis is away, reconciling makes up for it."""
         if not await self._quietly(self._queue.remind(name, at)):
@@ -455,6 +472,7 @@ class JobService:
             priority=submission.priority,
             max_attempts=submission.max_attempts or kind.max_attempts,
             scheduled_for=_due(submission),
+            rerun_of=submission.rerun_of,
         )
 
     async def _enqueue_and_announce(self, changes: Sequence[Change]) -> None:

@@ -34,6 +34,7 @@ from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, change, e
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
+from jobs.lineage import Lineage, record_reruns
 from jobs.matching import EVERY_JOB, JobFilter, matches
 from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobCountRow, JobStatus, QueueSettingRow
 from jobs.prepared import Prepared
@@ -73,6 +74,7 @@ class NewJob:
     max_attempts: int
     priority: int = 0
     scheduled_for: datetime | None = None
+    rerun_of: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._db = database
         self.removal = Removal(database)
+        self.lineage = Lineage(database)
 
     # Reading
 
@@ -142,6 +145,19 @@ class Store:
         jobs = [JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(jobs, _encode_cursor(sort, getattr(jobs[-1], column.name), jobs[-1].id) if more else None)
+
+    async def neighbours(
+        self, job: JobSnapshot, job_filter: JobFilter = EVERY_JOB, *, sort: str = DEFAULT_SORT
+    ) -> tuple[UUID | None, UUID | None]:
+        """The jobs right before and right after ``job`` in a list; ``None`` where it ends."""
+        column, _ = _sort(sort)
+        back = sort[1:] if sort.startswith("-") else f"-{sort}"
+        found = []
+        for order in (back, sort):
+            cursor = _encode_cursor(order, getattr(job, column.name), job.id)
+            page = await self.page(job_filter, sort=order, limit=1, cursor=cursor, brief=True)
+            found.append(page.jobs[0].id if page.jobs else None)
+        return found[0], found[1]
 
     async def count(self, job_filter: JobFilter) -> int:
         """How many jobs match."""
@@ -421,7 +437,7 @@ def insert_jobs(
 ) -> list[Change]:
     """Insert new jobs, in order, in the caller's transaction; ``told`` goes in the first rows of their timelines."""
     now = utc_now()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for place, new in enumerate(jobs):
         later = new.scheduled_for is not None and new.scheduled_for > now
         at = now + timedelta(microseconds=place)  # apart, so that a batch keeps its order everywhere
@@ -445,6 +461,7 @@ def insert_jobs(
             }
         )
     _INSERT.run_many(db, rows)
+    record_reruns(db, [(row["id"], new.rerun_of) for row, new in zip(rows, jobs, strict=True) if new.rerun_of])
     made = [JobSnapshot.trusted({name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
     return record(db, made, EventType.STATUS, None, dict(told))
 

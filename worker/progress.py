@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 from uuid import UUID
 
-from jobs.attempts import Note, Say
+from jobs.attempts import Note, Say, told_to_stop
 from jobs.errors import InvalidInput
 from jobs.models import EventType
 from jobs.plain_json import check
@@ -110,6 +110,14 @@ class Progress:
         about = {"name": shown, "media_type": media_type}
         await self._add(Note(EventType.ARTIFACT, log_message=shown, data=about, content=bytes(content)))
 
+    def note_cancel(self) -> None:
+        """Note that the handler is told to stop; never waits, for whoever interrupts must not."""
+        self.cancelled = True
+        failed = self._writing is not None and self._writing.done() and self._writing.exception() is not None
+        if not (self._lost or failed):
+            self._pending.append(told_to_stop())
+            self._start_writing()
+
     async def flush(self) -> None:
         """Return when everything said so far is written, at once; raises what kept it from being written."""
         self._hurry.set()
@@ -132,6 +140,9 @@ class Progress:
         self._pending.append(note)
         if len(self._pending) >= MOST_PENDING:
             self._room.clear()
+        self._start_writing()
+
+    def _start_writing(self) -> None:
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_all())
 

@@ -209,9 +209,13 @@ class Runner:
         """Cancel the handler, again and again, until it ends or its grace time is over."""
         loop = asyncio.get_running_loop()
         began = loop.time()
+        noted = False
         while not task.done():
             progress.cancelled = True
             task.cancel()
+            if run.why is Interruption.CANCEL and not noted:
+                noted = True
+                progress.note_cancel()
             grace_s = STOP_GRACE_S if run.stopping else self._settings.cancel_grace_s
             left_s = began + grace_s - loop.time()
             if left_s <= 0:
@@ -244,7 +248,8 @@ class Runner:
             return handed_back(job.id, job.attempt)
         if run.why is Interruption.CANCEL and not returned:
             log.info("Cancelled.")
-            return cancelled(job.id, job.attempt, _how_it_stopped(task))
+            ended_at = utc_now() if task.done() else None
+            return cancelled(job.id, job.attempt, _how_it_stopped(task), code_ended_at=ended_at)
         if returned and unwritten is None:
             log.debug("Completed.")
             return completed(job.id, job.attempt, task.result())

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from jobs import plain_json, query
 from jobs.errors import InvalidInput, JobsError
+from jobs.lineage import Relative
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.service import MOST_IN_BATCH, BulkAction, Submission
@@ -70,6 +71,10 @@ class EventList(BaseModel):
 
 class ArtifactList(BaseModel):
     items: list[Artifact]
+
+
+class Family(BaseModel):
+    items: list[Relative]
 
 
 class Batch(BaseModel):
@@ -196,6 +201,14 @@ async def list_events(
 ) -> EventList:
     """The job's timeline, oldest first, from the change after version ``after``."""
     return EventList(items=await runtime.jobs().store.events(id, after=after, limit=limit))
+
+
+@router.get("/{id}/lineage")
+async def get_lineage(id: UUID) -> Family:
+    """The job with what it is a re-run of and all re-runs of those, oldest first."""
+    store = runtime.jobs().store
+    await store.get(id)
+    return Family(items=await store.lineage.family(id))
 
 
 @router.get("/{id}/artifacts")

@@ -250,6 +250,30 @@ async def test_a_bad_question_about_a_timeline_is_refused_by_field(api, query, f
     assert_problem(await api.get(f"/api/jobs/{UNKNOWN}/events?{query}"), 422, field)
 
 
+async def test_a_job_that_is_run_again_is_known_with_its_family(api):
+    first = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
+    second = (await api.post("/api/jobs", json={"kind": "noop", "rerun_of": first})).json()["id"]
+    third = (await api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop", "rerun_of": second}]})).json()
+    await api.delete(f"/api/jobs/{second}")
+
+    family = (await api.get(f"/api/jobs/{first}/lineage")).json()["items"]
+
+    assert [(job["id"], job["rerun_of"]) for job in family] == [
+        (first, None),
+        (second, first),
+        (third["items"][0]["id"], second),
+    ]
+    assert [job["status"] for job in family] == ["queued", None, "queued"]
+
+
+async def test_a_job_cannot_be_the_rerun_of_one_that_is_not_there(api):
+    one = {"kind": "noop", "rerun_of": UNKNOWN}
+
+    assert_problem(await api.post("/api/jobs", json=one), 422, "rerun_of")
+    assert_problem(await api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}, one]}), 422, "jobs.1.rerun_of")
+    assert (await api.get("/api/jobs")).json()["items"] == []
+
+
 async def test_a_deletion_can_be_undone_one_by_one_and_in_bulk(api):
     ids = [(await api.post("/api/jobs", json={"kind": "noop"})).json()["id"] for _ in range(3)]
     await api.post("/api/jobs/bulk", json={"action": "delete", "ids": ids})

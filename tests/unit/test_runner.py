@@ -196,6 +196,28 @@ async def test_a_cancelled_handler_may_clean_up(bench):
     assert cleaned.is_set()
 
 
+async def test_a_cancel_is_proved_step_by_step_in_the_timeline(bench):
+    entered = asyncio.Event()
+
+    async def handler(params, job):
+        entered.set()
+        await asyncio.sleep(60)
+
+    at = bench(handler)
+    job = await at.submit()
+    running = asyncio.create_task(at.run(job))
+    await entered.wait()
+
+    await at.service.cancel(job.id)
+    at.runner.interrupt(job.id, Interruption.CANCEL)
+    await running
+
+    told = [event.data for event in await at.service.store.events(job.id)][2:]
+    assert told[0] == {"cancel_requested": True}
+    assert told[1] == {"cancel_seen": True}
+    assert told[2]["code_ended_at"] is not None
+
+
 async def test_a_handler_that_swallows_a_cancel_is_told_again(bench):
     told = 0
     begun = asyncio.Event()

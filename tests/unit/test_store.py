@@ -183,6 +183,20 @@ async def test_an_artifact_is_kept_whole_and_deleted_with_its_job(store, service
     assert await store.artifact_content(job.id, artifact.id) is None
 
 
+@pytest.mark.parametrize("sort", list(SORTS))
+async def test_a_job_knows_its_neighbours_in_a_list(store, service, sort):
+    for priority in (0, 3, 0):
+        await submitted(service, priority=priority)
+    await running(service)
+    wanted = JobFilter(statuses=(JobStatus.QUEUED,))
+    jobs = (await store.page(wanted, sort=sort)).jobs
+
+    found = [await store.neighbours(job, wanted, sort=sort) for job in jobs]
+
+    ids = [job.id for job in jobs]
+    assert found == [(None, ids[1]), (ids[0], ids[2]), (ids[1], None)]
+
+
 async def test_the_oldest_queued_job_tells_how_long_the_queue_is(store, service):
     assert await store.oldest_queued_at() is None
     first = await submitted(service)

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import cycle, islice
+from xml.sax.saxutils import escape
 
 from jobs.kinds.web_agent import WebAgentParams
 from worker.progress import Progress
@@ -20,11 +21,31 @@ ACTIONS = (
 )
 
 
+def _screenshot(url: str, step: int) -> bytes:
+    """A drawing in place of what a real agent would see."""
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 200" font-family="sans-serif">
+<rect width="320" height="200" fill="#f8fafc"/>
+<rect width="320" height="24" fill="#e2e8f0"/>
+<circle cx="12" cy="12" r="4" fill="#f87171"/>
+<circle cx="26" cy="12" r="4" fill="#fbbf24"/>
+<circle cx="40" cy="12" r="4" fill="#4ade80"/>
+<rect x="56" y="5" width="256" height="14" rx="7" fill="#fff"/>
+<text x="64" y="15" font-size="8" fill="#475569">{escape(url[:50])}</text>
+<text x="20" y="56" font-size="14" fill="#0f172a">Simulated page</text>
+<rect x="20" y="70" width="280" height="8" rx="4" fill="#cbd5e1"/>
+<rect x="20" y="86" width="220" height="8" rx="4" fill="#cbd5e1"/>
+<rect x="20" y="112" width="86" height="26" rx="6" fill="#4f46e5"/>
+<text x="34" y="129" font-size="11" fill="#fff">Step {step}</text>
+</svg>""".encode()
+
+
 async def run(params: WebAgentParams, job: Progress) -> dict[str, object]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     for number, action in enumerate(islice(cycle(ACTIONS), params.steps), start=1):
         await job.step(action, number - 1, params.steps)
+        if action == "Taking screenshot":
+            await job.artifact(f"screenshot-{number}.svg", _screenshot(params.start_url, number), "image/svg+xml")
         # the next step begins on its beat, whatever the last one cost
         await asyncio.sleep(began + number * params.step_seconds - loop.time())
     return {
