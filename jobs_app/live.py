@@ -8,7 +8,8 @@ event that makes it read again, at most every ``REFRESH_EVERY_S``. A room is not
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,16 +20,18 @@ from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event import Event
 
 from jobs.background import run_together
+from jobs.clock import utc_now
 from jobs.errors import Unavailable
 from jobs.events import Feed
 from jobs.models import EventType, JobStatus
 from jobs.redis_link import REDIS_TROUBLE
-from jobs.snapshot import Change, Deleted, JobSnapshot
+from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from jobs.workers import WorkerState
 from jobs_app import rows, runtime
 from jobs_app.board import Board
 from jobs_app.estimates import Estimates
 from jobs_app.hub import Item
+from jobs_app.timeline_rows import Line, ends_step, is_step, line
 
 FLUSH_EVERY_S = 0.06
 REFRESH_EVERY_S = 0.5
@@ -40,6 +43,8 @@ TAIL_LINES = 200
 TAIL_KEPT = 50
 
 BOARD = "board"
+QUIET = "quiet"
+"""The room of pages that show nothing live but whether anything is."""
 
 log = logging.getLogger(__name__)
 
@@ -68,17 +73,27 @@ class Live(rx.State):
         self.hot, self.slots, self.counts, self.next = board.hot(), board.slots(), board.counts, board.next
         self.workers, self.paused, self.feed = board.workers, board.paused, board.feed
 
+    @rx.event
+    async def listen(self):
+        """Show whether announcements arrive, on a page that shows nothing live."""
+        await _broadcaster().enter(self.router.session.session_id, QUIET)
+        self.feed = _broadcaster().board.feed
+
 
 class LiveJob(rx.State):
     """What every page of one job sees alike. Written by broadcast only, apart from ``join``."""
 
     head: rows.Hot = rows.EMPTY_HOT
-    tail: list[rows.Line] = []
+    tail: list[Line] = []
+    ended: dict[str, float] = {}
+    """How many seconds steps took that a line of the tail ended, by their version."""
+    elapsed_s: float = 0.0
+    """How long the present attempt has been running."""
 
     @rx.event
     async def join(self):
         await _broadcaster().enter(self.router.session.session_id, job_room(self.job_id))
-        self.head, self.tail = rows.EMPTY_HOT, []
+        self.head, self.tail, self.ended, self.elapsed_s = rows.EMPTY_HOT, [], {}, 0.0
         (await self.get_state(Live)).feed = _broadcaster().board.feed
 
 
@@ -95,7 +110,8 @@ class Broadcaster:
         self._recount = asyncio.Event()
         self._stale_rooms: set[str] = set()
         self._stale = asyncio.Event()
-        self._tails: dict[UUID, deque[rows.Line]] = {}
+        self._tails: dict[UUID, Tail] = {}
+        self._steps: dict[UUID, tuple[int, datetime]] = {}
         self._heads: dict[UUID, JobSnapshot] = {}
         self._failed: list[JobSnapshot] = []
 
@@ -130,12 +146,20 @@ class Broadcaster:
                 self._failed.append(job)
         if self._members(room):
             self._heads[job.id] = job
-            tail = self._tails.setdefault(job.id, deque(maxlen=TAIL_LINES))
-            tail.append(rows.line(change.event, job.started_at))
-            if change.event.type in (EventType.STATUS, EventType.ARTIFACT) or len(tail) == TAIL_LINES:
+            tail = self._tails.setdefault(job.id, Tail())
+            tail.append(change.event, job.started_at, self._steps.get(job.id))
+            if change.event.type in (EventType.STATUS, EventType.ARTIFACT) or len(tail.lines) == TAIL_LINES:
                 self._mark_stale(room)
+        self._follow_steps(change)
         if change.event.type is EventType.STATUS:
             self._recount.set()
+
+    def _follow_steps(self, change: Change) -> None:
+        """Know which step each running job is in: whoever opens its page later has it from the store."""
+        if change.job.status is not JobStatus.RUNNING:
+            self._steps.pop(change.job.id, None)
+        elif is_step(change.event):
+            self._steps[change.job.id] = (change.event.version, change.event.at)
 
     async def _read_again(self) -> None:
         try:
@@ -163,7 +187,15 @@ class Broadcaster:
                 paused=board.paused,
             )
             for job_id, job in list(self._heads.items()):
-                await self._send(job_room(job_id), LiveJob, head=rows.hot(job), tail=list(self._tails.get(job_id, ())))
+                tail = self._tails.get(job_id) or Tail()
+                await self._send(
+                    job_room(job_id),
+                    LiveJob,
+                    head=rows.hot(job),
+                    tail=list(tail.lines),
+                    ended=dict(tail.ended),
+                    elapsed_s=_elapsed_s(job),
+                )
             self._heads.clear()
             await self._tell_failures()
             await asyncio.sleep(FLUSH_EVERY_S)
@@ -205,8 +237,9 @@ class Broadcaster:
             self._stale.clear()
             rooms, self._stale_rooms = self._stale_rooms, set()
             for room in rooms:
-                refresh = BoardState.refresh if room == BOARD else JobPage.refresh
-                await self._enqueue(room, refresh())
+                if room != QUIET:
+                    refresh = BoardState.refresh if room == BOARD else JobPage.refresh
+                    await self._enqueue(room, refresh())
             self._shorten_tails()
             await asyncio.sleep(REFRESH_EVERY_S)
 
@@ -221,8 +254,7 @@ class Broadcaster:
     def _shorten_tails(self) -> None:
         """Drop what the tabs have just been told to read, and what nobody looks at any more."""
         for tail in self._tails.values():
-            while len(tail) > TAIL_KEPT:
-                tail.popleft()
+            tail.shorten()
         for job_id in [j for j in self._tails if not self._members(job_room(j))]:
             del self._tails[job_id]
             self._heads.pop(job_id, None)
@@ -320,12 +352,38 @@ class Broadcaster:
     def _rooms(self) -> list[str]:
         manager = self._app.event_namespace.server.manager
         rooms = manager.rooms.get(self._app.event_namespace.namespace, {})
-        return [room for room in rooms if room and (room == BOARD or room.startswith("job:"))]
+        return [room for room in rooms if room and (room in (BOARD, QUIET) or room.startswith("job:"))]
 
     def _members(self, room: str) -> list[str]:
         """The connections in a room."""
         manager = self._app.event_namespace.server.manager
         return list(manager.rooms.get(self._app.event_namespace.namespace, {}).get(room) or ())
+
+
+class Tail:
+    """The newest lines of a job that somebody looks at, and what the steps took that they ended."""
+
+    def __init__(self) -> None:
+        self.lines: deque[Line] = deque(maxlen=TAIL_LINES)
+        self.ended: OrderedDict[str, float] = OrderedDict()
+
+    def append(self, event: JobEvent, began: datetime | None, step: tuple[int, datetime] | None) -> None:
+        """Add a line; ``step`` is the version and the begin of the step that it may end."""
+        self.lines.append(line(event, began))
+        if step is not None and ends_step(event):
+            self.ended[str(step[0])] = round((event.at - step[1]).total_seconds(), 3)
+            while len(self.ended) > TAIL_LINES:
+                self.ended.popitem(last=False)
+
+    def shorten(self) -> None:
+        while len(self.lines) > TAIL_KEPT:
+            self.lines.popleft()
+
+
+def _elapsed_s(job: JobSnapshot) -> float:
+    if job.started_at is None or job.status is not JobStatus.RUNNING:
+        return 0.0
+    return round((utc_now() - job.started_at).total_seconds(), 2)
 
 
 def _is_restored(change: Change) -> bool:

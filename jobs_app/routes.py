@@ -2,8 +2,14 @@
 
 DASHBOARD = "/"
 JOB = "/jobs/[job_id]"
+COMPARE = "/jobs/[job_id]/compare"
 
 
 def job(job_id: object) -> str:
     """The address of one job's page; takes a Reflex var as well."""
     return f"/jobs/{job_id}"
+
+
+def compare(job_id: object, other_id: object = "") -> object:
+    """The address that sets two jobs side by side; without another one, the page finds the likeliest."""
+    return f"/jobs/{job_id}/compare?with={other_id}"

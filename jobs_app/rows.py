@@ -3,17 +3,14 @@
 ``Hot`` is what changes while a job runs; it is broadcast by ``jobs_app.live`` and laid over the ``Row`` a page loaded.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from jobs import plain_json
-from jobs.kinds import catalogue
-from jobs.models import EventType, JobStatus
-from jobs.snapshot import JobEvent, JobSnapshot
+from jobs.kinds import catalogue, masked
+from jobs.models import JobStatus
+from jobs.snapshot import JobSnapshot
 from jobs_app.estimates import Usual, expected_end
 
-MOST_SHOWN_CHARS = 20_000
 SILENT_AFTER_S = 10.0
 
 
@@ -74,29 +71,6 @@ class Next(TypedDict):
     now: bool
 
 
-class Line(TypedDict):
-    """A row of a job's timeline."""
-
-    version: int
-    at: str
-    since_start: str
-    type: str
-    status: str
-    level: str
-    text: str
-    attempt: int
-
-
-class Attempt(TypedDict):
-    """One try of a job, and how it ended."""
-
-    number: int
-    status: str
-    started_at: str
-    duration: str
-    message: str
-
-
 GONE = "deleted"
 """What stands in place of a status when the job is no more."""
 
@@ -111,6 +85,16 @@ EMPTY_HOT: Hot = {
     "duration": "",
     "due": "",
     "cancelling": False,
+}
+EMPTY_ROW: Row = {
+    "id": "",
+    "short_id": "",
+    "kind": "",
+    "title": "",
+    "created_at": "",
+    "worker": "",
+    "priority": 0,
+    "live": EMPTY_HOT,
 }
 
 
@@ -194,72 +178,15 @@ def coming(job: JobSnapshot, starts_at: datetime | None, now: datetime) -> Next:
     }
 
 
-def line(event: JobEvent, started_at: datetime | None) -> Line:
-    """A timeline row; ``started_at`` is when its attempt began, if it has."""
-    details = event.data or {}
-    return {
-        "version": event.version,
-        "at": iso(event.at),
-        "since_start": ""
-        if started_at is None or event.at < started_at
-        else f"+{(event.at - started_at).total_seconds():.1f} s",
-        "type": str(event.type),
-        "status": str(event.status),
-        "level": str(details.get("level", "")) if event.type is EventType.LOG else "",
-        "text": f"Attached {event.message}" if event.type is EventType.ARTIFACT else event.message,
-        "attempt": event.attempt,
-    }
-
-
-def starts(events: Iterable[JobEvent]) -> dict[int, datetime]:
-    """When each attempt began, by its number, told from the status rows of a timeline."""
-    return {event.attempt: event.at for event in events if _is_start(event)}
-
-
-def attempt_of(event: JobEvent) -> int:
-    """The attempt that a row tells of; a failure that leads to another attempt already carries the next number."""
-    return int((event.data or {}).get("failed_attempt", event.attempt))
-
-
-def _is_start(event: JobEvent) -> bool:
-    return event.status is JobStatus.RUNNING and "worker" in (event.data or {})
-
-
-def attempts(events: list[JobEvent]) -> list[Attempt]:
-    """Each try of a job, told from the status rows of its timeline, oldest first."""
-    tries: list[Attempt] = []
-    began: datetime | None = None
-    for event in events:
-        details = event.data or {}
-        if _is_start(event):
-            began = event.at
-            tries.append(
-                {
-                    "number": event.attempt,
-                    "status": str(event.status),
-                    "started_at": iso(event.at),
-                    "duration": "",
-                    "message": f"On {details['worker']}",
-                }
-            )
-        elif began is not None and tries and event.status is not JobStatus.RUNNING:
-            failed = "failed_attempt" in details
-            tries[-1]["status"] = str(JobStatus.FAILED if failed else event.status)
-            tries[-1]["duration"] = duration(began, event.at)
-            tries[-1]["message"] = event.message
-            began = None
-    return tries
-
-
 def kind_title(name: str) -> str:
     """The kind's title; its name if this version does not know it."""
     return next((kind.title for kind in catalogue() if kind.name == name), name)
 
 
-def shown_json(value: object) -> tuple[str, bool]:
-    """``value`` as indented JSON, cut to a length that pages bear, and whether it was cut."""
-    text = plain_json.indented(value)
-    return text[:MOST_SHOWN_CHARS], len(text) > MOST_SHOWN_CHARS
+def shown_params(job: JobSnapshot) -> dict[str, Any]:
+    """The job's parameters with secrets masked; as they are when this version does not know the kind."""
+    kind = next((kind for kind in catalogue() if kind.name == job.kind), None)
+    return job.params if kind is None else masked(kind, job.params)
 
 
 def iso(at: datetime | None) -> str:

@@ -10,14 +10,19 @@ import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_jsonable_python
 
 from jobs import plain_json
 from jobs.errors import FieldError, InvalidInput
 from jobs.limits import Rate
 from jobs.text import suggestion
+
+SECRET_FORMAT = "password"
+Secret = Annotated[str, Field(json_schema_extra={"format": SECRET_FORMAT, "writeOnly": True})]
+"""A parameter that forms take without showing it, and pages show masked."""
 
 
 class Params(BaseModel):
@@ -50,7 +55,7 @@ class Kind:
     def __post_init__(self) -> None:
         schema = self.params.model_json_schema()
         defaults = {
-            name: info.get_default(call_default_factory=True)
+            name: to_jsonable_python(info.get_default(call_default_factory=True))
             for name, info in self.params.model_fields.items()
             if not info.is_required()
         }
@@ -69,6 +74,32 @@ class Kind:
             return self.params.model_validate_json(plain_json.dumps(params), strict=True)
         except ValidationError as exc:
             raise InvalidInput(field_errors(exc, "params")) from exc
+
+
+MASK = "••••••"
+
+
+def masked(kind: Kind, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with every ``Secret`` that is set replaced by ``MASK``: for whoever looks, not for handlers."""
+    return {name: _masked(part, kind.params_schema, params[name]) for name, part in _parts(kind, params)}
+
+
+def _parts(kind: Kind, params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    parts = kind.params_schema.get("properties", {})
+    yield from ((name, parts.get(name, {})) for name in params)
+
+
+def _masked(schema: dict[str, Any], whole: dict[str, Any], value: Any) -> Any:
+    if "$ref" in schema:
+        schema = whole["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+    if schema.get("format") == SECRET_FORMAT:
+        return MASK if value else value
+    if isinstance(value, dict):
+        parts = schema.get("properties", {})
+        return {name: _masked(parts.get(name, {}), whole, part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_masked(schema.get("items", {}), whole, part) for part in value]
+    return value
 
 
 class Catalogue:

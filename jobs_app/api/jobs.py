@@ -1,17 +1,19 @@
 """REST: submit, list, look at, cancel, retry and delete jobs."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from jobs import plain_json, query
 from jobs.errors import InvalidInput, JobsError
 from jobs.lineage import Relative
 from jobs.matching import JobFilter
-from jobs.models import JobStatus
+from jobs.models import EventType, JobStatus
 from jobs.service import MOST_IN_BATCH, BulkAction, Submission
 from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
 from jobs.store import DEFAULT_SORT, SORTS
@@ -19,6 +21,7 @@ from jobs_app import runtime
 from jobs_app.api.strict import StrictRoute
 
 MOST_EVENTS = 10_000
+LOG_BATCH = 1000
 MOST_IDS = 200
 LARGEST_VERSION = 2**53
 """Beyond any job's version, and still exact in every JSON reader."""
@@ -203,6 +206,26 @@ async def list_events(
     return EventList(items=await runtime.jobs().store.events(id, after=after, limit=limit))
 
 
+@router.get("/{id}/log", response_class=StreamingResponse)
+async def get_log(id: UUID) -> StreamingResponse:
+    """The whole timeline as a text file: time, level or type, and words, one line each."""
+    store = runtime.jobs().store
+    job = await store.get(id)
+
+    async def text() -> AsyncIterator[str]:
+        after = 0
+        while events := await store.events(id, after=after, limit=LOG_BATCH):
+            yield "".join(_log_line(event) for event in events)
+            after = events[-1].version
+
+    name = f"job-{job.short_id}.log"
+    return StreamingResponse(
+        text(),
+        media_type="text/plain; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
 @router.get("/{id}/lineage")
 async def get_lineage(id: UUID) -> Family:
     """The job with what it is a re-run of and all re-runs of those, oldest first."""
@@ -258,3 +281,9 @@ async def delete(id: UUID) -> None:
 async def restore(id: UUID) -> JobSnapshot:
     """Bring back a job that was deleted less than ten seconds ago, as it was."""
     return await runtime.jobs().restore(id)
+
+
+def _log_line(event: JobEvent) -> str:
+    level = (event.data or {}).get("level", event.type) if event.type is EventType.LOG else event.type
+    text = event.message.replace("\n", "\n    ")
+    return f"{event.at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')} {level:<8} {text}\n"

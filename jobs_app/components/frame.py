@@ -7,8 +7,11 @@ from jobs_app import routes
 from jobs_app.styles import PAGE_WIDTH
 
 
-def page_frame(*children: rx.Component, feed: rx.Var[str], dialog: rx.Component) -> rx.Component:
+def page_frame(
+    *children: rx.Component, feed: rx.Var[str], dialog: rx.Component, icon: rx.Var[str] | str = "/favicon.svg"
+) -> rx.Component:
     return rx.box(
+        rx.el.link(rel="icon", href=icon),
         _header(feed),
         rx.el.main(
             *children,

@@ -1,97 +1,237 @@
-"""A job's timeline: each step, log line and change of status as it was written, oldest first."""
+"""A job's timeline: attempts as lanes, each step as a bar on a common axis, log lines between them, and the replay.
+
+The axis is a CSS variable of the list: while a job runs only that changes, and no line is drawn again.
+"""
 
 import reflex as rx
 
-from jobs_app.rows import Line
+from jobs_app.components.basics import status_badge, status_color
 from jobs_app.styles import TABULAR
+from jobs_app.timeline_rows import OPEN, Lane, Line
+
+
+def lanes(attempts: rx.Var[list[Lane]], chosen: rx.Var[int], on_choose: object) -> rx.Component:
+    """Each attempt as a bar on one axis; a click shows the lines of that one."""
+    return rx.cond(
+        attempts.length() > 1,
+        rx.vstack(
+            rx.foreach(attempts, lambda lane: _lane(lane, chosen, on_choose)),
+            spacing="1",
+            width="100%",
+            margin_bottom="12px",
+            id="attempts",
+        ),
+    )
+
+
+def _lane(lane: rx.Var[Lane], chosen: rx.Var[int], on_choose: object) -> rx.Component:
+    return rx.el.button(
+        rx.hstack(
+            rx.text("Attempt ", lane["number"], size="1", weight="medium", white_space="nowrap"),
+            status_badge(lane["status"]),
+            rx.text(lane["duration"], size="1", color_scheme="gray", style=TABULAR, white_space="nowrap"),
+            rx.text(lane["message"], size="1", color_scheme="gray", class_name="one-line"),
+            spacing="2",
+            align="center",
+            min_width="0",
+        ),
+        rx.el.div(
+            rx.el.div(
+                class_name="bar",
+                custom_attrs={
+                    "style": {
+                        "left": lane["left"].to_string() + "%",
+                        "width": lane["width"].to_string() + "%",
+                        "background": "var(--" + status_color(lane["status"]).to(str) + "-9)",
+                    }
+                },
+            ),
+            class_name="track",
+        ),
+        type="button",
+        class_name="lane",
+        aria_pressed=chosen == lane["number"],
+        on_click=on_choose(lane["number"]),
+        key=lane["started_at"],
+    )
 
 
 def timeline(
     lines: rx.Var[list[Line]],
     tail: rx.Var[list[Line]],
+    ended: rx.Var[dict[str, float]],
     loaded_version: rx.Var[int],
-    cut: rx.Var[bool],
-    all_href: rx.Var[str],
+    span_s: rx.Var[float],
+    follow: rx.Var[bool],
+    replay_s: rx.Var[float],
 ) -> rx.Component:
-    """``tail`` holds what was broadcast; of it, what ``lines`` already has is not shown twice."""
-    return rx.box(
+    """``tail`` holds what was broadcast; of it, what ``lines`` already has is not shown twice.
+
+    ``replay_s``: lines after that moment are faint; negative when nothing is replayed.
+    """
+
+    def shown(line: rx.Var[Line]) -> rx.Component:
+        return timeline_line(
+            line=line,
+            took_s=rx.cond(ended.contains(line["version"].to_string()), ended[line["version"].to_string()], -1.0),
+            faint=rx.cond(replay_s >= 0, line["from_s"] > replay_s, False),
+            key=line["version"].to_string(),
+        )
+
+    rows = rx.el.ol(
+        rx.foreach(lines, shown),
+        rx.foreach(tail, lambda line: rx.cond(line["version"] > loaded_version, shown(line))),
+        class_name="timeline",
+        custom_attrs={"style": rx.Var.create({"--span": rx.cond(span_s > 0.001, span_s, 0.001)})},
+    )
+    frame = {"max_height": "560px", "overflow_y": "auto", "id": "timeline", "tab_index": 0, "aria_label": "Timeline"}
+    return rx.cond(follow, rx.auto_scroll(rows, **frame), rx.box(rows, role="group", **frame))
+
+
+@rx.memo
+def timeline_line(line: rx.Var[Line], took_s: rx.Var[float], faint: rx.Var[bool], rest: rx.RestProp) -> rx.Component:
+    """One line; ``took_s`` when the step ended after the line was read, else negative."""
+    is_open = rx.cond(took_s < 0, line["took_s"] == OPEN, False)
+    width_s = rx.cond(took_s >= 0, took_s, line["took_s"])
+    return rx.el.li(
+        rx.el.span(line["since_start"], title=line["at"], class_name="when"),
+        rx.el.span(class_name="dot"),
+        rx.el.span(line["text"], class_name="what"),
         rx.cond(
-            cut,
-            rx.text(
-                "Only the newest lines are shown. ",
-                rx.link("All of them as JSON", href=all_href, is_external=True),
-                size="1",
-                color_scheme="gray",
-                padding="4px 0 8px",
+            line["took_s"] >= OPEN,
+            rx.el.span(
+                rx.el.span(
+                    class_name="bar",
+                    custom_attrs={
+                        "style": {
+                            "left": "calc(" + line["from_s"].to_string() + " / var(--span) * 100%)",
+                            "width": rx.cond(
+                                is_open,
+                                "calc((var(--span) - " + line["from_s"].to_string() + ") / var(--span) * 100%)",
+                                "calc(" + width_s.to_string() + " / var(--span) * 100%)",
+                            ),
+                        }
+                    },
+                ),
+                class_name="track",
             ),
+            rx.el.span(),
         ),
-        rx.auto_scroll(
-            rx.el.ol(
-                rx.foreach(lines, _line),
-                rx.foreach(tail, lambda line: rx.cond(line["version"] > loaded_version, _line(line))),
-                style={"list_style": "none", "padding": "0", "margin": "0"},
-            ),
-            max_height="560px",
-            overflow_y="auto",
-            id="timeline",
+        rx.el.span(
+            rx.cond(line["took"] != "", line["took"], rx.cond(took_s >= 0, _rounded(took_s), "")), class_name="took"
         ),
+        rest,
+        class_name="line",
+        custom_attrs={
+            "data-type": line["type"],
+            "data-level": line["level"],
+            "data-status": line["status"],
+            "data-version": line["version"],
+            "data-faint": faint,
+        },
     )
 
 
-def _line(line: rx.Var[Line]) -> rx.Component:
-    return rx.el.li(
-        rx.text(line["since_start"], as_="span", title=line["at"], style=TABULAR, color="var(--gray-10)", size="1"),
-        rx.box(
-            style={
-                "width": "8px",
-                "height": "8px",
-                "border_radius": "50%",
-                "background": _dot(line),
-                "align_self": "center",
-            }
+def _rounded(seconds: rx.Var[float]) -> rx.Var[str]:
+    text: rx.Var[str] = rx.Var(f"({seconds!s}).toFixed(1)", _var_data=seconds._get_all_var_data())
+    return text.to(str) + " s"
+
+
+def _act(icon: str, label: str, on_click: object) -> rx.Component:
+    return rx.icon_button(rx.icon(icon, size=14), variant="soft", size="1", aria_label=label, on_click=on_click)
+
+
+def timeline_tools(
+    show: rx.Var[str],
+    choices: dict[str, str],
+    search: rx.Var[str],
+    follow: rx.Var[bool],
+    on_show: object,
+    on_find: object,
+    on_follow: object,
+    on_copy: object,
+    download_href: rx.Var[str],
+) -> rx.Component:
+    """What narrows a timeline, and what takes it away."""
+    return rx.flex(
+        rx.el.select(
+            *[rx.el.option(label, value=name) for name, label in choices.items()],
+            value=show,
+            on_change=on_show,
+            aria_label="Which lines",
+            class_name="select",
+        ),
+        rx.input(
+            value=search,
+            placeholder="Find in the timeline",
+            aria_label="Find in the timeline",
+            on_change=on_find.debounce(150),
+            width=rx.breakpoints(initial="100%", sm="180px"),
+            size="1",
         ),
         rx.text(
-            line["text"],
-            size="2",
-            color=_color(line),
-            weight=rx.cond(line["type"] == "status", "medium", "regular"),
-            style={"overflow_wrap": "anywhere", "white_space": "pre-wrap"},
+            rx.hstack(rx.switch(checked=follow, on_change=on_follow, size="1"), "Follow", spacing="2", align="center"),
+            as_="label",
+            size="1",
         ),
-        key=line["version"].to_string(),
-        style={
-            "display": "grid",
-            "grid_template_columns": "64px 8px 1fr",
-            "gap": "10px",
-            "padding": "4px 0",
-            "align_items": "baseline",
-        },
-        custom_attrs={"data-type": line["type"], "data-version": line["version"]},
+        rx.spacer(),
+        rx.button(rx.icon("copy", size=13), "Copy", size="1", variant="soft", color_scheme="gray", on_click=on_copy),
+        rx.el.a(
+            rx.icon("download", size=13),
+            "Log",
+            href=download_href,
+            download=True,
+            custom_attrs={"reloadDocument": True},
+            class_name="rt-reset rt-BaseButton rt-Button rt-r-size-1 rt-variant-soft",
+            data_accent_color="gray",
+        ),
+        gap="8px",
+        align="center",
+        wrap="wrap",
+        margin_bottom="10px",
     )
 
 
-def _dot(line: rx.Var[Line]) -> rx.Var[str]:
-    return rx.match(
-        line["type"],
-        ("log", "var(--gray-6)"),
-        ("artifact", "var(--purple-9)"),
-        ("progress", "var(--blue-9)"),
-        rx.match(
-            line["status"],
-            ("completed", "var(--grass-9)"),
-            ("failed", "var(--tomato-9)"),
-            ("cancelled", "var(--amber-9)"),
-            ("scheduled", "var(--purple-9)"),
-            "var(--gray-9)",
+def replay_bar(
+    at_s: rx.Var[float],
+    span_s: rx.Var[float],
+    replaying: rx.Var[bool],
+    playing: rx.Var[bool],
+    step: rx.Var[str],
+    progress: rx.Var[int],
+    on_scrub: object,
+    on_play: object,
+    on_pause: object,
+    on_end: object,
+) -> rx.Component:
+    """The scrubber of an ended job: what it did at any moment."""
+    return rx.box(
+        rx.hstack(
+            rx.cond(playing, _act("pause", "Pause the replay", on_pause), _act("play", "Replay", on_play)),
+            rx.slider(
+                value=[at_s],
+                min=0,
+                max=span_s,
+                step=0.01,
+                size="1",
+                width="100%",
+                on_change=on_scrub.throttle(60),
+                aria_label="Moment of the replay",
+            ),
+            rx.text(_rounded(at_s), size="1", style=TABULAR, white_space="nowrap"),
+            rx.cond(
+                replaying,
+                rx.button("End replay", size="1", variant="ghost", color_scheme="gray", on_click=on_end),
+            ),
+            spacing="3",
+            align="center",
+            width="100%",
         ),
-    )
-
-
-def _color(line: rx.Var[Line]) -> rx.Var[str]:
-    return rx.match(
-        line["level"],
-        ("error", "var(--tomato-11)"),
-        ("warning", "var(--amber-11)"),
-        ("debug", "var(--gray-10)"),
-        ("info", "var(--gray-11)"),
-        "var(--gray-12)",
+        rx.cond(
+            replaying,
+            rx.text(progress, " % ", step, size="2", margin_top="6px", style=TABULAR, id="replayed"),
+        ),
+        width="100%",
+        margin_bottom="10px",
+        id="replay",
     )

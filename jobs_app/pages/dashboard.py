@@ -2,20 +2,18 @@
 
 import reflex as rx
 
-from jobs.kinds import catalogue
 from jobs.models import JobStatus
 from jobs_app.components.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
 from jobs_app.components.frame import delete_dialog, page_frame
 from jobs_app.components.job_list import empty_list, job_table, newer_jobs, pager
 from jobs_app.components.selection import bulk_dialog, bulk_progress, bulk_report, selection_bar
 from jobs_app.components.slots import slots_panel
-from jobs_app.components.start_form import start_form
 from jobs_app.live import Live
 from jobs_app.pages.job_row import job_rows
+from jobs_app.pages.start import start_card
 from jobs_app.state.actions import Actions
 from jobs_app.state.board import BoardState, Views
 from jobs_app.state.selection import Selection
-from jobs_app.state.start import KindChoice, StartForm
 
 
 def dashboard() -> rx.Component:
@@ -31,7 +29,7 @@ def dashboard() -> rx.Component:
                 Actions.resume,
             ),
             rx.grid(
-                rx.box(_start(), grid_column=rx.breakpoints(initial="1", lg="2"), grid_row="1", min_width="0"),
+                rx.box(start_card(), grid_column=rx.breakpoints(initial="1", lg="2"), grid_row="1", min_width="0"),
                 rx.box(_list(), grid_column="1", grid_row=rx.breakpoints(initial="2", lg="1"), min_width="0"),
                 columns=rx.breakpoints(initial="minmax(0, 1fr)", lg="minmax(0, 1fr) 320px"),
                 gap="16px",
@@ -54,19 +52,6 @@ def confirm_delete() -> rx.Component:
 def _confirm_bulk() -> rx.Component:
     return bulk_dialog(
         Selection.action, Selection.affected, Selection.left_alone, Selection.go, Selection.forget_question
-    )
-
-
-def _start() -> rx.Component:
-    return start_form(
-        [KindChoice(name=kind.name, title=kind.title) for kind in catalogue()],
-        StartForm.kind,
-        StartForm.description,
-        StartForm.fields,
-        StartForm.errors,
-        StartForm.trouble,
-        StartForm.choose,
-        StartForm.submit,
     )
 
 

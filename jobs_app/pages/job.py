@@ -8,32 +8,56 @@ from jobs_app.components.basics import (
     ago,
     card,
     heading,
+    icon_button,
     mono,
     progress_bar,
     status_badge,
     status_color,
     ticking,
 )
+from jobs_app.components.files import document, picture
 from jobs_app.components.frame import page_frame
-from jobs_app.components.timeline import timeline
+from jobs_app.components.timeline import lanes, replay_bar, timeline, timeline_tools
+from jobs_app.components.tree import json_tree
 from jobs_app.live import Live, LiveJob
 from jobs_app.pages.dashboard import confirm_delete
-from jobs_app.rows import Attempt, Hot
+from jobs_app.pages.start import again_dialog
+from jobs_app.rows import Hot
 from jobs_app.state.actions import Actions
-from jobs_app.state.job_page import ArtifactRow, Fact, JobPage
+from jobs_app.state.job_page import Fact, JobPage, Relation
+from jobs_app.state.start import StartForm
+from jobs_app.state.timeline import SHOW, Timeline
+from jobs_app.state.trees import Trees
 from jobs_app.styles import MONO_BLOCK, TABULAR
 
 
 def job_page() -> rx.Component:
     return page_frame(
-        rx.link(
-            rx.hstack(rx.icon("arrow-left", size=15), "All jobs", spacing="1", align="center"),
-            href=routes.DASHBOARD,
-            size="2",
+        rx.hstack(
+            rx.link(
+                rx.hstack(rx.icon("arrow-left", size=15), "All jobs", spacing="1", align="center"),
+                href=routes.DASHBOARD + JobPage.list_address,
+                size="2",
+            ),
+            rx.spacer(),
+            _neighbour("Previous", "chevron-left", JobPage.newer),
+            _neighbour("Next", "chevron-right", JobPage.older),
+            align="center",
+            spacing="3",
         ),
         rx.cond(JobPage.found, _job(), _absent()),
         feed=Live.feed,
-        dialog=confirm_delete(),
+        dialog=rx.fragment(confirm_delete(), again_dialog()),
+        icon=JobPage.tab_icon,
+    )
+
+
+def _neighbour(label: str, icon: str, href: rx.Var[str]) -> rx.Component:
+    """The job before or after this one in the list it was opened from."""
+    return rx.cond(
+        href != "",
+        rx.link(rx.hstack(rx.icon(icon, size=15), label, spacing="1", align="center"), href=href, size="2"),
+        rx.text(label, size="2", color="var(--gray-8)"),
     )
 
 
@@ -58,13 +82,13 @@ def _job() -> rx.Component:
     return rx.vstack(
         _title(now),
         rx.grid(
-            rx.vstack(_progress(now), _error(), _timeline(), spacing="4", width="100%", min_width="0"),
+            rx.vstack(_progress(now), _proof(now), _error(), _timeline(), spacing="4", width="100%", min_width="0"),
             rx.vstack(
                 _facts(),
-                _attempts(),
                 _params(),
                 _result(),
                 _artifacts(),
+                _family(),
                 _follow(),
                 spacing="4",
                 min_width="0",
@@ -94,7 +118,22 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
             wrap="wrap",
         ),
         rx.spacer(),
-        rx.hstack(
+        rx.flex(
+            _notify_button(),
+            rx.button(
+                rx.icon("git-compare", size=15),
+                "Compare",
+                variant="soft",
+                color_scheme="gray",
+                on_click=rx.redirect(routes.compare(job_id)),
+            ),
+            rx.button(
+                rx.icon("copy-plus", size=15),
+                "Run again",
+                variant="soft",
+                color_scheme="gray",
+                on_click=StartForm.again(job_id),
+            ),
             _action(
                 "Cancel",
                 "circle-stop",
@@ -114,13 +153,29 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
                 now,
                 *(s.value for s in JobStatus if s is not JobStatus.RUNNING),
             ),
-            spacing="2",
+            gap="8px",
+            wrap="wrap",
         ),
         width="100%",
         wrap="wrap",
         gap="12px",
         align="center",
     )
+
+
+def _notify_button() -> rx.Component:
+    """Asks to be told when the job ends; only while it has not."""
+    button = rx.icon_button(
+        rx.cond(JobPage.tell_end, rx.icon("bell-ring", size=15), rx.icon("bell", size=15)),
+        variant="soft",
+        color_scheme=rx.cond(JobPage.tell_end, "indigo", "gray"),
+        title="Tell me when it ends",
+        aria_label="Tell me when it ends",
+        aria_pressed=JobPage.tell_end,
+        on_click=JobPage.wish_notification,
+    )
+    waits_or_runs = [(s.value, button) for s in JobStatus if not s.is_terminal]
+    return rx.match(JobPage.row["live"]["status"], *waits_or_runs, rx.fragment())
 
 
 def _action(label: str, icon: str, color: str, on_click: object, now: rx.Var[Hot], *statuses: str) -> rx.Component:
@@ -162,16 +217,92 @@ def _progress(now: rx.Var[Hot]) -> rx.Component:
 
 
 def _timeline() -> rx.Component:
+    ended = rx.match(JobPage.row["live"]["status"], *[(s.value, True) for s in JobStatus if s.is_terminal], False)
     return card(
         heading("Timeline"),
+        lanes(Timeline.lanes, Timeline.attempt, Timeline.choose_attempt),
+        timeline_tools(
+            Timeline.show,
+            SHOW,
+            Timeline.search,
+            Timeline.follow,
+            Timeline.narrow,
+            Timeline.find,
+            Timeline.set_following,
+            Timeline.copy,
+            f"/api/jobs/{JobPage.row['id']}/log",
+        ),
+        rx.cond(
+            ended & (Timeline.span_s > 0),
+            replay_bar(
+                Timeline.replay_s,
+                Timeline.span_s,
+                Timeline.replaying,
+                Timeline.playing,
+                Timeline.replay_step,
+                Timeline.replay_progress,
+                Timeline.replay_to,
+                Timeline.play,
+                Timeline.pause,
+                Timeline.end_replay,
+            ),
+        ),
+        rx.cond(
+            Timeline.earlier & (Timeline.show == "all") & (Timeline.search == "") & (Timeline.attempt == 0),
+            rx.button("Show earlier lines", size="1", variant="ghost", on_click=Timeline.show_earlier),
+        ),
+        rx.cond(
+            Timeline.lines.length() == 0,
+            rx.text("No line matches.", size="2", color_scheme="gray"),
+        ),
         timeline(
-            JobPage.lines,
+            Timeline.lines,
             LiveJob.tail,
-            JobPage.loaded_version,
-            JobPage.lines_cut,
-            f"/api/jobs/{JobPage.row['id']}/events?limit=10000",
+            LiveJob.ended,
+            Timeline.loaded_version,
+            rx.cond(LiveJob.elapsed_s > Timeline.span_s, LiveJob.elapsed_s, Timeline.span_s),
+            Timeline.follow,
+            rx.cond(Timeline.replaying, Timeline.replay_s, -1.0),
         ),
         width="100%",
+    )
+
+
+def _proof(now: rx.Var[Hot]) -> rx.Component:
+    """A cancel, stage by stage; that a handler has not stopped is a state of its own."""
+    return rx.cond(
+        JobPage.proof.length() > 0,
+        card(
+            heading("Cancel"),
+            rx.el.ol(
+                rx.foreach(
+                    JobPage.proof,
+                    lambda stage: rx.el.li(
+                        rx.cond(
+                            stage["at"] != "",
+                            rx.icon("circle-check", size=15, color="var(--grass-9)"),
+                            rx.icon("circle-dashed", size=15, color="var(--gray-8)"),
+                        ),
+                        rx.text(stage["label"], size="2"),
+                        rx.text(stage["since"], size="1", color_scheme="gray", style=TABULAR, title=stage["at"]),
+                        key=stage["label"],
+                    ),
+                ),
+                class_name="proof",
+            ),
+            rx.cond(
+                now["cancelling"],
+                rx.text(
+                    "Has not stopped for ",
+                    ticking(JobPage.proof[0]["at"]),
+                    ". After its grace time it is given up.",
+                    size="2",
+                    color_scheme="amber",
+                    margin_top="8px",
+                ),
+            ),
+            id="proof",
+        ),
     )
 
 
@@ -179,12 +310,22 @@ def _error() -> rx.Component:
     return rx.cond(
         JobPage.error_message != "",
         card(
-            heading("Error"),
+            heading("Error", icon_button("copy", "Copy the traceback", JobPage.copy_trace)),
             rx.text(JobPage.error_type, size="2", weight="bold", color_scheme="tomato"),
             rx.text(JobPage.error_message, size="2", margin_bottom="10px", style={"overflow_wrap": "anywhere"}),
             rx.cond(
-                JobPage.traceback != "",
-                rx.el.pre(JobPage.traceback, style=MONO_BLOCK, id="traceback", tab_index=0),
+                JobPage.frames.length() > 0,
+                rx.el.pre(
+                    rx.foreach(
+                        JobPage.frames,
+                        lambda frame: rx.el.span(
+                            frame["text"] + "\n", class_name=rx.cond(frame["ours"], "frame-ours", "frame-theirs")
+                        ),
+                    ),
+                    style=MONO_BLOCK,
+                    id="traceback",
+                    tab_index=0,
+                ),
             ),
             width="100%",
             id="error",
@@ -210,60 +351,27 @@ def _fact(fact: rx.Var[Fact]) -> rx.Component:
     )
 
 
-def _attempts() -> rx.Component:
-    return rx.cond(
-        JobPage.attempts.length() > 1,
-        card(
-            heading("Attempts"),
-            rx.vstack(rx.foreach(JobPage.attempts, _attempt), spacing="3", width="100%"),
-            width="100%",
-            id="attempts",
+def _tree(title: str, name: str) -> rx.Component:
+    return card(
+        heading(title),
+        json_tree(
+            name,
+            Trees.rows[name],
+            Trees.searches.get(name, ""),
+            Trees.toggle,
+            Trees.load_rest,
+            Trees.find,
+            Trees.copy,
         ),
-    )
-
-
-def _attempt(attempt: rx.Var[Attempt]) -> rx.Component:
-    return rx.box(
-        rx.hstack(
-            rx.text("Attempt ", attempt["number"], size="2", weight="medium"),
-            status_badge(attempt["status"]),
-            rx.spacer(),
-            rx.text(attempt["duration"], size="1", color_scheme="gray", style=TABULAR),
-            width="100%",
-            align="center",
-        ),
-        rx.text(attempt["message"], size="1", color_scheme="gray", style={"overflow_wrap": "anywhere"}),
-        width="100%",
-        key=attempt["started_at"],
     )
 
 
 def _params() -> rx.Component:
-    return card(
-        heading("Parameters"),
-        rx.el.pre(JobPage.params, style=MONO_BLOCK, id="params", tab_index=0),
-        width="100%",
-    )
+    return _tree("Parameters", "params")
 
 
 def _result() -> rx.Component:
-    return rx.cond(
-        JobPage.result != "",
-        card(
-            heading("Result"),
-            rx.el.pre(JobPage.result, style=MONO_BLOCK, id="result", tab_index=0),
-            rx.cond(
-                JobPage.result_cut,
-                rx.text(
-                    "Only its beginning is shown. ",
-                    rx.link("The whole job as JSON", href=f"/api/jobs/{JobPage.row['id']}", is_external=True),
-                    size="1",
-                    color_scheme="gray",
-                    margin_top="8px",
-                ),
-            ),
-        ),
-    )
+    return rx.cond(Trees.rows.contains("result"), _tree("Result", "result"))
 
 
 def _artifacts() -> rx.Component:
@@ -271,20 +379,58 @@ def _artifacts() -> rx.Component:
         JobPage.artifacts.length() > 0,
         card(
             heading("Files"),
-            rx.vstack(rx.foreach(JobPage.artifacts, _artifact), spacing="2"),
-            width="100%",
+            rx.flex(
+                rx.foreach(
+                    JobPage.artifacts,
+                    lambda file: rx.cond(
+                        file["is_image"],
+                        picture(file["name"], file["href"], file["size"]),
+                        document(file["name"], file["href"], file["size"], file["preview"]),
+                    ),
+                ),
+                gap="10px",
+                wrap="wrap",
+            ),
             id="files",
         ),
     )
 
 
-def _artifact(artifact: rx.Var[ArtifactRow]) -> rx.Component:
+def _family() -> rx.Component:
+    return rx.cond(
+        JobPage.family.length() > 0,
+        card(
+            heading("Run again"),
+            rx.vstack(rx.foreach(JobPage.family, _relation), spacing="2", width="100%"),
+            id="family",
+        ),
+    )
+
+
+def _relation(job: rx.Var[Relation]) -> rx.Component:
     return rx.hstack(
-        rx.icon("paperclip", size=14),
-        rx.link(artifact["name"], href=artifact["href"], is_external=True, size="2"),
-        rx.text(artifact["size"], size="1", color_scheme="gray"),
+        rx.cond(job["depth"] > 0, rx.icon("corner-down-right", size=13, color="var(--gray-8)")),
+        rx.cond(
+            job["status"] == "",
+            rx.text(job["short_id"], " (deleted)", size="2", color_scheme="gray"),
+            rx.cond(
+                job["is_this"],
+                rx.text(job["short_id"], " (this job)", size="2", weight="medium"),
+                rx.link(job["short_id"], href=routes.job(job["id"]), size="2"),
+            ),
+        ),
+        status_badge(job["status"]),
+        rx.spacer(),
+        rx.text(ago(job["created_at"]), size="1", color_scheme="gray"),
+        rx.cond(
+            job["is_this"] | (job["status"] == ""),
+            rx.fragment(),
+            rx.link("compare", href=routes.compare(JobPage.row["id"], job["id"]), size="1"),
+        ),
+        padding_left="calc(" + job["depth"].to_string() + " * 14px)",
         align="center",
-        key=artifact["href"],
+        width="100%",
+        key=job["id"],
     )
 
 

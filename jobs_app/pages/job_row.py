@@ -42,7 +42,8 @@ def job_rows(
 def _newest(row: rx.Var[Row], hot: rx.Var[dict[str, Hot]]) -> rx.Var[Hot]:
     """What was broadcast about the job, unless the list was read later than that."""
     known = hot[row["id"]]
-    return rx.cond(hot.contains(row["id"]) & (known["version"] > row["live"]["version"]), known, row["live"]).to(Hot)
+    is_newer = rx.cond(hot.contains(row["id"]), known["version"] > row["live"]["version"], False)
+    return rx.cond(is_newer, known, row["live"]).to(Hot)
 
 
 @rx.memo

@@ -1,18 +1,27 @@
 """One job's page: everything about it that does not change every second, read from the store."""
 
+import json
 import shlex
 from typing import TypedDict
 
 import reflex as rx
 
 from jobs.errors import JobNotFound, JobsError
-from jobs.models import EventType, JobStatus
-from jobs.snapshot import Artifact, JobSnapshot
-from jobs_app import rows, runtime
+from jobs.lineage import Relative
+from jobs.models import JobStatus
+from jobs.snapshot import Artifact, JobSnapshot, short_id
+from jobs_app import routes, rows, runtime
+from jobs_app.list_view import ListView
 from jobs_app.state.actions import parse_id
+from jobs_app.state.timeline import Timeline
+from jobs_app.state.trees import Trees
+from jobs_app.timeline_rows import Proof, proof
+from jobs_app.tracebacks import Frame, frames
 
-SHOWN_LINES = 300
-SHOWN_STATUS_ROWS = 1000
+IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+"""What browsers draw, and run nothing of inside an ``img``."""
+READABLE = ("text/", "application/json")
+LARGEST_PREVIEW_BYTES = 20_000
 
 
 class Fact(TypedDict):
@@ -22,9 +31,24 @@ class Fact(TypedDict):
 
 
 class ArtifactRow(TypedDict):
+    """A file; ``preview`` holds the text of a small one."""
+
     name: str
     size: str
     href: str
+    is_image: bool
+    preview: str
+
+
+class Relation(TypedDict):
+    """A job of the same family; ``status`` is empty when it was deleted."""
+
+    id: str
+    short_id: str
+    status: str
+    created_at: str
+    depth: int
+    is_this: bool
 
 
 class JobPage(rx.State):
@@ -32,74 +56,116 @@ class JobPage(rx.State):
 
     found: bool = False
     trouble: str = ""
-    row: rows.Row = {
-        "id": "",
-        "short_id": "",
-        "kind": "",
-        "title": "",
-        "created_at": "",
-        "worker": "",
-        "priority": 0,
-        "live": rows.EMPTY_HOT,
-    }
+    row: rows.Row = rows.EMPTY_ROW
     facts: list[Fact] = []
-    params: str = ""
-    result: str = ""
-    result_cut: bool = False
     error_type: str = ""
     error_message: str = ""
-    traceback: str = ""
-    lines: list[rows.Line] = []
-    lines_cut: bool = False
-    loaded_version: int = 0
-    attempts: list[rows.Attempt] = []
+    frames: list[Frame] = []
+    proof: list[Proof] = []
     artifacts: list[ArtifactRow] = []
+    family: list[Relation] = []
     follow_command: str = ""
+    list_address: str = ""
+    """The end of the address of the list that it was opened from."""
+    newer: str = ""
+    """The address of the job before this one in the list it was opened from; empty at its end."""
+    older: str = ""
+    tell_end: bool = False
+    """Whether this browser shows a notification when the job ends."""
+    _told_status: str = ""
+
+    @rx.var
+    def tab_title(self) -> str:
+        """What the browser's tab is called: the job with its status."""
+        if not self.found:
+            return "Job"
+        return f"{self.row['live']['status']} · {self.row['title']} {self.row['short_id']}"
+
+    @rx.var
+    def tab_icon(self) -> str:
+        """The tab's picture: the product's, with a dot in the colour of the job's status."""
+        return f"/favicon-{self.row['live']['status']}.svg" if self.found else "/favicon.svg"
 
     @rx.event
     async def load(self):
         """Show the job that the address names."""
-        self.found, self.trouble, self.lines = False, "", []
+        self.found, self.trouble, self.tell_end, self._told_status = False, "", False, ""
+        (await self.get_state(Trees)).start_again()
         await self._read()
 
     @rx.event
     async def refresh(self):
         """Read what is shown again."""
         await self._read()
+        return self._notification()
+
+    @rx.event
+    def copy_trace(self):
+        text = "\n".join(frame["text"] for frame in self.frames)
+        return [rx.set_clipboard(text), rx.toast.success("Copied.", id="copied")]
+
+    @rx.event
+    def wish_notification(self):
+        """Ask the browser for leave to tell when the job ends."""
+        if self.tell_end:
+            self.tell_end = False
+            return None
+        return rx.call_script("Notification.requestPermission()", callback=JobPage.allow_notification)
+
+    @rx.event
+    def allow_notification(self, answer: str):
+        self.tell_end = answer == "granted"
+        if not self.tell_end:
+            return rx.toast.error(
+                "The browser does not allow notifications of this site; its settings can change that."
+            )
+        return rx.toast.success("You will be told when this job ends.")
 
     async def _read(self) -> None:
         store = runtime.jobs().store
         try:
             job_id = parse_id(self.job_id)
             job = await store.get(job_id)
-            events = await store.events(job_id, limit=SHOWN_LINES, newest=True)
-            turns = await store.events(job_id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
-            artifacts = await store.artifacts(job_id)
+            turns = await (await self.get_state(Timeline)).read(job)
+            artifacts = [await _artifact(artifact) for artifact in await store.artifacts(job_id)]
+            family = await store.lineage.family(job_id)
+            await self._find_neighbours(job)
         except JobNotFound as error:
             self.found, self.trouble = False, error.message
             return
         except JobsError as error:
             self.trouble = error.message
             return
+        (await self.get_state(Trees)).put(params=rows.shown_params(job), result=job.result)
         self._show(job)
-        began = rows.starts(turns)
-        self.lines = [rows.line(event, began.get(rows.attempt_of(event))) for event in events]
-        self.lines_cut = len(events) == SHOWN_LINES and events[0].version > 1
-        self.loaded_version = events[-1].version
-        self.attempts = rows.attempts(turns)
-        self.artifacts = [_artifact(artifact) for artifact in artifacts]
+        self.proof = proof(job, turns)
+        self.artifacts = artifacts
+        self.family = _relations(family, job.id) if len(family) > 1 else []
 
     def _show(self, job: JobSnapshot) -> None:
         self.found, self.trouble = True, ""
         self.row = rows.row(job)
         self.facts = _facts(job)
-        self.params, _ = rows.shown_json(job.params)
-        self.result, self.result_cut = ("", False) if job.result is None else rows.shown_json(job.result)
         self.error_type = job.error.type if job.error else ""
         self.error_message = job.error.message if job.error else ""
-        self.traceback = job.error.traceback if job.error else ""
+        self.frames = frames(job.error.traceback) if job.error else []
         address = f"{self.router.url.origin}/api/jobs/{job.id}/stream"
         self.follow_command = f"curl -N {shlex.quote(address)}"
+
+    async def _find_neighbours(self, job: JobSnapshot) -> None:
+        view = ListView.read(dict(self.router.url.query_parameters))
+        self.list_address = view.address()
+        before, after = await runtime.jobs().store.neighbours(job, view.job_filter, sort=view.sort)
+        self.newer = routes.job(before) + view.address() if before else ""
+        self.older = routes.job(after) + view.address() if after else ""
+
+    def _notification(self) -> list[rx.event.EventSpec]:
+        status = self.row["live"]["status"]
+        if not (self.tell_end and status in {s.value for s in JobStatus if s.is_terminal}):
+            return []
+        self.tell_end = False
+        text = json.dumps(f"{self.row['title']} {self.row['short_id']}: {status}")
+        return [rx.call_script(f"new Notification({text}, {{icon: '/favicon-{status}.svg'}})")]
 
 
 def _facts(job: JobSnapshot) -> list[Fact]:
@@ -109,24 +175,53 @@ def _facts(job: JobSnapshot) -> list[Fact]:
         ("Attempt", f"{job.attempt} of {job.max_attempts}"),
         ("Priority", str(job.priority) if job.priority else ""),
         ("Worker", job.worker or ""),
+        ("Waited", rows.duration(job.queued_at, job.started_at)),
         ("Took", rows.duration(job.started_at, job.finished_at)),
     ]
     times = [
         ("Created", rows.iso(job.created_at)),
         ("Due", rows.iso(job.scheduled_for) if job.status is JobStatus.SCHEDULED else ""),
         ("Started", rows.iso(job.started_at)),
-        ("Cancel requested", rows.iso(job.cancel_requested_at)),
         ("Finished", rows.iso(job.finished_at)),
     ]
     facts = [Fact(label=label, value=value, is_time=False) for label, value in texts if value]
     return facts + [Fact(label=label, value=value, is_time=True) for label, value in times if value]
 
 
-def _artifact(artifact: Artifact) -> ArtifactRow:
+def _relations(family: list[Relative], this: object) -> list[Relation]:
+    """The family as an indented list: each job below the one it was run again from."""
+    known = {relative.id: relative for relative in family}
+
+    def depth(relative: Relative) -> int:
+        steps, parent = 0, relative.rerun_of
+        while parent in known and steps < len(known):
+            steps, parent = steps + 1, known[parent].rerun_of
+        return steps
+
+    return [
+        {
+            "id": str(relative.id),
+            "short_id": short_id(relative.id),
+            "status": str(relative.status or ""),
+            "created_at": rows.iso(relative.created_at),
+            "depth": min(depth(relative), 8),
+            "is_this": relative.id == this,
+        }
+        for relative in family
+    ]
+
+
+async def _artifact(artifact: Artifact) -> ArtifactRow:
     size = artifact.size_bytes
     shown = f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"
+    preview = ""
+    if artifact.media_type.startswith(READABLE) and size <= LARGEST_PREVIEW_BYTES:
+        found = await runtime.jobs().store.artifact_content(artifact.job_id, artifact.id)
+        preview = found[1].decode("utf-8", "replace") if found else ""
     return {
         "name": artifact.name,
         "size": shown,
         "href": f"/api/jobs/{artifact.job_id}/artifacts/{artifact.id}",
+        "is_image": artifact.media_type.split(";")[0] in IMAGES,
+        "preview": preview,
     }

@@ -1,16 +1,24 @@
-"""The form that starts a job: which kind, which fields, and what is wrong with them."""
+"""The form that starts a job: which kind, which fields, what is wrong with them; also to run a job again."""
 
+import json
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 import reflex as rx
+from pydantic import ValidationError
 
 from jobs.errors import InvalidInput, JobsError
-from jobs.kinds import catalogue
+from jobs.kinds import catalogue, field_errors
 from jobs.service import Submission
+from jobs.snapshot import JobSnapshot
 from jobs_app import routes, runtime
-from jobs_app.forms import FormField, form_fields, form_params
+from jobs_app.forms import FormField, defaults, form_fields, form_params
+from jobs_app.state.actions import parse_id
 
 FIRST_KIND = "web_agent"
+ADVANCED = ("priority", "delay_s", "scheduled_for", "max_attempts")
 
 
 class KindChoice(TypedDict):
@@ -27,10 +35,18 @@ class StartForm(rx.State):
     errors: dict[str, str] = {}
     trouble: str = ""
     last_id: str = ""
+    repeatable: bool = False
+    rerun_of: str = ""
+    """The job that is run again in the dialog; empty when it is closed."""
+    filled: int = 0
+    """Counts how often the form was filled anew, so that its inputs begin with the new values."""
+    _values: dict[str, Any] = {}
+    _last: Submission | None = None
 
     @rx.event
     def load(self):
         """Show the fields of the chosen kind."""
+        self.rerun_of = ""
         self._show(self.kind)
 
     @rx.event
@@ -38,34 +54,141 @@ class StartForm(rx.State):
         self._show(kind)
 
     @rx.event
+    def type_in(self, name: str, value: str | bool):
+        """Take note of what a field holds now, and say at once what is wrong with it."""
+        self._values = {**self._values, name: value}
+        try:
+            self._submission(self._values)
+            wrong = {}
+        except InvalidInput as error:
+            wrong = self._by_field(error)
+        others = {field: message for field, message in self.errors.items() if field != name and field in wrong}
+        self.errors = {**others, name: wrong[name]} if name in wrong else others
+
+    @rx.event
     async def submit(self, form: dict[str, Any]):
         """Start a job from the form, or say what is wrong with which field."""
         self.errors, self.trouble = {}, ""
         try:
-            params = form_params(self.fields, form)
-            job, _ = await runtime.jobs().submit(Submission(kind=self.kind, params=params), lax=True)
+            wish = self._submission(form)
+            return await self._start(wish)
         except InvalidInput as error:
-            known = {field["name"] for field in self.fields}
-            named = {e.field.removeprefix("params.").split(".")[0]: e.message for e in error.errors}
-            self.errors = {name: message for name, message in named.items() if name in known}
-            self.trouble = "" if len(self.errors) == len(named) else error.message
-            return None
+            self.errors = self._by_field(error)
+            self.trouble = "" if len(self.errors) == len(error.errors) else error.message
         except JobsError as error:
             self.trouble = error.message
+        return None
+
+    @rx.event
+    async def repeat(self):
+        """Start once more what was started last."""
+        if self._last is None:
             return None
-        self.last_id = str(job.id)
+        try:
+            return await self._start(self._last)
+        except JobsError as error:
+            return rx.toast.error(error.message)
+
+    @rx.event
+    async def again(self, job_id: str):
+        """Open the form with what a job was started with."""
+        try:
+            job = await runtime.jobs().store.get(parse_id(job_id))
+        except JobsError as error:
+            return rx.toast.error(error.message)
+        self._show(job.kind, job)
+        self.rerun_of = str(job.id)
+        return None
+
+    @rx.event
+    def close(self, is_open: bool):
+        if not is_open:
+            self.rerun_of = ""
+
+    @rx.event
+    def copy_curl(self):
+        """Put a command that starts this job on the clipboard."""
+        url = shlex.quote(f"{self.router.url.origin}/api/jobs")
+        return self._copied(
+            lambda body: f"curl -X POST {url} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"
+        )
+
+    @rx.event
+    def copy_python(self):
+        """Put Python that starts this job on the clipboard."""
+        url = f"{self.router.url.origin}/api/jobs"
+        return self._copied(
+            lambda body: f"import httpx\n\nreply = httpx.post({url!r}, json={body!r})\nprint(reply.json()['id'])\n"
+        )
+
+    def _copied(self, written: Any) -> Any:
+        try:
+            wish = self._submission(self._values)
+        except InvalidInput as error:
+            return rx.toast.error(error.message)
+        body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return [rx.set_clipboard(written(body)), rx.toast.success("Copied.", id="copied")]
+
+    async def _start(self, wish: Submission) -> Any:
+        job, _ = await runtime.jobs().submit(wish, lax=True)
+        self._last, self.repeatable, self.last_id = wish, True, str(job.id)
+        if self.rerun_of:
+            self.rerun_of = ""
+            return [rx.redirect(routes.job(job.id)), rx.toast.success(f"Job {job.short_id} is {job.status}.")]
         return rx.toast.success(
             f"Job {job.short_id} is {job.status}.",
             action={"label": "Watch", "on_click": rx.redirect(routes.job(job.id))},
             id="submitted",
         )
 
-    def _show(self, kind: str) -> None:
+    def _submission(self, values: Mapping[str, Any]) -> Submission:
+        """What the form asks for, checked as a whole.
+
+        Raises:
+            InvalidInput: names each wrong field, ``params.<name>`` or ``<name>``.
+        """
+        kind = catalogue().get(self.kind)
+        params = kind.validate(form_params(self.fields, values), lax=True).model_dump(mode="json")
+        asked: dict[str, Any] = {"kind": self.kind, "params": params}
+        asked |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
+        if "scheduled_for" in asked:
+            asked["scheduled_for"] = _as_utc(asked["scheduled_for"])
+        if self.rerun_of:
+            asked["rerun_of"] = self.rerun_of
+        try:
+            return Submission.model_validate(asked, strict=False)
+        except ValidationError as exc:
+            raise InvalidInput(field_errors(exc)) from exc
+
+    def _by_field(self, error: InvalidInput) -> dict[str, str]:
+        """The messages of an error by the fields of this form."""
+        known = {field["name"] for field in self.fields}
+        named: dict[str, str] = {}
+        for wrong in error.errors:
+            path = wrong.field.removeprefix("params.")
+            field = next((name for name in known if path == name or path.startswith(f"{name}.")), None)
+            if field is None and wrong.field in ADVANCED:
+                field = f"advanced.{wrong.field}"
+            if field is not None:
+                named.setdefault(field, wrong.message)
+        return named
+
+    def _show(self, kind: str, job: JobSnapshot | None = None) -> None:
         try:
             chosen = catalogue().get(kind)
         except InvalidInput as error:
             self.trouble = error.message
             return
         self.kind, self.description = chosen.name, chosen.description
-        self.fields = form_fields(chosen)
+        self.fields = form_fields(chosen, job.params if job else None)
+        self._values, self.filled = defaults(self.fields), self.filled + 1
         self.errors, self.trouble = {}, ""
+
+
+def _as_utc(text: str) -> str:
+    """A time as ``datetime-local`` inputs give it, which name no zone: here it is UTC, as their label says."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text  # the model says what is wrong with it
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()

@@ -1,7 +1,9 @@
-"""Which browser the tests drive: one of the machine, else Playwright's own."""
+"""Which browser the tests drive, one of the machine, else Playwright's own; and how to see what does not last."""
 
 import os
 import shutil
+
+from playwright.async_api import Page
 
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -18,3 +20,11 @@ def find_browser() -> str | None:
     """The browser's path; ``None`` lets Playwright use its own."""
     named = os.environ.get("CHROMIUM")
     return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+async def glimpse(page: Page, selector: str, text: str) -> None:
+    """Return once an element has shown ``text``, for however short a time: looks at every frame."""
+    await page.wait_for_function(
+        "([selector, text]) => [...document.querySelectorAll(selector)].some(e => e.innerText.includes(text))",
+        arg=[selector, text],
+    )

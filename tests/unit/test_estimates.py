@@ -57,10 +57,10 @@ def test_a_slot_tells_what_is_slow_and_what_is_silent():
 
 
 def test_a_slot_whose_job_has_just_spoken_has_no_mark():
-    job = snapshot(status="running").model_copy(update={"started_at": at(-5)})
+    job = snapshot(status="running").model_copy(update={"started_at": utc_now()})
     board = Board(1, lambda kind: Usual(10.0, 20.0))
 
-    board.apply(job, at(-1))
+    board.apply(job, utc_now())
 
     [slot] = board.slots()
     assert (slot["slow"], slot["silent_since"]) == (False, "")

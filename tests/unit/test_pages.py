@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import uuid4
 
 import pytest
@@ -9,10 +10,10 @@ from pydantic import Field
 
 from jobs.attempts import completed, failed
 from jobs.events import Feed
-from jobs.kinds import Kind, Params, catalogue
+from jobs.kinds import Kind, Params, Secret, catalogue
 from jobs.models import EventType, JobStatus
 from jobs.snapshot import Change, JobEvent, JobSnapshot
-from jobs_app import rows
+from jobs_app import rows, timeline_rows
 from jobs_app.board import MOST_HOT, Board
 from jobs_app.forms import form_fields, form_params
 from jobs_app.hub import MAILBOX_SIZE, Hub
@@ -55,7 +56,7 @@ async def test_attempts_are_told_from_the_timeline(service, store):
     await service.start(job.id, "worker-2")
     await service.end(completed(job.id, 2, None))
 
-    told = rows.attempts(await store.events(job.id))
+    told = timeline_rows.lanes(await store.events(job.id), NOW)
 
     assert [(a["number"], a["status"]) for a in told] == [(1, "failed"), (2, "completed")]
     assert told[0]["message"] == "Attempt 1 failed: boom"
@@ -73,16 +74,23 @@ def test_the_form_of_every_kind_gives_its_defaults_back(kind):
 
     sent = form_params(fields, {field["name"]: field["default"] for field in fields})
 
-    assert chosen.validate(sent, lax=True).model_dump() == chosen.defaults
+    assert chosen.validate(sent, lax=True).model_dump(mode="json") == chosen.defaults
 
 
 def test_a_form_has_an_input_for_every_sort_of_parameter():
+    class Inner(Params):
+        depth: int = Field(2, description="How deep.")
+
     class Every(Params):
         text: str
         count: int = 3
         share: float = 0.5
         on: bool = True
         tags: list[str] = Field([])
+        extra: dict[str, int] = Field({})
+        password: Secret = ""
+        choice: Literal["a", "b"] = "a"
+        inner: Inner = Inner()
 
     fields = form_fields(Kind(name="every", title="Every", description="", params=Every))
 
@@ -91,13 +99,22 @@ def test_a_form_has_an_input_for_every_sort_of_parameter():
         "count": "number",
         "share": "number",
         "on": "switch",
-        "tags": "json",
+        "tags": "lines",
+        "extra": "json",
+        "password": "secret",
+        "choice": "choice",
+        "inner.depth": "number",
     }
-    assert form_params(fields, {"text": "", "count": "4", "tags": '["a"]'}) == {
+    assert fields[-1]["group"] == "Inner"
+    sent = {"text": "", "count": "4", "tags": "a\n\n b ", "extra": '{"x": 1}', "inner.depth": "5"}
+    assert form_params(fields, sent) == {
         "text": "",
         "count": "4",
         "on": False,
-        "tags": ["a"],
+        "tags": ["a", "b"],
+        "extra": {"x": 1},
+        "password": "",
+        "inner": {"depth": "5"},
     }
 
 

@@ -1,6 +1,7 @@
 """What one browser tab holds and answers, without a browser: the list, the form, the actions, a job's page."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -9,6 +10,7 @@ from reflex.istate.data import RouterData
 
 import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs.attempts import Note, Say, completed, failed
+from jobs.clock import utc_now
 from jobs.models import EventType, JobStatus
 from jobs.query import LONGEST
 from jobs.service import Submission
@@ -18,8 +20,10 @@ from jobs_app.hub import Hub
 from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
 from jobs_app.state.board import PAGE_SIZE, BoardState
-from jobs_app.state.job_page import SHOWN_LINES, JobPage
+from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
+from jobs_app.state.timeline import FIRST_LINES, Timeline
+from jobs_app.state.trees import Trees
 from tests.unit.test_job_life import running, submitted
 
 NOBODY = str(UUID(int=1))
@@ -263,16 +267,17 @@ async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open
     page = await open_job(job.id)
 
     assert (page.found, page.row["live"]["status"]) == (True, "failed")
-    assert (page.error_type, page.error_message, page.traceback) == ("X", "y", "z")
-    assert [line["text"] for line in page.lines] == ["Waiting for a free slot.", "Started.", "Failed: y"]
-    assert [(each["number"], each["status"]) for each in page.attempts] == [(1, "failed")]
-    assert page.loaded_version == 3
+    timeline = await page.get_state(Timeline)
+    assert (page.error_type, page.error_message, page.frames) == ("X", "y", [{"text": "z", "ours": True}])
+    assert [line["text"] for line in timeline.lines] == ["Waiting for a free slot.", "Started.", "Failed: y"]
+    assert [(lane["number"], lane["status"]) for lane in timeline.lanes] == [(1, "failed")]
+    assert timeline.loaded_version == 3
     assert page.follow_command == f"curl -N http://localhost:8000/api/jobs/{job.id}/stream"
 
 
 async def test_the_page_of_a_job_shows_its_files_and_the_newest_lines(service, store, open_job):
     job = await running(service)
-    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(SHOWN_LINES)])])
+    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(FIRST_LINES)])])
     about = {"name": "a.txt", "media_type": "text/plain"}
     await store.record(
         [Say(job.id, 1, [Note(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])]
@@ -280,10 +285,132 @@ async def test_the_page_of_a_job_shows_its_files_and_the_newest_lines(service, s
 
     page = await open_job(job.id)
 
-    assert (len(page.lines), page.lines_cut, page.lines[-1]["text"]) == (SHOWN_LINES, True, "Attached a.txt")
+    timeline = await page.get_state(Timeline)
+    assert (len(timeline.lines), timeline.earlier) == (FIRST_LINES, True)
+    assert timeline.lines[-1]["text"] == "Attached a.txt"
     [artifact] = page.artifacts
-    assert (artifact["name"], artifact["size"]) == ("a.txt", "1.5 kB")
+    assert (artifact["name"], artifact["size"], artifact["preview"]) == ("a.txt", "1.5 kB", "x" * 1500)
     assert artifact["href"].startswith(f"/api/jobs/{job.id}/artifacts/")
+
+
+async def test_the_page_of_a_job_leads_to_its_neighbours_in_the_list_it_was_opened_from(service, tab, visit):
+    jobs = [await submitted(service) for _ in range(3)]
+    await service.cancel(jobs[1].id)
+    path = f"{routes.job(jobs[2].id)}?status=queued"
+    visit(routes.JOB, path, job_id=str(jobs[2].id), status="queued")
+    page = await tab.get_state(JobPage)
+
+    await page.load()
+
+    assert (page.newer, page.older) == ("", f"{routes.job(jobs[0].id)}?status=queued")
+
+
+async def test_a_job_is_run_again_with_edited_parameters_and_stays_linked(service, store, tab, open_job):
+    job, _ = await service.submit(Submission(kind="slow", params={"seconds": 5}))
+    form = await tab.get_state(StartForm)
+
+    await form.again(str(job.id))
+    assert {field["name"]: field["default"] for field in form.fields} == {"seconds": "5.0"}
+    await form.submit({"seconds": "7"})
+
+    [again, _] = (await store.page()).jobs
+    assert (again.params, form.rerun_of) == ({"seconds": 7.0}, "")
+    page = await open_job(again.id)
+    assert [(relation["id"], relation["depth"]) for relation in page.family] == [(str(job.id), 0), (str(again.id), 1)]
+
+
+async def test_what_is_wrong_with_a_field_is_said_while_one_types(tab):
+    form = await tab.get_state(StartForm)
+    form.load()
+
+    form.type_in("steps", "1000")
+    assert set(form.errors) == {"steps"}
+    form.type_in("step_seconds", "x")
+    assert set(form.errors) == {"steps", "step_seconds"}
+    form.type_in("steps", "10")
+    assert set(form.errors) == {"step_seconds"}
+
+
+async def test_what_holds_for_every_kind_is_set_under_advanced(tab, store):
+    form = await tab.get_state(StartForm)
+    form.choose("noop")
+
+    await form.submit({"advanced.priority": "1000000"})
+    assert set(form.errors) == {"advanced.priority"}
+    await form.submit({"advanced.priority": "3", "advanced.delay_s": "60", "advanced.max_attempts": "2"})
+
+    [job] = (await store.page()).jobs
+    assert (job.priority, job.status, job.max_attempts) == (3, JobStatus.SCHEDULED, 2)
+
+
+async def test_a_time_without_a_zone_is_utc_as_its_label_says(tab, store):
+    form = await tab.get_state(StartForm)
+    form.choose("noop")
+    later = (utc_now() + timedelta(hours=3)).replace(microsecond=0)
+
+    await form.submit({"advanced.scheduled_for": later.strftime("%Y-%m-%dT%H:%M:%S")})
+    assert (await store.page()).jobs[0].scheduled_for == later
+    await form.submit({"advanced.scheduled_for": "soon"})
+    assert set(form.errors) == {"advanced.scheduled_for"}
+
+
+async def test_the_last_job_is_started_once_more(tab, store):
+    form = await tab.get_state(StartForm)
+    form.choose("noop")
+    assert await form.repeat() is None
+    await form.submit({})
+
+    await form.repeat()
+
+    assert [job.kind for job in (await store.page()).jobs] == ["noop", "noop"]
+
+
+async def test_the_form_is_copied_as_a_command_and_as_python(tab, visit):
+    visit(routes.DASHBOARD, "/")
+    form = await tab.get_state(StartForm)
+    form.choose("slow")
+    form.type_in("seconds", "3")
+
+    curl, python = str(form.copy_curl()[0]), str(form.copy_python()[0])
+
+    assert "curl -X POST http://localhost:8000/api/jobs" in curl
+    assert "seconds" in curl
+    assert "3.0" in curl
+    assert "httpx.post" in python
+    form.type_in("seconds", "x")
+    assert "params.seconds" in str(form.copy_curl())
+
+
+async def test_a_tree_is_unfolded_loaded_searched_and_copied(service, open_job):
+    job, _ = await service.submit(Submission(kind="report", params={"sections": ["x" * 1000]}))
+    page = await open_job(job.id)
+    trees = await page.get_state(Trees)
+
+    def texts():
+        return [row["text"] for row in trees.rows["params"]]
+
+    assert not any("x" * 1000 in text for text in texts())
+    trees.load_rest("params", "/sections/0")
+    assert any("x" * 1000 in text for text in texts())
+    trees.toggle("params", "")
+    assert texts() == ["6 keys"]
+    trees.find("params", "weekly")
+    assert texts() == ["6 keys", '"Weekly report"']
+    assert "Weekly report" in str(trees.copy("params", "/title"))
+    assert "no longer there" in str(trees.copy("params", "/nowhere"))
+    for tree in ("nonsense", "result"):
+        trees.toggle(tree, "/x")
+        assert "no longer there" in str(trees.copy(tree, "/x"))
+
+
+async def test_a_secret_is_shown_nowhere_on_the_page(service, open_job):
+    job, _ = await service.submit(Submission(kind="report", params={"source": {"api_key": "hunter2"}}))
+
+    page = await open_job(job.id)
+
+    trees = await page.get_state(Trees)
+    assert "hunter2" not in str(trees.rows)
+    assert "hunter2" not in str(trees.copy("params", ""))
 
 
 @pytest.mark.parametrize("job_id", ["abc", NOBODY])

@@ -1,0 +1,167 @@
+"""The timeline of one tab's job: which of its lines are shown, and the replay of an ended one."""
+
+import asyncio
+from uuid import UUID
+
+import reflex as rx
+
+from jobs.clock import utc_now
+from jobs.errors import JobsError
+from jobs.models import EventType
+from jobs.snapshot import JobEvent, JobSnapshot
+from jobs_app import runtime, timeline_rows
+from jobs_app.timeline_rows import Lane, Line
+
+FIRST_LINES = 300
+MORE_LINES = 2000
+MOST_LINES = 10_000
+SHOWN_STATUS_ROWS = 1000
+SHOW = {
+    "all": "Everything",
+    "steps": "Steps",
+    "logs": "Log lines",
+    "problems": "Warnings and errors",
+}
+"""What a timeline may be narrowed to."""
+REPLAY_S = 8.0
+"""How long a replay takes at most; a shorter job is replayed at its own pace."""
+FRAME_S = 0.1
+
+
+class Timeline(rx.State):
+    """One tab's timeline."""
+
+    lines: list[Line] = []
+    earlier: bool = False
+    """Whether older lines are not shown."""
+    loaded_version: int = 0
+    show: str = "all"
+    search: str = ""
+    attempt: int = 0
+    """Only this attempt; 0: all of them."""
+    follow: bool = True
+    lanes: list[Lane] = []
+    span_s: float = 0.0
+    replaying: bool = False
+    replay_s: float = 0.0
+    replay_progress: int = 0
+    replay_step: str = ""
+    playing: bool = False
+    _wanted: int = FIRST_LINES
+    _job_id: str = ""
+    _steps: list[tuple[float, int, str]] = []
+
+    async def read(self, job: JobSnapshot) -> list[JobEvent]:
+        """Read the job's timeline; its status rows, oldest first."""
+        if self._job_id != str(job.id):
+            self.reset()
+            self._job_id = str(job.id)
+        store = runtime.jobs().store
+        turns = await store.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+        self.lanes, self.span_s = timeline_rows.lanes(turns, utc_now()), timeline_rows.span_s(turns)
+        await self._read_lines(job.id, turns)
+        return turns
+
+    @rx.event
+    async def show_earlier(self):
+        self._wanted = min(self._wanted + MORE_LINES, MOST_LINES)
+        return await self._read_again()
+
+    @rx.event
+    async def narrow(self, show: str):
+        self.show = show if show in SHOW else "all"
+        return await self._read_again()
+
+    @rx.event
+    async def find(self, search: str):
+        self.search = search[:200]
+        return await self._read_again()
+
+    @rx.event
+    async def choose_attempt(self, number: int):
+        """Show the lines of one attempt, or of all again."""
+        self.attempt = 0 if self.attempt == number else number
+        return await self._read_again()
+
+    @rx.event
+    def set_following(self, follow: bool):
+        self.follow = follow
+
+    @rx.event
+    def copy(self):
+        text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in self.lines)
+        return [rx.set_clipboard(text), rx.toast.success(f"{len(self.lines)} lines copied.", id="copied")]
+
+    @rx.event
+    def replay_to(self, at: list[int | float]):
+        """Show the job as it was so many seconds after its (chosen, else last) attempt began."""
+        self.replaying, self.playing = True, False
+        self._show_moment(float(at[0]))
+
+    @rx.event
+    def pause(self):
+        self.playing = False
+
+    @rx.event
+    def end_replay(self):
+        self.replaying = self.playing = False
+
+    @rx.event(background=True, supersedes=True)
+    async def play(self):
+        """Replay from where the scrubber is, or from the start."""
+        async with self:
+            begin = 0.0 if not self.replaying or self.replay_s >= self.span_s else self.replay_s
+            self.replaying = self.playing = True
+            pace = max(self.span_s / REPLAY_S, 1.0)
+            end = self.span_s
+        at = begin
+        while at < end:
+            await asyncio.sleep(FRAME_S)
+            at = min(at + FRAME_S * pace, end)
+            async with self:
+                if not self.playing:
+                    return
+                self._show_moment(at)
+        async with self:
+            self.playing = False
+
+    def _show_moment(self, at: float) -> None:
+        self.replay_s = round(at, 2)
+        past = [step for step in self._steps if step[0] <= at]
+        _, self.replay_progress, self.replay_step = past[-1] if past else (0.0, 0, "")
+
+    async def _read_again(self) -> rx.event.EventSpec | None:
+        if self._job_id:
+            try:
+                await self.read(await runtime.jobs().store.get(UUID(self._job_id)))
+            except JobsError as error:
+                return rx.toast.error(error.message)
+        return None
+
+    async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:
+        narrowed = self.show != "all" or self.search or self.attempt
+        limit = MOST_LINES if narrowed else self._wanted
+        events = await runtime.jobs().store.events(job_id, limit=limit, newest=True)
+        began = timeline_rows.starts(turns)
+        every = timeline_rows.lines(events, began)
+        self.earlier = bool(events) and events[0].version > 1
+        self.loaded_version = events[-1].version if events else 0
+        self.lines = [line for line in every if self._is_wanted(line)]
+        last = self.attempt or max(began, default=0)
+        self._steps = [
+            (line["from_s"], round(event.progress), event.message)
+            for line, event in zip(every, events, strict=True)
+            if line["attempt"] == last and line["from_s"] >= 0 and event.type in (EventType.PROGRESS, EventType.STATUS)
+        ]
+
+    def _is_wanted(self, line: Line) -> bool:
+        narrowed = {
+            "steps": line["type"] in (EventType.PROGRESS, EventType.STATUS),
+            "logs": line["type"] == EventType.LOG,
+            "problems": line["level"] in ("warning", "error") or line["status"] == "failed",
+        }
+        return (
+            narrowed.get(self.show, True)
+            and self.search.lower() in line["text"].lower()
+            and self.attempt in (0, line["attempt"])
+        )

@@ -1,0 +1,186 @@
+"""One job's page: its timeline, replay, cancel with proof, trees, files, neighbours, comparing and running again."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.e2e.browser import glimpse
+
+
+async def test_steps_are_bars_on_one_axis_and_grow_while_the_job_runs(product, open_page):
+    job_id = await product.submit("web_agent", params={"steps": 10, "step_seconds": 0.3})
+    page = await open_page(f"/jobs/{job_id}")
+    steps = page.locator("#timeline .line[data-type=progress]")
+
+    await expect(steps).to_have_count(10, timeout=8_000)
+
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed")
+    boxes = [await steps.nth(i).locator(".bar").bounding_box() for i in (1, 8)]
+    assert boxes[0] and boxes[1]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    await expect(steps.nth(1).locator(".took")).to_contain_text("ms")
+
+
+async def test_the_timeline_is_narrowed_searched_copied_and_downloaded(product, open_page):
+    job_id = await product.submit("noisy", params={"lines": 500})
+    await product.status_is(job_id, "completed")
+    page = await open_page(f"/jobs/{job_id}", permissions=["clipboard-read", "clipboard-write"])
+
+    await page.get_by_label("Find in the timeline").fill("Line 42 of")
+    lines = page.locator("#timeline .line")
+    await expect(lines).to_have_count(1)
+    await page.get_by_role("button", name="Copy", exact=True).click()
+    await expect(page.get_by_text("1 lines copied.")).to_be_visible()
+    assert "Line 42 of 500" in await page.evaluate("navigator.clipboard.readText()")
+    await page.get_by_label("Find in the timeline").fill("")
+    await page.get_by_label("Which lines").select_option("steps")
+    await expect(page.locator("#timeline .line[data-type=log]")).to_have_count(0)
+    async with page.expect_download() as downloading:
+        await page.get_by_role("link", name="Log").click()
+    text = Path(await (await downloading.value).path()).read_text()
+    assert sum("of 500" in line for line in text.splitlines()) == 500
+
+
+async def test_ten_thousand_lines_are_shown_on_demand(product, open_page):
+    job_id = await product.submit("noisy", params={"lines": 10_000})
+    await product.status_is(job_id, "completed")
+    page = await open_page(f"/jobs/{job_id}")
+    lines = page.locator("#timeline .line")
+    await expect(lines).to_have_count(300)
+
+    for _ in range(5):
+        shown = await lines.count()
+        await page.get_by_role("button", name="Show earlier lines").click()
+        await page.wait_for_function("n => document.querySelectorAll('#timeline .line').length > n", arg=shown)
+
+    assert await lines.count() == 10_000
+
+
+async def test_an_ended_job_is_replayed(product, open_page):
+    job_id = await product.submit("web_agent", params={"steps": 4, "step_seconds": 0.3})
+    await product.status_is(job_id, "completed")
+    page = await open_page(f"/jobs/{job_id}")
+
+    passing = asyncio.create_task(glimpse(page, "#replayed", "Waiting for page to load"))
+    await page.get_by_role("button", name="Replay", exact=True).click()
+
+    await passing
+    await expect(page.locator("#replayed")).to_contain_text("Completed", timeout=8_000)
+    await page.get_by_role("slider").press("Home")
+    await expect(page.locator("#timeline .line[data-faint=true]").first).to_be_visible()
+    await page.get_by_role("button", name="End replay").click()
+    await expect(page.locator("#timeline .line[data-faint=true]")).to_have_count(0)
+
+
+async def test_a_cancel_is_proved_stage_by_stage(product, open_page):
+    job_id = await product.submit("stubborn", params={"seconds": 60})
+    page = await open_page(f"/jobs/{job_id}")
+    await expect(page.locator("#job")).to_have_attribute("data-status", "running")
+
+    passing = asyncio.create_task(glimpse(page, "#proof", "Has not stopped for"))
+    await page.get_by_role("button", name="Cancel").click()
+
+    await passing
+    await expect(page.locator("#job")).to_have_attribute("data-status", "cancelled", timeout=10_000)
+    for stage in ("Requested", "Seen by the worker", "Cleaned up", "Cancelled"):
+        await expect(page.locator("#proof li", has_text=stage).locator(".lucide-circle-check")).to_be_visible()
+
+
+async def test_attempts_are_lanes_and_one_is_chosen(product, open_page):
+    job_id = await product.submit("flaky", params={"failures": 2})
+    await product.status_is(job_id, "completed")
+    page = await open_page(f"/jobs/{job_id}")
+    await expect(page.locator("#attempts .lane")).to_have_count(3)
+
+    await page.locator("#attempts .lane", has_text="Attempt 2").click()
+
+    await expect(page.locator("#timeline")).to_contain_text("Failure 2 of 2")
+    await expect(page.locator("#timeline")).not_to_contain_text("Failure 1 of 2")
+
+
+async def test_parameters_are_a_tree_that_is_searched_folded_and_copied_whole(product, open_page):
+    params = {"title": "A " + "long " * 30 + "title", "sections": ["Alpha", "Beta"], "source": {"api_key": "hunter2"}}
+    job_id = await product.submit("report", params=params)
+    page = await open_page(f"/jobs/{job_id}", permissions=["clipboard-read", "clipboard-write"])
+    tree = page.locator("#params")
+    await expect(tree).to_contain_text("Alpha")
+    await expect(tree).not_to_contain_text("hunter2")
+
+    await page.get_by_label("Find in params").fill("bet")
+    await expect(tree).not_to_contain_text("Alpha")
+    await expect(tree).to_contain_text("Beta")
+    await page.get_by_label("Find in params").fill("")
+    await expect(tree).to_contain_text("Alpha")
+    await tree.get_by_role("button", name="6 keys").click()
+    await expect(tree).not_to_contain_text("Alpha")
+    await page.get_by_role("button", name="Copy all of params").click()
+    await expect(page.get_by_text("Copied.")).to_be_visible()
+    copied = json.loads(await page.evaluate("navigator.clipboard.readText()"))
+    assert copied["sections"] == ["Alpha", "Beta"]
+
+
+async def test_files_are_shown_in_place(product, open_page):
+    agent = await product.submit("web_agent", params={"steps": 7, "step_seconds": 0})
+    report = await product.submit("report", params={"sections": ["Alpha"]})
+    for job_id in (agent, report):
+        await product.status_is(job_id, "completed")
+
+    page = await open_page(f"/jobs/{agent}")
+    await page.locator("#files").get_by_role("button", name="screenshot-7.svg").click()
+    picture = page.get_by_role("dialog").get_by_role("img")
+    await expect(picture).to_be_visible()
+    assert await picture.evaluate("image => image.naturalWidth") > 0
+    page = await open_page(f"/jobs/{report}")
+    await page.locator("#files summary").click()
+    await expect(page.locator("#files pre")).to_contain_text("1. Alpha: 42")
+
+
+async def test_a_job_is_run_again_with_edited_parameters_and_compared_with_the_first(product, open_page):
+    first = await product.submit("web_agent", params={"steps": 2, "step_seconds": 0})
+    await product.status_is(first, "completed")
+    page = await open_page(f"/jobs/{first}")
+
+    await page.get_by_role("button", name="Run again").click()
+    await page.get_by_role("dialog").get_by_label("Steps", exact=True).fill("3")
+    await page.get_by_role("dialog").get_by_role("button", name="Start").click()
+
+    await expect(page.locator("#family")).to_contain_text(first[-8:])
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed")
+    await page.locator("#family").get_by_role("link", name="compare").click()
+    await expect(page.locator("#params .differs")).to_have_count(1)
+    await expect(page.locator("#params .differs")).to_contain_text("steps")
+    await expect(page.locator("#steps .differs")).to_have_count(1)
+
+
+async def test_neighbours_are_those_of_the_list_it_was_opened_from(product, open_page):
+    ids = [await product.submit(kind) for kind in ("noop", "always_fails", "noop")]
+    for job_id in ids:
+        await product.status_is(job_id, "completed", "failed")
+    page = await open_page("/?status=completed")
+
+    await page.locator(f"tr[data-job='{ids[2]}'] a").click()
+    await page.get_by_role("link", name="Next").click()
+
+    await expect(page).to_have_url(f"{product.url}/jobs/{ids[0]}?status=completed")
+    await expect(page.get_by_role("link", name="Next")).to_have_count(0)
+    await page.get_by_role("link", name="All jobs").click()
+    await expect(page).to_have_url(f"{product.url}/?status=completed")
+
+
+async def test_the_tab_shows_the_status_in_its_title_and_icon_and_tells_the_end(product, open_page):
+    job_id = await product.submit("slow", params={"seconds": 6})
+    page = await open_page(f"/jobs/{job_id}", permissions=["notifications"])
+    await page.evaluate(
+        "window.told = []; window.Notification = class { constructor(t) { window.told.push(t) } "
+        "static requestPermission() { return Promise.resolve('granted') } }; null"
+    )
+    await expect(page).to_have_title(f"running · Slow {job_id[-8:]}")
+
+    await page.get_by_role("button", name="Tell me when it ends").click()
+
+    await expect(page).to_have_title(f"completed · Slow {job_id[-8:]}", timeout=10_000)
+    icon = page.locator("link[rel~=icon]").first
+    await expect(icon).to_have_attribute("href", "/favicon-completed.svg")
+    assert await page.evaluate("window.told") == [f"Slow {job_id[-8:]}: completed"]
