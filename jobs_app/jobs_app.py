@@ -16,6 +16,7 @@ from jobs_app.live import Live, LiveJob
 from jobs_app.pages.compare import compare_page
 from jobs_app.pages.dashboard import dashboard
 from jobs_app.pages.job import job_page
+from jobs_app.pages.not_found import not_found
 from jobs_app.security import guard
 from jobs_app.state.board import BoardState
 from jobs_app.state.compare import Comparison
@@ -42,7 +43,7 @@ def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks
 
 
 app = rx.App(
-    style=styles.APP_STYLE,
+    head_components=[rx.el.style(styles.STYLE_SHEET)],
     html_lang="en",
     api_transformer=[build_api(), guard(settings())],
     backend_exception_handler=on_backend_error,
@@ -53,4 +54,5 @@ app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)
 app.add_page(dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load])
 app.add_page(compare_page, route=routes.COMPARE, title="Compare", on_load=[Live.listen, Comparison.load])
+app.add_page(not_found, route="404", title="No such page", on_load=Live.listen)
 app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[LiveJob.join, JobPage.load])

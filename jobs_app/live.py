@@ -8,7 +8,10 @@ event that makes it read again, at most every ``REFRESH_EVERY_S``. A room is not
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+import statistics
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,7 +30,7 @@ from jobs.models import EventType, JobStatus
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from jobs.workers import WorkerState
-from jobs_app import rows, runtime
+from jobs_app import routes, rows, runtime
 from jobs_app.board import Board
 from jobs_app.estimates import Estimates
 from jobs_app.hub import Item
@@ -39,6 +42,12 @@ COUNT_EVERY_S = 0.5
 SHOWN_NEXT = 3
 SAY_AGAIN_S = 0.3
 WATCH_EVERY_S = 2.0
+SPEAK_EVERY_S = 5.0
+"""How often a screen reader is told anything that nobody asked for, at most."""
+MOST_NOTICES = 30
+DELAYS = 50
+FRESH_PAGE_MS = 3000
+"""A page that is older when it joins has lost its connection meanwhile; a younger one was just loaded."""
 TAIL_LINES = 200
 TAIL_KEPT = 50
 
@@ -64,6 +73,17 @@ class Live(rx.State):
     paused: bool = False
     feed: str = "connecting"
     """``connecting`` until this tab has joined, then whether announcements arrive: ``up`` or ``down``."""
+    heard_at: str = ""
+    """When the server last said that all it shows is true."""
+    delay_ms: int = 0
+    """From a change being written to its being sent to this page: the median of the last ones; 0: none yet."""
+    way_ms: int = 0
+    """From the server to this tab and no further, measured when it joined."""
+    notices: list[rows.Notice] = []
+    spoken: str = ""
+    """What a screen reader is told: how many jobs ended lately, by status."""
+    _asked_at: float = 0.0
+    _sid: str = ""
 
     @rx.event
     async def join(self):
@@ -71,13 +91,30 @@ class Live(rx.State):
         await _broadcaster().enter(self.router.session.session_id, BOARD)
         board = _broadcaster().board
         self.hot, self.slots, self.counts, self.next = board.hot(), board.slots(), board.counts, board.next
-        self.workers, self.paused, self.feed = board.workers, board.paused, board.feed
+        self.workers, self.paused = board.workers, board.paused
+        return await self._arrive()
 
     @rx.event
     async def listen(self):
         """Show whether announcements arrive, on a page that shows nothing live."""
         await _broadcaster().enter(self.router.session.session_id, QUIET)
-        self.feed = _broadcaster().board.feed
+        return await self._arrive()
+
+    @rx.event
+    def measured(self, page_age_ms: float):
+        """The tab has answered: how long that took, and whether it had been here before over another connection."""
+        self.way_ms = round((time.monotonic() - self._asked_at) / 2 * 1000)
+        sid = self.router.session.session_id
+        is_back, self._sid = self._sid != sid and page_age_ms > FRESH_PAGE_MS, sid
+        return rx.toast.info("Connected again; everything was read anew.", id="back") if is_back else None
+
+    async def _arrive(self) -> rx.event.EventSpec:
+        """Show how fresh the page is, and measure the way to it."""
+        broadcaster = _broadcaster()
+        self.feed, self.heard_at = broadcaster.board.feed, rows.iso(utc_now())
+        self.delay_ms, self.notices = broadcaster.delay_ms, list(broadcaster.notices)
+        self._asked_at = time.monotonic()
+        return rx.call_script("performance.now()", callback=Live.measured)
 
 
 class LiveJob(rx.State):
@@ -94,7 +131,7 @@ class LiveJob(rx.State):
     async def join(self):
         await _broadcaster().enter(self.router.session.session_id, job_room(self.job_id))
         self.head, self.tail, self.ended, self.elapsed_s = rows.EMPTY_HOT, [], {}, 0.0
-        (await self.get_state(Live)).feed = _broadcaster().board.feed
+        return await (await self.get_state(Live))._arrive()
 
 
 class Broadcaster:
@@ -114,10 +151,26 @@ class Broadcaster:
         self._steps: dict[UUID, tuple[int, datetime]] = {}
         self._heads: dict[UUID, JobSnapshot] = {}
         self._failed: list[JobSnapshot] = []
+        self._has_failed = asyncio.Event()
+        self._ended: Counter[str] = Counter()
+        self._has_ended = asyncio.Event()
+        self.notices: deque[rows.Notice] = deque(maxlen=MOST_NOTICES)
+        self.delay_ms = 0
+        self._delays_ms: deque[float] = deque(maxlen=DELAYS)
+        self._unsent_since: datetime | None = None
+        self._gap_since: datetime | None = None
 
     async def run(self) -> None:
         """Broadcast until cancelled."""
-        await run_together(self._hear(), self._flush(), self._refresh(), self._count(), self._watch_queue())
+        await run_together(
+            self._hear(),
+            self._flush(),
+            self._refresh(),
+            self._count(),
+            self._watch_queue(),
+            self._watch_failures(),
+            self._speak(),
+        )
 
     async def _hear(self) -> None:
         with self._active.hub.listen() as mailbox:
@@ -131,19 +184,28 @@ class Broadcaster:
             self.board.remove(item.deleted)
             self._mark_stale(BOARD, job_room(item.deleted))
         else:
+            was_down = self.board.feed == Feed.DOWN.value and self._gap_since is not None
             self.board.feed = item.value
-            for room in self._rooms():
-                await self._send(room, Live, feed=self.board.feed)
+            await self._send_all(feed=self.board.feed)
             if item is Feed.UP:
                 await self._read_again()
+                if was_down:
+                    await self._tell_gap()
+            else:
+                self._gap_since = utc_now()
         self._board_changed.set()
 
     def _take_change(self, change: Change) -> None:
         job, room = change.job, job_room(change.job.id)
+        self._unsent_since = self._unsent_since or change.event.at
         if self.board.apply(job, change.event.at):
             self._mark_stale(BOARD)
+            if job.status.is_terminal and not _is_restored(change):
+                self._ended[str(job.status)] += 1
+                self._has_ended.set()
             if job.status is JobStatus.FAILED and not _is_restored(change):
                 self._failed.append(job)
+                self._has_failed.set()
         if self._members(room):
             self._heads[job.id] = job
             tail = self._tails.setdefault(job.id, Tail())
@@ -197,27 +259,67 @@ class Broadcaster:
                     elapsed_s=_elapsed_s(job),
                 )
             self._heads.clear()
-            await self._tell_failures()
+            self._measure()
             await asyncio.sleep(FLUSH_EVERY_S)
+
+    def _measure(self) -> None:
+        """Take note of how long the oldest change that was just sent had waited."""
+        if self._unsent_since is not None:
+            self._delays_ms.append(max((utc_now() - self._unsent_since).total_seconds() * 1000, 0.0))
+            self._unsent_since = None
+
+    async def _send_all(self, **values: Any) -> None:
+        """Tell every tab, whatever page it shows."""
+        for room in self._rooms():
+            await self._send(room, Live, **values)
+
+    async def _tell_gap(self) -> None:
+        gap_s = round((utc_now() - self._gap_since).total_seconds()) if self._gap_since else 0
+        self._gap_since = None
+        text = f"Changes were not announced for {gap_s} s; everything was read anew."
+        await self._tell(rx.toast.info(text, id="gap"), "info", text, self._rooms())
+
+    async def _tell(self, toast: Any, level: str, text: str, rooms: Sequence[str], href: str = "") -> None:
+        """Show a message in passing in these rooms, and keep it in the list of all."""
+        self.notices.appendleft(rows.Notice(at=rows.iso(utc_now()), level=level, text=text, href=href))
+        for room in rooms:
+            if self._members(room):
+                await self._emit(room, StateUpdate(events=Event.from_event_type(toast)))
+        await self._send_all(notices=list(self.notices))
 
     async def _send(self, room: str, state: type[rx.State], **values: Any) -> None:
         if self._members(room):
             delta = {state.get_full_name(): {name + FIELD_MARKER: value for name, value in values.items()}}
             await self._emit(room, StateUpdate(delta=delta))
 
+    async def _watch_failures(self) -> None:
+        """Tell of failures, a burst as one message; of the first at once."""
+        while True:
+            await self._has_failed.wait()
+            self._has_failed.clear()
+            await self._tell_failures()
+            await asyncio.sleep(SPEAK_EVERY_S)
+
+    async def _speak(self) -> None:
+        """Sum up what ended for those who cannot see it."""
+        while True:
+            await self._has_ended.wait()
+            self._has_ended.clear()
+            ended, self._ended = self._ended, Counter()
+            text = ", ".join(f"{number} {status}" for status, number in ended.items())
+            await self._send(BOARD, Live, spoken=f"Jobs ended: {text}.")
+            await asyncio.sleep(SPEAK_EVERY_S)
+
     async def _tell_failures(self) -> None:
         failed, self._failed = self._failed, []
-        if not failed:
-            return
         first = failed[0]
         text = f"Job {first.short_id} ({rows.kind_title(first.kind)}) failed"
         if len(failed) > 1:
             text = f"{len(failed)} jobs failed, the first is {first.short_id}"
         reason = first.error.message[:200] if first.error else ""
         toast = rx.toast.error(text, description=reason, id="job-failed", close_button=True, duration=8000)
-        for room in (BOARD, job_room(first.id)):
-            if self._members(room):
-                await self._emit(room, StateUpdate(events=Event.from_event_type(toast)))
+        href = f"{routes.DASHBOARD}?status=failed" if len(failed) > 1 else routes.job(first.id)
+        await self._tell(toast, "error", text, (BOARD, job_room(first.id)), href)
 
     async def _emit(self, room: str, update: StateUpdate) -> None:
         await self._app.event_namespace.emit(str(SocketEvent.EVENT), update, room=room)
@@ -300,6 +402,7 @@ class Broadcaster:
             self._look_at_marks()
             if self.board.running():
                 self._recount.set()  # what is usual is learnt while jobs run
+            await self._say_how_fresh()
             await asyncio.sleep(WATCH_EVERY_S)
 
     def _look_at_marks(self) -> None:
@@ -309,6 +412,12 @@ class Broadcaster:
             self._marks = marks
             self._board_changed.set()
 
+    async def _say_how_fresh(self) -> None:
+        if self._delays_ms:
+            self.delay_ms = round(statistics.median(self._delays_ms))
+        if self.board.feed == Feed.UP.value:
+            await self._send_all(heard_at=rows.iso(utc_now()), delay_ms=self.delay_ms)
+
     async def _look_at_workers(self) -> None:
         try:
             found = await self._active.registry.all()
@@ -317,6 +426,9 @@ class Broadcaster:
             return
         alive = sum(worker.state is WorkerState.RUNNING for worker in found)
         if alive != self.board.workers:
+            if alive < self.board.workers:
+                text = f"A worker is gone; {alive} left." if alive else "The last worker is gone: nothing will run."
+                await self._tell(rx.toast.info(text, id="workers"), "info", text, (BOARD,))
             self.board.workers = alive
             self._board_changed.set()
 

@@ -61,6 +61,23 @@ class Slot(TypedDict):
     """When the job last said something, if that is long ago."""
 
 
+class Command(TypedDict):
+    """A line of the command palette; ``does`` is ``<what>:<with what>``, see ``Keys.choose``."""
+
+    label: str
+    hint: str
+    does: str
+
+
+class Notice(TypedDict):
+    """A message; ``level`` is ``success``, ``error`` or ``info``, ``href`` may be empty."""
+
+    at: str
+    level: str
+    text: str
+    href: str
+
+
 class Next(TypedDict):
     """A job that starts soon; ``starts_at`` is empty when nobody can tell when."""
 

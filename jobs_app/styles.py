@@ -47,8 +47,8 @@ MONO_BLOCK = {
 
 FOCUS = {"outline": "2px solid var(--accent-8)", "outline_offset": "1px"}
 
-APP_STYLE: dict[str, object] = {
-    "body": {"background": "var(--gray-2)"},
+RULES: dict[str, object] = {
+    ".radix-themes[data-is-root-theme=true]": {"background": "var(--gray-2)"},
     "a:focus-visible, button:focus-visible, input:focus-visible": {
         "outline": "2px solid var(--accent-8)",
         "outline_offset": "2px",
@@ -61,6 +61,28 @@ APP_STYLE: dict[str, object] = {
         "clip_path": "inset(50%)",
         "white_space": "nowrap",
     },
+    ".commands": {"list_style": "none", "padding": "0", "margin": "10px 0 0"},
+    ".commands li": {
+        "display": "flex",
+        "justify_content": "space-between",
+        "gap": "12px",
+        "padding": "7px 10px",
+        "border_radius": "var(--radius-2)",
+        "font_size": "var(--font-size-2)",
+        "cursor": "pointer",
+    },
+    ".commands li[aria-selected=true]": {"background": "var(--accent-a4)"},
+    ".commands .hint": {"color": "var(--gray-11)"},
+    "[data-sonner-toast][data-styled=true]": {
+        "color": "var(--gray-12) !important",
+        "background": "var(--color-panel-solid) !important",
+        "border_color": "var(--gray-6) !important",
+    },
+    "[data-sonner-toast][data-type=error] [data-icon]": {"color": "var(--tomato-9)"},
+    "[data-sonner-toast][data-type=success] [data-icon]": {"color": "var(--grass-9)"},
+    ".skip": {"position": "absolute", "left": "-9999px"},
+    ".skip:focus": {"left": "8px", "top": "8px", "z_index": "60", "background": "var(--gray-1)", "padding": "6px 10px"},
+    "[data-stale=true]": {"filter": "grayscale(0.8)", "opacity": "0.7"},
     "button.plain": {
         "all": "unset",
         "cursor": "pointer",
@@ -146,6 +168,7 @@ APP_STYLE: dict[str, object] = {
         f".line[data-type=status][data-status={status}] .dot": {"background": f"var(--{color}-9)"}
         for status, color in STATUS_COLOR.items()
     },
+    ".scrubber": {"width": "100%", "accent_color": "var(--accent-9)"},
     ".proof": {
         "list_style": "none",
         "padding": "0",
@@ -217,6 +240,7 @@ APP_STYLE: dict[str, object] = {
     },
     ".differs": {"background": "var(--amber-a3)"},
     "@media (max-width: 767px)": {
+        ".wide": {"display": "none"},
         ".line": {"grid_template_columns": "52px 8px minmax(0, 1fr) 52px"},
         ".line > .track, .line > span:empty:not(.dot):not(.took)": {"display": "none"},
         ".step-side": {"grid_template_columns": "minmax(0, 1fr) 48px"},
@@ -226,3 +250,20 @@ APP_STYLE: dict[str, object] = {
         "*": {"animation": "none !important", "transition": "none !important"},
     },
 }
+
+
+def _sheet(rules: dict[str, object]) -> str:
+    """The rules as CSS text; a value that is a dictionary of dictionaries is a block such as ``@media``."""
+    parts = []
+    for selector, body in rules.items():
+        assert isinstance(body, dict)
+        if all(isinstance(value, dict) for value in body.values()):
+            parts.append(f"{selector}{{{_sheet(body)}}}")
+        else:
+            declarations = ";".join(f"{name.replace('_', '-')}:{value}" for name, value in body.items())
+            parts.append(f"{selector}{{{declarations}}}")
+    return "".join(parts)
+
+
+STYLE_SHEET = _sheet(RULES)
+"""The rules of classes, for every page and for what is drawn outside of it, as dialogs are."""

@@ -18,7 +18,9 @@ def status_badge(status: rx.Var[str], cancelling: rx.Var[bool] | bool = False) -
 
 
 def _badge(label: str, color: str, icon: str) -> rx.Component:
-    return rx.badge(rx.icon(icon, size=12), label, color_scheme=color, variant="soft", white_space="nowrap")
+    return rx.badge(
+        rx.icon(icon, size=12), label, color_scheme=color, variant="soft", high_contrast=True, white_space="nowrap"
+    )
 
 
 def status_color(status: rx.Var[str]) -> rx.Var[str]:
@@ -88,7 +90,9 @@ def one_line(text: rx.Var[str], **props: object) -> rx.Component:
 
 
 def notice(text: str | rx.Var[str], icon: str = "info", color: str = "amber", **props: object) -> rx.Component:
-    return rx.callout(text, icon=icon, color_scheme=color, size="1", width="100%", role="status", **props)
+    return rx.callout(
+        text, icon=icon, color_scheme=color, size="1", width="100%", role="status", high_contrast=True, **props
+    )
 
 
 def icon_button(icon: str, label: str, on_click: object, color: str = "gray") -> rx.Component:

@@ -11,7 +11,7 @@ def picture(name: rx.Var[str], href: rx.Var[str], size: rx.Var[str]) -> rx.Compo
     return rx.dialog.root(
         rx.dialog.trigger(
             rx.el.button(
-                rx.image(src=href, alt=name, loading="lazy", class_name="thumbnail"),
+                rx.image(src=href, alt="", loading="lazy", class_name="thumbnail"),
                 rx.el.span(name, class_name="one-line"),
                 type="button",
                 class_name="thumbnail-button",

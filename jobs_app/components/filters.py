@@ -111,6 +111,7 @@ def _search_help() -> rx.Component:
                 "All terms must match. A comma means or, a minus in front not, quotes hold words together.", size="2"
             ),
             rx.table.root(rx.table.body(*rows), size="1", margin_top="8px"),
+            aria_label="What can be searched for",
             max_width="min(520px, 92vw)",
             max_height="70vh",
             overflow="auto",
@@ -155,6 +156,7 @@ def view_menu(size: rx.Var[int], columns: rx.Var[list[str]], on_size: object, on
                         rx.hstack(
                             rx.checkbox(
                                 checked=columns.contains(name),
+                                aria_label=title,
                                 on_change=lambda shown, name=name: on_column(name, shown),
                             ),
                             title,
@@ -179,6 +181,7 @@ def view_menu(size: rx.Var[int], columns: rx.Var[list[str]], on_size: object, on
                 ),
                 spacing="2",
             ),
+            aria_label="Columns and rows",
         ),
     )
 
@@ -228,5 +231,6 @@ def saved_views(views: rx.Var[list[SavedView]], on_show: object, on_save: object
                 spacing="2",
                 min_width="240px",
             ),
+            aria_label="Saved views",
         ),
     )

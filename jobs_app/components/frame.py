@@ -4,25 +4,37 @@ import reflex as rx
 from reflex.components.core.banner import has_connection_errors
 
 from jobs_app import routes
-from jobs_app.styles import PAGE_WIDTH
+from jobs_app.components.basics import ago, ticking
+from jobs_app.rows import Notice
+from jobs_app.styles import PAGE_WIDTH, TABULAR
 
 
 def page_frame(
-    *children: rx.Component, feed: rx.Var[str], dialog: rx.Component, icon: rx.Var[str] | str = "/favicon.svg"
+    *children: rx.Component,
+    mark: rx.Component,
+    is_stale: rx.Var[bool],
+    tools: rx.Component,
+    dialogs: rx.Component,
+    icon: rx.Var[str] | str = "/favicon.svg",
 ) -> rx.Component:
+    """``mark``: how fresh the page is; ``tools``: what else the header holds."""
     return rx.box(
         rx.el.link(rel="icon", href=icon),
-        _header(feed),
+        rx.el.a("Skip to the content", href="#main", class_name="skip"),
+        _header(mark, tools),
         rx.el.main(
             *children,
-            style={"max_width": PAGE_WIDTH, "margin": "0 auto", "padding": "20px 16px 48px"},
+            id="main",
+            tab_index=-1,
+            style={"max_width": PAGE_WIDTH, "margin": "0 auto", "padding": "20px 16px 48px", "outline": "none"},
+            custom_attrs={"data-stale": is_stale | has_connection_errors},
         ),
-        dialog,
+        dialogs,
         min_height="100vh",
     )
 
 
-def _header(feed: rx.Var[str]) -> rx.Component:
+def _header(mark: rx.Component, tools: rx.Component) -> rx.Component:
     return rx.el.header(
         rx.hstack(
             rx.link(
@@ -36,8 +48,9 @@ def _header(feed: rx.Var[str]) -> rx.Component:
                 underline="none",
                 color="var(--gray-12)",
             ),
-            live_mark(feed),
+            mark,
             rx.spacer(),
+            tools,
             rx.link("API", href="/api/docs", is_external=True, size="2", color_scheme="gray", underline="hover"),
             rx.color_mode.button(size="2", variant="ghost", aria_label="Switch between light and dark"),
             align="center",
@@ -54,23 +67,25 @@ def _header(feed: rx.Var[str]) -> rx.Component:
     )
 
 
-def live_mark(feed: rx.Var[str]) -> rx.Component:
-    """Whether what is on the page is true now."""
+def live_mark(feed: rx.Var[str], heard_at: rx.Var[str], delay_ms: rx.Var[int], way_ms: rx.Var[int]) -> rx.Component:
+    """Whether what is on the page is true now, and how far behind it is: measured, not claimed."""
+    age = rx.cond(heard_at != "", rx.fragment(", ", ticking(heard_at), " old"))
+    live = rx.el.span("Live", rx.cond(delay_ms > 0, rx.el.span(", ", delay_ms + way_ms, " ms", class_name="wide")))
     return rx.box(
         rx.cond(
             has_connection_errors,
             _mark(
-                "Reconnecting",
+                rx.fragment("Reconnecting", age),
                 "amber",
                 "The server does not answer. What you see may be old; it catches up by itself.",
             ),
             rx.match(
                 feed,
-                ("up", _mark("Live", "grass", "Changes appear as they happen.")),
+                ("up", _mark(live, "grass", "From a change being written by the worker to this page.")),
                 (
                     "down",
                     _mark(
-                        "Updates delayed",
+                        rx.fragment("Updates delayed", age),
                         "amber",
                         "Redis does not answer, so changes are not announced. It catches up by itself.",
                     ),
@@ -78,19 +93,71 @@ def live_mark(feed: rx.Var[str]) -> rx.Component:
                 _mark("Connecting", "gray", "The page is about to hear of changes."),
             ),
         ),
-        role="status",
-        aria_live="polite",
+        style=TABULAR,
         id="live-mark",
     )
 
 
-def _mark(label: str, color: str, explanation: str) -> rx.Component:
+def notices_menu(shared: rx.Var[list[Notice]], own: rx.Var[list[Notice]], on_forget: object) -> rx.Component:
+    """The messages that were shown in passing, the newest first."""
+    return rx.popover.root(
+        rx.popover.trigger(
+            rx.icon_button(rx.icon("bell", size=17), variant="ghost", color_scheme="gray", aria_label="Recent messages")
+        ),
+        rx.popover.content(
+            rx.cond(
+                (shared.length() == 0) & (own.length() == 0),
+                rx.text("No messages yet.", size="2", color_scheme="gray"),
+                rx.box(
+                    rx.foreach(own, _notice),
+                    rx.cond(
+                        own.length() > 0,
+                        rx.button("Clear mine", size="1", variant="ghost", color_scheme="gray", on_click=on_forget),
+                    ),
+                    rx.cond((shared.length() > 0) & (own.length() > 0), rx.separator(width="100%", margin_y="8px")),
+                    rx.foreach(shared, _notice),
+                ),
+            ),
+            width="min(380px, 92vw)",
+            max_height="60vh",
+            overflow="auto",
+            id="notices",
+            aria_label="Recent messages",
+        ),
+    )
+
+
+def _notice(notice: rx.Var[Notice]) -> rx.Component:
+    return rx.hstack(
+        rx.match(
+            notice["level"],
+            ("error", rx.icon("triangle-alert", size=14, color="var(--tomato-9)", flex_shrink="0")),
+            ("success", rx.icon("check", size=14, color="var(--grass-9)", flex_shrink="0")),
+            rx.icon("info", size=14, color="var(--gray-9)", flex_shrink="0"),
+        ),
+        rx.box(
+            rx.cond(
+                notice["href"] != "",
+                rx.link(notice["text"], href=notice["href"], size="2"),
+                rx.text(notice["text"], size="2"),
+            ),
+            rx.text(ago(notice["at"]), size="1", color_scheme="gray"),
+        ),
+        spacing="2",
+        align="start",
+        margin_bottom="8px",
+        key=notice["at"] + notice["text"],
+    )
+
+
+def _mark(label: rx.Component | str, color: str, explanation: str) -> rx.Component:
     return rx.tooltip(
         rx.badge(
             rx.box(width="7px", height="7px", border_radius="50%", background=f"var(--{color}-9)"),
             label,
             color_scheme=color,
             variant="soft",
+            high_contrast=True,
             radius="full",
             size="2",
         ),
@@ -140,7 +207,9 @@ def delete_dialog(doomed: rx.Var[str], on_delete: object, on_keep: object, on_op
             ),
             rx.hstack(
                 rx.alert_dialog.cancel(rx.button("Keep it", variant="soft", color_scheme="gray", on_click=on_keep)),
-                rx.alert_dialog.action(rx.button("Delete", color_scheme="tomato", on_click=on_delete)),
+                rx.alert_dialog.action(
+                    rx.button("Delete", variant="soft", high_contrast=True, color_scheme="tomato", on_click=on_delete)
+                ),
                 justify="end",
                 spacing="3",
                 margin_top="16px",

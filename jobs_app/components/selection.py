@@ -36,7 +36,13 @@ def selection_bar(
             rx.spacer(),
             *[
                 rx.button(
-                    rx.icon(icon, size=15), label, variant="soft", color_scheme=color, size="2", on_click=on_ask(name)
+                    rx.icon(icon, size=15),
+                    label,
+                    variant="soft",
+                    color_scheme=color,
+                    high_contrast=True,
+                    size="2",
+                    on_click=on_ask(name),
                 )
                 for name, label, icon, color in (*VERBS, DELETE)
             ],
@@ -88,7 +94,14 @@ def bulk_dialog(
             rx.hstack(
                 rx.alert_dialog.cancel(rx.button("Back", variant="soft", color_scheme="gray")),
                 rx.alert_dialog.action(
-                    rx.button(f"{verb} {jobs}", color_scheme=color, on_click=on_go, disabled=affected == 0)
+                    rx.button(
+                        f"{verb} {jobs}",
+                        variant="soft",
+                        high_contrast=True,
+                        color_scheme=color,
+                        on_click=on_go,
+                        disabled=affected == 0,
+                    )
                 ),
                 justify="end",
                 spacing="3",

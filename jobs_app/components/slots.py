@@ -139,10 +139,10 @@ def _marks(slot: rx.Var[Slot]) -> rx.Component:
             ),
             rx.text("no estimate yet", size="1", color_scheme="gray"),
         ),
-        rx.cond(slot["slow"], rx.badge("unusually slow", color_scheme="amber", size="1")),
+        rx.cond(slot["slow"], rx.badge("unusually slow", color_scheme="amber", high_contrast=True, size="1")),
         rx.cond(
             slot["silent_since"] != "",
-            rx.badge("silent for ", ticking(slot["silent_since"]), color_scheme="amber", size="1"),
+            rx.badge("silent for ", ticking(slot["silent_since"]), color_scheme="amber", high_contrast=True, size="1"),
         ),
         spacing="2",
         wrap="wrap",

@@ -208,15 +208,15 @@ def replay_bar(
     return rx.box(
         rx.hstack(
             rx.cond(playing, _act("pause", "Pause the replay", on_pause), _act("play", "Replay", on_play)),
-            rx.slider(
-                value=[at_s],
-                min=0,
-                max=span_s,
-                step=0.01,
-                size="1",
-                width="100%",
+            rx.el.input(
+                type="range",
+                value=at_s.to_string(),
+                min="0",
+                max=span_s.to_string(),
+                step="any",
                 on_change=on_scrub.throttle(60),
-                aria_label="Moment of the replay",
+                aria_label="Moment of the replay, in seconds",
+                class_name="scrubber",
             ),
             rx.text(_rounded(at_s), size="1", style=TABULAR, white_space="nowrap"),
             rx.cond(

@@ -5,15 +5,14 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.comparison import Pair, StepPair
 from jobs_app.components.basics import ago, card, heading, mono, notice, status_badge
-from jobs_app.components.frame import page_frame
-from jobs_app.live import Live
+from jobs_app.pages.frame import page
 from jobs_app.rows import Row
 from jobs_app.state.compare import Comparison
 
 
 def compare_page() -> rx.Component:
     left, right = Comparison.left, Comparison.right
-    return page_frame(
+    return page(
         rx.link(
             rx.hstack(rx.icon("arrow-left", size=15), "Back to the job", spacing="1", align="center"),
             href=routes.job(left["id"]),
@@ -37,8 +36,7 @@ def compare_page() -> rx.Component:
                 width="100%",
             ),
         ),
-        feed=Live.feed,
-        dialog=rx.fragment(),
+        dialogs=rx.fragment(),
     )
 
 

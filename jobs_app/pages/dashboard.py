@@ -4,11 +4,12 @@ import reflex as rx
 
 from jobs.models import JobStatus
 from jobs_app.components.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
-from jobs_app.components.frame import delete_dialog, page_frame
+from jobs_app.components.frame import delete_dialog
 from jobs_app.components.job_list import empty_list, job_table, newer_jobs, pager
 from jobs_app.components.selection import bulk_dialog, bulk_progress, bulk_report, selection_bar
 from jobs_app.components.slots import slots_panel
 from jobs_app.live import Live
+from jobs_app.pages.frame import page
 from jobs_app.pages.job_row import job_rows
 from jobs_app.pages.start import start_card
 from jobs_app.state.actions import Actions
@@ -17,7 +18,9 @@ from jobs_app.state.selection import Selection
 
 
 def dashboard() -> rx.Component:
-    return page_frame(
+    return page(
+        rx.heading("Jobs", as_="h1", class_name="only-read"),
+        rx.el.div(Live.spoken, role="status", aria_live="polite", class_name="only-read", id="spoken"),
         rx.vstack(
             slots_panel(
                 Live.slots,
@@ -39,8 +42,7 @@ def dashboard() -> rx.Component:
             spacing="4",
             width="100%",
         ),
-        feed=Live.feed,
-        dialog=rx.fragment(confirm_delete(), _confirm_bulk()),
+        dialogs=rx.fragment(confirm_delete(), _confirm_bulk()),
     )
 
 

@@ -16,11 +16,11 @@ from jobs_app.components.basics import (
     ticking,
 )
 from jobs_app.components.files import document, picture
-from jobs_app.components.frame import page_frame
 from jobs_app.components.timeline import lanes, replay_bar, timeline, timeline_tools
 from jobs_app.components.tree import json_tree
-from jobs_app.live import Live, LiveJob
+from jobs_app.live import LiveJob
 from jobs_app.pages.dashboard import confirm_delete
+from jobs_app.pages.frame import page
 from jobs_app.pages.start import again_dialog
 from jobs_app.rows import Hot
 from jobs_app.state.actions import Actions
@@ -32,7 +32,7 @@ from jobs_app.styles import MONO_BLOCK, TABULAR
 
 
 def job_page() -> rx.Component:
-    return page_frame(
+    return page(
         rx.hstack(
             rx.link(
                 rx.hstack(rx.icon("arrow-left", size=15), "All jobs", spacing="1", align="center"),
@@ -46,8 +46,7 @@ def job_page() -> rx.Component:
             spacing="3",
         ),
         rx.cond(JobPage.found, _job(), _absent()),
-        feed=Live.feed,
-        dialog=rx.fragment(confirm_delete(), again_dialog()),
+        dialogs=rx.fragment(confirm_delete(), again_dialog()),
         icon=JobPage.tab_icon,
     )
 
@@ -57,7 +56,7 @@ def _neighbour(label: str, icon: str, href: rx.Var[str]) -> rx.Component:
     return rx.cond(
         href != "",
         rx.link(rx.hstack(rx.icon(icon, size=15), label, spacing="1", align="center"), href=href, size="2"),
-        rx.text(label, size="2", color="var(--gray-8)"),
+        rx.text(label, size="2", color="var(--gray-11)", aria_disabled=True, role="link"),
     )
 
 
@@ -68,6 +67,7 @@ def _absent() -> rx.Component:
             rx.spinner(size="3"),
             rx.vstack(
                 rx.icon("search-x", size=28, color="var(--gray-8)"),
+                rx.heading("This job cannot be shown", as_="h1", size="4"),
                 rx.text(JobPage.trouble, align="center"),
                 rx.link("Back to the list", href=routes.DASHBOARD),
                 align="center",
@@ -179,7 +179,9 @@ def _notify_button() -> rx.Component:
 
 
 def _action(label: str, icon: str, color: str, on_click: object, now: rx.Var[Hot], *statuses: str) -> rx.Component:
-    button = rx.button(rx.icon(icon, size=15), label, variant="soft", color_scheme=color, on_click=on_click)
+    button = rx.button(
+        rx.icon(icon, size=15), label, variant="soft", high_contrast=True, color_scheme=color, on_click=on_click
+    )
     return rx.match(now["status"], *[(status, button) for status in statuses], rx.fragment())
 
 

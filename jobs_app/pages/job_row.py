@@ -66,7 +66,7 @@ def job_row(
             width="32px",
         ),
         rx.table.row_header_cell(
-            rx.link(row["title"], href=routes.job(job_id) + address, weight="medium"),
+            rx.link(row["title"], href=routes.job(job_id) + address, weight="medium", id="row-" + job_id),
             rx.box(mono(row["short_id"], color_scheme="gray")),
         ),
         rx.table.cell(

@@ -13,6 +13,7 @@ from jobs.service import QueueChange
 from jobs.snapshot import JobSnapshot, short_id
 from jobs_app import routes, runtime
 from jobs_app.live import look_at_queue
+from jobs_app.state.notices import tell
 
 UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
 
@@ -25,19 +26,19 @@ class Actions(rx.State):
 
     @rx.event
     async def cancel(self, job_id: str):
-        return await _told(job_id, runtime.jobs().cancel, _cancelled)
+        return await _told(self, job_id, runtime.jobs().cancel, _cancelled)
 
     @rx.event
     async def retry(self, job_id: str):
-        return await _told(job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
+        return await _told(self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
 
     @rx.event
     async def pause(self):
-        return await _change_queue(paused=True)
+        return await self._change_queue(paused=True)
 
     @rx.event
     async def resume(self):
-        return await _change_queue(paused=False)
+        return await self._change_queue(paused=False)
 
     @rx.event
     def ask_delete(self, job_id: str):
@@ -52,6 +53,7 @@ class Actions(rx.State):
         job_id, self.doomed = self.doomed, ""
         undo = {"label": "Undo", "on_click": Actions.restore(job_id)}
         toast = await _told(
+            self,
             job_id,
             runtime.jobs().delete,
             lambda _: f"Job {short_id(job_id)} is deleted.",
@@ -65,23 +67,21 @@ class Actions(rx.State):
     @rx.event
     async def restore(self, job_id: str):
         """Undo a deletion."""
-        return await _told(job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
+        return await _told(self, job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
 
     @rx.event
     def forget_dialog(self, is_open: bool):
         if not is_open:
             self.doomed = ""
 
-
-async def _change_queue(*, paused: bool) -> Any:
-    try:
-        await runtime.jobs().change_queue(QueueChange(paused=paused))
-    except JobsError as error:
-        return rx.toast.error(error.message)
-    await look_at_queue()
-    return rx.toast.success(
-        "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
-    )
+    async def _change_queue(self, *, paused: bool) -> Any:
+        try:
+            await runtime.jobs().change_queue(QueueChange(paused=paused))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await look_at_queue()
+        said = "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
+        return await tell(self, "success", said)
 
 
 def _cancelled(job: JobSnapshot) -> str:
@@ -90,12 +90,12 @@ def _cancelled(job: JobSnapshot) -> str:
     return f"Job {job.short_id} has been told to stop."
 
 
-async def _told(job_id: str, act: Any, success: Any, **toast: Any) -> Any:
+async def _told(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Any:
     try:
         outcome: Awaitable[Any] = act(parse_id(job_id))
-        return rx.toast.success(success(await outcome), **toast)
+        return await tell(state, "success", success(await outcome), **toast)
     except JobsError as error:
-        return rx.toast.error(error.message)
+        return await tell(state, "error", error.message)
 
 
 def parse_id(text: str) -> UUID:

@@ -93,10 +93,10 @@ class Timeline(rx.State):
         return [rx.set_clipboard(text), rx.toast.success(f"{len(self.lines)} lines copied.", id="copied")]
 
     @rx.event
-    def replay_to(self, at: list[int | float]):
+    def replay_to(self, at_s: float):
         """Show the job as it was so many seconds after its (chosen, else last) attempt began."""
         self.replaying, self.playing = True, False
-        self._show_moment(float(at[0]))
+        self._show_moment(min(max(at_s, 0.0), self.span_s))
 
     @rx.event
     def pause(self):

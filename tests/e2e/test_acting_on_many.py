@@ -105,6 +105,7 @@ async def test_a_view_is_saved_under_a_name_and_shown_again(product, open_page):
     await page.get_by_role("button", name="Views").click()
     await page.get_by_label("Name of this view").fill("Oldest first")
     await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("button", name="Oldest first", exact=True)).to_be_visible()
     await page.goto(product.url)
     await page.get_by_role("button", name="Views").click()
     await page.get_by_role("button", name="Oldest first", exact=True).click()

@@ -56,7 +56,7 @@ async def test_a_failed_job_is_told_in_a_toast_and_shows_its_traceback(product, 
 
     job_id = await product.submit("always_fails", params={"message": "The disk is on fire."})
 
-    await expect(page.get_by_text(f"Job {job_id[-8:]} (Always fails) failed")).to_be_visible()
+    await expect(page.get_by_text(f"Job {job_id[-8:]} (Always fails) failed")).to_be_visible(timeout=10_000)
     await row_of(page, job_id).get_by_role("link", name="Always fails").click()
     await expect(page.locator("#error")).to_contain_text("RuntimeError")
     await expect(page.locator("#error")).to_contain_text("The disk is on fire.")

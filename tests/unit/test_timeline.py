@@ -146,10 +146,12 @@ async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):
     await timeline.read(job)
     second = next(line for line in timeline.lines if line["text"] == "Two")
 
-    timeline.replay_to([second["from_s"] + 0.0005])
+    timeline.replay_to(second["from_s"] + 0.0005)
     assert (timeline.replay_step, timeline.replay_progress) == ("Two", 50)
-    timeline.replay_to([second["from_s"] - 0.0015])
+    timeline.replay_to(second["from_s"] - 0.0015)
     assert timeline.replay_step == "One"
+    timeline.replay_to(1e9)
+    assert timeline.replay_s <= timeline.span_s + 0.01
     timeline.end_replay()
     assert not timeline.replaying
 

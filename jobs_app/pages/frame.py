@@ -1,0 +1,44 @@
+"""What every page has around it, bound to its state: how fresh it is, messages, keys, and the way between pages."""
+
+import reflex as rx
+
+from jobs_app.components.frame import live_mark, notices_menu, page_frame
+from jobs_app.components.keys import key_sheet, palette, shortcuts
+from jobs_app.live import Live
+from jobs_app.state.keys import Keys
+from jobs_app.state.notices import Notices
+
+
+def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str = "/favicon.svg") -> rx.Component:
+    """A whole page around ``children``."""
+    return page_frame(
+        *children,
+        mark=live_mark(Live.feed, Live.heard_at, Live.delay_ms, Live.way_ms),
+        is_stale=Live.feed == "down",
+        tools=rx.fragment(
+            rx.icon_button(
+                rx.icon("command", size=17),
+                variant="ghost",
+                color_scheme="gray",
+                aria_label="Command palette",
+                title="Command palette (Ctrl K)",
+                on_click=Keys.press("palette", ""),
+            ),
+            notices_menu(Live.notices, Notices.own, Notices.forget),
+        ),
+        dialogs=rx.fragment(
+            dialogs,
+            shortcuts(Keys.press),
+            key_sheet(Keys.sheet, Keys.show_sheet),
+            palette(
+                Keys.palette,
+                Keys.commands,
+                Keys.active,
+                Keys.find,
+                Keys.press_in_palette,
+                Keys.choose,
+                Keys.show_palette,
+            ),
+        ),
+        icon=icon,
+    )

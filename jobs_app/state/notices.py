@@ -1,0 +1,32 @@
+"""Messages to a person: each is shown once in passing, and kept in a list for as long as the tab is open."""
+
+from typing import Literal
+
+import reflex as rx
+
+from jobs.clock import utc_now
+from jobs_app import rows
+from jobs_app.rows import Notice
+
+MOST_KEPT = 30
+
+Level = Literal["success", "error", "info"]
+
+
+class Notices(rx.State):
+    """What one tab was told."""
+
+    own: list[Notice] = []
+
+    @rx.event
+    def forget(self):
+        self.own = []
+
+    def add(self, level: Level, text: str) -> None:
+        self.own = [Notice(at=rows.iso(utc_now()), level=level, text=text, href=""), *self.own][:MOST_KEPT]
+
+
+async def tell(state: rx.State, level: Level, text: str, **toast: object) -> rx.event.EventSpec:
+    """Keep ``text`` in the list of the tab that ``state`` belongs to; the event that shows it in passing."""
+    (await state.get_state(Notices)).add(level, text)
+    return {"success": rx.toast.success, "error": rx.toast.error, "info": rx.toast.info}[level](text, **toast)

@@ -1,0 +1,145 @@
+"""What holds on every page: how fresh it is, messages, keys, the palette, two people at once."""
+
+import asyncio
+from itertools import pairwise
+
+import httpx
+from playwright.async_api import expect
+
+from tests.e2e.test_jobs_in_every_state import row_of
+from tests.support import until
+
+
+async def focused(page):
+    return await page.evaluate("document.activeElement.id")
+
+
+async def test_the_delay_from_worker_to_page_is_measured_and_shown(product, open_page):
+    page = await open_page("/")
+
+    await product.submit("web_agent", params={"steps": 20, "step_seconds": 0.2})
+
+    await expect(page.locator("#live-mark")).to_contain_text(" ms", timeout=10_000)
+
+
+async def test_a_page_without_its_server_says_how_old_it_is_and_catches_up(product, open_page):
+    page = await open_page("/")
+    job_id = await product.submit("slow", params={"seconds": 60})
+    await expect(row_of(page, job_id)).to_have_attribute("data-status", "running")
+
+    await page.wait_for_function("performance.now() > 3500")  # a younger page counts as just loaded
+    product.process("jobs_app").kill()
+
+    await expect(page.locator("#live-mark")).to_contain_text("old", timeout=10_000)
+    await expect(page.locator("main")).to_have_attribute("data-stale", "true")
+
+    async def answers():
+        try:
+            return (await product.api.get("/readyz")).status_code
+        except httpx.TransportError:
+            return 0
+
+    await until(answers, lambda code: code == 200, within_s=20)
+    await expect(page.get_by_text("Connected again; everything was read anew.")).to_be_visible(timeout=15_000)
+    await expect(page.locator("main")).to_have_attribute("data-stale", "false")
+
+
+async def test_what_one_person_does_another_sees_at_once(product, open_page):
+    mine, theirs = await open_page("/"), await open_page("/")
+    job_id = await product.submit("slow", params={"seconds": 60})
+    await expect(row_of(mine, job_id)).to_have_attribute("data-status", "running")
+
+    await row_of(mine, job_id).get_by_role("button", name="Cancel").click()
+
+    await expect(row_of(theirs, job_id)).to_have_attribute("data-status", "cancelled")
+
+
+async def test_a_burst_of_failures_is_one_message_that_is_kept(product, open_page):
+    page = await open_page("/")
+    jobs = [{"kind": "always_fails", "max_attempts": 1}] * 200
+
+    await product.api.post("/api/jobs/batch", json={"jobs": jobs})
+    await until(lambda: product.api.get("/api/queue"), lambda r: r.json()["counts"]["failed"] == 200, within_s=20)
+
+    await expect(page.locator("[data-sonner-toast]", has_text="jobs failed")).to_have_count(1, timeout=12_000)
+    await page.get_by_role("button", name="Recent messages").click()
+    messages = page.locator("#notices").get_by_text("failed")
+    assert 1 <= await messages.count() <= 4
+
+
+async def test_a_whole_journey_with_the_keyboard_alone(product, open_page):
+    page = await open_page("/")
+    waiting = await product.submit("noop", delay_s=600)
+    failing = await product.submit("always_fails", max_attempts=1)
+    await expect(row_of(page, failing)).to_have_attribute("data-status", "failed")
+
+    await page.keyboard.press("j")
+    await until(lambda: focused(page), lambda at: at == f"row-{failing}")
+    await page.keyboard.press("j")
+    await until(lambda: focused(page), lambda at: at == f"row-{waiting}")
+    await page.keyboard.press("x")
+    await expect(page.locator("#selection")).to_contain_text("1 selected")
+    await page.keyboard.press("c")
+    await expect(row_of(page, waiting)).to_have_attribute("data-status", "cancelled")
+    await page.keyboard.press("k")
+    await until(lambda: focused(page), lambda at: at == f"row-{failing}")
+    await page.keyboard.press("r")
+    await expect(row_of(page, failing)).to_contain_text("attempt 2")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#job")).to_be_visible()
+    await page.keyboard.press("g")
+    await page.keyboard.press("d")
+    await expect(page.locator("#jobs")).to_be_visible()
+    await page.keyboard.press("/")
+    await until(lambda: focused(page), lambda at: at == "search")
+    await page.keyboard.type("njxcr?/")
+    await expect(page.get_by_label("Find jobs")).to_have_value("njxcr?/")
+    assert await page.get_by_role("dialog").count() == 0
+
+
+async def test_the_sheet_lists_the_keys_and_closes(open_page):
+    page = await open_page("/")
+
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("command palette")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_the_palette_finds_pages_actions_and_jobs(product, open_page):
+    job_id = await product.submit("noop")
+    await product.status_is(job_id, "completed")
+    page = await open_page("/")
+
+    await page.keyboard.press("Control+k")
+    await page.get_by_label("Command", exact=True).fill("pause")
+    await expect(page.locator("#commands li")).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("The queue is paused: what runs goes on")).to_be_visible()
+    await page.keyboard.press("Control+k")
+    await page.get_by_label("Command", exact=True).fill("resume")
+    await expect(page.locator("#commands li")).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("The queue is paused: what runs goes on")).to_have_count(0)
+    await page.keyboard.press("Control+k")
+    await page.get_by_label("Command", exact=True).fill(job_id[-8:])
+    await expect(page.locator("#commands li")).to_have_count(1)
+    await expect(page.locator("#commands li")).to_contain_text(job_id[-8:])
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{product.url}/jobs/{job_id}")
+
+
+async def test_a_screen_reader_is_told_what_ended_at_most_every_five_seconds(product, open_page):
+    page = await open_page("/")
+    await page.evaluate(
+        "window.said = []; new MutationObserver(() => window.said.push(Date.now()))"
+        ".observe(document.querySelector('#spoken'), {childList: true, characterData: true, subtree: true})"
+    )
+
+    for _ in range(30):
+        await product.submit("noop")
+        await asyncio.sleep(0.2)
+
+    said = await until(lambda: page.evaluate("window.said"), lambda times: len(times) >= 2, within_s=10)
+    assert all(later - earlier > 4500 for earlier, later in pairwise(said))
+    await expect(page.locator("#spoken")).to_contain_text("completed")
