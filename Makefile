@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-faults check format bench requirements browser clean
+.PHONY: help run dev test test-faults check format bench screenshots requirements browser clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -35,6 +35,9 @@ format: $(STAMPS)/dev ## Format the code and mend what lint can
 bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results/
 	@$(BIN)/python -m bench.measure
 	@$(BIN)/python -m bench.engine
+
+screenshots: $(STAMPS)/dev browser ## Draw every page and state into docs/screenshots/
+	@$(BIN)/python -m tools.screenshots
 
 requirements: $(STAMPS)/dev ## Pin requirements.txt and requirements-dev.txt anew
 	sh tools/pin-requirements $(BIN)/uv

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, null, select, update
 
 from jobs.changes import artifact_table, change_of, check_follows, insert_events, job_table
 from jobs.clock import utc_now
+from jobs.fingerprint import fingerprint
 from jobs.models import EventType, JobStatus
 from jobs.prepared import Prepared
 from jobs.snapshot import Change, JobError, JobSnapshot
@@ -76,6 +77,9 @@ class End:
 
 AttemptWrite = Start | Say | End
 
+LOST_WORKER = fingerprint(JobError(type="WorkerLost", message="The worker was lost."))
+"""The cause of jobs that no worker finished; which worker it was makes no difference."""
+
 _ALL = [job_table.c[name] for name in JobSnapshot.model_fields]
 _MAY_CHANGE = {"version", "progress", "message", "cancel_requested_at"}
 """What others, or what the handler says, may change of a job while it runs."""
@@ -130,7 +134,7 @@ _SAY = _running(
     },
 )
 _COMPLETE = _ending(JobStatus.COMPLETED, "result", "finished_at", progress=100.0, error=null())
-_FAIL = _ending(JobStatus.FAILED, "error", "finished_at")
+_FAIL = _ending(JobStatus.FAILED, "error", "finished_at", "fingerprint")
 _RETRY_LATER = _ending(JobStatus.SCHEDULED, "error", "attempt", "scheduled_for", worker=null())
 _CANCEL = _ending(JobStatus.CANCELLED, "finished_at")
 _HAND_BACK = _ending(JobStatus.QUEUED, "queued_at", scheduled_for=null(), **WAITS_AGAIN)
@@ -148,7 +152,7 @@ def failed(job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | 
     """The attempt failed: for good, or with another attempt at ``retry_at``."""
     shown = error.model_dump()
     if retry_at is None:
-        values = {"new_error": shown, "new_finished_at": utc_now()}
+        values = {"new_error": shown, "new_finished_at": utc_now(), "new_fingerprint": fingerprint(error)}
         return End(job_id, attempt, _FAIL, values, f"Failed: {error.message}", {"error": shown})
     return End(
         job_id,
@@ -187,10 +191,11 @@ def taken_from_lost_worker(job: JobSnapshot) -> End:
     """The worker is gone: the job runs again as a new attempt, or fails if none is left."""
     if job.cancel_requested_at is not None:
         return cancelled(job.id, job.attempt, "Cancelled; its worker was lost.")
-    error = {"type": "WorkerLost", "message": f"The worker {job.worker} was lost.", "traceback": ""}
+    lost = JobError(type="WorkerLost", message=f"The worker {job.worker} was lost.")
+    error = lost.model_dump()
     told = {"error": error, "reason": "worker lost"}
     if job.attempt >= job.max_attempts:
-        values = {"new_error": error, "new_finished_at": utc_now()}
+        values = {"new_error": error, "new_finished_at": utc_now(), "new_fingerprint": LOST_WORKER}
         return End(job.id, job.attempt, _FAIL, values, "Failed: worker lost, and no attempt is left.", told)
     return End(
         job.id,

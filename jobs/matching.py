@@ -62,7 +62,7 @@ def matches(wanted: JobFilter) -> ColumnElement[bool]:
     return and_(*parts, *(_condition(term, now) for term in parse(wanted.text).terms))
 
 
-class _SecondsBetween(FunctionElement[float]):
+class SecondsBetween(FunctionElement[float]):
     """The seconds from one time to another."""
 
     type = Float()
@@ -70,13 +70,13 @@ class _SecondsBetween(FunctionElement[float]):
     name = "seconds_between"
 
 
-@compiles(_SecondsBetween, "sqlite")
+@compiles(SecondsBetween, "sqlite")
 def _on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     begin, end = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"((julianday({end}) - julianday({begin})) * 86400.0)"
 
 
-@compiles(_SecondsBetween, "postgresql")
+@compiles(SecondsBetween, "postgresql")
 def _on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     begin, end = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"extract(epoch from ({end} - {begin}))"
@@ -99,6 +99,8 @@ def _found(term: Term, now: datetime) -> ColumnElement[bool]:
             return _has_id(value)
         case "params" | "result" if term.path:
             return _has(columns[term.field][_json_path(term.path)].as_string(), value)
+        case "failure":
+            return and_(columns["fingerprint"] == value.lower(), columns["status"] == JobStatus.FAILED)
         case "error" | "message" | "worker" | "params" | "result":
             return _has(columns[term.field], value)
         case "after":
@@ -107,7 +109,7 @@ def _found(term: Term, now: datetime) -> ColumnElement[bool]:
             return columns["created_at"] < moment(value, now)
         case "slow":
             ran_until = case((columns["status"] == JobStatus.RUNNING, now), else_=columns["finished_at"])
-            ran_s = _SecondsBetween(columns["started_at"], ran_until)
+            ran_s = SecondsBetween(columns["started_at"], ran_until)
             return _COMPARE[term.comparison or ">"](ran_s, seconds(value))
         case _:
             return _COMPARE[term.comparison](columns[term.field], int(value))

@@ -79,6 +79,7 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_kind_created", "kind", "created_at", "id"),
         Index("ix_job_priority", "priority", "id"),
         Index("ix_job_queued", "queued_at", sqlite_where=text("status = 'queued'")),
+        Index("ix_job_failure", "kind", "fingerprint", "finished_at", sqlite_where=text("status = 'failed'")),
         Index("ix_job_deleted", "deleted_at", sqlite_where=text("deleted_at IS NOT NULL")),
         CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
     )
@@ -103,6 +104,8 @@ class JobRow(SQLModel, table=True):
     worker: str | None = None
     version: int = 1
     idempotency_key: str | None = Field(default=None, unique=True)
+    fingerprint: str | None = None
+    """The cause of a failed job, see ``jobs.fingerprint``; only failed jobs are found by it."""
     deleted_at: datetime | None = None
     deleted_status: str | None = None
     """What the status was when the job was deleted."""

@@ -26,6 +26,7 @@ FIELDS = {
     "kind": "the name of a kind, or several",
     "id": "the beginning or the end of an id",
     "error": "words in the type or message of an error",
+    "failure": "the mark of a group of failures",
     "message": "words in the current step",
     "worker": "words in the name of a worker",
     "params": "words in the parameters; params.url: in one of them",

@@ -34,6 +34,7 @@ from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, change, e
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
+from jobs.failures import Failures
 from jobs.lineage import Lineage, record_reruns
 from jobs.matching import EVERY_JOB, JobFilter, matches
 from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobCountRow, JobStatus, QueueSettingRow
@@ -100,6 +101,7 @@ class Store:
         self._db = database
         self.removal = Removal(database)
         self.lineage = Lineage(database)
+        self.failures = Failures(database)
 
     # Reading
 

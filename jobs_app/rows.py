@@ -6,10 +6,12 @@
 from datetime import datetime
 from typing import Any, TypedDict
 
+from jobs.failures import FailureGroup
 from jobs.kinds import catalogue, masked
 from jobs.models import JobStatus
 from jobs.snapshot import JobSnapshot
 from jobs_app.estimates import Usual, expected_end
+from jobs_app.list_view import ListView
 
 SILENT_AFTER_S = 10.0
 
@@ -67,6 +69,23 @@ class Command(TypedDict):
     label: str
     hint: str
     does: str
+
+
+class FailureRow(TypedDict):
+    """Failures of one cause; ``bars`` are the last hours in percent of the worst one."""
+
+    kind: str
+    title: str
+    fingerprint: str
+    type: str
+    message: str
+    frame: str
+    count: int
+    first_at: str
+    last_at: str
+    bars: list[int]
+    spoken: str
+    address: str
 
 
 class Notice(TypedDict):
@@ -192,6 +211,25 @@ def coming(job: JobSnapshot, starts_at: datetime | None, now: datetime) -> Next:
         "title": kind_title(job.kind),
         "starts_at": iso(starts_at),
         "now": starts_at is not None and starts_at <= now,
+    }
+
+
+def failure(group: FailureGroup) -> FailureRow:
+    worst = max(*group.hours, 1)
+    query = f"kind:{group.kind} failure:{group.fingerprint}"
+    return {
+        "kind": group.kind,
+        "title": kind_title(group.kind),
+        "fingerprint": group.fingerprint,
+        "type": group.type,
+        "message": group.message,
+        "frame": group.frame,
+        "count": group.count,
+        "first_at": iso(group.first_at),
+        "last_at": iso(group.last_at),
+        "bars": [round(100 * number / worst) for number in group.hours],
+        "spoken": f"{sum(group.hours)} in the last {len(group.hours)} hours, at most {max(group.hours)} in one",
+        "address": ListView(status=str(JobStatus.FAILED), q=query).address(),
     }
 
 

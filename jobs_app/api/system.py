@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
+from jobs.failures import FailureGroup
 from jobs.models import JobStatus
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.service import QueueChange
@@ -40,6 +41,16 @@ class QueueInfo(BaseModel):
     concurrency: int
     counts: dict[JobStatus, int]
     oldest_queued_s: float | None
+
+
+class FailureList(BaseModel):
+    items: list[FailureGroup]
+
+
+@router.get("/api/failures")
+async def failures() -> FailureList:
+    """Failed jobs grouped by cause, the largest groups first; ``q=failure:<fingerprint>`` lists the jobs of one."""
+    return FailureList(items=await runtime.jobs().store.failures.groups(utc_now()))
 
 
 @router.get("/api/kinds")

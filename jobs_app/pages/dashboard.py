@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs.models import JobStatus
+from jobs_app.components.failures import failure_groups
 from jobs_app.components.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
 from jobs_app.components.frame import delete_dialog
 from jobs_app.components.job_list import empty_list, job_table, newer_jobs, pager
@@ -14,6 +15,7 @@ from jobs_app.pages.job_row import job_rows
 from jobs_app.pages.start import start_card
 from jobs_app.state.actions import Actions
 from jobs_app.state.board import BoardState, Views
+from jobs_app.state.failures import FailureGroups
 from jobs_app.state.selection import Selection
 
 
@@ -83,6 +85,7 @@ def _list() -> rx.Component:
             Selection.select_all_matching,
             Selection.clear,
         ),
+        failure_groups(FailureGroups.groups, Selection.ask_group),
         newer_jobs(BoardState.newer, BoardState.size, BoardState.show_newer),
         rx.cond(
             BoardState.rows.length() > 0,

@@ -15,6 +15,7 @@ from jobs.store import Page
 from jobs_app import routes, runtime
 from jobs_app.list_view import PAGE_SIZES, ListView, SavedView
 from jobs_app.rows import Row, gone, row
+from jobs_app.state.failures import FailureGroups
 from jobs_app.state.selection import Selection
 from jobs_app.suggestions import suggestions
 
@@ -58,6 +59,7 @@ class BoardState(rx.State):
     async def load(self):
         """Read the view from the address, and the list's first page."""
         view = ListView.read(dict(self.router.url.query_parameters))
+        await (await self.get_state(FailureGroups)).read(view.status)
         self.status, self.search, self.sort = view.status, view.q, view.sort
         self.size, self.columns, self.address = view.size, list(view.columns), view.address()
         self._cursors, self._held, self.suggested = [], False, []
@@ -67,6 +69,7 @@ class BoardState(rx.State):
     @rx.event
     async def refresh(self):
         """Read what is shown again, without moving it while somebody holds it."""
+        await (await self.get_state(FailureGroups)).read(self.status)
         if self.rows and (self._held or (await self.get_state(Selection)).selected):
             await self._read_in_place()
         else:

@@ -10,13 +10,13 @@ from jobs.errors import JobNotFound, JobsError
 from jobs.lineage import Relative
 from jobs.models import JobStatus
 from jobs.snapshot import Artifact, JobSnapshot, short_id
+from jobs.tracebacks import Frame, frames
 from jobs_app import routes, rows, runtime
 from jobs_app.list_view import ListView
 from jobs_app.state.actions import parse_id
 from jobs_app.state.timeline import Timeline
 from jobs_app.state.trees import Trees
 from jobs_app.timeline_rows import Proof, proof
-from jobs_app.tracebacks import Frame, frames
 
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 """What browsers draw, and run nothing of inside an ``img``."""

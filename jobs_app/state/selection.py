@@ -13,6 +13,7 @@ import reflex as rx
 
 from jobs.errors import JobsError
 from jobs.matching import JobFilter
+from jobs.models import JobStatus
 from jobs.removal import UNDO_WITHIN
 from jobs.service import BulkAction, BulkOutcome
 from jobs_app import runtime
@@ -44,6 +45,8 @@ class Selection(rx.State):
     reasons: list[str] = []
     undoable: bool = False
     _anchor: str = ""
+    _group: JobFilter | None = None
+    """The failures of one cause, when the question is about those."""
     _stop: bool = False
     _deleted: list[UUID] = []
 
@@ -87,12 +90,25 @@ class Selection(rx.State):
         """Show what ``action`` would do, before it is done."""
         if action not in ACTIONS or not self.selected:
             return None
+        self._group = None
         try:
             preview = await runtime.jobs().preview(action, **await self._chosen())
         except JobsError as error:
             return rx.toast.error(error.message)
         self.action, self.affected = action, preview.affected
         self.left_alone = [f"{number} {status}" for status, number in preview.left_alone.items()]
+        return None
+
+    @rx.event
+    async def ask_group(self, kind: str, fingerprint: str):
+        """Show what retrying every failure of one cause would do."""
+        self.forget()
+        wanted = JobFilter(statuses=(JobStatus.FAILED,), kinds=(kind,), text=f'failure:"{fingerprint[:40]}"')
+        try:
+            preview = await runtime.jobs().preview("retry", job_filter=wanted)
+        except JobsError as error:
+            return rx.toast.error(error.message)
+        self._group, self.action, self.affected, self.left_alone = wanted, "retry", preview.affected, []
         return None
 
     @rx.event
@@ -107,7 +123,7 @@ class Selection(rx.State):
             action, self.action = self.action, ""
             if action not in ACTIONS or self.working:
                 return
-            chosen, self.total = await self._chosen(), self.matching if self.whole else len(self.selected)
+            chosen, self.total = await self._chosen(), await self._number_chosen()
             self.working, self.done, self._stop, self.report, self.reasons = True, 0, False, "", []
             self.undoable, self._deleted = False, []
         outcome, trouble = BulkOutcome(), ""
@@ -148,7 +164,7 @@ class Selection(rx.State):
 
     def forget(self) -> None:
         """Select nothing."""
-        self.selected, self.whole, self._anchor, self.action = [], False, "", ""
+        self.selected, self.whole, self._anchor, self.action, self._group = [], False, "", "", None
 
     def _select(self, ids: set[str]) -> None:
         self.selected = sorted(ids)[:MOST_SELECTED]
@@ -163,7 +179,14 @@ class Selection(rx.State):
             self._deleted, self.undoable = outcome.done_ids, bool(outcome.done_ids)
         self.forget()
 
+    async def _number_chosen(self) -> int:
+        if self._group is not None:
+            return self.affected
+        return self.matching if self.whole else len(self.selected)
+
     async def _chosen(self) -> dict[str, Any]:
+        if self._group is not None:
+            return {"job_filter": self._group}
         if self.whole:
             return {"job_filter": await self._filter()}
         return {"ids": [parse_id(job_id) for job_id in self.selected]}

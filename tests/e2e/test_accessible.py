@@ -56,6 +56,14 @@ async def test_the_dashboard_with_jobs_some_selected(jobs, open_page, look):
 
 
 @pytest.mark.parametrize("look", LOOKS)
+async def test_failures_by_cause(jobs, open_page, look):
+    page = await open_page("/?status=failed", **look)
+    await expect(page.locator("#failures li")).to_have_count(1)
+
+    assert await violations(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("status", ["completed", "failed", "flaky", "scheduled", "running"])
 async def test_the_page_of_a_job(jobs, open_page, look, status):
     page = await open_page(f"/jobs/{jobs[status]}", **look)

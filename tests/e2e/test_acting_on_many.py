@@ -125,3 +125,22 @@ async def test_the_wrong_character_of_a_query_is_marked(open_page):
     page = await open_page("/?q=noop+status%3Adone")
 
     await expect(page.locator("#wrong-query mark")).to_have_text("d")
+
+
+async def test_failures_are_grouped_by_cause_and_a_group_is_retried(product, open_page):
+    for number in range(3):
+        await product.submit("always_fails", params={"message": f"No answer after {number} s."}, max_attempts=1)
+    other = await product.submit("always_fails", params={"message": "The disk is on fire."}, max_attempts=1)
+    await product.status_is(other, "failed")
+    page = await open_page("/?status=failed")
+    groups = page.locator("#failures li")
+    await expect(groups).to_have_count(2)
+    await expect(groups.first).to_contain_text("No answer after <n> s.")
+
+    await groups.first.get_by_role("button", name="Retry all").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Retry 3 jobs").click()
+
+    await expect(page.locator("#bulk-report")).to_contain_text("3 of 3 jobs retried.")
+    await groups.last.get_by_role("link", name="Show").click()
+    await expect(page.locator("tr[data-job]")).to_have_count(1)
+    await expect(row_of(page, other)).to_be_visible()

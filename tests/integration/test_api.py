@@ -481,3 +481,7 @@ async def test_a_hostile_text_stays_text(api):
     assert job["params"]["goal"] == text
     assert [each["id"] for each in listed] == [job["id"]]
     assert json.loads(json.dumps(job)) == job
+
+
+async def test_failures_are_listed_by_cause(api):
+    assert (await api.get("/api/failures")).json() == {"items": []}

@@ -7,9 +7,9 @@ from jobs.attempts import Note, cancelled, completed, failed, told_to_stop
 from jobs.clock import utc_now
 from jobs.models import EventType
 from jobs.snapshot import JobError
+from jobs.tracebacks import frames, top_frame
 from jobs_app import comparison, timeline_rows
 from jobs_app.state.timeline import FIRST_LINES, Timeline
-from jobs_app.tracebacks import frames, top_frame
 from tests.unit.test_job_life import BOOM, running
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
