@@ -80,6 +80,7 @@ RULES: dict[str, object] = {
     },
     "[data-sonner-toast][data-type=error] [data-icon]": {"color": "var(--tomato-9)"},
     "[data-sonner-toast][data-type=success] [data-icon]": {"color": "var(--grass-9)"},
+    "#jobs .rt-TableRoot": {"--table-cell-min-height": "44px", "--table-cell-padding": "7px 10px"},
     ".failures": {"list_style": "none", "padding": "0", "margin": "0"},
     ".failures li": {
         "display": "grid",

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,11 @@ READY_WITHIN_S = 180
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
 }
+
+SMALL = ("light",)
+"""Looks of a state that differs from a page only in one place."""
 
 Act = Callable[[Page], Awaitable[None]]
 
@@ -93,15 +96,15 @@ async def draw_history(shots: "Shots", product: Product) -> None:
     await shots.take("failures", "/?status=failed")
     await shots.take("job-completed", f"/jobs/{ids['agent']}", full=True)
     await shots.take("job-failed", f"/jobs/{ids['failed']}")
-    await shots.take("job-attempts", f"/jobs/{ids['flaky']}")
-    await shots.take("job-files", f"/jobs/{ids['report']}")
-    await shots.take("job-replay", f"/jobs/{ids['agent']}", _replay)
+    await shots.take("job-attempts", f"/jobs/{ids['flaky']}", looks=SMALL)
+    await shots.take("job-files", f"/jobs/{ids['report']}", looks=SMALL)
+    await shots.take("job-replay", f"/jobs/{ids['agent']}", _replay, looks=SMALL)
     await shots.take("compare", f"/jobs/{ids['agent']}/compare?with={ids['first']}")
-    await shots.take("run-again", f"/jobs/{ids['agent']}", _click("Run again"))
-    await shots.take("search-nothing", "/?q=nothing-like-this")
-    await shots.take("search-wrong", "/?q=kind%3Anoop+status%3Adone")
-    await shots.take("job-absent", "/jobs/abc")
-    await shots.take("page-absent", "/nowhere")
+    await shots.take("run-again", f"/jobs/{ids['agent']}", _click("Run again"), looks=SMALL)
+    await shots.take("search-nothing", "/?q=nothing-like-this", looks=SMALL)
+    await shots.take("search-wrong", "/?q=kind%3Anoop+status%3Adone", looks=SMALL)
+    await shots.take("job-absent", "/jobs/abc", looks=SMALL)
+    await shots.take("page-absent", "/nowhere", looks=SMALL)
 
 
 async def draw_running(shots: "Shots", product: Product) -> None:
@@ -109,24 +112,24 @@ async def draw_running(shots: "Shots", product: Product) -> None:
     await shots.take("dashboard", "/")
     await shots.take("job-running", f"/jobs/{product.ids['running']}")
     await shots.take("selection", "/?status=completed", _select)
-    await shots.take("delete-many", "/?status=completed", _ask_delete)
-    await shots.take("keys", "/", _press("?"))
-    await shots.take("palette", "/", _press("Control+k"))
-    await shots.take("columns", "/", _click("Columns"))
+    await shots.take("delete-many", "/?status=completed", _ask_delete, looks=SMALL)
+    await shots.take("keys", "/", _press("?"), looks=SMALL)
+    await shots.take("palette", "/", _press("Control+k"), looks=SMALL)
+    await shots.take("columns", "/", _click("Columns"), looks=SMALL)
     await product.api.patch("/api/queue", json={"paused": True})
-    await shots.take("paused", "/")
+    await shots.take("paused", "/", looks=SMALL)
     await product.api.patch("/api/queue", json={"paused": False})
     await product.api.post(f"/api/jobs/{product.ids['stubborn']}/cancel")
     await product.status_is("stubborn", "cancelled")
-    await shots.take("job-cancelled", f"/jobs/{product.ids['stubborn']}")
+    await shots.take("job-cancelled", f"/jobs/{product.ids['stubborn']}", looks=SMALL)
 
 
 async def draw_accidents(shots: "Shots", product: Product) -> None:
     [worker] = (await product.api.get("/api/workers")).json()
     await product.api.post(f"/api/workers/{worker['id']}/quiet")
     await asyncio.sleep(5)  # the page looks at the workers every two seconds
-    await shots.take("no-worker", "/")
-    await shots.take("server-away", "/", _cut)
+    await shots.take("no-worker", "/", looks=SMALL)
+    await shots.take("server-away", "/", _cut, looks=SMALL)
 
 
 class Shots:
@@ -136,8 +139,11 @@ class Shots:
         self._browser = browser
         self._url = url
 
-    async def take(self, name: str, path: str, act: Act | None = None, *, full: bool = False) -> None:
-        for look, context in LOOKS.items():
+    async def take(
+        self, name: str, path: str, act: Act | None = None, *, full: bool = False, looks: Sequence[str] = tuple(LOOKS)
+    ) -> None:
+        for look in looks:
+            context = LOOKS[look]
             page = await (await self._browser.new_context(reduced_motion="reduce", **context)).new_page()
             await page.goto(self._url + path)
             await page.locator("#live-mark", has_text="Live").wait_for()

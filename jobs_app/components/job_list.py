@@ -104,9 +104,9 @@ def row_actions(status: rx.Var[str], on_cancel: object, on_retry: object, on_del
             rx.fragment(),
             icon_button("trash-2", "Delete", on_delete, "tomato"),
         ),
-        spacing="4",
+        spacing="3",
         justify="end",
-        padding_right="8px",
+        padding_right="4px",
     )
 
 

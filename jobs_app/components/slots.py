@@ -31,7 +31,7 @@ def slots_panel(
         rx.cond(
             workers == 0,
             notice(
-                "No worker has been heard of, so nothing will run. Start one: python -m worker",
+                "No worker takes jobs, so nothing more will start. Start one: python -m worker",
                 icon="plug-zap",
                 color="tomato",
                 margin_bottom="12px",

@@ -19,7 +19,7 @@ from jobs_app.styles import TABULAR
 NARROW: dict[str, object] = {
     "display": rx.breakpoints(initial="block", md="none"),
     "margin_top": "4px",
-    "max_width": "38vw",
+    "max_width": "34vw",
 }
 
 
@@ -66,8 +66,14 @@ def job_row(
             width="32px",
         ),
         rx.table.row_header_cell(
-            rx.link(row["title"], href=routes.job(job_id) + address, weight="medium", id="row-" + job_id),
-            rx.box(mono(row["short_id"], color_scheme="gray")),
+            rx.flex(
+                rx.link(row["title"], href=routes.job(job_id) + address, weight="medium", id="row-" + job_id),
+                mono(row["short_id"], color_scheme="gray"),
+                column_gap="8px",
+                align="baseline",
+                wrap=rx.breakpoints(initial="wrap", lg="nowrap"),
+                white_space="nowrap",
+            ),
         ),
         rx.table.cell(
             status_badge(now["status"], now["cancelling"]),
