@@ -16,6 +16,7 @@ from typing import Any
 
 from bench import report
 from bench.seed import seed
+from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
@@ -61,6 +62,13 @@ class Lists:
             wanted = JobFilter(text=text)
             await self._time(f"list of {text}", lambda wanted=wanted: page(wanted, limit=50, brief=True))
         await self._time("counts", self._store.counts)
+        await self._time("failures by cause", lambda: self._store.failures.groups(utc_now()))
+        await self._time("run times of a kind", lambda: self._store.run_times("web_agent", 50))
+        [job] = (await page(limit=1)).jobs
+        await self._time("neighbours of a job", lambda: self._store.neighbours(job))
+        failed = JobFilter(statuses=(JobStatus.FAILED,))
+        await self._time("neighbours of a job among the failed", lambda: self._store.neighbours(job, failed))
+        await self._time("preview of an action on all failed", lambda: self._store.count_by_status(failed))
         await self._time("oldest queued", self._store.oldest_queued_at)
 
     async def _time(self, figure: str, ask: Callable[[], Awaitable[Any]]) -> None:

@@ -17,8 +17,10 @@ from typing import Any
 from uuid import UUID
 
 from jobs import plain_json
+from jobs.fingerprint import fingerprint
 from jobs.models import JobStatus
 from jobs.schema import migrate
+from jobs.snapshot import JobError
 
 BATCH = 20_000
 STATES = {
@@ -38,7 +40,17 @@ FAILURES = (
 )
 JOB = (
     *("id", "kind", "params", "status", "progress", "message", "result", "error", "attempt", "max_attempts"),
-    *("priority", "created_at", "scheduled_for", "queued_at", "started_at", "finished_at", "worker", "version"),
+    *(
+        "fingerprint",
+        "priority",
+        "created_at",
+        "scheduled_for",
+        "queued_at",
+        "started_at",
+        "finished_at",
+        "worker",
+        "version",
+    ),
 )
 EVENT = ("job_id", "version", "at", "type", "status", "attempt", "progress", "message", "data")
 TOLD = ((JobStatus.QUEUED, "Waiting for a free slot."), (JobStatus.RUNNING, "Started."))
@@ -69,6 +81,7 @@ def made_up(count: int, chance: random.Random) -> Iterator[dict[str, Any]]:
             "error": plain_json.dumps({"type": error_type, "message": message, "traceback": ""}) if failed else None,
             "attempt": 1,
             "max_attempts": 3,
+            "fingerprint": fingerprint(JobError(type=error_type, message=message)) if failed else None,
             "priority": chance.choice((0, 0, 0, 0, 5, 10)),
             "created_at": _text(created),
             "scheduled_for": _text(now + timedelta(hours=1)) if status is JobStatus.SCHEDULED else None,
