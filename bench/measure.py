@@ -36,6 +36,7 @@ from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
 
 ROOT = Path(__file__).parents[1]
+ROWS = 100
 UPDATES_PER_S = 10
 UPDATES = 200
 MARK = "sent at "
@@ -161,13 +162,51 @@ async def live_delay(product: Product, pages: int) -> dict[str, float]:
         for _ in range(pages):
             await stack.enter_async_context(_connected_page(product.url, delays))
         await asyncio.sleep(2)  # let the pages load; their own first messages are not measured
-        updates, cpu = Updates(product.redis_url(), _snapshot()), _app(product)
+        cpu = _app(product)
         before, began = sum(cpu.cpu_times()[:2]), time.perf_counter()
-        await updates.send()
-        await asyncio.sleep(0.5)
+        await _run_five(product)
         percent = 100 * (sum(cpu.cpu_times()[:2]) - before) / (time.perf_counter() - began)
-        await updates.close()
     return {**_percentiles(delays), "received": len(delays), "app_cpu_percent": round(percent, 1)}
+
+
+async def update_cost(product: Product) -> dict[str, float]:
+    """Milliseconds of a browser's main thread that one update takes, with ``ROWS`` rows and five running jobs."""
+    async with httpx.AsyncClient(base_url=product.url, timeout=20) as api:
+        await api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * ROWS})
+    await asyncio.sleep(3)
+    async with _browser() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{product.url}/?size={ROWS}")
+        await page.locator("tr[data-job]").nth(ROWS - 1).wait_for()
+        chromium = await page.context.new_cdp_session(page)
+        frames: list[Any] = []
+        chromium.on("Network.webSocketFrameReceived", lambda frame: frames.append(frame))
+        await chromium.send("Network.enable")
+        await chromium.send("Performance.enable")
+        await asyncio.sleep(2)
+        frames.clear()
+        before = await _spent_s(chromium)
+        await _run_five(product)
+        after = await _spent_s(chromium)
+    return {
+        "updates": len(frames),
+        "script_ms": round(1000 * (after["ScriptDuration"] - before["ScriptDuration"]) / len(frames), 2),
+        "all_ms": round(1000 * (after["TaskDuration"] - before["TaskDuration"]) / len(frames), 2),
+    }
+
+
+async def _spent_s(chromium: Any) -> dict[str, float]:
+    found = await chromium.send("Performance.getMetrics")
+    return {metric["name"]: metric["value"] for metric in found["metrics"]}
+
+
+async def _run_five(product: Product) -> None:
+    """Five jobs that say something ten times a second each."""
+    five = [Updates(product.redis_url(), _snapshot()) for _ in range(5)]
+    await asyncio.gather(*(updates.send() for updates in five))
+    await asyncio.sleep(0.5)
+    for updates in five:
+        await updates.close()
 
 
 async def dom_delay(product: Product) -> dict[str, float]:
@@ -291,6 +330,7 @@ async def _measure(product: Product, rounds: int) -> dict[str, Any]:
     await asyncio.sleep(5)
     found["memory of each process idle, MB"] = product.memory_mb()
     found["publish to page, 1 browser (DOM)"] = await dom_delay(product)
+    found[f"one update in a browser, {ROWS} rows"] = await update_cost(product)
     for pages in (1, 100):
         found[f"publish to page, {pages} connected (websocket)"] = await live_delay(product, pages)
     return found

@@ -47,6 +47,16 @@ MONO_BLOCK = {
 
 FOCUS = {"outline": "2px solid var(--accent-8)", "outline_offset": "1px"}
 
+THUMB = {
+    "appearance": "none",
+    "width": "16px",
+    "height": "16px",
+    "border": "none",
+    "border_radius": "50%",
+    "background": "var(--accent-9)",
+    "cursor": "pointer",
+}
+
 RULES: dict[str, object] = {
     ".radix-themes[data-is-root-theme=true]": {"background": "var(--gray-2)"},
     "a:focus-visible, button:focus-visible, input:focus-visible": {
@@ -181,7 +191,16 @@ RULES: dict[str, object] = {
         f".line[data-type=status][data-status={status}] .dot": {"background": f"var(--{color}-9)"}
         for status, color in STATUS_COLOR.items()
     },
-    ".scrubber": {"width": "100%", "accent_color": "var(--accent-9)"},
+    ".scrubber": {
+        "appearance": "none",
+        "width": "100%",
+        "height": "6px",
+        "border_radius": "3px",
+        "background": "var(--gray-a5)",
+    },
+    ".scrubber:focus-visible": FOCUS,
+    ".scrubber::-webkit-slider-thumb": THUMB,
+    ".scrubber::-moz-range-thumb": THUMB,
     ".proof": {
         "list_style": "none",
         "padding": "0",
@@ -257,7 +276,7 @@ RULES: dict[str, object] = {
         ".failures li": {"grid_template_columns": "minmax(0, 1fr) auto"},
         ".failures .spark": {"display": "none"},
         ".line": {"grid_template_columns": "52px 8px minmax(0, 1fr) 52px"},
-        ".line > .track, .line > span:empty:not(.dot):not(.took)": {"display": "none"},
+        ".line > .track, .line > .no-bar": {"display": "none"},
         ".step-side": {"grid_template_columns": "minmax(0, 1fr) 48px"},
         ".step-side .track": {"display": "none"},
     },

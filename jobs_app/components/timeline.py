@@ -115,7 +115,7 @@ def timeline_line(line: rx.Var[Line], took_s: rx.Var[float], faint: rx.Var[bool]
                 ),
                 class_name="track",
             ),
-            rx.el.span(),
+            rx.el.span(class_name="no-bar"),
         ),
         rx.el.span(
             rx.cond(line["took"] != "", line["took"], rx.cond(took_s >= 0, _rounded(took_s), "")), class_name="took"

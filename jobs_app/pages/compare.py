@@ -49,7 +49,8 @@ def _choice() -> rx.Component:
                 rx.foreach(
                     Comparison.choices,
                     lambda job: rx.el.option(
-                        job["short_id"] + " · " + job["live"]["status"] + " · " + job["created_at"], value=job["id"]
+                        job["short_id"] + " · " + job["live"]["status"] + " · " + job["created_at"].split(".")[0],
+                        value=job["id"],
                     ),
                 ),
                 value=Comparison.right["id"],

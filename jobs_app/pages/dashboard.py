@@ -99,7 +99,7 @@ def _list() -> rx.Component:
                 BoardState.hold,
                 BoardState.let_go,
             ),
-            empty_list(BoardState.loaded, filtered, BoardState.show_all),
+            rx.cond(BoardState.trouble == "", empty_list(BoardState.loaded, filtered, BoardState.show_all)),
         ),
         pager(
             BoardState.page_number,

@@ -402,7 +402,7 @@ def _family() -> rx.Component:
     return rx.cond(
         JobPage.family.length() > 0,
         card(
-            heading("Run again"),
+            heading("Runs of this job"),
             rx.vstack(rx.foreach(JobPage.family, _relation), spacing="2", width="100%"),
             id="family",
         ),
@@ -417,7 +417,7 @@ def _relation(job: rx.Var[Relation]) -> rx.Component:
             rx.text(job["short_id"], " (deleted)", size="2", color_scheme="gray"),
             rx.cond(
                 job["is_this"],
-                rx.text(job["short_id"], " (this job)", size="2", weight="medium"),
+                rx.text(job["short_id"], " (this)", size="2", weight="medium", white_space="nowrap"),
                 rx.link(job["short_id"], href=routes.job(job["id"]), size="2"),
             ),
         ),
@@ -432,6 +432,7 @@ def _relation(job: rx.Var[Relation]) -> rx.Component:
         padding_left="calc(" + job["depth"].to_string() + " * 14px)",
         align="center",
         width="100%",
+        wrap="wrap",
         key=job["id"],
     )
 

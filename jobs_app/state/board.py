@@ -165,7 +165,7 @@ class BoardState(rx.State):
                 brief=True,
             )
         except InvalidInput as error:
-            self.rows, self.next_cursor, self.trouble, self.loaded = [], "", error.message, True
+            self.rows, self.next_cursor, self.trouble, self.loaded = [], "", error.errors[0].message, True
             if isinstance(error, QueryError):
                 at = error.position
                 self.wrong = [self.search[:at], self.search[at : at + 1], self.search[at + 1 :]]

@@ -56,6 +56,8 @@ class StartForm(rx.State):
     @rx.event
     def type_in(self, name: str, value: str | bool):
         """Take note of what a field holds now, and say at once what is wrong with it."""
+        if name not in {*defaults(self.fields), *(f"advanced.{each}" for each in ADVANCED)}:
+            return
         self._values = {**self._values, name: value}
         try:
             self._submission(self._values)

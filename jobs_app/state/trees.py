@@ -33,6 +33,8 @@ class Trees(rx.State):
     def toggle(self, tree: str, path: str):
         """Fold or unfold a row."""
         paths = self._toggled.get(tree, [])
+        if not self._is_of(tree, path):
+            return
         chosen = [p for p in paths if p != path] if path in paths else [*paths, path]
         self._toggled = {**self._toggled, tree: chosen}
         self._draw(tree)
@@ -40,6 +42,8 @@ class Trees(rx.State):
     @rx.event
     def load_rest(self, tree: str, path: str):
         """Show a row uncut."""
+        if not self._is_of(tree, path):
+            return
         self._whole = {**self._whole, tree: [*self._whole.get(tree, []), path]}
         self._draw(tree)
 
@@ -56,6 +60,10 @@ class Trees(rx.State):
         except KeyError:
             return rx.toast.error("That part is no longer there; reload the page.")
         return [rx.set_clipboard(text), rx.toast.success("Copied.", id="copied")]
+
+    def _is_of(self, tree: str, path: str) -> bool:
+        """Whether such a row is shown; a client may ask for anything."""
+        return any(row["path"] == path for row in self.rows.get(tree, []))
 
     def _draw(self, tree: str) -> None:
         if tree not in TREES or self._values.get(tree) is None:
