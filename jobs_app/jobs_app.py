@@ -9,7 +9,7 @@ import reflex as rx
 
 from jobs.background import end_tasks
 from jobs.settings import settings
-from jobs_app import live, routes, runtime, styles
+from jobs_app import broadcaster, routes, runtime, styles
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
 from jobs_app.live import Live, LiveJob
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 async def serve(app: rx.App) -> AsyncIterator[None]:
     """Everything that lives as long as the server."""
     async with runtime.serving(settings()) as active:
-        pages = asyncio.create_task(live.broadcast(app, active), name="live")
+        pages = asyncio.create_task(broadcaster.broadcast(app, active), name="live")
         try:
             yield
         finally:

@@ -1,6 +1,6 @@
 """Jobs as pages show them: small dictionaries of text and numbers, made from snapshots. No I/O.
 
-``Hot`` is what changes while a job runs; it is broadcast by ``jobs_app.live`` and laid over the ``Row`` a page loaded.
+``Hot`` is what changes while a job runs; ``jobs_app.broadcaster`` sends it, and it is laid over the ``Row`` of a page.
 """
 
 from datetime import datetime

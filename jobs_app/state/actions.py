@@ -12,7 +12,7 @@ from jobs.removal import UNDO_WITHIN
 from jobs.service import QueueChange
 from jobs.snapshot import JobSnapshot, short_id
 from jobs_app import routes, runtime
-from jobs_app.live import look_at_queue
+from jobs_app.broadcaster import look_at_queue
 from jobs_app.state.notices import tell
 
 UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""What ``jobs_app.live`` leans on in Reflex: rooms, deltas built by hand, and events sent to a tab.
+"""What ``jobs_app.broadcaster`` leans on in Reflex: rooms, deltas built by hand, and events sent to a tab.
 
 These are inner parts that a new version of Reflex may rename. A real server answers here to a real websocket client,
 without a browser and without a build.
