@@ -33,7 +33,7 @@ from jobs_app import routes, rows, runtime
 from jobs_app.board import Board
 from jobs_app.estimates import Estimates
 from jobs_app.hub import Item
-from jobs_app.live import BOARD, QUIET, Live, LiveJob, job_room
+from jobs_app.live import ADMIN, BOARD, QUIET, Live, LiveJob, job_room
 from jobs_app.tails import TAIL_LINES, Tail
 from jobs_app.timeline_rows import is_step
 
@@ -132,6 +132,7 @@ class Broadcaster:
         self._follow_steps(change)
         if change.event.type is EventType.STATUS:
             self._recount.set()
+            self._mark_stale(ADMIN)
 
     def _follow_steps(self, change: Change) -> None:
         """Know which step each running job is in: whoever opens its page later has it from the store."""
@@ -248,6 +249,7 @@ class Broadcaster:
         self._stale.set()
 
     async def _refresh(self) -> None:
+        from jobs_app.state.admin import Admin
         from jobs_app.state.board import BoardState
         from jobs_app.state.job_page import JobPage
 
@@ -257,7 +259,7 @@ class Broadcaster:
             rooms, self._stale_rooms = self._stale_rooms, set()
             for room in rooms:
                 if room != QUIET:
-                    refresh = BoardState.refresh if room == BOARD else JobPage.refresh
+                    refresh = {BOARD: BoardState.refresh, ADMIN: Admin.refresh}.get(room, JobPage.refresh)
                     await self._enqueue(room, refresh())
             self._shorten_tails()
             await asyncio.sleep(REFRESH_EVERY_S)
@@ -320,6 +322,7 @@ class Broadcaster:
             if self.board.running():
                 self._recount.set()  # what is usual is learnt while jobs run
             await self._say_how_fresh()
+            self._mark_stale(ADMIN)  # workers beat, and settings change, without an announcement
             await asyncio.sleep(WATCH_EVERY_S)
 
     def _look_at_marks(self) -> None:
@@ -381,7 +384,7 @@ class Broadcaster:
     def _rooms(self) -> list[str]:
         manager = self._app.event_namespace.server.manager
         rooms = manager.rooms.get(self._app.event_namespace.namespace, {})
-        return [room for room in rooms if room and (room in (BOARD, QUIET) or room.startswith("job:"))]
+        return [room for room in rooms if room and (room in (ADMIN, BOARD, QUIET) or room.startswith("job:"))]
 
     def _members(self, room: str) -> list[str]:
         """The connections in a room."""

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from jobs.errors import JobNotFound, Unavailable
 from jobs.events import Announcement, Events, Feed, TooBig
+from jobs.models import EventType
 from jobs.snapshot import Change, Deleted
 from jobs.store import Store
 
@@ -63,6 +64,8 @@ class Hub:
         self._store = store
         self._mailboxes: set[Mailbox] = set()
         self.feed = Feed.DOWN
+        self.turns = 0
+        """Counts what was heard that may change a list: as long as it stands, what was read of one still holds."""
 
     @property
     def listeners(self) -> int:
@@ -85,6 +88,7 @@ class Hub:
                 self.feed = announcement
             item = await self._whole(announcement)
             if item is not None:
+                self.turns += _is_turn(item)
                 for mailbox in self._mailboxes:
                     mailbox.put(item)
 
@@ -101,6 +105,11 @@ class Hub:
             log.warning("Could not read job %s after its change: %s", announcement.too_big, exc.message)
             return Feed.UP
         return Change(job=job, event=events[0]) if events else None
+
+
+def _is_turn(item: Item) -> bool:
+    """Whether more changed than how far a job is."""
+    return not isinstance(item, Change) or item.event.type is EventType.STATUS
 
 
 def _about(item: Change | Deleted) -> UUID:

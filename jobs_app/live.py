@@ -16,6 +16,7 @@ FRESH_PAGE_MS = 3000
 """A page that is older when it joins has lost its connection meanwhile; a younger one was just loaded."""
 
 BOARD = "board"
+ADMIN = "admin"
 QUIET = "quiet"
 """The room of pages that show nothing live but whether anything is."""
 
@@ -66,6 +67,12 @@ class Live(rx.State):
     async def listen(self):
         """Show whether announcements arrive, on a page that shows nothing live."""
         await _broadcaster().enter(self.router.session.session_id, QUIET)
+        return await self._arrive()
+
+    @rx.event
+    async def administer(self):
+        """Have an admin page read again whenever something changes."""
+        await _broadcaster().enter(self.router.session.session_id, ADMIN)
         return await self._arrive()
 
     @rx.event

@@ -2,6 +2,8 @@
 
 DASHBOARD = "/"
 JOB = "/jobs/[job_id]"
+ADMIN = "/admin"
+ADMIN_WORKERS = "/admin/workers"
 COMPARE = "/jobs/[job_id]/compare"
 
 

@@ -88,6 +88,20 @@ class FailureRow(TypedDict):
     address: str
 
 
+class WorkerRow(TypedDict):
+    """A worker process."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    state: str
+    started_at: str
+    seen_at: str
+    slots: int
+    running: list[str]
+
+
 class Notice(TypedDict):
     """A message; ``level`` is ``success``, ``error`` or ``info``, ``href`` may be empty."""
 

@@ -91,6 +91,14 @@ RULES: dict[str, object] = {
     "[data-sonner-toast][data-type=error] [data-icon]": {"color": "var(--tomato-9)"},
     "[data-sonner-toast][data-type=success] [data-icon]": {"color": "var(--grass-9)"},
     "#jobs .rt-TableRoot": {"--table-cell-min-height": "44px", "--table-cell-padding": "7px 10px"},
+    ".tabs": {"display": "flex", "gap": "4px", "border_bottom": "1px solid var(--gray-a5)", "margin_bottom": "16px"},
+    ".tab": {"padding": "8px 12px", "color": "var(--gray-11)", "text_decoration": "none"},
+    ".tab[aria-current=page]": {
+        "color": "var(--gray-12)",
+        "font_weight": "500",
+        "border_bottom": "2px solid var(--accent-9)",
+    },
+    ".small": {"font_size": "var(--font-size-2)"},
     ".failures": {"list_style": "none", "padding": "0", "margin": "0"},
     ".failures li": {
         "display": "grid",

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from jobs.clock import utc_now
+from jobs.errors import WorkerNotFound
 from jobs.events import Announcement, Feed, decode, encode
 from jobs.limits import Limits
 from jobs.models import JobStatus
@@ -137,6 +138,12 @@ class MemoryRegistry:
 
     async def leave(self, worker_id: str) -> None:
         self._workers.pop(worker_id, None)
+
+    async def ask(self, worker_id: str, wish: WorkerWish) -> WorkerInfo:
+        if worker_id not in self._workers:
+            raise WorkerNotFound(worker_id)
+        self.wishes[worker_id] = wish
+        return self._workers[worker_id]
 
     async def wish(self, worker_id: str) -> WorkerWish | None:
         return self.wishes.get(worker_id)

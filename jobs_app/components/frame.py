@@ -51,6 +51,7 @@ def _header(mark: rx.Component, tools: rx.Component) -> rx.Component:
             mark,
             rx.spacer(),
             tools,
+            rx.link("Admin", href=routes.ADMIN, size="2", color_scheme="gray", underline="hover"),
             rx.link("API", href="/api/docs", is_external=True, size="2", color_scheme="gray", underline="hover"),
             rx.color_mode.button(size="2", variant="ghost", aria_label="Switch between light and dark"),
             align="center",

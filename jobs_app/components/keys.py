@@ -24,10 +24,11 @@ SHEET = (
     ("c", "cancel the job"),
     ("r", "retry the job"),
     ("g d", "go to the dashboard"),
+    ("g a", "go to the admin pages"),
     ("Ctrl K  ⌘ K", "command palette"),
     ("Esc", "close what is open"),
 )
-KEYS = "?/njkxcrgd"
+KEYS = "?/njkxcrgda"
 NOT_THERE = "input,textarea,select,[contenteditable],[role=dialog],[role=alertdialog],[role=menu],[role=listbox]"
 
 

@@ -4,8 +4,10 @@ import reflex as rx
 
 from jobs.clock import utc_now
 from jobs.errors import JobsError
+from jobs.events import Feed
 from jobs.models import JobStatus
 from jobs_app import rows, runtime
+from jobs_app.hub import Hub
 from jobs_app.rows import FailureRow
 
 
@@ -20,7 +22,20 @@ class FailureGroups(rx.State):
             self.groups = []
             return
         try:
-            found = await runtime.jobs().store.failures.groups(utc_now())
+            self.groups = await _shared_groups()
         except JobsError:  # the list beside it says so
             return
-        self.groups = [rows.failure(group) for group in found]
+
+
+_shared: tuple[Hub, int, list[FailureRow]] | None = None
+
+
+async def _shared_groups() -> list[FailureRow]:
+    """The groups, read once for all tabs after each change: grouping many failures takes milliseconds."""
+    global _shared
+    hub = runtime.current().hub
+    if _shared is None or _shared[:2] != (hub, hub.turns) or hub.feed is not Feed.UP:
+        turns = hub.turns  # as of before reading: what comes meanwhile is read next time
+        found = await runtime.jobs().store.failures.groups(utc_now())
+        _shared = (hub, turns, [rows.failure(group) for group in found])
+    return _shared[2]

@@ -48,6 +48,8 @@ class Keys(rx.State):
                 self.sheet = True
             case "d" if is_second:
                 return rx.redirect(routes.DASHBOARD)
+            case "a" if is_second:
+                return rx.redirect(routes.ADMIN)
             case "/" | "n" if page:
                 return rx.redirect(routes.DASHBOARD)
             case "/":
@@ -117,6 +119,8 @@ class Keys(rx.State):
         views = (await self.get_state(Views)).saved
         return [
             Command(label="Dashboard", hint="page", does=f"go:{routes.DASHBOARD}"),
+            Command(label="Admin", hint="page", does=f"go:{routes.ADMIN}"),
+            Command(label="Workers", hint="page", does=f"go:{routes.ADMIN_WORKERS}"),
             *(Command(label=f"Jobs: {s}", hint="list", does=f"go:{routes.DASHBOARD}?status={s}") for s in JobStatus),
             *(Command(label=v["name"], hint="saved view", does=f"go:{routes.DASHBOARD}{v['address']}") for v in views),
             *(Command(label=f"Start: {kind.title}", hint="form", does=f"start:{kind.name}") for kind in catalogue()),

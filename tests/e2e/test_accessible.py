@@ -56,6 +56,15 @@ async def test_the_dashboard_with_jobs_some_selected(jobs, open_page, look):
 
 
 @pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("path", ["/admin", "/admin/workers"])
+async def test_the_admin_pages(jobs, open_page, look, path):
+    page = await open_page(path, **look)
+    await expect(page.locator("#figures, #workers")).to_be_visible()
+
+    assert await violations(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
 async def test_failures_by_cause(jobs, open_page, look):
     page = await open_page("/?status=failed", **look)
     await expect(page.locator("#failures li")).to_have_count(1)

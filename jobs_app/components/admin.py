@@ -1,0 +1,184 @@
+"""Pieces of the admin pages: the tabs, what is wrong, the state of the queue, and the workers."""
+
+import reflex as rx
+
+from jobs.models import JobStatus
+from jobs_app import routes
+from jobs_app.components.basics import ago, card, heading, mono, notice
+from jobs_app.rows import WorkerRow
+from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
+
+TABS = ((routes.ADMIN, "Overview"), (routes.ADMIN_WORKERS, "Workers"))
+STATE_COLOR = {"running": "grass", "quiet": "amber", "lost": "tomato"}
+
+
+def admin_tabs(current: str) -> rx.Component:
+    return rx.el.nav(
+        *[
+            rx.link(
+                label, href=href, class_name="tab", custom_attrs={"aria-current": "page"} if href == current else {}
+            )
+            for href, label in TABS
+        ],
+        aria_label="Admin",
+        class_name="tabs",
+    )
+
+
+def trouble_list(troubles: rx.Var[list[str]]) -> rx.Component:
+    """What is wrong, in sentences; nothing when all is well."""
+    return rx.vstack(
+        rx.foreach(troubles, lambda text: notice(text, icon="triangle-alert", color="tomato")),
+        spacing="2",
+        width="100%",
+        id="troubles",
+    )
+
+
+def figures(
+    counts: rx.Var[dict[str, int]], concurrency: rx.Var[int], oldest_queued_at: rx.Var[str], workers: rx.Var[int]
+) -> rx.Component:
+    """The state of the queue in numbers; each status leads to its jobs."""
+    shown = [
+        _figure(
+            STATUS_LABEL[status],
+            counts[status.value].to(int),
+            f"{routes.DASHBOARD}?status={status}",
+            f"var(--{STATUS_COLOR[status]}-9)",
+        )
+        for status in JobStatus
+    ]
+    running = counts[JobStatus.RUNNING.value].to(int)
+    return rx.grid(
+        *shown,
+        _figure("Slots used", f"{running} of {concurrency}"),
+        _figure("Workers that take jobs", workers, routes.ADMIN_WORKERS),
+        _figure("Oldest waits since", rx.cond(oldest_queued_at == "", "–", ago(oldest_queued_at))),
+        columns=rx.breakpoints(initial="2", sm="3"),
+        gap="12px",
+        width="100%",
+        id="figures",
+    )
+
+
+def _figure(label: str, value: object, href: str = "", color: str = "transparent") -> rx.Component:
+    number = rx.text(value, size="5", weight="bold", style=TABULAR)
+    return card(
+        rx.text(rx.link(label, href=href) if href else label, size="2", color_scheme="gray"),
+        number,
+        border_left=f"3px solid {color}",
+        padding="12px 16px",
+    )
+
+
+def queue_control(
+    paused: rx.Var[bool], concurrency: rx.Var[int], wrong: rx.Var[str], on_pause: object, on_limit: object
+) -> rx.Component:
+    return card(
+        heading("Queue"),
+        rx.flex(
+            rx.cond(
+                paused,
+                rx.button(rx.icon("play", size=15), "Resume", on_click=on_pause(False)),
+                rx.button(
+                    rx.icon("pause", size=15), "Pause", variant="soft", color_scheme="gray", on_click=on_pause(True)
+                ),
+            ),
+            rx.form(
+                rx.hstack(
+                    rx.el.label("At once, over all workers", html_for="concurrency", class_name="small"),
+                    rx.input(
+                        name="concurrency",
+                        id="concurrency",
+                        type="number",
+                        default_value=concurrency.to_string(),
+                        key=concurrency.to_string(),
+                        width="90px",
+                        aria_invalid=wrong != "",
+                    ),
+                    rx.button("Set", type="submit", variant="soft"),
+                    align="center",
+                ),
+                on_submit=on_limit,
+                no_validate=True,
+            ),
+            rx.cond(wrong != "", rx.text(wrong, size="2", color_scheme="tomato", role="alert")),
+            gap="20px",
+            align="center",
+            wrap="wrap",
+        ),
+        id="queue",
+    )
+
+
+def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Component:
+    return rx.cond(
+        workers.length() > 0,
+        card(
+            rx.box(
+                rx.table.root(
+                    rx.table.header(
+                        rx.table.row(
+                            *[
+                                rx.table.column_header_cell(title)
+                                for title in ("Worker", "State", "Runs", "Started", "Heard of", "Version")
+                            ],
+                            rx.table.column_header_cell(rx.el.span("Actions", class_name="only-read")),
+                        )
+                    ),
+                    rx.table.body(rx.foreach(workers, lambda worker: _worker(worker, on_ask))),
+                    size="2",
+                ),
+                overflow_x="auto",
+            ),
+            id="workers",
+        ),
+        card(
+            rx.text("No worker has been heard of in the last day. Start one: ", rx.code("python -m worker"), size="2"),
+            id="workers",
+        ),
+    )
+
+
+def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
+    states = [(name, _state(name.capitalize(), color)) for name, color in STATE_COLOR.items()]
+    return rx.table.row(
+        rx.table.row_header_cell(
+            rx.text(worker["id"], weight="medium", size="2"),
+            mono(worker["host"] + ", process " + worker["pid"].to_string(), color_scheme="gray"),
+        ),
+        rx.table.cell(rx.match(worker["state"], *states, rx.fragment())),
+        rx.table.cell(
+            rx.text(worker["running"].length(), " of ", worker["slots"], size="2", style=TABULAR),
+            rx.foreach(
+                worker["running"],
+                lambda job_id: rx.box(rx.link(mono(job_id.split("-")[4]), href=routes.job(job_id), size="1")),
+            ),
+        ),
+        rx.table.cell(ago(worker["started_at"])),
+        rx.table.cell(ago(worker["seen_at"])),
+        rx.table.cell(worker["version"]),
+        rx.table.cell(
+            rx.hstack(
+                rx.match(
+                    worker["state"],
+                    ("running", _act("Quiet", on_ask(worker["id"], "quiet"))),
+                    ("quiet", _act("Resume", on_ask(worker["id"], "resume"))),
+                    rx.fragment(),
+                ),
+                rx.cond(worker["state"] == "lost", rx.fragment(), _act("Stop", on_ask(worker["id"], "stop"))),
+                spacing="2",
+            )
+        ),
+        key=worker["id"],
+        align="center",
+        custom_attrs={"data-worker": worker["id"], "data-state": worker["state"]},
+    )
+
+
+def _state(label: str, color: str) -> rx.Component:
+    return rx.badge(label, color_scheme=color, variant="soft", high_contrast=True)
+
+
+def _act(label: str, on_click: object) -> rx.Component:
+    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)

@@ -1,0 +1,69 @@
+"""What is wrong with the system, in plain sentences that say what to do; none when all is well. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.workers import WorkerInfo, WorkerState
+from jobs_app.rows import seconds_text
+
+LONG_WAIT_S = 60.0
+"""A job that waits longer while slots are free waits for something that is wrong."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the system at ``now``; ``workers`` is ``None`` when Redis does not tell."""
+
+    now: datetime
+    queued: int
+    running: int
+    concurrency: int
+    paused: bool
+    oldest_queued_at: datetime | None
+    workers: Sequence[WorkerInfo] | None
+    redis_ok: bool
+    database_ok: bool
+
+
+def troubles(facts: Facts) -> list[str]:
+    """Sentences for the top of the admin pages, the worst first."""
+    said = []
+    if not facts.database_ok:
+        said.append(
+            "The database does not answer: nothing can be submitted or changed. Check DATABASE_URL and the disk."
+        )
+    if not facts.redis_ok:
+        said.append("Redis does not answer: nothing starts, and pages are not told of changes. Check REDIS_URL.")
+    said += _of_workers(facts)
+    if facts.paused and facts.queued:
+        said.append(f"The queue is paused, and {_jobs(facts.queued)} wait. Resume it to let them run.")
+    return said
+
+
+def _of_workers(facts: Facts) -> list[str]:
+    if facts.workers is None:
+        return []
+    takes = [worker for worker in facts.workers if worker.state is WorkerState.RUNNING]
+    lost = [worker for worker in facts.workers if worker.state is WorkerState.LOST]
+    waiting = f"{_jobs(facts.queued)} wait, and " if facts.queued else ""
+    if not takes:
+        quiet = sum(worker.state is WorkerState.QUIET for worker in facts.workers)
+        why = f"{quiet} of them quiet: resume one" if quiet else "start one: python -m worker"
+        text = f"{waiting}no worker takes jobs; {why}."
+        return [text[0].upper() + text[1:]]
+    said = []
+    for worker in lost:
+        silent_s = (facts.now - worker.last_seen_at).total_seconds()
+        said.append(f"Worker {worker.id} has been silent for {seconds_text(silent_s)}; its jobs run again elsewhere.")
+    waited_s = (facts.now - facts.oldest_queued_at).total_seconds() if facts.oldest_queued_at else 0.0
+    if waited_s > LONG_WAIT_S and facts.running < facts.concurrency and not facts.paused:
+        said.append(
+            f"A job has waited for {seconds_text(waited_s)} while slots are free: "
+            "its kind may be limited, or no worker knows it."
+        )
+    return said
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"

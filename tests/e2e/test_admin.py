@@ -1,0 +1,57 @@
+"""The admin pages: what the system does, and changing it while it runs."""
+
+from playwright.async_api import expect
+
+from tests.e2e.test_jobs_in_every_state import row_of
+
+
+async def test_the_overview_counts_live_and_leads_to_the_jobs(product, open_page):
+    page = await open_page("/admin")
+    failed = page.locator("#figures").get_by_role("link", name="Failed")
+
+    job_id = await product.submit("always_fails", max_attempts=1)
+
+    await expect(page.locator("#figures > div", has_text="Failed")).to_contain_text("1")
+    await failed.click()
+    await expect(row_of(page, job_id)).to_be_visible()
+
+
+async def test_concurrency_is_changed_while_jobs_run_and_seen_everywhere(product, open_page):
+    page, dashboard = await open_page("/admin"), await open_page("/")
+
+    await page.get_by_label("At once, over all workers").fill("3")
+    await page.get_by_role("button", name="Set").click()
+
+    await expect(dashboard.locator("#slots [data-slot]")).to_have_count(3)
+    await page.get_by_label("At once, over all workers").fill("0")
+    await page.get_by_role("button", name="Set").click()
+    await expect(page.get_by_role("alert")).to_contain_text("whole number from 1")
+    await product.api.patch("/api/queue", json={"concurrency": None})
+    await expect(dashboard.locator("#slots [data-slot]")).to_have_count(5)
+
+
+async def test_a_worker_is_made_quiet_and_taken_back(product, open_page):
+    page = await open_page("/admin/workers")
+    row = page.locator("tr[data-worker]")
+    await expect(row).to_have_attribute("data-state", "running")
+
+    await row.get_by_role("button", name="Quiet").click()
+    await expect(row).to_have_attribute("data-state", "quiet")
+    await expect(page.locator("#troubles")).to_contain_text("No worker takes jobs; 1 of them quiet")
+    await row.get_by_role("button", name="Resume").click()
+
+    await expect(row).to_have_attribute("data-state", "running")
+    await expect(page.locator("#troubles")).not_to_contain_text("No worker")
+
+
+async def test_admin_pages_are_reached_by_link_and_by_keys(open_page):
+    page = await open_page("/")
+
+    await page.keyboard.press("g")
+    await page.keyboard.press("a")
+    await expect(page.get_by_role("heading", name="Admin: Overview")).to_be_visible()
+    await page.get_by_role("navigation", name="Admin").get_by_role("link", name="Workers").click()
+    await expect(page.get_by_role("heading", name="Admin: Workers")).to_be_visible()
+    await page.keyboard.press("g")
+    await page.keyboard.press("d")
+    await expect(page.locator("#slots")).to_be_visible()

@@ -1,0 +1,94 @@
+"""What the admin pages say is wrong, and what they change, without a browser."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobs.clock import utc_now
+from jobs.limits import MOST_CONCURRENCY
+from jobs.workers import WorkerInfo, WorkerState
+from jobs_app.health import Facts, troubles
+from jobs_app.state.admin import Admin
+from tests.unit.test_job_life import running, submitted
+from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
+
+NOW = utc_now()
+
+
+def worker(state=WorkerState.RUNNING, silent_s=0.0):
+    seen = NOW - timedelta(seconds=silent_s)
+    return WorkerInfo(
+        id="host-1", host="host", pid=1, started_at=NOW, last_seen_at=seen, running=[], slots=5, state=state
+    )
+
+
+def facts(**more):
+    given = {"queued": 0, "running": 0, "concurrency": 5, "paused": False, "oldest_queued_at": None}
+    given |= {"workers": [worker()], "redis_ok": True, "database_ok": True, "now": NOW}
+    return Facts(**given | more)
+
+
+def test_when_all_is_well_nothing_is_said():
+    assert troubles(facts(running=5, queued=100, oldest_queued_at=NOW - timedelta(hours=1))) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ({"workers": []}, "No worker takes jobs; start one: python -m worker."),
+        ({"workers": [], "queued": 3}, "3 jobs wait, and no worker takes jobs; start one: python -m worker."),
+        ({"workers": [worker(WorkerState.QUIET)]}, "No worker takes jobs; 1 of them quiet: resume one."),
+        ({"paused": True, "queued": 1}, "The queue is paused, and 1 job wait. Resume it to let them run."),
+        ({"redis_ok": False, "workers": None}, "Redis does not answer"),
+        ({"database_ok": False}, "The database does not answer"),
+        ({"workers": [worker(), worker(WorkerState.LOST, 40)]}, "Worker host-1 has been silent for 40.0 s"),
+        (
+            {"queued": 1, "oldest_queued_at": NOW - timedelta(minutes=2)},
+            "A job has waited for 2 min 0 s while slots are free",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(what, said):
+    [text] = troubles(facts(**what))
+
+    assert text.startswith(said)
+
+
+async def test_the_overview_counts_what_there_is(tab, service, world):  # noqa: F811
+    await submitted(service)
+    await running(service)
+    await world.registry.beat(worker())
+    admin = await tab.get_state(Admin)
+
+    await admin.load()
+
+    assert (admin.counts["queued"], admin.counts["running"], admin.taking) == (1, 1, 1)
+    assert (admin.concurrency, admin.paused, admin.troubles) == (5, False, [])
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", str(MOST_CONCURRENCY + 1), "1000000000", "٣٣٣٣٣"])
+async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, service, text):  # noqa: F811
+    admin = await tab.get_state(Admin)
+
+    await admin.set_limit({"concurrency": text})
+
+    assert f"from 1 to {MOST_CONCURRENCY}" in admin.wrong
+    assert (await service.limits()).concurrency == 5
+
+
+async def test_a_worker_that_is_gone_cannot_be_asked(tab):  # noqa: F811
+    admin = await tab.get_state(Admin)
+
+    assert "There is no living worker" in str(await admin.ask_worker("nobody", "quiet"))
+    assert await admin.ask_worker("nobody", "explode") is None
+
+
+async def test_the_overview_says_so_when_the_database_is_away(tab, service, world, database_away):  # noqa: F811
+    await world.registry.beat(worker())
+    admin = await tab.get_state(Admin)
+    await admin.load()
+
+    with database_away():
+        await admin.refresh()
+
+    assert admin.troubles[0].startswith("The database does not answer")
