@@ -37,6 +37,7 @@ from tests.e2e.browser import BROWSER_FLAGS, find_browser
 
 ROOT = Path(__file__).parents[1]
 ROWS = 100
+LINES = 10_000
 UPDATES_PER_S = 10
 UPDATES = 200
 MARK = "sent at "
@@ -195,6 +196,30 @@ async def update_cost(product: Product) -> dict[str, float]:
     }
 
 
+async def scroll_frames(product: Product) -> dict[str, float]:
+    """Milliseconds a frame while a timeline of ``LINES`` lines is scrolled by 100 pixels each."""
+    async with httpx.AsyncClient(base_url=product.url, timeout=20) as api:
+        job = (await api.post("/api/jobs", json={"kind": "noisy", "params": {"lines": LINES}})).json()
+        while (await api.get(f"/api/jobs/{job['id']}")).json()["status"] != "completed":
+            await asyncio.sleep(0.1)
+    async with _browser() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{product.url}/jobs/{job['id']}")
+        await page.locator("#timeline .line").first.wait_for()
+        while (shown := await page.locator("#timeline .line").count()) < LINES:
+            await page.get_by_role("button", name="Show earlier lines").click()
+            await page.wait_for_function("n => document.querySelectorAll('#timeline .line').length > n", arg=shown)
+        frames = await page.evaluate(
+            """async () => { const timeline = document.querySelector('#timeline'), frames = [];
+            timeline.scrollTop = 1000; await new Promise(then => setTimeout(then, 500));
+            for (let i = 0, last = performance.now(); i < 200; i++) {
+              timeline.scrollTop += 100; await new Promise(requestAnimationFrame);
+              frames.push(performance.now() - last); last = performance.now(); }
+            return frames; }"""
+        )
+    return _percentiles(frames)
+
+
 async def _spent_s(chromium: Any) -> dict[str, float]:
     found = await chromium.send("Performance.getMetrics")
     return {metric["name"]: metric["value"] for metric in found["metrics"]}
@@ -331,6 +356,7 @@ async def _measure(product: Product, rounds: int) -> dict[str, Any]:
     found["memory of each process idle, MB"] = product.memory_mb()
     found["publish to page, 1 browser (DOM)"] = await dom_delay(product)
     found[f"one update in a browser, {ROWS} rows"] = await update_cost(product)
+    found[f"a frame while scrolling {LINES} lines"] = await scroll_frames(product)
     for pages in (1, 100):
         found[f"publish to page, {pages} connected (websocket)"] = await live_delay(product, pages)
     return found

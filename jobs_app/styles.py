@@ -161,15 +161,17 @@ RULES: dict[str, object] = {
     ".lane[aria-pressed=true]": {"background": "var(--accent-a3)", "border_color": "var(--accent-a6)"},
     ".lane:focus-visible": FOCUS,
     ".lane .track": {"margin_top": "5px"},
-    ".timeline": {"list_style": "none", "padding": "0", "margin": "0"},
+    ".timeline ol": {"list_style": "none", "padding": "0", "margin": "0"},
+    ".timeline .block": {
+        "content_visibility": "auto",  # what is not in sight is neither laid out nor painted
+        "contain_intrinsic_size": "auto 2500px",
+    },
     ".line": {
         "display": "grid",
         "grid_template_columns": "64px 8px minmax(0, 1fr) 26% 64px",
         "gap": "10px",
         "padding": "3px 0",
         "align_items": "baseline",
-        "content_visibility": "auto",  # what is not in sight is neither laid out nor painted
-        "contain_intrinsic_size": "auto 24px",
     },
     ".line .when, .line .took, .took": {
         "font_size": "var(--font-size-1)",

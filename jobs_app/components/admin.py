@@ -61,7 +61,7 @@ def figures(
     )
 
 
-def _figure(label: str, value: object, href: str = "", color: str = "transparent") -> rx.Component:
+def _figure(label: str, value: object, href: str = "", color: str = "var(--gray-5)") -> rx.Component:
     number = rx.text(value, size="5", weight="bold", style=TABULAR)
     return card(
         rx.text(rx.link(label, href=href) if href else label, size="2", color_scheme="gray"),
@@ -101,6 +101,7 @@ def queue_control(
                 ),
                 on_submit=on_limit,
                 no_validate=True,
+                width="auto",
             ),
             rx.cond(wrong != "", rx.text(wrong, size="2", color_scheme="tomato", role="alert")),
             gap="20px",
@@ -152,7 +153,7 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
             rx.text(worker["running"].length(), " of ", worker["slots"], size="2", style=TABULAR),
             rx.foreach(
                 worker["running"],
-                lambda job_id: rx.box(rx.link(mono(job_id.split("-")[4]), href=routes.job(job_id), size="1")),
+                lambda job_id: rx.box(rx.link(mono(job_id[28:]), href=routes.job(job_id), size="1")),
             ),
         ),
         rx.table.cell(ago(worker["started_at"])),

@@ -57,7 +57,7 @@ def _lane(lane: rx.Var[Lane], chosen: rx.Var[int], on_choose: object) -> rx.Comp
 
 
 def timeline(
-    lines: rx.Var[list[Line]],
+    blocks: rx.Var[list[list[Line]]],
     tail: rx.Var[list[Line]],
     ended: rx.Var[dict[str, float]],
     loaded_version: rx.Var[int],
@@ -65,7 +65,7 @@ def timeline(
     follow: rx.Var[bool],
     replay_s: rx.Var[float],
 ) -> rx.Component:
-    """``tail`` holds what was broadcast; of it, what ``lines`` already has is not shown twice.
+    """``tail`` holds what was broadcast; of it, what ``blocks`` already have is not shown twice.
 
     ``replay_s``: lines after that moment are faint; negative when nothing is replayed.
     """
@@ -78,9 +78,12 @@ def timeline(
             key=line["version"].to_string(),
         )
 
-    rows = rx.el.ol(
-        rx.foreach(lines, shown),
-        rx.foreach(tail, lambda line: rx.cond(line["version"] > loaded_version, shown(line))),
+    rows = rx.box(
+        rx.foreach(
+            blocks,
+            lambda block: rx.el.ol(rx.foreach(block, shown), class_name="block", key=block[0]["version"].to_string()),
+        ),
+        rx.el.ol(rx.foreach(tail, lambda line: rx.cond(line["version"] > loaded_version, shown(line)))),
         class_name="timeline",
         custom_attrs={"style": rx.Var.create({"--span": rx.cond(span_s > 0.001, span_s, 0.001)})},
     )

@@ -242,11 +242,11 @@ def _timeline() -> rx.Component:
             rx.button("Show earlier lines", size="1", variant="ghost", on_click=Timeline.show_earlier),
         ),
         rx.cond(
-            Timeline.lines.length() == 0,
+            Timeline.blocks.length() == 0,
             rx.text("No line matches.", size="2", color_scheme="gray"),
         ),
         timeline(
-            Timeline.lines,
+            Timeline.blocks,
             LiveJob.tail,
             LiveJob.ended,
             Timeline.loaded_version,

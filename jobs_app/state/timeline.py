@@ -15,6 +15,7 @@ from jobs_app.timeline_rows import Lane, Line
 FIRST_LINES = 300
 MORE_LINES = 2000
 MOST_LINES = 10_000
+BLOCK = 100
 SHOWN_STATUS_ROWS = 1000
 SHOW = {
     "all": "Everything",
@@ -31,7 +32,8 @@ FRAME_S = 0.1
 class Timeline(rx.State):
     """One tab's timeline."""
 
-    lines: list[Line] = []
+    blocks: list[list[Line]] = []
+    """The lines, oldest first, in blocks that a browser can leave out as a whole when they are not in sight."""
     earlier: bool = False
     """Whether older lines are not shown."""
     loaded_version: int = 0
@@ -89,8 +91,9 @@ class Timeline(rx.State):
 
     @rx.event
     def copy(self):
-        text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in self.lines)
-        return [rx.set_clipboard(text), rx.toast.success(f"{len(self.lines)} lines copied.", id="copied")]
+        lines = shown_lines(self)
+        text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in lines)
+        return [rx.set_clipboard(text), rx.toast.success(f"{len(lines)} lines copied.", id="copied")]
 
     @rx.event
     def replay_to(self, at_s: float):
@@ -146,7 +149,8 @@ class Timeline(rx.State):
         every = timeline_rows.lines(events, began)
         self.earlier = bool(events) and events[0].version > 1
         self.loaded_version = events[-1].version if events else 0
-        self.lines = [line for line in every if self._is_wanted(line)]
+        wanted = [line for line in every if self._is_wanted(line)]
+        self.blocks = [wanted[begin : begin + BLOCK] for begin in range(0, len(wanted), BLOCK)]
         last = self.attempt or max(began, default=0)
         self._steps = [
             (line["from_s"], round(event.progress), event.message)
@@ -165,3 +169,8 @@ class Timeline(rx.State):
             and self.search.lower() in line["text"].lower()
             and self.attempt in (0, line["attempt"])
         )
+
+
+def shown_lines(timeline: Timeline) -> list[Line]:
+    """The lines that a tab shows, oldest first."""
+    return [line for block in timeline.blocks for line in block]

@@ -22,7 +22,7 @@ from jobs_app.state.actions import Actions
 from jobs_app.state.board import PAGE_SIZE, BoardState
 from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
-from jobs_app.state.timeline import FIRST_LINES, Timeline
+from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
 from jobs_app.state.trees import Trees
 from tests.unit.test_job_life import running, submitted
 
@@ -269,7 +269,7 @@ async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open
     assert (page.found, page.row["live"]["status"]) == (True, "failed")
     timeline = await page.get_state(Timeline)
     assert (page.error_type, page.error_message, page.frames) == ("X", "y", [{"text": "z", "ours": True}])
-    assert [line["text"] for line in timeline.lines] == ["Waiting for a free slot.", "Started.", "Failed: y"]
+    assert [line["text"] for line in shown_lines(timeline)] == ["Waiting for a free slot.", "Started.", "Failed: y"]
     assert [(lane["number"], lane["status"]) for lane in timeline.lanes] == [(1, "failed")]
     assert timeline.loaded_version == 3
     assert page.follow_command == f"curl -N http://localhost:8000/api/jobs/{job.id}/stream"
@@ -286,8 +286,8 @@ async def test_the_page_of_a_job_shows_its_files_and_the_newest_lines(service, s
     page = await open_job(job.id)
 
     timeline = await page.get_state(Timeline)
-    assert (len(timeline.lines), timeline.earlier) == (FIRST_LINES, True)
-    assert timeline.lines[-1]["text"] == "Attached a.txt"
+    assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES, True)
+    assert shown_lines(timeline)[-1]["text"] == "Attached a.txt"
     [artifact] = page.artifacts
     assert (artifact["name"], artifact["size"], artifact["preview"]) == ("a.txt", "1.5 kB", "x" * 1500)
     assert artifact["href"].startswith(f"/api/jobs/{job.id}/artifacts/")

@@ -9,7 +9,7 @@ from jobs.models import EventType
 from jobs.snapshot import JobError
 from jobs.tracebacks import frames, top_frame
 from jobs_app import comparison, timeline_rows
-from jobs_app.state.timeline import FIRST_LINES, Timeline
+from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
 from tests.unit.test_job_life import BOOM, running
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
@@ -116,7 +116,7 @@ async def test_a_timeline_is_narrowed_by_sort_words_and_attempt(service, tab):  
 
     async def texts(act):
         await act
-        return [line["text"] for line in timeline.lines]
+        return [line["text"] for line in shown_lines(timeline)]
 
     assert await texts(timeline.narrow("problems")) == ["odd"]
     assert await texts(timeline.narrow("logs")) == ["fine", "odd"]
@@ -132,11 +132,11 @@ async def test_earlier_lines_are_shown_when_asked_for(service, tab):  # noqa: F8
     await service.add_notes(job.id, 1, [log(f"line {i}") for i in range(FIRST_LINES + 50)])
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
-    assert (len(timeline.lines), timeline.earlier) == (FIRST_LINES, True)
+    assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES, True)
 
     await timeline.show_earlier()
 
-    assert (len(timeline.lines), timeline.earlier) == (FIRST_LINES + 52, False)
+    assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES + 52, False)
 
 
 async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):  # noqa: F811
@@ -144,7 +144,7 @@ async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):
     await service.end(completed(job.id, 1, None))
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
-    second = next(line for line in timeline.lines if line["text"] == "Two")
+    second = next(line for line in shown_lines(timeline) if line["text"] == "Two")
 
     timeline.replay_to(second["from_s"] + 0.0005)
     assert (timeline.replay_step, timeline.replay_progress) == ("Two", 50)
