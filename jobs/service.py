@@ -216,9 +216,12 @@ class JobService:
         deleted = await self.store.removal.delete([job_id])
         if not deleted:
             job = await self.store.get(job_id)
+            if job.status is not JobStatus.RUNNING:  # it has ended between the two
+                return await self.delete(job_id)
             raise WrongStatus(f"Job {job.short_id} is running; cancel it first, then delete it.")
         await self._quietly(self._queue.remove(list(deleted.items())))
         await self._announce([Deleted(deleted=job_id)])
+        return None
 
     async def restore(self, job_id: UUID) -> JobSnapshot:
         """Bring back a job that was deleted a moment ago, as it was; a waiting one waits again.

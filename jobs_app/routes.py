@@ -4,6 +4,8 @@ DASHBOARD = "/"
 JOB = "/jobs/[job_id]"
 ADMIN = "/admin"
 ADMIN_WORKERS = "/admin/workers"
+ADMIN_SCHEDULES = "/admin/schedules"
+ADMIN_KINDS = "/admin/kinds"
 COMPARE = "/jobs/[job_id]/compare"
 
 

@@ -88,6 +88,34 @@ class FailureRow(TypedDict):
     address: str
 
 
+class KindRow(TypedDict):
+    """A kind of job, with what holds for it; ``params`` has one line a field."""
+
+    name: str
+    title: str
+    description: str
+    limits: str
+    usually: str
+    params: list[str]
+
+
+class ScheduleRow(TypedDict):
+    """A recurring wish for jobs; ``timing`` is a cron expression, or ``every`` and a number of seconds."""
+
+    id: str
+    name: str
+    kind: str
+    title: str
+    timing: str
+    timezone: str
+    params: str
+    catch_up: str
+    paused: bool
+    next: list[str]
+    last_at: str
+    last_job_id: str
+
+
 class WorkerRow(TypedDict):
     """A worker process."""
 
@@ -135,6 +163,20 @@ EMPTY_HOT: Hot = {
     "duration": "",
     "due": "",
     "cancelling": False,
+}
+NO_SCHEDULE: ScheduleRow = {
+    "id": "",
+    "name": "",
+    "kind": "",
+    "title": "",
+    "timing": "",
+    "timezone": "",
+    "params": "",
+    "catch_up": "",
+    "paused": False,
+    "next": [],
+    "last_at": "",
+    "last_job_id": "",
 }
 EMPTY_ROW: Row = {
     "id": "",

@@ -5,10 +5,15 @@ import reflex as rx
 from jobs.models import JobStatus
 from jobs_app import routes
 from jobs_app.components.basics import ago, card, heading, mono, notice
-from jobs_app.rows import WorkerRow
+from jobs_app.rows import KindRow, WorkerRow
 from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
 
-TABS = ((routes.ADMIN, "Overview"), (routes.ADMIN_WORKERS, "Workers"))
+TABS = (
+    (routes.ADMIN, "Overview"),
+    (routes.ADMIN_WORKERS, "Workers"),
+    (routes.ADMIN_SCHEDULES, "Schedules"),
+    (routes.ADMIN_KINDS, "Kinds"),
+)
 STATE_COLOR = {"running": "grass", "quiet": "amber", "lost": "tomato"}
 
 
@@ -174,6 +179,44 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
         key=worker["id"],
         align="center",
         custom_attrs={"data-worker": worker["id"], "data-state": worker["state"]},
+    )
+
+
+def kind_list(kinds: rx.Var[list[KindRow]]) -> rx.Component:
+    return rx.grid(
+        rx.foreach(
+            kinds,
+            lambda kind: card(
+                rx.flex(
+                    rx.heading(kind["title"], as_="h2", size="3"),
+                    mono(kind["name"], color_scheme="gray"),
+                    gap="8px",
+                    align="baseline",
+                    wrap="wrap",
+                ),
+                rx.text(kind["description"], size="2", margin_y="6px"),
+                rx.text(kind["limits"], size="2", color_scheme="gray"),
+                rx.text(
+                    rx.cond(kind["usually"] != "", f"usually takes {kind['usually']}", "no estimate yet"),
+                    size="2",
+                    color_scheme="gray",
+                ),
+                rx.cond(
+                    kind["params"].length() > 0,
+                    rx.el.details(
+                        rx.el.summary("Parameters"),
+                        rx.el.ul(rx.foreach(kind["params"], lambda line: rx.el.li(mono(line), class_name="anywhere"))),
+                        class_name="small",
+                    ),
+                ),
+                key=kind["name"],
+                custom_attrs={"data-kind": kind["name"]},
+            ),
+        ),
+        columns=rx.breakpoints(initial="1", md="2"),
+        gap="12px",
+        width="100%",
+        id="kinds",
     )
 
 

@@ -120,6 +120,8 @@ class Keys(rx.State):
         return [
             Command(label="Dashboard", hint="page", does=f"go:{routes.DASHBOARD}"),
             Command(label="Admin", hint="page", does=f"go:{routes.ADMIN}"),
+            Command(label="Schedules", hint="page", does=f"go:{routes.ADMIN_SCHEDULES}"),
+            Command(label="Kinds", hint="page", does=f"go:{routes.ADMIN_KINDS}"),
             Command(label="Workers", hint="page", does=f"go:{routes.ADMIN_WORKERS}"),
             *(Command(label=f"Jobs: {s}", hint="list", does=f"go:{routes.DASHBOARD}?status={s}") for s in JobStatus),
             *(Command(label=v["name"], hint="saved view", does=f"go:{routes.DASHBOARD}{v['address']}") for v in views),

@@ -32,7 +32,7 @@ async def test_concurrency_is_changed_while_jobs_run_and_seen_everywhere(product
 
 async def test_a_worker_is_made_quiet_and_taken_back(product, open_page):
     page = await open_page("/admin/workers")
-    row = page.locator("tr[data-worker]")
+    row = page.locator("tr[data-worker]:not([data-state=lost])")
     await expect(row).to_have_attribute("data-state", "running")
 
     await row.get_by_role("button", name="Quiet").click()
@@ -42,6 +42,44 @@ async def test_a_worker_is_made_quiet_and_taken_back(product, open_page):
 
     await expect(row).to_have_attribute("data-state", "running")
     await expect(page.locator("#troubles")).not_to_contain_text("No worker")
+
+
+async def test_the_kinds_tell_what_they_take(open_page):
+    page = await open_page("/admin/kinds")
+
+    kind = page.locator("[data-kind=web_agent]")
+    await kind.get_by_text("Parameters").click()
+
+    await expect(kind).to_contain_text("start_url (text) = https://example.com")
+
+
+async def test_a_schedule_is_made_run_paused_changed_and_deleted(product, open_page):
+    page = await open_page("/admin/schedules")
+    await expect(page.locator("#schedule-next time, #schedule-next span")).not_to_have_count(0)
+
+    await page.get_by_label("Name").fill("Nightly")
+    await page.get_by_label("Kind of job").select_option("noop")
+    await page.get_by_label("When").fill("every 3600")
+    await page.get_by_role("button", name="Make it").click()
+    schedule = page.locator("[data-schedule=Nightly]")
+    await expect(schedule).to_contain_text("every 3600 UTC")
+
+    await schedule.get_by_role("button", name="Run now").click()
+    await expect(schedule).to_contain_text("Last:")
+    await schedule.get_by_role("button", name="Pause").click()
+    await expect(schedule).to_contain_text("none while it is paused")
+    await schedule.get_by_role("button", name="Edit").click()
+    await expect(page.get_by_role("heading", name="Change the schedule")).to_be_visible()
+    await page.get_by_label("When").fill("61 * * * *")
+    await expect(page.locator("#schedule-error-timing")).to_be_visible()
+    await page.get_by_label("When").fill("30 2 * * 1-5")
+    await page.get_by_role("button", name="Change it").click()
+    await expect(schedule).to_contain_text("30 2 * * 1-5 UTC")
+
+    await schedule.get_by_role("button", name="Delete").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    await expect(schedule).to_have_count(0)
+    assert (await product.api.get("/api/schedules")).json()["items"] == []
 
 
 async def test_admin_pages_are_reached_by_link_and_by_keys(open_page):

@@ -4,21 +4,23 @@ from datetime import timedelta
 
 import pytest
 
+from jobs.attempts import completed
 from jobs.clock import utc_now
+from jobs.kinds import catalogue
 from jobs.limits import MOST_CONCURRENCY
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app.health import Facts, troubles
 from jobs_app.state.admin import Admin
+from jobs_app.state.admin_kinds import AdminKinds
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
 NOW = utc_now()
 
 
-def worker(state=WorkerState.RUNNING, silent_s=0.0):
-    seen = NOW - timedelta(seconds=silent_s)
+def worker(state=WorkerState.RUNNING, seen_at=NOW):
     return WorkerInfo(
-        id="host-1", host="host", pid=1, started_at=NOW, last_seen_at=seen, running=[], slots=5, state=state
+        id="host-1", host="host", pid=1, started_at=NOW, last_seen_at=seen_at, running=[], slots=5, state=state
     )
 
 
@@ -41,7 +43,10 @@ def test_when_all_is_well_nothing_is_said():
         ({"paused": True, "queued": 1}, "The queue is paused, and 1 job wait. Resume it to let them run."),
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
-        ({"workers": [worker(), worker(WorkerState.LOST, 40)]}, "Worker host-1 has been silent for 40.0 s"),
+        (
+            {"workers": [worker(), worker(WorkerState.LOST, NOW - timedelta(seconds=40))]},
+            "Worker host-1 has been silent for 40.0 s",
+        ),
         (
             {"queued": 1, "oldest_queued_at": NOW - timedelta(minutes=2)},
             "A job has waited for 2 min 0 s while slots are free",
@@ -57,7 +62,7 @@ def test_what_is_wrong_is_said_with_what_to_do(what, said):
 async def test_the_overview_counts_what_there_is(tab, service, world):  # noqa: F811
     await submitted(service)
     await running(service)
-    await world.registry.beat(worker())
+    await world.registry.beat(worker(seen_at=utc_now()))
     admin = await tab.get_state(Admin)
 
     await admin.load()
@@ -83,8 +88,22 @@ async def test_a_worker_that_is_gone_cannot_be_asked(tab):  # noqa: F811
     assert await admin.ask_worker("nobody", "explode") is None
 
 
+async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):  # noqa: F811
+    for _ in range(3):
+        await service.end(completed((await running(service)).id, 1, None))
+    page = await tab.get_state(AdminKinds)
+
+    await page.load()
+
+    kinds = {kind["name"]: kind for kind in page.kinds}
+    assert set(kinds) == {kind.name for kind in catalogue()}
+    assert "steps (number) = 10" in kinds["web_agent"]["params"]
+    assert kinds["web_agent"]["limits"].startswith("3 attempts; at most 2 h 0 min each")
+    assert (kinds["noop"]["usually"] != "", kinds["slow"]["usually"]) == (True, "")
+
+
 async def test_the_overview_says_so_when_the_database_is_away(tab, service, world, database_away):  # noqa: F811
-    await world.registry.beat(worker())
+    await world.registry.beat(worker(seen_at=utc_now()))
     admin = await tab.get_state(Admin)
     await admin.load()
 

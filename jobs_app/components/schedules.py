@@ -1,0 +1,190 @@
+"""The list of schedules, the form that makes or changes one, and the question before one is deleted."""
+
+import reflex as rx
+
+from jobs.kinds import catalogue
+from jobs_app import routes
+from jobs_app.components.basics import ago, card, heading, mono
+from jobs_app.rows import ScheduleRow
+from jobs_app.styles import TABULAR
+
+CATCH_UP = {"skip": "skip them", "once": "make one job for all"}
+
+
+def schedule_list(
+    schedules: rx.Var[list[ScheduleRow]], on_pause: object, on_run: object, on_edit: object, on_delete: object
+) -> rx.Component:
+    return rx.cond(
+        schedules.length() > 0,
+        rx.vstack(
+            rx.foreach(schedules, lambda schedule: _schedule(schedule, on_pause, on_run, on_edit, on_delete)),
+            spacing="3",
+            width="100%",
+        ),
+        card(rx.text("No schedules yet. The form makes one: jobs of a kind, again and again.", size="2")),
+    )
+
+
+def _schedule(
+    schedule: rx.Var[ScheduleRow], on_pause: object, on_run: object, on_edit: object, on_delete: object
+) -> rx.Component:
+    schedule_id = schedule["id"]
+    return card(
+        rx.flex(
+            rx.heading(schedule["name"], as_="h2", size="3"),
+            rx.text(schedule["title"], size="2", color_scheme="gray"),
+            mono(schedule["timing"] + " " + schedule["timezone"], color_scheme="gray"),
+            rx.cond(schedule["paused"], rx.badge("Paused", color_scheme="amber", high_contrast=True)),
+            rx.spacer(),
+            rx.cond(
+                schedule["paused"],
+                _act("Resume", on_pause(schedule_id, False)),
+                _act("Pause", on_pause(schedule_id, True)),
+            ),
+            _act("Run now", on_run(schedule_id)),
+            _act("Edit", on_edit(schedule_id)),
+            _act("Delete", on_delete(schedule_id)),
+            gap="8px",
+            align="center",
+            wrap="wrap",
+        ),
+        rx.flex(
+            rx.text("Next: ", size="2", weight="medium"),
+            rx.cond(
+                schedule["next"].length() > 0,
+                rx.foreach(schedule["next"], _time),
+                rx.text("none while it is paused", size="2", color_scheme="gray"),
+            ),
+            gap="12px",
+            wrap="wrap",
+            margin_top="8px",
+        ),
+        rx.cond(
+            schedule["last_job_id"] != "",
+            rx.text(
+                "Last: ",
+                rx.link(mono(schedule["last_job_id"][28:]), href=routes.job(schedule["last_job_id"])),
+                rx.cond(schedule["last_at"] != "", rx.fragment(" due ", ago(schedule["last_at"]))),
+                size="2",
+                margin_top="4px",
+            ),
+        ),
+        key=schedule_id,
+        custom_attrs={"data-schedule": schedule["name"]},
+    )
+
+
+def schedule_form(
+    form: rx.Var[dict[str, str]],
+    filled: rx.Var[int],
+    editing: rx.Var[str],
+    errors: rx.Var[dict[str, str]],
+    next_times: rx.Var[list[str]],
+    on_type: object,
+    on_submit: object,
+    on_leave: object,
+) -> rx.Component:
+    """Makes a schedule, or changes the one that is edited; tells its next times while one types."""
+    kinds = [rx.el.option(kind.title, value=kind.name) for kind in catalogue()]
+    catch_up = [rx.el.option(label, value=name) for name, label in CATCH_UP.items()]
+
+    def text(name: str, label: str, help_text: str = "") -> rx.Component:
+        field = rx.input(
+            name=name,
+            id=f"schedule-{name}",
+            default_value=form[name],
+            aria_invalid=errors.contains(name),
+            on_change=lambda typed: on_type(name, typed).debounce(150),
+            width="100%",
+        )
+        return _labelled(name, label, field, errors, help_text)
+
+    def choice(name: str, label: str, options: list[rx.Component]) -> rx.Component:
+        field = rx.el.select(
+            *options,
+            name=name,
+            id=f"schedule-{name}",
+            default_value=form[name],
+            class_name="select",
+            on_change=lambda chosen: on_type(name, chosen),
+        )
+        return _labelled(name, label, field, errors, "")
+
+    return card(
+        heading(rx.cond(editing == "", "New schedule", "Change the schedule")),
+        rx.form(
+            rx.vstack(
+                text("name", "Name"),
+                choice("kind", "Kind of job", kinds),
+                text("timing", "When", "Minute, hour, day, month, weekday; or: every 90, in seconds."),
+                text("timezone", "Time zone", "Such as Europe/Berlin."),
+                rx.box(
+                    rx.text("Next times", size="2", weight="medium"),
+                    rx.foreach(next_times, lambda at: rx.box(_time(at))),
+                    min_height="120px",
+                    id="schedule-next",
+                ),
+                text("params", "Parameters", "As JSON; what is not named is as usual."),
+                choice("catch_up", "Runs missed while nothing ran", catch_up),
+                rx.button(rx.cond(editing == "", "Make it", "Change it"), type="submit", width="100%"),
+                rx.cond(
+                    editing != "",
+                    rx.button(
+                        "Leave it as it is", type="button", variant="soft", color_scheme="gray", on_click=on_leave
+                    ),
+                ),
+                spacing="3",
+                width="100%",
+            ),
+            on_submit=on_submit,
+            key=filled.to_string(),
+            no_validate=True,
+        ),
+        id="schedule-form",
+    )
+
+
+def delete_schedule_dialog(doomed: rx.Var[ScheduleRow], on_delete: object, on_open_change: object) -> rx.Component:
+    return rx.alert_dialog.root(
+        rx.alert_dialog.content(
+            rx.alert_dialog.title("Delete this schedule?"),
+            rx.alert_dialog.description(
+                "The schedule ", rx.code(doomed["name"]), " makes no more jobs. Those it made stay.", size="2"
+            ),
+            rx.hstack(
+                rx.alert_dialog.cancel(rx.button("Keep it", variant="soft", color_scheme="gray")),
+                rx.alert_dialog.action(
+                    rx.button("Delete", variant="soft", high_contrast=True, color_scheme="tomato", on_click=on_delete)
+                ),
+                justify="end",
+                spacing="3",
+                margin_top="16px",
+            ),
+            max_width="440px",
+        ),
+        open=doomed["id"] != "",
+        on_open_change=on_open_change,
+    )
+
+
+def _labelled(
+    name: str, label: str, field: rx.Component, errors: rx.Var[dict[str, str]], help_text: str
+) -> rx.Component:
+    return rx.box(
+        rx.el.label(label, html_for=f"schedule-{name}", class_name="small"),
+        rx.box(field),
+        rx.cond(
+            errors.contains(name),
+            rx.text(errors[name], size="1", color_scheme="tomato", role="alert", id=f"schedule-error-{name}"),
+            rx.text(help_text, size="1", color_scheme="gray"),
+        ),
+        width="100%",
+    )
+
+
+def _time(at: rx.Var[str]) -> rx.Component:
+    return rx.text(rx.moment(at, format="ddd D MMM HH:mm:ss"), as_="span", size="2", style=TABULAR, title=at)
+
+
+def _act(label: str, on_click: object) -> rx.Component:
+    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)

@@ -1,0 +1,215 @@
+"""The admin page of schedules: jobs that are made again and again; listed, made, changed, paused, run now, deleted."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import reflex as rx
+from pydantic import ValidationError
+
+from jobs import plain_json
+from jobs.errors import InvalidInput, JobsError, ScheduleNotFound
+from jobs.kinds import catalogue, field_errors
+from jobs.schedule_store import Schedule
+from jobs.schedules import ScheduleDraft, SchedulePatch, ScheduleService, Timing, next_times
+from jobs_app import rows, runtime
+from jobs_app.rows import ScheduleRow
+from jobs_app.state.notices import tell
+
+BLANK = {"name": "", "kind": "web_agent", "timing": "0 9 * * *", "timezone": "UTC", "params": "{}", "catch_up": "skip"}
+"""What the form of a new schedule begins with."""
+
+
+class AdminSchedules(rx.State):
+    """One tab's schedules, and the form that makes or changes one."""
+
+    schedules: list[ScheduleRow] = []
+    form: dict[str, str] = dict(BLANK)
+    """What the form begins with; what is typed since is in ``_typed``."""
+    filled: int = 0
+    editing: str = ""
+    """The schedule that the form changes; empty: it makes a new one."""
+    doomed: ScheduleRow = rows.NO_SCHEDULE
+    errors: dict[str, str] = {}
+    next: list[str] = []
+    """The next times of what is typed."""
+    _typed: dict[str, str] = {}
+
+    @rx.event
+    async def load(self):
+        self._fill(BLANK, "")
+        return await self._read()
+
+    @rx.event
+    async def refresh(self):
+        return await self._read()
+
+    @rx.event
+    def type_in(self, name: str, value: str):
+        """Take note of what a field holds, and show when such a schedule would run."""
+        if name in BLANK:
+            self._typed = {**self._typed, name: value[:2000]}
+            self._preview()
+
+    @rx.event
+    async def submit(self, form: dict[str, str]):
+        """Make the schedule, or change the one that is edited."""
+        try:
+            values = _values({**self._typed, **{name: form[name] for name in BLANK if name in form}})
+            if self.editing:
+                await _service().change(UUID(self.editing), SchedulePatch.model_validate(values))
+            else:
+                await _service().create(ScheduleDraft.model_validate(values))
+        except ValidationError as exc:
+            self.errors = {_field(error.field): error.message for error in field_errors(exc)}
+            return None
+        except InvalidInput as error:
+            self.errors = {_field(wrong.field): wrong.message for wrong in error.errors}
+            return None
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        said = f"Schedule {values['name']!r} is {'changed' if self.editing else 'made'}."
+        self._fill(BLANK, "")
+        await self._read()
+        return await tell(self, "success", said)
+
+    @rx.event
+    def edit(self, schedule_id: str):
+        """Put a schedule in the form."""
+        row = self._row(schedule_id)
+        if row is not None:
+            self._fill({name: row[name] for name in BLANK}, schedule_id)  # type: ignore[literal-required]
+
+    @rx.event
+    def leave(self):
+        """Let the form make a new schedule again."""
+        self._fill(BLANK, "")
+
+    @rx.event
+    async def pause(self, schedule_id: str, paused: bool):
+        said = "is paused" if paused else "runs again"
+        return await self._do(
+            schedule_id, lambda id: _service().change(id, SchedulePatch(paused=paused)), f"The schedule {said}."
+        )
+
+    @rx.event
+    async def run_now(self, schedule_id: str):
+        return await self._do(schedule_id, lambda id: _service().run_now(id), "A job was made.")
+
+    @rx.event
+    def ask_delete(self, schedule_id: str):
+        self.doomed = self._row(schedule_id) or rows.NO_SCHEDULE
+
+    @rx.event
+    def forget_question(self, is_open: bool):
+        if not is_open:
+            self.doomed = rows.NO_SCHEDULE
+
+    @rx.event
+    async def delete(self):
+        doomed, self.doomed = self.doomed["id"], rows.NO_SCHEDULE
+        if self.editing == doomed:
+            self._fill(BLANK, "")
+        return await self._do(doomed, lambda id: _service().delete(id), "The schedule is deleted; its jobs stay.")
+
+    async def _do(self, schedule_id: str, act: Any, said: str) -> Any:
+        try:
+            await act(_parse_id(schedule_id))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await self._read()
+        return await tell(self, "success", said)
+
+    async def _read(self) -> Any:
+        try:
+            self.schedules = [_row(schedule) for schedule in await _service().store.all()]
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        return None
+
+    def _row(self, schedule_id: str) -> ScheduleRow | None:
+        return next((row for row in self.schedules if row["id"] == schedule_id), None)
+
+    def _fill(self, values: Mapping[str, str], schedule_id: str) -> None:
+        self.form, self._typed, self.editing = dict(values), dict(values), schedule_id
+        self.filled, self.errors = self.filled + 1, {}
+        self._preview()
+
+    def _preview(self) -> None:
+        """When it would run, or what is wrong with the timing."""
+        try:
+            timing = Timing.model_validate({**_timing(self._typed["timing"]), "timezone": self._typed["timezone"]})
+            self.next = [rows.iso(at) for at in _service().preview(timing)]
+            self.errors = {name: text for name, text in self.errors.items() if name not in ("timing", "timezone")}
+        except ValidationError as exc:
+            self.next, self.errors = [], {_field(error.field): error.message for error in field_errors(exc)}
+        except InvalidInput as error:
+            self.next, self.errors = [], {_field(wrong.field): wrong.message for wrong in error.errors}
+
+
+def _service() -> ScheduleService:
+    return runtime.current().schedules
+
+
+def _values(form: Mapping[str, str]) -> dict[str, Any]:
+    """What the form asks for, as a draft of a schedule.
+
+    Raises:
+        InvalidInput: the parameters are no JSON object, or their kind refuses them.
+    """
+    try:
+        params = plain_json.loads(form["params"] or "{}")
+    except InvalidInput as exc:
+        raise InvalidInput.of("params", exc.errors[0].message) from exc
+    if not isinstance(params, dict):
+        raise InvalidInput.of("params", 'must be a JSON object, such as {"steps": 5}')
+    kind = catalogue().get(form["kind"])
+    return {
+        "name": form["name"].strip(),
+        "kind": kind.name,
+        "params": kind.validate(params).model_dump(mode="json"),
+        **_timing(form["timing"]),
+        "timezone": form["timezone"].strip() or "UTC",
+        "catch_up": form["catch_up"],
+    }
+
+
+def _timing(text: str) -> dict[str, Any]:
+    """``every 90`` is an interval in seconds; everything else a cron expression."""
+    words = text.split()
+    if len(words) == 2 and words[0] == "every":
+        try:
+            return {"interval_s": float(words[1])}
+        except ValueError:
+            raise InvalidInput.of("timing", "names no number of seconds after every") from None
+    return {"cron": text.strip()}
+
+
+def _field(name: str) -> str:
+    """The form's field that a message is about."""
+    first = name.split(".")[0]
+    return "timing" if first in ("cron", "interval_s") else first
+
+
+def _row(schedule: Schedule) -> ScheduleRow:
+    return {
+        "id": str(schedule.id),
+        "name": schedule.name,
+        "kind": schedule.kind,
+        "title": rows.kind_title(schedule.kind),
+        "timing": schedule.cron or f"every {schedule.interval_s:g}",
+        "timezone": schedule.timezone,
+        "params": plain_json.dumps(schedule.params),
+        "catch_up": str(schedule.catch_up),
+        "paused": schedule.paused,
+        "next": [rows.iso(at) for at in next_times(schedule)],
+        "last_at": rows.iso(schedule.last_at),
+        "last_job_id": str(schedule.last_job_id or ""),
+    }
+
+
+def _parse_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as exc:
+        raise ScheduleNotFound(text[:40]) from exc
