@@ -35,6 +35,8 @@ class JobFilter:
     text: str = ""
     created_after: datetime | None = None
     created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
     ids: tuple[UUID, ...] | None = None
 
 
@@ -56,6 +58,10 @@ def matches(wanted: JobFilter) -> ColumnElement[bool]:
         parts.append(job_table.c.created_at > wanted.created_after)
     if wanted.created_before is not None:
         parts.append(job_table.c.created_at < wanted.created_before)
+    if wanted.finished_after is not None:
+        parts.append(job_table.c.finished_at >= wanted.finished_after)
+    if wanted.finished_before is not None:
+        parts.append(job_table.c.finished_at < wanted.finished_before)
     if wanted.ids is not None:
         parts.append(job_table.c.id.in_(wanted.ids))
     now = utc_now()
@@ -107,6 +113,10 @@ def _found(term: Term, now: datetime) -> ColumnElement[bool]:
             return columns["created_at"] >= moment(value, now)
         case "before":
             return columns["created_at"] < moment(value, now)
+        case "finished_after":
+            return columns["finished_at"] >= moment(value, now)
+        case "finished_before":
+            return columns["finished_at"] < moment(value, now)
         case "slow":
             ran_until = case((columns["status"] == JobStatus.RUNNING, now), else_=columns["finished_at"])
             ran_s = SecondsBetween(columns["started_at"], ran_until)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, Uuid, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Uuid, text
 from sqlmodel import Field, SQLModel
 
 
@@ -80,6 +80,7 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_priority", "priority", "id"),
         Index("ix_job_queued", "queued_at", sqlite_where=text("status = 'queued'")),
         Index("ix_job_failure", "kind", "fingerprint", "finished_at", sqlite_where=text("status = 'failed'")),
+        Index("ix_job_finished", "finished_at", sqlite_where=text("finished_at IS NOT NULL")),
         Index("ix_job_deleted", "deleted_at", sqlite_where=text("deleted_at IS NOT NULL")),
         CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
     )
@@ -158,6 +159,50 @@ class RerunRow(SQLModel, table=True):
 
     job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
     rerun_of: UUID = Field(sa_column=Column(Uuid, nullable=False, index=True))
+
+
+class StatEntryRow(SQLModel, table=True):
+    """A submission, or the end of an attempt, that is not counted in ``stat`` yet; written by triggers."""
+
+    __tablename__ = "stat_entry"
+
+    id: int = Field(primary_key=True)
+    at: datetime
+    kind: str
+    outcome: str
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+
+
+class StatRow(SQLModel, table=True):
+    """What happened to jobs of one kind in a minute, hour or day; ``wait`` and ``run`` are histograms of seconds."""
+
+    __tablename__ = "stat"
+
+    step: str = Field(primary_key=True)
+    at: datetime = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    outcome: str = Field(primary_key=True)
+    count: int
+    wait: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    run: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class SampleRow(SQLModel, table=True):
+    """The state of the whole system in one minute; see ``jobs.samples``."""
+
+    __tablename__ = "sample"
+
+    at: datetime = Field(primary_key=True)
+    scheduled: int
+    queued: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+    workers: int | None = None
+    oldest_queued_s: float | None = None
+    bytes: int = Field(sa_type=BigInteger)
 
 
 class QueueSettingRow(SQLModel, table=True):

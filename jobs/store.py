@@ -40,7 +40,9 @@ from jobs.matching import EVERY_JOB, JobFilter, matches
 from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobCountRow, JobStatus, QueueSettingRow
 from jobs.prepared import Prepared
 from jobs.removal import Removal
+from jobs.samples import Samples
 from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
+from jobs.statistics import Statistics
 
 count_table = JobCountRow.__table__  # type: ignore[attr-defined]
 setting_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
@@ -102,6 +104,8 @@ class Store:
         self.removal = Removal(database)
         self.lineage = Lineage(database)
         self.failures = Failures(database)
+        self.statistics = Statistics(database)
+        self.samples = Samples(database)
 
     # Reading
 

@@ -35,6 +35,8 @@ def troubles(facts: Facts) -> list[str]:
         )
     if not facts.redis_ok:
         said.append("Redis does not answer: nothing starts, and pages are not told of changes. Check REDIS_URL.")
+    if not facts.database_ok:
+        return said
     said += _of_workers(facts)
     if facts.paused and facts.queued:
         said.append(f"The queue is paused, and {_jobs(facts.queued)} wait. Resume it to let them run.")

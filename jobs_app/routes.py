@@ -3,6 +3,7 @@
 DASHBOARD = "/"
 JOB = "/jobs/[job_id]"
 ADMIN = "/admin"
+ADMIN_METRICS = "/admin/metrics"
 ADMIN_WORKERS = "/admin/workers"
 ADMIN_SCHEDULES = "/admin/schedules"
 ADMIN_KINDS = "/admin/kinds"

@@ -294,6 +294,15 @@ def kind_title(name: str) -> str:
     return next((kind.title for kind in catalogue() if kind.name == name), name)
 
 
+def size(count: float) -> str:
+    """A number of bytes to three figures: ``512 B``, ``3.2 kB``, ``1.05 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
 def shown_params(job: JobSnapshot) -> dict[str, Any]:
     """The job's parameters with secrets masked; as they are when this version does not know the kind."""
     kind = next((kind for kind in catalogue() if kind.name == job.kind), None)
@@ -321,3 +330,32 @@ def seconds_text(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class FiguresRow(TypedDict):
+    """The figures of a kind, or of a bucket, in words. ``address``: where the dashboard lists those jobs."""
+
+    name: str
+    submitted: str
+    completed: str
+    failed: str
+    cancelled: str
+    retried: str
+    failure_rate: str
+    wait: str
+    run: str
+    address: str
+    failed_address: str
+    slow_address: str
+
+
+NO_FIGURES = FiguresRow(**dict.fromkeys(FiguresRow.__annotations__, ""))  # type: ignore[typeddict-item]
+
+
+class CostRow(TypedDict):
+    """What the figures of one step take."""
+
+    step: str
+    rows: str
+    size: str
+    oldest_at: str

@@ -23,11 +23,12 @@ from jobs.schedules import ScheduleService
 from jobs.service import JobService
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.workers import WorkerRegistry
+from jobs.workers import WorkerRegistry, WorkerState
 from jobs_app.hub import Hub, Mailbox
 
 CATCH_UP_AGAIN_S = 1.0
 PURGE_EVERY_S = 5.0
+COUNT_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
         asyncio.create_task(hub.run(), name="hub"),
         asyncio.create_task(_catch_up_after_gaps(runtime), name="catch-up"),
         asyncio.create_task(_purge_deleted(store.removal), name="purge"),
+        asyncio.create_task(_keep_figures(runtime), name="figures"),
     ]
     try:
         yield runtime
@@ -120,6 +122,31 @@ async def _purge_deleted(removal: Removal) -> None:
         except Unavailable as exc:
             log.info("Could not purge deleted jobs: %s", exc.message)
         await asyncio.sleep(PURGE_EVERY_S)
+
+
+async def _keep_figures(runtime: Runtime) -> None:
+    """Count what happened, and sample the state once a minute."""
+    store, sampled_at = runtime.service.store, None
+    while True:
+        now = utc_now()
+        minute = now.replace(second=0, microsecond=0)
+        try:
+            await store.statistics.roll_up(now)
+            if sampled_at != minute:
+                counts, oldest = await store.counts(), await store.oldest_queued_at()
+                await store.samples.take(now, counts, await _taking(runtime.registry), oldest)
+                sampled_at = minute
+        except Unavailable as exc:
+            log.info("Could not keep figures: %s", exc.message)
+        await asyncio.sleep(COUNT_EVERY_S)
+
+
+async def _taking(registry: WorkerRegistry) -> int | None:
+    """How many workers take jobs; ``None`` if Redis does not answer."""
+    try:
+        return sum(worker.state is WorkerState.RUNNING for worker in await registry.all())
+    except REDIS_TROUBLE:
+        return None
 
 
 async def _when_up(mailbox: Mailbox, behind: asyncio.Event) -> None:

@@ -96,9 +96,19 @@ class FilterBody(BaseModel):
     q: SearchText = ""
     created_after: UtcTime | None = None
     created_before: UtcTime | None = None
+    finished_after: UtcTime | None = None
+    finished_before: UtcTime | None = None
 
     def to_filter(self) -> JobFilter:
-        return JobFilter(tuple(self.status), tuple(self.kind), self.q, self.created_after, self.created_before)
+        return JobFilter(
+            statuses=tuple(self.status),
+            kinds=tuple(self.kind),
+            text=self.q,
+            created_after=self.created_after,
+            created_before=self.created_before,
+            finished_after=self.finished_after,
+            finished_before=self.finished_before,
+        )
 
 
 class BulkRequest(BaseModel):
@@ -169,9 +179,20 @@ def _wanted(
     q: Annotated[SearchText, Query()] = "",
     created_after: UtcTime | None = None,
     created_before: UtcTime | None = None,
+    finished_after: UtcTime | None = None,
+    finished_before: UtcTime | None = None,
     id: Annotated[list[UUID], Query(max_length=MOST_IDS)] = [],  # noqa: B006
 ) -> JobFilter:
-    return JobFilter(tuple(status), tuple(kind), q, created_after, created_before, tuple(id) or None)
+    return JobFilter(
+        statuses=tuple(status),
+        kinds=tuple(kind),
+        text=q,
+        created_after=created_after,
+        created_before=created_before,
+        finished_after=finished_after,
+        finished_before=finished_before,
+        ids=tuple(id) or None,
+    )
 
 
 Wanted = Annotated[JobFilter, Depends(_wanted)]

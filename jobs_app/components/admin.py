@@ -4,12 +4,15 @@ import reflex as rx
 
 from jobs.models import JobStatus
 from jobs_app import routes
+from jobs_app.charts import SPARK_MINUTES
 from jobs_app.components.basics import ago, card, heading, mono, notice
+from jobs_app.components.charts import spark_line
 from jobs_app.rows import KindRow, WorkerRow
 from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
 
 TABS = (
     (routes.ADMIN, "Overview"),
+    (routes.ADMIN_METRICS, "Metrics"),
     (routes.ADMIN_WORKERS, "Workers"),
     (routes.ADMIN_SCHEDULES, "Schedules"),
     (routes.ADMIN_KINDS, "Kinds"),
@@ -32,47 +35,71 @@ def admin_tabs(current: str) -> rx.Component:
 
 def trouble_list(troubles: rx.Var[list[str]]) -> rx.Component:
     """What is wrong, in sentences; nothing when all is well."""
-    return rx.vstack(
-        rx.foreach(troubles, lambda text: notice(text, icon="triangle-alert", color="tomato")),
-        spacing="2",
+    return rx.box(
+        rx.foreach(troubles, lambda text: notice(text, icon="triangle-alert", color="tomato", margin_bottom="12px")),
         width="100%",
         id="troubles",
     )
 
 
 def figures(
-    counts: rx.Var[dict[str, int]], concurrency: rx.Var[int], oldest_queued_at: rx.Var[str], workers: rx.Var[int]
+    counts: rx.Var[dict[str, int]],
+    sparks: rx.Var[dict[str, str]],
+    concurrency: rx.Var[int],
+    oldest_queued_at: rx.Var[str],
+    workers: rx.Var[int],
+    lately: rx.Var[dict[str, str]],
 ) -> rx.Component:
-    """The state of the queue in numbers; each status leads to its jobs."""
+    """The state of the system in numbers, each with its last hour; each status leads to its jobs."""
     shown = [
         _figure(
             STATUS_LABEL[status],
-            counts[status.value].to(int),
+            counts[status.value].to(int).to_string(),
             f"{routes.DASHBOARD}?status={status}",
             f"var(--{STATUS_COLOR[status]}-9)",
+            sparks[status.value],
         )
         for status in JobStatus
     ]
     running = counts[JobStatus.RUNNING.value].to(int)
     return rx.grid(
         *shown,
-        _figure("Slots used", f"{running} of {concurrency}"),
-        _figure("Workers that take jobs", workers, routes.ADMIN_WORKERS),
-        _figure("Oldest waits since", rx.cond(oldest_queued_at == "", "–", ago(oldest_queued_at))),
-        columns=rx.breakpoints(initial="2", sm="3"),
+        _figure("Slots used", f"{running} of {concurrency}", spark=sparks["slots"]),
+        _figure("Workers that take jobs", workers, routes.ADMIN_WORKERS, spark=sparks["workers"]),
+        _figure(
+            "Oldest waits since",
+            rx.cond(oldest_queued_at == "", "–", ago(oldest_queued_at)),
+            f"{routes.DASHBOARD}?status=queued&sort=created_at",
+            spark=sparks["oldest_queued_s"],
+        ),
+        _figure("Ended in the last minute", lately["ended"], routes.ADMIN_METRICS, spark=sparks["ended"]),
+        _figure("Failure rate, last hour", lately["failure_rate"], routes.ADMIN_METRICS, spark=sparks["failure_rate"]),
+        _figure("Database", lately["bytes"], spark=sparks["bytes"], note=lately["growth"]),
+        columns=rx.breakpoints(initial="2", sm="3", lg="4"),
         gap="12px",
         width="100%",
         id="figures",
     )
 
 
-def _figure(label: str, value: object, href: str = "", color: str = "var(--gray-5)") -> rx.Component:
+def _figure(
+    label: str,
+    value: object,
+    href: str = "",
+    color: str = "var(--gray-5)",
+    spark: rx.Var[str] | str = "",
+    note: rx.Var[str] | str = "",
+) -> rx.Component:
     number = rx.text(value, size="5", weight="bold", style=TABULAR)
     return card(
         rx.text(rx.link(label, href=href) if href else label, size="2", color_scheme="gray"),
         number,
+        spark_line(spark, SPARK_MINUTES),
+        rx.text(note, size="1", color_scheme="gray") if isinstance(note, rx.Var) else rx.fragment(),
         border_left=f"3px solid {color}",
         padding="12px 16px",
+        min_width="0",
+        custom_attrs={"data-figure": label},
     )
 
 

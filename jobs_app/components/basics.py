@@ -95,6 +95,47 @@ def notice(text: str | rx.Var[str], icon: str = "info", color: str = "amber", **
     )
 
 
+def question(
+    *,
+    is_open: rx.Var[bool],
+    title: str | rx.Var[str],
+    text: rx.Component | str | rx.Var[str],
+    go: str | rx.Var[str],
+    on_go: object,
+    on_open_change: object,
+    keep: str = "Keep it",
+    more: rx.Component | None = None,
+    disabled: rx.Var[bool] | bool = False,
+) -> rx.Component:
+    """Ask before something that cannot be taken back; ``more`` stands between the text and the buttons."""
+    return rx.alert_dialog.root(
+        rx.alert_dialog.content(
+            rx.alert_dialog.title(title),
+            rx.alert_dialog.description(text, size="2"),
+            more or rx.fragment(),
+            rx.hstack(
+                rx.alert_dialog.cancel(rx.button(keep, variant="soft", color_scheme="gray")),
+                rx.alert_dialog.action(
+                    rx.button(
+                        go,
+                        variant="soft",
+                        high_contrast=True,
+                        color_scheme="tomato",
+                        on_click=on_go,
+                        disabled=disabled,
+                    )
+                ),
+                justify="end",
+                spacing="3",
+                margin_top="16px",
+            ),
+            max_width="440px",
+        ),
+        open=is_open,
+        on_open_change=on_open_change,
+    )
+
+
 def icon_button(icon: str, label: str, on_click: object, color: str = "gray") -> rx.Component:
     return rx.icon_button(
         rx.icon(icon, style={"width": "16px", "height": "16px"}),

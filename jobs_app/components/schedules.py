@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs.kinds import catalogue
 from jobs_app import routes
-from jobs_app.components.basics import ago, card, heading, mono
+from jobs_app.components.basics import ago, card, heading, mono, question
 from jobs_app.rows import ScheduleRow
 from jobs_app.styles import TABULAR
 
@@ -145,24 +145,12 @@ def schedule_form(
 
 
 def delete_schedule_dialog(doomed: rx.Var[ScheduleRow], on_delete: object, on_open_change: object) -> rx.Component:
-    return rx.alert_dialog.root(
-        rx.alert_dialog.content(
-            rx.alert_dialog.title("Delete this schedule?"),
-            rx.alert_dialog.description(
-                "The schedule ", rx.code(doomed["name"]), " makes no more jobs. Those it made stay.", size="2"
-            ),
-            rx.hstack(
-                rx.alert_dialog.cancel(rx.button("Keep it", variant="soft", color_scheme="gray")),
-                rx.alert_dialog.action(
-                    rx.button("Delete", variant="soft", high_contrast=True, color_scheme="tomato", on_click=on_delete)
-                ),
-                justify="end",
-                spacing="3",
-                margin_top="16px",
-            ),
-            max_width="440px",
-        ),
-        open=doomed["id"] != "",
+    return question(
+        is_open=doomed["id"] != "",
+        title="Delete this schedule?",
+        text=rx.fragment("The schedule ", rx.code(doomed["name"]), " makes no more jobs. Those it made stay."),
+        go="Delete",
+        on_go=on_delete,
         on_open_change=on_open_change,
     )
 

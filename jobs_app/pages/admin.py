@@ -2,12 +2,17 @@
 
 import reflex as rx
 
+from jobs.statistics import Step
 from jobs_app import routes
 from jobs_app.components.admin import admin_tabs, figures, kind_list, queue_control, trouble_list, worker_table
+from jobs_app.components.basics import notice, question
+from jobs_app.components.charts import chart
+from jobs_app.components.metrics import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.components.schedules import delete_schedule_dialog, schedule_form, schedule_list
 from jobs_app.pages.frame import page
 from jobs_app.state.admin import Admin
 from jobs_app.state.admin_kinds import AdminKinds
+from jobs_app.state.admin_metrics import AdminMetrics, kept_for
 from jobs_app.state.admin_schedules import AdminSchedules
 
 
@@ -15,13 +20,42 @@ def admin_overview() -> rx.Component:
     return _tab(
         routes.ADMIN,
         "Overview",
-        figures(Admin.counts, Admin.concurrency, Admin.oldest_queued_at, Admin.taking),
+        figures(Admin.counts, Admin.sparks, Admin.concurrency, Admin.oldest_queued_at, Admin.taking, Admin.lately),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
     )
 
 
 def admin_workers() -> rx.Component:
     return _tab(routes.ADMIN_WORKERS, "Workers", worker_table(Admin.workers, Admin.ask_worker))
+
+
+def admin_metrics() -> rx.Component:
+    page = AdminMetrics
+    kept = {step.value: kept_for(step) for step in Step}
+    return _tab(
+        routes.ADMIN_METRICS,
+        "Metrics",
+        metrics_control(page.window, page.kind, page.show_window, page.show_kind),
+        rx.cond(page.trouble != "", notice(page.trouble, icon="triangle-alert", color="tomato")),
+        point_card(page.point, page.can_zoom, page.zoom, page.choose(page.chosen)),
+        rx.grid(
+            rx.foreach(page.charts, lambda drawn: chart(drawn, page.buckets, page.ticks, page.chosen, page.choose)),
+            columns=rx.breakpoints(initial="minmax(0, 1fr)", md="minmax(0, 1fr) minmax(0, 1fr)"),
+            gap="16px",
+            width="100%",
+            id="charts",
+        ),
+        kind_figures(page.total, page.kinds),
+        metrics_cost(page.costs, kept, page.ask_purge),
+        dialogs=question(
+            is_open=page.purging != "",
+            title="Purge these figures?",
+            text=rx.fragment("All figures by the ", page.purging, " are removed for good; jobs stay as they are."),
+            go="Purge",
+            on_go=page.purge,
+            on_open_change=page.forget_question,
+        ),
+    )
 
 
 def admin_kinds() -> rx.Component:

@@ -1,26 +1,26 @@
 """The admin pages: what the system does, and what may be changed about it."""
 
-import asyncio
-from datetime import datetime
+from typing import Any
 
 import reflex as rx
 
-from jobs.clock import utc_now
-from jobs.errors import JobsError, Unavailable
+from jobs.errors import JobsError
 from jobs.limits import MOST_CONCURRENCY
-from jobs.models import JobStatus
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.service import QueueChange
 from jobs.workers import WorkerInfo, WorkerState
-from jobs_app import rows, runtime
+from jobs_app import routes, rows, runtime
 from jobs_app.broadcaster import look_at_queue
-from jobs_app.health import Facts, troubles
+from jobs_app.health import troubles
+from jobs_app.overview import overview
 from jobs_app.rows import WorkerRow
+from jobs_app.state.admin_metrics import AdminMetrics
 from jobs_app.state.notices import tell
 
 WISHES = {"quiet": "takes no more jobs", "resume": "takes jobs again", "stop": "stops when its jobs have ended"}
 """What a worker may be told, and what then becomes of it."""
-PING_WITHIN_S = 2.0
+REFRESHED: dict[str, Any] = {routes.ADMIN_METRICS: AdminMetrics.refresh}
+"""What the pages beside the overview read again."""
 
 
 class Admin(rx.State):
@@ -28,6 +28,9 @@ class Admin(rx.State):
 
     troubles: list[str] = []
     counts: dict[str, int] = {}
+    sparks: dict[str, str] = {}
+    """The last hour of each figure, as the path of a small line."""
+    lately: dict[str, str] = {}
     oldest_queued_at: str = ""
     concurrency: int = 0
     paused: bool = False
@@ -49,7 +52,10 @@ class Admin(rx.State):
 
     @rx.event
     async def refresh(self):
+        """Something has changed: read again what this tab shows."""
         await self._read()
+        refresh = REFRESHED.get(self.router.url.path.rstrip("/"))
+        return None if refresh is None else refresh()
 
     @rx.event
     async def set_limit(self, form: dict[str, str]):
@@ -91,55 +97,18 @@ class Admin(rx.State):
 
     async def _changed(self) -> None:
         await look_at_queue()
-        await self._read()
+        await self._read(anew=True)
 
-    async def _read(self) -> None:
-        service = runtime.jobs()
-        found, self.redis_ok = await _workers(), await _redis_ok()
-        try:
-            counts, oldest, limits = await asyncio.gather(
-                service.store.counts(), service.store.oldest_queued_at(), service.limits()
-            )
-        except Unavailable:
-            self.database_ok = False
-            self.troubles = troubles(_facts(self, found, None))
-        else:
-            self.database_ok, self.concurrency, self.paused = True, limits.concurrency, limits.paused
-            self.counts = {str(status): number for status, number in counts.items()}
-            self.oldest_queued_at = rows.iso(oldest)
-            self.troubles = troubles(_facts(self, found, oldest))
-        self.workers = [_worker(worker) for worker in found or []]
+    async def _read(self, *, anew: bool = False) -> None:
+        seen = await overview(anew=anew)
+        facts = seen.facts
+        self.redis_ok, self.database_ok, self.troubles = facts.redis_ok, facts.database_ok, troubles(facts)
+        if facts.database_ok:
+            self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
+            self.oldest_queued_at = rows.iso(facts.oldest_queued_at)
+            self.sparks, self.lately = seen.history.sparks, seen.history.lately
+        self.workers = [_worker(worker) for worker in facts.workers or []]
         self.loaded = True
-
-
-def _facts(page: Admin, found: list[WorkerInfo] | None, oldest: datetime | None) -> Facts:
-    return Facts(
-        now=utc_now(),
-        queued=page.counts.get(JobStatus.QUEUED, 0),
-        running=page.counts.get(JobStatus.RUNNING, 0),
-        concurrency=page.concurrency,
-        paused=page.paused,
-        oldest_queued_at=oldest,
-        workers=found,
-        redis_ok=page.redis_ok,
-        database_ok=page.database_ok,
-    )
-
-
-async def _workers() -> list[WorkerInfo] | None:
-    try:
-        return await runtime.current().registry.all()
-    except REDIS_TROUBLE:
-        return None
-
-
-async def _redis_ok() -> bool:
-    try:
-        async with asyncio.timeout(PING_WITHIN_S):
-            await runtime.current().queue.ping()
-    except REDIS_TROUBLE:
-        return False
-    return True
 
 
 def _worker(worker: WorkerInfo) -> WorkerRow:

@@ -120,6 +120,7 @@ class Keys(rx.State):
         return [
             Command(label="Dashboard", hint="page", does=f"go:{routes.DASHBOARD}"),
             Command(label="Admin", hint="page", does=f"go:{routes.ADMIN}"),
+            Command(label="Metrics", hint="page", does=f"go:{routes.ADMIN_METRICS}"),
             Command(label="Schedules", hint="page", does=f"go:{routes.ADMIN_SCHEDULES}"),
             Command(label="Kinds", hint="page", does=f"go:{routes.ADMIN_KINDS}"),
             Command(label="Workers", hint="page", does=f"go:{routes.ADMIN_WORKERS}"),

@@ -56,10 +56,10 @@ async def test_the_dashboard_with_jobs_some_selected(jobs, open_page, look):
 
 
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("path", ["/admin", "/admin/workers", "/admin/kinds", "/admin/schedules"])
+@pytest.mark.parametrize("path", ["/admin", "/admin/workers", "/admin/kinds", "/admin/metrics", "/admin/schedules"])
 async def test_the_admin_pages(jobs, open_page, look, path):
     page = await open_page(path, **look)
-    await expect(page.locator("#figures, #workers, #kinds, #schedule-form")).to_be_visible()
+    await expect(page.locator("#figures, #workers, #kinds, #by-kind, #schedule-form")).to_be_visible()
 
     assert await violations(page) == []
 

@@ -1,5 +1,7 @@
 """The admin pages: what the system does, and changing it while it runs."""
 
+import re
+
 from playwright.async_api import expect
 
 from tests.e2e.test_jobs_in_every_state import row_of
@@ -93,3 +95,30 @@ async def test_admin_pages_are_reached_by_link_and_by_keys(open_page):
     await page.keyboard.press("g")
     await page.keyboard.press("d")
     await expect(page.locator("#slots")).to_be_visible()
+
+
+async def test_a_point_of_a_chart_leads_to_its_jobs(product, open_page):
+    job_id = await product.submit("always_fails", max_attempts=1)
+    page = await open_page("/admin/metrics")
+    buckets = page.locator("[data-chart='Jobs a minute'] .bucket")
+    busy = page.locator("[data-chart='Jobs a minute'] .bucket[data-tip*='failed']").last
+
+    await expect(busy).to_be_attached(timeout=15_000)
+    await expect(buckets).to_have_count(60)
+    await busy.click()
+    await page.locator("#point").get_by_role("link", name="The failed").click()
+
+    await expect(row_of(page, job_id)).to_be_visible()
+
+
+async def test_the_window_and_kind_of_the_charts_are_in_the_address(open_page):
+    page = await open_page("/admin/metrics")
+
+    await page.get_by_role("radio", name="7d").click()
+    await expect(page.locator("[data-chart='Jobs an hour'] .bucket")).to_have_count(168)
+    await page.get_by_label("Kind", exact=True).select_option("noop")
+
+    await expect(page).to_have_url(re.compile(r"window=7d&kind=noop"))
+    await page.reload()
+    await expect(page.get_by_label("Kind", exact=True)).to_have_value("noop")
+    await expect(page.locator("[data-chart='Jobs an hour'] .bucket")).to_have_count(168)

@@ -1,6 +1,7 @@
 """What the admin pages say is wrong, and what they change, without a browser."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,8 +9,10 @@ from jobs.attempts import completed
 from jobs.clock import utc_now
 from jobs.kinds import catalogue
 from jobs.limits import MOST_CONCURRENCY
+from jobs.samples import Growth
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app.health import Facts, troubles
+from jobs_app.overview import growth_text, overview
 from jobs_app.state.admin import Admin
 from jobs_app.state.admin_kinds import AdminKinds
 from tests.unit.test_job_life import running, submitted
@@ -108,6 +111,36 @@ async def test_the_overview_says_so_when_the_database_is_away(tab, service, worl
     await admin.load()
 
     with database_away():
+        await overview(anew=True)
         await admin.refresh()
 
     assert admin.troubles[0].startswith("The database does not answer")
+
+
+@pytest.mark.parametrize(
+    ("growth", "said"),
+    [
+        (Growth(5_000, None, 10**9), "how fast it grows is known after an hour"),
+        (Growth(5_000, 12.0, 10**9), "does not grow"),
+        (Growth(10**9, -2e6, 10**9), "shrinks by 2 MB a day"),
+        (Growth(10**9, 10e6, 10**8), "grows by 10 MB a day; the disk is full by 4 March 2026"),
+        (Growth(10**9, 1e6, None), "grows by 1 MB a day; 1.36 GB in a year"),
+    ],
+)
+def test_growth_is_told_with_what_becomes_of_it(growth, said):
+    assert growth_text(growth, datetime(2026, 2, 22, tzinfo=UTC)) == said
+
+
+async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch):  # noqa: F811
+    await world.registry.beat(worker(seen_at=utc_now()))
+    admin = await tab.get_state(Admin)
+    await overview(anew=True)
+    reads = []
+    counts = service.store.counts
+    monkeypatch.setattr(service.store, "counts", lambda: reads.append(1) or counts())
+
+    await asyncio.gather(*(admin.refresh() for _ in range(20)))
+
+    assert reads == []
+    assert (await overview(anew=True)).facts.database_ok
+    assert reads == [1]

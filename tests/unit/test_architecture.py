@@ -64,6 +64,7 @@ def test_sql_is_written_in_the_store_alone():
         "removal",
         "lineage",
         "failures",
+        "statistics",
         "store",
         "schedule_store",
         "schema",

@@ -19,8 +19,8 @@ from jobs.store import Store
 BOOM = JobError(type="RuntimeError", message="boom")
 
 
-async def submitted(service: JobService, **more: object) -> JobSnapshot:
-    job, _ = await service.submit(Submission(kind="noop", **more))
+async def submitted(service: JobService, *, kind: str = "noop", **more: object) -> JobSnapshot:
+    job, _ = await service.submit(Submission(kind=kind, **more))
     return job
 
 

@@ -1,0 +1,86 @@
+"""The page of metrics, without a browser: what it shows, and where its links lead."""
+
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from jobs.attempts import completed, failed
+from jobs.clock import utc_now
+from jobs.matching import JobFilter
+from jobs.snapshot import JobError
+from jobs.statistics import Step, floor
+from jobs_app import routes, rows
+from jobs_app.state.admin_metrics import AdminMetrics
+from tests.unit.test_job_life import running
+from tests.unit.test_tabs import tab, visit  # noqa: F401 - fixtures
+
+BROKEN = JobError(type="ValueError", message="no")
+
+
+@pytest.fixture
+async def metrics(tab, visit, service):  # noqa: F811
+    for number in range(6):
+        job = await running(service)
+        await service.end(failed(job.id, 1, BROKEN, retry_at=None) if number == 0 else completed(job.id, 1, None))
+    await service.store.statistics.roll_up(utc_now())
+
+    async def shown(**query):
+        visit(routes.ADMIN_METRICS, f"{routes.ADMIN_METRICS}?{urlencode(query)}", **query)
+        page = await tab.get_state(AdminMetrics)
+        await page.load()
+        return page
+
+    return shown
+
+
+async def test_the_charts_are_of_the_window_that_the_address_names(metrics):
+    page = await metrics(window="7d", kind="noop")
+
+    assert (page.window, page.kind, page.step, len(page.buckets)) == ("7d", "noop", "hour", 168)
+    assert (page.total["completed"], page.total["failed"], page.total["failure_rate"]) == ("5", "1", "16.7 %")
+    assert page.charts[0]["title"] == "Jobs an hour"
+
+
+async def test_an_address_that_makes_no_sense_shows_the_usual(metrics):
+    page = await metrics(window="9y", kind="<b>", since="x", until="2026-01-01")
+
+    assert (page.window, page.kind, page.step) == ("1h", "", "minute")
+
+
+async def test_a_bucket_leads_to_its_jobs(metrics, service):
+    page = await metrics(window="24h")
+    await page.choose(rows.iso(floor(utc_now(), Step.HOUR)))
+
+    async def listed(address):
+        asked = parse_qs(urlsplit(address).query)
+        statuses = tuple(asked.get("status", ()))
+        return [job.status for job in (await service.store.page(JobFilter(statuses=statuses, text=asked["q"][0]))).jobs]
+
+    assert len(await listed(page.point["address"])) == 6
+    assert await listed(page.point["failed_address"]) == ["failed"]
+    assert await listed(page.point["slow_address"]) != []
+    zoomed = await tab_address(page.zoom())
+    assert zoomed["since"] == page.chosen
+    page = await metrics(since=zoomed["since"], until=zoomed["until"])
+    assert (page.window, page.step, len(page.buckets)) == ("", "minute", 60)
+
+
+async def tab_address(event):
+    [(_, value)] = [(name, value) for name, value in event.args if str(name) == "path"]
+    asked = parse_qs(urlsplit(str(value).strip('"')).query)
+    return {name: values[0] for name, values in asked.items()}
+
+
+async def test_purging_is_asked_about_and_told(metrics):
+    page = await metrics()
+    page.ask_purge("everything")
+    assert page.purging == ""
+    page.ask_purge("hour")
+
+    await page.purge()
+
+    assert {cost["step"]: cost["rows"] for cost in page.costs} | {"minute": "-"} == {
+        "minute": "-",
+        "hour": "0",
+        "day": "3",
+    }
