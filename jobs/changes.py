@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, update
 
+from jobs.audit import acting, note
 from jobs.clock import utc_now
 from jobs.models import FOLLOWS, ArtifactRow, EventType, JobEventRow, JobRow, JobStatus
 from jobs.prepared import Prepared
@@ -33,6 +34,9 @@ class Transition:
     message: str | None = None
     type: EventType = EventType.STATUS
     data: dict[str, Any] | None = None
+    action: str = ""
+    """What somebody did, as the audit tells it; empty: nobody did."""
+    who: str = field(default_factory=acting)
     sources: frozenset[JobStatus] = field(default=frozenset())
 
     def __post_init__(self) -> None:
@@ -55,14 +59,24 @@ def change(db: Connection, transition: Transition) -> list[Change]:
     """Apply a transition and write its timeline rows; the changes made, none if no row matched."""
     values = dict(transition.values)
     if transition.type is EventType.STATUS and transition.message is not None:
-        values["message"] = transition.message
+        values.setdefault("message", transition.message)
     statement = (
         update(job_table)
         .where(transition.where)
         .values(version=job_table.c.version + 1, **values)
         .returning(*SNAPSHOT_COLUMNS)
     )
-    return record(db, snapshots(db.execute(statement).mappings()), transition.type, transition.message, transition.data)
+    jobs = snapshots(db.execute(statement).mappings())
+    data = transition.data
+    if transition.action:
+        note(db, transition.who, transition.action, "job", [str(job.id) for job in jobs])
+        data = by(transition.who, data)
+    return record(db, jobs, transition.type, transition.message, data)
+
+
+def by(who: str, data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The data of a timeline row, with who did it if somebody did."""
+    return {**(data or {}), "by": who} if who else data
 
 
 def record(

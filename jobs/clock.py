@@ -22,6 +22,11 @@ def learn(sent_s: float, heard_s: float, redis_s: float) -> None:
     _ahead_s = min(max(_ahead_s, redis_s - heard_s), redis_s - sent_s)
 
 
+def ahead_s() -> float:
+    """How far this machine's clock is ahead of Redis's, in seconds, as far as is proven; negative: behind."""
+    return -_ahead_s
+
+
 def epoch_ms(at: datetime) -> int:
     """Milliseconds since 1970, rounded up, so that nothing is due before its time."""
     return -int(-at.timestamp() * 1000 // 1)

@@ -3,6 +3,7 @@
 JobsError                  a sentence for people, and an HTTP status
 ├── InvalidInput     422   a request's fields are wrong; carries one message a field
 ├── JobNotFound      404
+├── KindNotFound     404
 ├── WorkerNotFound   404
 ├── ScheduleNotFound 404
 ├── WrongStatus      409   the job's status does not allow what was asked
@@ -59,6 +60,16 @@ class JobNotFound(JobsError):
 
     def __init__(self, job_id: UUID | str) -> None:
         super().__init__(f"There is no job {job_id}. It may have been deleted.")
+
+
+class KindNotFound(JobsError):
+    """No kind has this name."""
+
+    status_code = 404
+    title = "No such kind"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no kind {name[:200]!r}. GET /api/kinds lists them.")
 
 
 class WorkerNotFound(JobsError):

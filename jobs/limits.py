@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 MOST_CONCURRENCY = 1000
+MOST_RATE = 100_000
+SHORTEST_RATE_S, LONGEST_RATE_S = 0.001, 86_400.0
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Rate:
     seconds: float
 
     def __post_init__(self) -> None:
-        if not (1 <= self.count <= 100_000 and 0.001 <= self.seconds <= 86_400):
+        if not (1 <= self.count <= MOST_RATE and SHORTEST_RATE_S <= self.seconds <= LONGEST_RATE_S):
             raise ValueError(f"a rate of {self.count} in {self.seconds} s: count from 1, seconds from 0.001 to a day")
 
 

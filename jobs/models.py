@@ -218,6 +218,45 @@ class QueueSettingRow(SQLModel, table=True):
     updated_at: datetime
 
 
+class KindSettingRow(SQLModel, table=True):
+    """What people have set for the jobs of one kind; ``None``: as the kind itself says."""
+
+    __tablename__ = "kind_setting"
+
+    kind: str = Field(primary_key=True)
+    paused: bool = False
+    max_running: int | None = None
+    rate_count: int | None = None
+    rate_s: float | None = None
+    version: int = 1
+    updated_at: datetime
+
+
+class AuditRow(SQLModel, table=True):
+    """Something that somebody did; see ``jobs.audit``."""
+
+    __tablename__ = "audit"
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    at: datetime
+    who: str
+    action: str
+    target: str
+    name: str
+    before: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    after: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class OccurrenceRow(SQLModel, table=True):
+    """A job that a schedule made."""
+
+    __tablename__ = "occurrence"
+    __table_args__ = (Index("ix_occurrence_schedule_id", "schedule_id", "job_id"),)
+
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
+    schedule_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+
+
 class ScheduleRow(SQLModel, table=True):
     """A recurring wish for jobs of one kind."""
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, null, select, update
 
-from jobs.changes import SNAPSHOT_COLUMNS, job_table, record, snapshots
+from jobs.audit import acting, note
+from jobs.changes import SNAPSHOT_COLUMNS, by, job_table, record, snapshots
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.models import DELETED, EventType, JobStatus
@@ -43,8 +44,14 @@ class Removal:
             )
             .returning(job_table.c.id, job_table.c.kind)
         )
-        rows = await self._db.write(lambda db: db.execute(statement).all())
-        return {job_id: kind for job_id, kind in rows}
+        who = acting()
+
+        def work(db: Connection) -> dict[UUID, str]:
+            deleted = {job_id: kind for job_id, kind in db.execute(statement)}
+            note(db, who, "delete", "job", [str(job_id) for job_id in deleted])
+            return deleted
+
+        return await self._db.write(work)
 
     async def restore(self, job_ids: Sequence[UUID]) -> list[Change]:
         """Bring back those of the jobs that were deleted a moment ago and are not purged yet."""
@@ -60,9 +67,12 @@ class Removal:
             .returning(*SNAPSHOT_COLUMNS)
         )
 
+        who = acting()
+
         def work(db: Connection) -> list[Change]:
             jobs = snapshots(db.execute(statement).mappings())
-            told = {"reason": "restored"}
+            told = by(who, {"reason": "restored"})
+            note(db, who, "restore", "job", [str(job.id) for job in jobs])
             return record(db, jobs, EventType.STATUS, "Brought back after it was deleted.", told)
 
         return await self._db.write(work)

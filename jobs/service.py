@@ -17,16 +17,34 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs import plain_json
 from jobs.attempts import AttemptWrite, End, Note, Say, Start, taken_from_lost_worker
+from jobs.audit import changed
 from jobs.clock import utc_now
-from jobs.errors import FieldError, InvalidInput, JobsError, WrongStatus
+from jobs.errors import (
+    ChangedMeanwhile,
+    FieldError,
+    InvalidInput,
+    JobsError,
+    KindNotFound,
+    Unavailable,
+    WrongStatus,
+)
 from jobs.events import Events
-from jobs.kinds import Catalogue
-from jobs.limits import MOST_CONCURRENCY, KindLimit, Limits
+from jobs.kinds import Catalogue, Kind, masked
+from jobs.limits import (
+    LONGEST_RATE_S,
+    MOST_CONCURRENCY,
+    MOST_RATE,
+    SHORTEST_RATE_S,
+    KindLimit,
+    Limits,
+    Rate,
+)
 from jobs.matching import JobFilter
 from jobs.models import RETRYABLE, WAITING, JobStatus
 from jobs.queue import HIGHEST_PRIORITY, Command, JobQueue
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings
+from jobs.settings_store import KindSetting
 from jobs.snapshot import Change, Deleted, JobSnapshot, UtcTime, WaitingJob
 from jobs.store import WAITING_BATCH, NewJob, Store
 
@@ -36,12 +54,13 @@ MOST_IN_BATCH = 1000
 
 log = logging.getLogger(__name__)
 
-BulkAction = Literal["cancel", "retry", "delete", "restore"]
+BulkAction = Literal["cancel", "retry", "promote", "delete", "restore"]
 
 
 ALLOWED: dict[BulkAction, frozenset[JobStatus]] = {
     "cancel": WAITING | {JobStatus.RUNNING},
     "retry": RETRYABLE,
+    "promote": frozenset({JobStatus.SCHEDULED}),
     "delete": frozenset(JobStatus) - {JobStatus.RUNNING},
     "restore": frozenset(),  # what can be found is not deleted
 }
@@ -72,6 +91,20 @@ class Submission(BaseModel):
     )
 
 
+class JobPatch(BaseModel):
+    """A change of a job that waits; what is not named stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    params: dict[str, Any] = Field(default_factory=dict, description="all of them: they take the place of the old ones")
+    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY, description="higher first")
+    max_attempts: int = Field(1, ge=1, le=MOST_ATTEMPTS)
+    scheduled_for: Annotated[UtcTime, Field(strict=False)] | None = Field(
+        None, description="another time for a job that is scheduled"
+    )
+    version: int | None = Field(None, ge=1, description="the job's version that was seen; another by now is refused")
+
+
 class QueueChange(BaseModel):
     """A wish about the whole queue; what is not named stays as it is."""
 
@@ -84,6 +117,27 @@ class QueueChange(BaseModel):
         le=MOST_CONCURRENCY,
         description="how many jobs may run at once over all workers; null: as JOBS_CONCURRENCY says",
     )
+    version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")
+
+
+class RateChange(BaseModel):
+    """At most ``count`` starts in any ``seconds``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    count: int = Field(ge=1, le=MOST_RATE)
+    seconds: float = Field(ge=SHORTEST_RATE_S, le=LONGEST_RATE_S, allow_inf_nan=False)
+
+
+class KindChange(BaseModel):
+    """A wish about the jobs of one kind; what is not named stays as it is, ``null`` goes back to the kind's own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    paused: bool = Field(False, description="claim none of them; running ones go on")
+    max_running: int | None = Field(None, ge=1, le=MOST_CONCURRENCY, description="how many may run at once")
+    rate: RateChange | None = None
+    version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")
 
 
 @dataclass(frozen=True)
@@ -204,6 +258,86 @@ class JobService:
         await self._enqueue_and_announce([change])
         return change.job
 
+    async def edit(self, job_id: UUID, patch: JobPatch) -> JobSnapshot:
+        """Change a job that waits; what is not named stays as it is. It takes its new place in the queue.
+
+        Raises:
+            JobNotFound: no such job.
+            InvalidInput: parameters that its kind refuses, or a time for a job that has none.
+            WrongStatus: it does not wait any more.
+            ChangedMeanwhile: it is not at the version that the patch names.
+        """
+        job = await self.store.get(job_id)
+        values = patch.model_dump(exclude_unset=True, exclude={"version"})
+        if patch.version is not None and patch.version != job.version and job.status in WAITING:
+            raise ChangedMeanwhile(f"Job {job.short_id} was changed meanwhile: {job.message} Look, then try again.")
+        if job.status not in WAITING:
+            raise WrongStatus(f"Job {job.short_id} is {job.status}; only a job that waits can be edited.")
+        if "scheduled_for" in values and patch.scheduled_for is None:
+            values.pop("scheduled_for")
+        if patch.scheduled_for is not None:
+            if job.status is not JobStatus.SCHEDULED:
+                raise InvalidInput.of(
+                    "scheduled_for", "is of a job that is due already; only a scheduled one has a time"
+                )
+            _check_time(patch.scheduled_for)
+        if "params" in values:
+            values["params"] = self.checked_params(job.kind, patch.params)
+        if "max_attempts" in values and patch.max_attempts < job.attempt:
+            raise InvalidInput.of("max_attempts", f"must be at least {job.attempt}, the attempt that comes next")
+        before, after = changed({name: getattr(job, name) for name in values}, values)
+        if not after:
+            return job
+        kind = self.kinds.get(job.kind)
+        for side in (before, after):
+            if "params" in side:
+                side["params"] = masked(kind, side["params"])
+        change = await self.store.edits.edit(job, values, before, after)
+        if change is None:
+            return await self.edit(job_id, patch)  # it has changed since; what is true now decides
+        await self._enqueue_and_announce([change])
+        return change.job
+
+    async def promote(self, job_id: UUID) -> JobSnapshot:
+        """Let a scheduled job run now, as soon as a slot is free.
+
+        Raises:
+            JobNotFound: no such job.
+            WrongStatus: it is not scheduled (any more).
+        """
+        change = await self.store.edits.promote(job_id)
+        if change is None:
+            job = await self.store.get(job_id)
+            raise WrongStatus(f"Job {job.short_id} is {job.status}; only a scheduled job can be started sooner.")
+        await self._enqueue_and_announce([change])
+        return change.job
+
+    async def move_to_front(self, job_id: UUID) -> JobSnapshot:
+        """Give a queued job a priority above all that wait, so that it is next.
+
+        Raises:
+            JobNotFound: no such job.
+            WrongStatus: it is not queued, or one with the highest priority there is waits before it.
+            Unavailable: Redis does not answer, which knows what is next.
+        """
+        job = await self.store.get(job_id)
+        if job.status is not JobStatus.QUEUED:
+            raise WrongStatus(f"Job {job.short_id} is {job.status}; only a queued job can be moved to the front.")
+        try:
+            first = await self._queue.head(1)
+        except REDIS_TROUBLE as exc:
+            raise Unavailable("Redis does not answer, so nobody knows what is next; try again.") from exc
+        ahead = (await self.store.get_many(first, brief=True)).values()
+        highest = max((other.priority for other in ahead if other.id != job_id), default=None)
+        if highest is None:
+            return job
+        if highest >= HIGHEST_PRIORITY:
+            raise WrongStatus(
+                f"A job with the highest priority, {HIGHEST_PRIORITY}, waits before job {job.short_id}; "
+                "lower that one's first."
+            )
+        return await self.edit(job_id, JobPatch(priority=highest + 1))
+
     async def delete(self, job_id: UUID) -> None:
         """Remove a job that is not running, with its timeline and artifacts.
 
@@ -264,7 +398,7 @@ class JobService:
     ) -> AsyncIterator[BulkOutcome]:
         """As ``bulk``, with the outcome so far after each job: for whoever shows how far it is, or wants to stop."""
         outcome = BulkOutcome()
-        act = {"cancel": self.cancel, "retry": self.retry, "delete": self.delete, "restore": self.restore}[action]
+        act = self._acts()[action]
         async for job_id in self._chosen(ids, job_filter or JobFilter()):
             outcome.matched += 1
             try:
@@ -277,6 +411,15 @@ class JobService:
             except JobsError as exc:
                 outcome.skipped.append(Skipped(job_id, exc.message))
             yield outcome
+
+    def _acts(self) -> dict[BulkAction, Callable[[UUID], Awaitable[Any]]]:
+        return {
+            "cancel": self.cancel,
+            "retry": self.retry,
+            "promote": self.promote,
+            "delete": self.delete,
+            "restore": self.restore,
+        }
 
     async def _chosen(self, ids: Sequence[UUID] | None, job_filter: JobFilter) -> AsyncIterator[UUID]:
         if ids is not None:
@@ -310,16 +453,40 @@ class JobService:
 
     async def limits(self) -> Limits:
         """What claiming obeys: what people have set, else the environment, and what each kind allows."""
-        setting = await self.store.queue_setting()
+        setting, of_kinds = await asyncio.gather(self.store.settings.queue(), self.store.settings.kinds())
         return Limits(
             concurrency=setting.concurrency or self._settings.concurrency,
             paused=setting.paused,
-            kinds={kind.name: KindLimit(kind.max_running, kind.rate) for kind in self.kinds},
+            kinds={kind.name: _limit(kind, of_kinds.get(kind.name, KindSetting())) for kind in self.kinds},
         )
 
     async def change_queue(self, change: QueueChange) -> Limits:
-        """Pause or resume, or change how many jobs run at once; running jobs are left alone."""
-        await self.store.change_queue_setting(**change.model_dump(exclude_unset=True))
+        """Pause or resume, or change how many jobs run at once; running jobs are left alone.
+
+        Raises:
+            ChangedMeanwhile: it is not at the version that the change names.
+        """
+        changes = change.model_dump(exclude_unset=True, exclude={"version"})
+        await self.store.settings.change_queue(changes, change.version)
+        return await self._obey_limits()
+
+    async def change_kind(self, name: str, change: KindChange) -> Limits:
+        """Pause or resume the jobs of a kind, or change how many of them run at once or start in a time.
+
+        Raises:
+            KindNotFound: no such kind.
+            ChangedMeanwhile: its setting is not at the version that the change names.
+        """
+        if name not in {kind.name for kind in self.kinds}:
+            raise KindNotFound(name)
+        changes = change.model_dump(exclude_unset=True, exclude={"version", "rate"})
+        if "rate" in change.model_fields_set:
+            rate = change.rate
+            changes |= {"rate_count": rate and rate.count, "rate_s": rate and rate.seconds}
+        await self.store.settings.change_kind(name, changes, change.version)
+        return await self._obey_limits()
+
+    async def _obey_limits(self) -> Limits:
         limits = await self.limits()
         await self._quietly(self._queue.set_limits(limits))
         return limits
@@ -355,7 +522,7 @@ class JobService:
 
     # What time and accidents do
 
-    async def promote(self, job_ids: Sequence[UUID], now: datetime) -> None:
+    async def promote_due(self, job_ids: Sequence[UUID], now: datetime) -> None:
         """Queue the scheduled jobs whose time has come; those of other states are no longer awaited.
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
@@ -502,13 +669,24 @@ class JobService:
 
 
 def _due(submission: Submission) -> datetime | None:
-    now = utc_now()
     if submission.delay_s is not None:
-        return now + timedelta(seconds=submission.delay_s)
-    at = submission.scheduled_for
-    if at is not None and at - now > LONGEST_DELAY:
+        return utc_now() + timedelta(seconds=submission.delay_s)
+    if submission.scheduled_for is not None:
+        _check_time(submission.scheduled_for)
+    return submission.scheduled_for
+
+
+def _check_time(at: datetime) -> None:
+    if at - utc_now() > LONGEST_DELAY:
         raise InvalidInput.of("scheduled_for", f"is more than {LONGEST_DELAY.days} days ahead")
-    return at
+
+
+def _limit(kind: Kind, setting: KindSetting) -> KindLimit:
+    """What holds for a kind: what people have set, else what it says itself."""
+    rate = kind.rate
+    if setting.rate_count is not None and setting.rate_s is not None:
+        rate = Rate(setting.rate_count, setting.rate_s)
+    return KindLimit(setting.max_running or kind.max_running, rate, setting.paused)
 
 
 def _ended(status: JobStatus) -> str:

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         alias="JOBS_ALLOWED_ORIGINS",
         description="a comma-separated list of origins such as https://jobs.example.com",
     )
+    user_header: str | None = Field(
+        None,
+        alias="JOBS_USER_HEADER",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,99}$",
+        description="the name of a request header such as X-Forwarded-User",
+    )
     log_level: str = Field(
         "INFO",
         alias="JOBS_LOG_LEVEL",

@@ -23,30 +23,30 @@ from sqlalchemy import (
     null,
     select,
     tuple_,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from jobs import plain_json
 from jobs.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
+from jobs.audit import Audit
 from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, change, event_table, job_table, record
 from jobs.clock import utc_now
 from jobs.database import Database
+from jobs.edits import Edits
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.failures import Failures
 from jobs.lineage import Lineage, record_reruns
 from jobs.matching import EVERY_JOB, JobFilter, matches
-from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobCountRow, JobStatus, QueueSettingRow
+from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobCountRow, JobStatus
 from jobs.prepared import Prepared
 from jobs.removal import Removal
 from jobs.samples import Samples
+from jobs.settings_store import SettingsStore
 from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
 from jobs.statistics import Statistics
 
 count_table = JobCountRow.__table__  # type: ignore[attr-defined]
-setting_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
-QUEUE_SETTING_ID = 1
 
 _EXISTS = job_table.c.status != DELETED
 _BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
@@ -81,14 +81,6 @@ class NewJob:
 
 
 @dataclass(frozen=True)
-class QueueSetting:
-    """What people have set for the whole queue; ``concurrency`` of ``None``: as the environment says."""
-
-    paused: bool = False
-    concurrency: int | None = None
-
-
-@dataclass(frozen=True)
 class Page:
     """Part of a list, and where the next part begins (``None``: this was the last)."""
 
@@ -106,6 +98,9 @@ class Store:
         self.failures = Failures(database)
         self.statistics = Statistics(database)
         self.samples = Samples(database)
+        self.settings = SettingsStore(database)
+        self.audit = Audit(database)
+        self.edits = Edits(database)
 
     # Reading
 
@@ -335,6 +330,7 @@ class Store:
                     "cancel_requested_at": utc_now(),
                 },
                 message="Cancelled before it started.",
+                action="cancel",
             ),
         )
 
@@ -346,6 +342,7 @@ class Store:
                 where=and_(job_table.c.status == JobStatus.RUNNING, job_table.c.cancel_requested_at.is_(None)),
                 values={"cancel_requested_at": utc_now()},
                 message="Cancel requested.",
+                action="cancel",
                 data={"cancel_requested": True},
             ),
         )
@@ -375,6 +372,7 @@ class Store:
                     "error": null(),
                 },
                 message="Queued again by hand.",
+                action="retry",
                 data={"reason": "retry"},
             ),
         )
@@ -402,28 +400,6 @@ class Store:
     async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
         """Apply what workers write about attempts, in order, all or none; see ``jobs.attempts``."""
         return await self._db.write(lambda db: record_attempts(db, writes))
-
-    # Settings of the queue
-
-    async def queue_setting(self) -> QueueSetting:
-        """What people have set for the whole queue."""
-        row = await self._db.read(lambda db: db.execute(select(setting_table)).mappings().first())
-        return QueueSetting() if row is None else QueueSetting(row["paused"], row["concurrency"])
-
-    async def change_queue_setting(self, **changes: Any) -> QueueSetting:
-        """Set ``paused`` or ``concurrency``; the setting as it is now."""
-        now = {"id": QUEUE_SETTING_ID, "updated_at": utc_now()}
-
-        def work(db: Connection) -> QueueSetting:
-            values = {**changes, "version": setting_table.c.version + 1, "updated_at": utc_now()}
-            statement = update(setting_table).values(values).returning(setting_table)
-            row = db.execute(statement).mappings().first()
-            if row is None:
-                given = {"paused": False, "concurrency": None, "version": 1, **now, **changes}
-                row = db.execute(insert(setting_table).values(given).returning(setting_table)).mappings().one()
-            return QueueSetting(row["paused"], row["concurrency"])
-
-        return await self._db.write(work)
 
     async def _apply(self, job_id: UUID, transition: Transition) -> Change | None:
         transition.where = and_(job_table.c.id == job_id, transition.where)

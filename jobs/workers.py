@@ -48,6 +48,14 @@ class WorkerInfo(BaseModel):
     slots: int
     state: WorkerState
     version: str = ""
+    kinds: list[str] = []
+    """What it can run."""
+    cpu_percent: float = 0.0
+    """Of one core, since the beat before."""
+    memory_bytes: int = 0
+    """Resident."""
+    clock_ahead_s: float = 0.0
+    """How far its machine's clock is ahead of Redis's."""
 
     def as_seen_at(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):

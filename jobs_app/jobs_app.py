@@ -10,6 +10,7 @@ import reflex as rx
 from jobs.background import end_tasks
 from jobs.settings import settings
 from jobs_app import broadcaster, routes, runtime, styles
+from jobs_app.acting import ActingOnPages, acting_over_rest
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
 from jobs_app.live import Live, LiveJob
@@ -50,10 +51,15 @@ def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks
 app = rx.App(
     head_components=[rx.el.style(styles.STYLE_SHEET)],
     html_lang="en",
-    api_transformer=[build_api(), guard(settings())],
+    api_transformer=[
+        build_api(),
+        lambda served: acting_over_rest(served, settings().user_header),
+        guard(settings()),
+    ],
     backend_exception_handler=on_backend_error,
     extra_app_wraps={(5, "Overlay"): lambda _stateful: overlay()},
 )
+app.add_middleware(ActingOnPages(settings().user_header))
 # The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
 app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)

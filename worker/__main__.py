@@ -13,11 +13,12 @@ import signal
 import socket
 import sys
 
+import psutil
 import uvloop
 
 from jobs import __version__
 from jobs.background import end_tasks
-from jobs.clock import utc_now
+from jobs.clock import ahead_s, utc_now
 from jobs.database import Database
 from jobs.errors import StartRefused
 from jobs.events import RedisEvents
@@ -53,7 +54,7 @@ async def serve(config: Settings) -> None:
     names = [kind.name for kind in kinds]
     url = config.resolved_redis_url
     slots = config.worker_slots or MOST_CONCURRENCY
-    about = _describe_self(config)
+    about = _describe_self(config, names)
     database, queue, events, registry = (
         Database(config.resolved_database_url),
         JobQueue(url),
@@ -77,9 +78,19 @@ async def serve(config: Settings) -> None:
         on_emptied=upkeep.refill,
     )
 
+    process = psutil.Process()
+
     def now() -> WorkerInfo:
         state = WorkerState.QUIET if engine.quiet or engine.stopping else WorkerState.RUNNING
-        return about.model_copy(update={"last_seen_at": utc_now(), "running": runner.running, "state": state})
+        told = {
+            "last_seen_at": utc_now(),
+            "running": runner.running,
+            "state": state,
+            "cpu_percent": process.cpu_percent(),
+            "memory_bytes": process.memory_info().rss,
+            "clock_ahead_s": ahead_s(),
+        }
+        return about.model_copy(update=told)
 
     vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.deadline_s)
     heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
@@ -104,7 +115,7 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
-def _describe_self(config: Settings) -> WorkerInfo:
+def _describe_self(config: Settings, kinds: list[str]) -> WorkerInfo:
     host, now = socket.gethostname(), utc_now()
     return WorkerInfo(
         id=f"{host}-{os.getpid()}-{secrets.token_hex(2)}",
@@ -116,6 +127,7 @@ def _describe_self(config: Settings) -> WorkerInfo:
         running=[],
         slots=config.worker_slots or config.concurrency,
         state=WorkerState.RUNNING,
+        kinds=kinds,
     )
 
 

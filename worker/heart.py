@@ -75,7 +75,8 @@ class Heart:
             try:
                 if now >= beat_at:
                     beat_at = now + BEAT_S
-                    self._redis.hset(WORKERS_KEY, self._vitals.about().id, self._vitals.about().model_dump_json())
+                    about = self._vitals.about()
+                    self._redis.hset(WORKERS_KEY, about.id, about.model_dump_json())
                 if now >= renew_at:
                     self._renew_leases()
                     renew_at = now + self._renew_every_s

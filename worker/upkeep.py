@@ -114,7 +114,7 @@ class Upkeep:
         due = await self._claims.due()
         jobs = [UUID(name) for name in due.names if not name.startswith(REMINDER)]
         if jobs:
-            await self._service.promote(jobs, due.at)
+            await self._service.promote_due(jobs, due.at)
         for name in due.names:
             if name.startswith(REMINDER):
                 await self._schedules.fire(UUID(name.removeprefix(REMINDER)), due.at)

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from jobs_app.api import export, jobs, problems, schedules, statistics, streams, system
+from jobs_app.api import audit, export, jobs, problems, schedules, statistics, streams, system
 
 
 def build_api() -> FastAPI:
@@ -17,7 +17,15 @@ def build_api() -> FastAPI:
         redoc_url="/api/redoc",
         static_url="/api/docs-assets",
     )
-    routers = (streams.router, export.router, jobs.router, schedules.router, statistics.router, system.router)
+    routers = (
+        streams.router,
+        export.router,
+        jobs.router,
+        schedules.router,
+        statistics.router,
+        audit.router,
+        system.router,
+    )
     for router in routers:
         api.include_router(router)
     system.refuse_unknown(api.router, routers)

@@ -14,7 +14,7 @@ from jobs.errors import InvalidInput, JobsError
 from jobs.lineage import Relative
 from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
-from jobs.service import MOST_IN_BATCH, BulkAction, Submission
+from jobs.service import MOST_IN_BATCH, BulkAction, JobPatch, Submission
 from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
 from jobs.store import DEFAULT_SORT, SORTS
 from jobs_app import runtime
@@ -284,6 +284,24 @@ async def cancel(id: UUID, response: Response) -> JobSnapshot:
     job = await runtime.jobs().cancel(id)
     response.status_code = 200 if job.status.is_terminal else 202
     return job
+
+
+@router.patch("/{id}")
+async def edit(id: UUID, patch: JobPatch) -> JobSnapshot:
+    """Change the parameters, priority, time or attempts of a job that waits; a running or ended one stays as it is."""
+    return await runtime.jobs().edit(id, patch)
+
+
+@router.post("/{id}/promote")
+async def promote(id: UUID) -> JobSnapshot:
+    """Let a scheduled job run now, as soon as a slot is free."""
+    return await runtime.jobs().promote(id)
+
+
+@router.post("/{id}/front")
+async def move_to_front(id: UUID) -> JobSnapshot:
+    """Give a queued job a priority above all that wait, so that it is next."""
+    return await runtime.jobs().move_to_front(id)
 
 
 @router.post("/{id}/retry")

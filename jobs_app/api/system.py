@@ -13,9 +13,11 @@ from starlette.routing import Match
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
 from jobs.failures import FailureGroup
+from jobs.limits import KindLimit
 from jobs.models import JobStatus
 from jobs.redis_link import REDIS_TROUBLE
-from jobs.service import QueueChange
+from jobs.service import KindChange, QueueChange
+from jobs.settings_store import KindSetting
 from jobs.workers import WorkerInfo, WorkerState, WorkerWish
 from jobs_app import runtime
 from jobs_app.api.strict import StrictRoute
@@ -23,6 +25,13 @@ from jobs_app.api.strict import StrictRoute
 READY_WITHIN_S = 2.0
 
 router = APIRouter(tags=["system"], route_class=StrictRoute)
+
+
+class RateInfo(BaseModel):
+    """At most ``count`` starts in any ``seconds``."""
+
+    count: int
+    seconds: float
 
 
 class KindInfo(BaseModel):
@@ -34,11 +43,19 @@ class KindInfo(BaseModel):
     timeout_s: float
     params_schema: dict[str, Any]
     defaults: dict[str, Any]
+    paused: bool
+    max_running: int | None
+    rate: RateInfo | None
+    setting_version: int
+    workers: list[str]
 
 
 class QueueInfo(BaseModel):
+    """``version``: name it in a ``PATCH``, to be refused when somebody else was first."""
+
     paused: bool
     concurrency: int
+    version: int
     counts: dict[JobStatus, int]
     oldest_queued_s: float | None
 
@@ -55,9 +72,16 @@ async def failures() -> FailureList:
 
 @router.get("/api/kinds")
 async def kinds() -> list[KindInfo]:
-    """What can be submitted, with a JSON schema of each kind's parameters."""
+    """What can be submitted, with a JSON schema of its parameters, what holds for it now, and which workers run it.
+
+    ``setting_version``: name it as ``version`` in a ``PATCH``, to be refused when somebody else was first.
+    """
+    jobs = runtime.jobs()
+    limits, settings, workers = await asyncio.gather(jobs.limits(), jobs.store.settings.kinds(), _living_workers())
     return [
         KindInfo(
+            **_of_kind(limits.kinds[kind.name], settings.get(kind.name, KindSetting())),
+            workers=[worker.id for worker in workers if kind.name in worker.kinds],
             name=kind.name,
             title=kind.title,
             description=kind.description,
@@ -67,8 +91,36 @@ async def kinds() -> list[KindInfo]:
             params_schema=kind.params_schema,
             defaults=kind.defaults,
         )
-        for kind in runtime.jobs().kinds
+        for kind in jobs.kinds
     ]
+
+
+@router.patch("/api/kinds/{name}")
+async def change_kind(name: str, change: KindChange) -> KindInfo:
+    """Pause or resume the jobs of one kind, or change how many of them run at once, or start in a time.
+
+    What is not named stays as it is; ``null`` goes back to what the kind itself says.
+    """
+    await runtime.jobs().change_kind(name, change)
+    return next(kind for kind in await kinds() if kind.name == name)
+
+
+def _of_kind(limit: KindLimit, setting: KindSetting) -> dict[str, Any]:
+    rate = None if limit.rate is None else RateInfo(count=limit.rate.count, seconds=limit.rate.seconds)
+    return {
+        "paused": limit.paused,
+        "max_running": limit.max_running,
+        "rate": rate,
+        "setting_version": setting.version,
+    }
+
+
+async def _living_workers() -> list[WorkerInfo]:
+    """The workers that are not lost; none if Redis does not answer."""
+    try:
+        return [worker for worker in await runtime.current().registry.all() if worker.state is not WorkerState.LOST]
+    except REDIS_TROUBLE:
+        return []
 
 
 @router.get("/api/queue")
@@ -89,10 +141,13 @@ async def change_queue(change: QueueChange) -> QueueInfo:
 
 async def _queue_info() -> QueueInfo:
     jobs = runtime.jobs()
-    counts, oldest, limits = await asyncio.gather(jobs.store.counts(), jobs.store.oldest_queued_at(), jobs.limits())
+    counts, oldest, limits, setting = await asyncio.gather(
+        jobs.store.counts(), jobs.store.oldest_queued_at(), jobs.limits(), jobs.store.settings.queue()
+    )
     return QueueInfo(
         paused=limits.paused,
         concurrency=limits.concurrency,
+        version=setting.version,
         counts=counts,
         oldest_queued_s=None if oldest is None else max(0.0, (utc_now() - oldest).total_seconds()),
     )

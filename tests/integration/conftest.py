@@ -14,6 +14,7 @@ import pytest
 
 from jobs.settings import Settings, read_settings
 from jobs_app import runtime
+from jobs_app.acting import acting_over_rest
 from jobs_app.api import build_api
 from jobs_app.runtime import Runtime
 from jobs_app.security import guard
@@ -36,7 +37,7 @@ async def active(config: Settings) -> AsyncIterator[Runtime]:
 
 @pytest.fixture
 async def api(active: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    app = guard(active.config)(build_api())
+    app = guard(active.config)(acting_over_rest(build_api(), active.config.user_header))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         yield client

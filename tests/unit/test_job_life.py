@@ -249,6 +249,6 @@ async def act(service: JobService, store: Store, job_id: UUID, attempt: int, act
             case "note":
                 await service.add_notes(job_id, attempt, [Note(EventType.PROGRESS, message="step", progress=50.0)])
             case "promote":
-                await service.promote([job_id], utc_now())
+                await service.promote_due([job_id], utc_now())
     except JobsError:
         pass  # a refusal is an answer; that nothing changed is checked by the caller

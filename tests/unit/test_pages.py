@@ -52,7 +52,7 @@ def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
 async def test_attempts_are_told_from_the_timeline(service, store):
     job = await running(service, max_attempts=3)
     await service.end(failed(job.id, 1, BOOM, retry_at=NOW))
-    await service.promote([job.id], NOW)
+    await service.promote_due([job.id], NOW)
     await service.start(job.id, "worker-2")
     await service.end(completed(job.id, 2, None))
 

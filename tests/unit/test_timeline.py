@@ -63,7 +63,7 @@ async def test_the_step_under_way_is_open(service, store):
 async def test_attempts_are_lanes_on_one_axis(service, store):
     job = await running(service, max_attempts=3)
     await service.end(failed(job.id, 1, BOOM, retry_at=utc_now()))
-    await service.promote([job.id], utc_now())
+    await service.promote_due([job.id], utc_now())
     await service.start(job.id, "worker-2")
     await service.end(completed(job.id, 2, None))
 

@@ -1,0 +1,136 @@
+"""Changing jobs, kinds and the queue over REST while real workers run."""
+
+import pytest
+
+from tests.support import until
+
+
+async def test_a_waiting_job_is_edited_promoted_and_moved_to_the_front(api, client):
+    job_id = await client.submit("web_agent", delay_s=3600)
+
+    edited = await api.patch(f"/api/jobs/{job_id}", json={"priority": 4, "params": {"steps": 2}})
+    assert (edited.status_code, edited.json()["priority"], edited.json()["params"]["steps"]) == (200, 4, 2)
+    assert (await api.post(f"/api/jobs/{job_id}/promote")).json()["status"] == "queued"
+    assert (await api.post(f"/api/jobs/{job_id}/promote")).status_code == 409
+    other = await client.submit("noop")
+    assert (await api.post(f"/api/jobs/{other}/front")).json()["priority"] == 5
+
+    [last, *_] = (await api.get("/api/audit", params={"q": job_id})).json()["items"]
+    assert (last["action"], last["name"], last["who"]) == ("promote", job_id, "REST from 127.0.0.1")
+
+
+async def test_a_running_job_is_not_edited(api, client, start_worker):
+    await start_worker()
+    job_id = await client.submit("slow")
+    await client.job_is(job_id, "running")
+
+    for reply in (
+        await api.patch(f"/api/jobs/{job_id}", json={"priority": 4}),
+        await api.post(f"/api/jobs/{job_id}/promote"),
+        await api.post(f"/api/jobs/{job_id}/front"),
+    ):
+        assert reply.status_code == 409
+        assert "is running" in reply.json()["detail"]
+    await api.post(f"/api/jobs/{job_id}/cancel")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"priority": 10**9}, "priority"),
+        ({"priority": "high"}, "priority"),
+        ({"params": {"steps": -1}}, "params.steps"),
+        ({"params": []}, "params"),
+        ({"status": "completed"}, "status"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"scheduled_for": "2030-01-01T00:00:00Z"}, "scheduled_for"),
+    ],
+)
+async def test_an_edit_that_makes_no_sense_is_refused(api, client, body, field):
+    job_id = await client.submit("web_agent")
+
+    reply = await api.patch(f"/api/jobs/{job_id}", json=body)
+
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, field)
+    assert (await client.job(job_id))["version"] == 1
+
+
+async def test_one_kind_is_paused_while_others_run(api, client, start_worker):
+    await start_worker()
+    reply = await api.patch("/api/kinds/noop", json={"paused": True})
+    assert (reply.status_code, reply.json()["paused"]) == (200, True)
+    held, free = await client.submit("noop"), await client.submit("flaky", params={"failures": 0})
+
+    await client.job_is(free, "completed")
+    assert (await client.job(held))["status"] == "queued"
+    await api.patch("/api/kinds/noop", json={"paused": False})
+
+    await client.job_is(held, "completed")
+
+
+async def test_a_kind_runs_no_more_at_once_than_is_set(api, client, start_worker):
+    await start_worker()
+    await api.patch("/api/kinds/slow", json={"max_running": 1})
+    jobs = [await client.submit("slow") for _ in range(3)]
+
+    async def running():
+        return [job_id for job_id in jobs if (await client.job(job_id))["status"] == "running"]
+
+    await until(running, lambda found: len(found) == 1)
+    await api.patch("/api/kinds/slow", json={"max_running": None})
+
+    await until(running, lambda found: len(found) == 3)
+    await api.post("/api/jobs/bulk", json={"action": "cancel", "ids": jobs})
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "field"),
+    [
+        ("/api/kinds/noop", {"max_running": 0}, "max_running"),
+        ("/api/kinds/noop", {"max_running": -1}, "max_running"),
+        ("/api/kinds/noop", {"max_running": 10**9}, "max_running"),
+        ("/api/kinds/noop", {"rate": {"count": 0, "seconds": 0}}, "rate.count"),
+        ("/api/kinds/noop", {"rate": {"count": 1, "seconds": 0}}, "rate.seconds"),
+        ("/api/kinds/noop", {"rate": "1/s"}, "rate"),
+        ("/api/queue", {"concurrency": 0}, "concurrency"),
+        ("/api/queue", {"concurrency": -1}, "concurrency"),
+        ("/api/queue", {"concurrency": 10**9}, "concurrency"),
+    ],
+)
+async def test_limits_that_make_no_sense_are_refused(api, address, body, field):
+    reply = await api.patch(address, json=body)
+
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, field)
+    assert (await api.get("/api/audit")).json()["items"] == []
+
+
+async def test_the_second_of_two_people_is_refused(api):
+    version = (await api.get("/api/queue")).json()["version"]
+    await api.patch("/api/queue", json={"concurrency": 7, "version": version})
+
+    reply = await api.patch("/api/queue", json={"concurrency": 3, "version": version})
+
+    assert (reply.status_code, reply.json()["title"]) == (409, "Someone else changed this")
+    assert "concurrency 7" in reply.json()["detail"]
+    assert (await api.patch("/api/kinds/nothing", json={"paused": True})).status_code == 404
+
+
+async def test_kinds_tell_which_workers_run_them(api, start_worker):
+    assert (await api.get("/api/kinds")).json()[0]["workers"] == []
+
+    await start_worker()
+
+    async def workers():
+        return (await api.get("/api/workers")).json()
+
+    [worker] = await until(workers, lambda found: len(found) == 1)
+    assert (await api.get("/api/kinds")).json()[0]["workers"] == [worker["id"]]
+    assert worker["memory_bytes"] > 1_000_000
+
+
+async def test_the_user_that_a_trusted_proxy_names_is_in_the_audit(active, client):
+    from jobs_app.acting import name
+
+    assert name({"X-Forwarded-User": "ada"}, "x-forwarded-user", "REST") == "ada"
+    assert name({"X-Forwarded-User": "ada"}, None, "REST") == "REST"
+    assert name({"X-Forwarded-User": "\x00\n"}, "X-Forwarded-User", "REST") == "REST"
