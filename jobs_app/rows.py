@@ -97,6 +97,14 @@ class KindRow(TypedDict):
     limits: str
     usually: str
     params: list[str]
+    paused: bool
+    max_running: str
+    rate_count: str
+    rate_s: str
+    version: int
+    """Of what people have set; see ``jobs.settings_store``."""
+    workers: list[str]
+    """The living workers that can run it."""
 
 
 class ScheduleRow(TypedDict):
@@ -116,6 +124,14 @@ class ScheduleRow(TypedDict):
     last_job_id: str
 
 
+class WorkerJob(TypedDict):
+    """A job that a worker runs, or ran; ``status`` is empty for one that is deleted."""
+
+    id: str
+    short_id: str
+    status: str
+
+
 class WorkerRow(TypedDict):
     """A worker process."""
 
@@ -127,7 +143,12 @@ class WorkerRow(TypedDict):
     started_at: str
     seen_at: str
     slots: int
-    running: list[str]
+    running: list[WorkerJob]
+    """What it runs; of a lost one, what it ran last, and what became of that."""
+    cpu: str
+    memory: str
+    clock: str
+    """How far its clock is from Redis's, if that is worth telling."""
 
 
 class Notice(TypedDict):

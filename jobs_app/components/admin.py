@@ -5,9 +5,9 @@ import reflex as rx
 from jobs.models import JobStatus
 from jobs_app import routes
 from jobs_app.charts import SPARK_MINUTES
-from jobs_app.components.basics import ago, card, heading, mono, notice
+from jobs_app.components.basics import ago, card, heading, mono, notice, status_badge
 from jobs_app.components.charts import spark_line
-from jobs_app.rows import KindRow, WorkerRow
+from jobs_app.rows import WorkerJob, WorkerRow
 from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
 
 TABS = (
@@ -154,7 +154,15 @@ def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Compone
                         rx.table.row(
                             *[
                                 rx.table.column_header_cell(title)
-                                for title in ("Worker", "State", "Runs", "Started", "Heard of", "Version")
+                                for title in (
+                                    "Worker",
+                                    "State",
+                                    "Runs",
+                                    "CPU, memory",
+                                    "Started",
+                                    "Heard of",
+                                    "Version",
+                                )
                             ],
                             rx.table.column_header_cell(rx.el.span("Actions", class_name="only-read")),
                         )
@@ -183,10 +191,15 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
         rx.table.cell(rx.match(worker["state"], *states, rx.fragment())),
         rx.table.cell(
             rx.text(worker["running"].length(), " of ", worker["slots"], size="2", style=TABULAR),
-            rx.foreach(
-                worker["running"],
-                lambda job_id: rx.box(rx.link(mono(job_id[28:]), href=routes.job(job_id), size="1")),
+            rx.foreach(worker["running"], lambda job: _worker_job(job, worker["state"])),
+        ),
+        rx.table.cell(
+            rx.cond(
+                worker["state"] == "lost",
+                rx.fragment(),
+                rx.text(worker["cpu"], ", ", worker["memory"], size="2", style=TABULAR, white_space="nowrap"),
             ),
+            rx.cond(worker["clock"] != "", rx.text(worker["clock"], size="1", color_scheme="tomato")),
         ),
         rx.table.cell(ago(worker["started_at"])),
         rx.table.cell(ago(worker["seen_at"])),
@@ -209,41 +222,16 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
     )
 
 
-def kind_list(kinds: rx.Var[list[KindRow]]) -> rx.Component:
-    return rx.grid(
-        rx.foreach(
-            kinds,
-            lambda kind: card(
-                rx.flex(
-                    rx.heading(kind["title"], as_="h2", size="3"),
-                    mono(kind["name"], color_scheme="gray"),
-                    gap="8px",
-                    align="baseline",
-                    wrap="wrap",
-                ),
-                rx.text(kind["description"], size="2", margin_y="6px"),
-                rx.text(kind["limits"], size="2", color_scheme="gray"),
-                rx.text(
-                    rx.cond(kind["usually"] != "", f"usually takes {kind['usually']}", "no estimate yet"),
-                    size="2",
-                    color_scheme="gray",
-                ),
-                rx.cond(
-                    kind["params"].length() > 0,
-                    rx.el.details(
-                        rx.el.summary("Parameters"),
-                        rx.el.ul(rx.foreach(kind["params"], lambda line: rx.el.li(mono(line), class_name="anywhere"))),
-                        class_name="small",
-                    ),
-                ),
-                key=kind["name"],
-                custom_attrs={"data-kind": kind["name"]},
-            ),
+def _worker_job(job: rx.Var[WorkerJob], state: rx.Var[str]) -> rx.Component:
+    """A job it runs; for a lost worker, with what became of it."""
+    return rx.flex(
+        rx.link(mono(job["short_id"]), href=routes.job(job["id"]), size="1"),
+        rx.cond(
+            state == "lost",
+            rx.cond(job["status"] == "", rx.text("deleted", size="1"), status_badge(job["status"])),
         ),
-        columns=rx.breakpoints(initial="1", md="2"),
-        gap="12px",
-        width="100%",
-        id="kinds",
+        gap="6px",
+        align="center",
     )
 
 

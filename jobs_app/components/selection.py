@@ -5,7 +5,11 @@ import reflex as rx
 from jobs_app.components.filters import EXPORT, download_link
 from jobs_app.styles import CARD, TABULAR
 
-VERBS = (("cancel", "Cancel", "circle-stop", "amber"), ("retry", "Retry", "rotate-ccw", "indigo"))
+VERBS = (
+    ("cancel", "Cancel", "circle-stop", "amber"),
+    ("retry", "Retry", "rotate-ccw", "indigo"),
+    ("promote", "Start now", "play", "indigo"),
+)
 DELETE = ("delete", "Delete", "trash-2", "tomato")
 
 

@@ -15,18 +15,25 @@ def start_form(
     filled: rx.Var[int],
     on_type: object,
     on_submit: object,
+    advanced: rx.Var[dict[str, str]],
+    is_edit: rx.Var[bool],
     *beside: rx.Component,
     above: rx.Component | None = None,
 ) -> rx.Component:
-    """``above`` stands before the fields, ``beside`` below the button."""
+    """``above`` stands before the fields, ``beside`` below the button; ``is_edit``: of a job there is."""
     return rx.form(
         rx.vstack(
             above or rx.fragment(),
             rx.foreach(fields, lambda field: _field(field, filled, errors, on_type)),
-            _advanced(errors, filled, on_type),
+            _advanced(advanced, is_edit, errors, filled, on_type),
             rx.cond(trouble != "", notice(trouble, icon="triangle-alert", color="tomato")),
-            rx.button(rx.icon("play", size=15), "Start", type="submit", width="100%", size="3"),
-            *beside,
+            rx.cond(
+                is_edit,
+                rx.button(rx.icon("check", size=15), "Save", type="submit", width="100%", size="3"),
+                rx.fragment(
+                    rx.button(rx.icon("play", size=15), "Start", type="submit", width="100%", size="3"), *beside
+                ),
+            ),
             spacing="3",
             width="100%",
         ),
@@ -110,7 +117,13 @@ def _field(
     )
 
 
-def _advanced(errors: rx.Var[dict[str, str]], filled: rx.Var[int], on_type: object) -> rx.Component:
+def _advanced(
+    begin: rx.Var[dict[str, str]],
+    is_edit: rx.Var[bool],
+    errors: rx.Var[dict[str, str]],
+    filled: rx.Var[int],
+    on_type: object,
+) -> rx.Component:
     """What holds for a job of any kind."""
     inputs: tuple[tuple[str, str, str, dict[str, object]], ...] = (
         ("priority", "Priority", "Higher first; 0 is usual.", {"type": "number", "step": "1"}),
@@ -122,8 +135,11 @@ def _advanced(errors: rx.Var[dict[str, str]], filled: rx.Var[int], on_type: obje
         rx.el.summary("Advanced"),
         rx.vstack(
             *[
-                _advanced_field(f"advanced.{name}", label, help_text, errors, on_type, more)
-                for name, label, help_text, more in inputs
+                rx.cond(is_edit, rx.fragment(), field) if name == "delay_s" else field
+                for name, field in (
+                    (name, _advanced_field(f"advanced.{name}", label, help_text, begin[name], errors, on_type, more))
+                    for name, label, help_text, more in inputs
+                )
             ],
             spacing="3",
             margin_top="8px",
@@ -137,6 +153,7 @@ def _advanced_field(
     name: str,
     label: str,
     help_text: str,
+    begin: rx.Var[str],
     errors: rx.Var[dict[str, str]],
     on_type: object,
     more: dict[str, object],
@@ -147,6 +164,7 @@ def _advanced_field(
         rx.input(
             name=name,
             id=f"field-{name}",
+            default_value=begin,
             aria_invalid=wrong,
             aria_describedby=f"about-{name}",
             on_change=lambda text: on_type(name, text).debounce(200),

@@ -4,9 +4,10 @@ import reflex as rx
 
 from jobs.statistics import Step
 from jobs_app import routes
-from jobs_app.components.admin import admin_tabs, figures, kind_list, queue_control, trouble_list, worker_table
+from jobs_app.components.admin import admin_tabs, figures, queue_control, trouble_list, worker_table
 from jobs_app.components.basics import notice, question
 from jobs_app.components.charts import chart
+from jobs_app.components.kinds import kind_list
 from jobs_app.components.metrics import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.components.schedules import delete_schedule_dialog, schedule_form, schedule_list
 from jobs_app.pages.frame import page
@@ -59,7 +60,11 @@ def admin_metrics() -> rx.Component:
 
 
 def admin_kinds() -> rx.Component:
-    return _tab(routes.ADMIN_KINDS, "Kinds", kind_list(AdminKinds.kinds))
+    return _tab(
+        routes.ADMIN_KINDS,
+        "Kinds",
+        kind_list(AdminKinds.kinds, AdminKinds.wrong, AdminKinds.pause, AdminKinds.set_limits),
+    )
 
 
 def admin_schedules() -> rx.Component:

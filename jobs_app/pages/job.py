@@ -122,6 +122,9 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
                 color_scheme="gray",
                 on_click=StartForm.again(job_id),
             ),
+            _action("Edit", "pencil", "gray", StartForm.edit(job_id), now, "scheduled", "queued"),
+            _action("Start now", "play", "indigo", Actions.promote(job_id), now, "scheduled"),
+            _action("Move to front", "arrow-up-to-line", "gray", Actions.move_to_front(job_id), now, "queued"),
             _action(
                 "Cancel",
                 "circle-stop",

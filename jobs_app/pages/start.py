@@ -17,18 +17,23 @@ def start_card() -> rx.Component:
 
 
 def again_dialog() -> rx.Component:
-    """Runs a job again, with its parameters as they were or edited."""
+    """Runs a job again, with its parameters as they were or edited; or edits one that waits."""
     return rx.dialog.root(
         rx.dialog.content(
-            rx.dialog.title("Run again"),
+            rx.dialog.title(rx.cond(StartForm.editing != "", "Edit the job", "Run again")),
             rx.dialog.description(
-                "A new job with these parameters; it stays linked to the one it comes from.", size="2"
+                rx.cond(
+                    StartForm.editing != "",
+                    "It waits with what it has now, until it starts; priority, time and attempts are under Advanced.",
+                    "A new job with these parameters; it stays linked to the one it comes from.",
+                ),
+                size="2",
             ),
             rx.box(_form(), margin_top="12px"),
             rx.dialog.close(rx.button("Close", variant="soft", color_scheme="gray", width="100%", margin_top="8px")),
             max_width="480px",
         ),
-        open=StartForm.rerun_of != "",
+        open=(StartForm.rerun_of != "") | (StartForm.editing != ""),
         on_open_change=StartForm.close,
     )
 
@@ -41,6 +46,8 @@ def _form(above: rx.Component | None = None) -> rx.Component:
         StartForm.filled,
         StartForm.type_in,
         StartForm.submit,
+        StartForm.advanced,
+        StartForm.editing != "",
         rx.flex(
             rx.button("Copy as curl", type="button", size="1", variant="ghost", on_click=StartForm.copy_curl),
             rx.button("Copy as Python", type="button", size="1", variant="ghost", on_click=StartForm.copy_python),

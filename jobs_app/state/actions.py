@@ -33,6 +33,21 @@ class Actions(rx.State):
         return await _told(self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
 
     @rx.event
+    async def promote(self, job_id: str):
+        return await _told(
+            self, job_id, runtime.jobs().promote, lambda job: f"Job {job.short_id} starts as soon as a slot is free."
+        )
+
+    @rx.event
+    async def move_to_front(self, job_id: str):
+        return await _told(
+            self,
+            job_id,
+            runtime.jobs().move_to_front,
+            lambda job: f"Job {job.short_id} is next; its priority is {job.priority}.",
+        )
+
+    @rx.event
     async def pause(self):
         return await self._change_queue(paused=True)
 

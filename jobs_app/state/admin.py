@@ -1,25 +1,34 @@
 """The admin pages: what the system does, and what may be changed about it."""
 
 from typing import Any
+from uuid import UUID
 
 import reflex as rx
 
 from jobs.errors import JobsError
 from jobs.limits import MOST_CONCURRENCY
+from jobs.models import JobStatus
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.service import QueueChange
+from jobs.snapshot import short_id
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app import routes, rows, runtime
 from jobs_app.broadcaster import look_at_queue
 from jobs_app.health import troubles
 from jobs_app.overview import overview
 from jobs_app.rows import WorkerRow
+from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
 from jobs_app.state.notices import tell
 
 WISHES = {"quiet": "takes no more jobs", "resume": "takes jobs again", "stop": "stops when its jobs have ended"}
 """What a worker may be told, and what then becomes of it."""
-REFRESHED: dict[str, Any] = {routes.ADMIN_METRICS: AdminMetrics.refresh}
+WORTH_TELLING_S = 1.0
+"""A clock that is less wrong than this is right."""
+REFRESHED: dict[str, Any] = {
+    routes.ADMIN_METRICS: AdminMetrics.refresh,
+    routes.ADMIN_KINDS: AdminKinds.refresh,
+}
 """What the pages beside the overview read again."""
 
 
@@ -107,11 +116,25 @@ class Admin(rx.State):
             self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
             self.oldest_queued_at = rows.iso(facts.oldest_queued_at)
             self.sparks, self.lately = seen.history.sparks, seen.history.lately
-        self.workers = [_worker(worker) for worker in facts.workers or []]
+        became = await _became(facts.workers or [])
+        self.workers = [_worker(worker, became) for worker in facts.workers or []]
         self.loaded = True
 
 
-def _worker(worker: WorkerInfo) -> WorkerRow:
+async def _became(workers: list[WorkerInfo]) -> dict[UUID, str]:
+    """The status of every job that a worker runs or ran last; as running, if the database does not answer."""
+    ids = [job_id for worker in workers for job_id in worker.running]
+    if not ids:
+        return {}
+    try:
+        statuses = await runtime.jobs().store.statuses(ids)
+    except JobsError:
+        return dict.fromkeys(ids, str(JobStatus.RUNNING))
+    return {job_id: str(status) for job_id, status in statuses.items()}
+
+
+def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
+    skew_s = worker.clock_ahead_s
     return {
         "id": worker.id,
         "host": worker.host,
@@ -121,5 +144,13 @@ def _worker(worker: WorkerInfo) -> WorkerRow:
         "started_at": rows.iso(worker.started_at),
         "seen_at": rows.iso(worker.last_seen_at),
         "slots": worker.slots,
-        "running": [str(job_id) for job_id in worker.running] if worker.state is not WorkerState.LOST else [],
+        "running": [
+            {"id": str(job_id), "short_id": short_id(str(job_id)), "status": became.get(job_id, "")}
+            for job_id in worker.running
+        ],
+        "cpu": f"{worker.cpu_percent:.0f} %",
+        "memory": rows.size(worker.memory_bytes),
+        "clock": ""
+        if abs(skew_s) < WORTH_TELLING_S
+        else f"Its clock is {rows.seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
     }

@@ -1,34 +1,132 @@
-"""The admin page of kinds: what can be submitted, what holds for it, and how long it usually takes."""
+"""The admin page of kinds: what can be submitted, what holds for it, which workers run it, and how long it takes."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import reflex as rx
+from pydantic import ValidationError
 
 from jobs.errors import JobsError
-from jobs.kinds import Kind, catalogue
+from jobs.kinds import Kind, catalogue, field_errors
+from jobs.service import KindChange
+from jobs.settings_store import KindSetting
+from jobs.workers import WorkerState
 from jobs_app import runtime
 from jobs_app.estimates import Estimates, Usual
 from jobs_app.forms import form_fields
+from jobs_app.overview import overview
 from jobs_app.rows import KindRow, seconds_text
+from jobs_app.shared import Shared
 from jobs_app.state.notices import tell
+
+FRESH_S = 4.0
+LIMITS = ("max_running", "rate_count", "rate_s")
+"""The fields of the form with which a kind's limits are set; empty ones are as the kind itself says."""
 
 
 class AdminKinds(rx.State):
     """One tab's list of kinds."""
 
     kinds: list[KindRow] = []
+    wrong: dict[str, str] = {}
+    """What is wrong with the limits that were asked for, by kind."""
 
     @rx.event
     async def load(self):
-        estimates = Estimates(runtime.jobs().store)
+        self.wrong = {}
+        return await self._read()
+
+    @rx.event
+    async def refresh(self):
+        return await self._read()
+
+    @rx.event
+    async def pause(self, name: str, paused: bool):
+        """Pause the jobs of a kind, or let them go on."""
+        return await self._change(name, KindChange(paused=paused), "is paused" if paused else "runs again")
+
+    @rx.event
+    async def set_limits(self, form: dict[str, str]):
+        """Set how many jobs of a kind run at once, and how many start in a time."""
+        name = form.get("kind", "")
         try:
-            await estimates.read({kind.name for kind in catalogue()})
+            change = KindChange.model_validate({**_limits_asked(form), "version": self._version(name)})
+        except ValidationError as exc:
+            first = field_errors(exc)[0]
+            self.wrong = {**self.wrong, name: f"{WORDS.get(first.field, first.field)}: {first.message}"}
+            return None
+        self.wrong = {kind: text for kind, text in self.wrong.items() if kind != name}
+        return await self._change(name, change, "has new limits; what runs goes on")
+
+    async def _change(self, name: str, change: KindChange, said: str) -> Any:
+        try:
+            await runtime.jobs().change_kind(name, change)
         except JobsError as error:
-            self.kinds = [_row(kind, None) for kind in catalogue()]
+            _shared.forget()
+            await self._read()
             return await tell(self, "error", error.message)
-        self.kinds = [_row(kind, estimates.get(kind.name)) for kind in catalogue()]
+        _shared.forget()
+        await self._read()
+        return await tell(self, "success", f"The kind {name} {said}.")
+
+    def _version(self, name: str) -> int:
+        return next((kind["version"] for kind in self.kinds if kind["name"] == name), 0)
+
+    async def _read(self) -> Any:
+        try:
+            self.kinds = await _shared.get(id(runtime.current()), _read_kinds)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
         return None
 
 
-def _row(kind: Kind, known: Usual | None) -> KindRow:
+_shared: Shared[list[KindRow]] = Shared(FRESH_S)
+
+
+async def _read_kinds() -> list[KindRow]:
+    estimates, settings = Estimates(runtime.jobs().store), runtime.jobs().store.settings
+    _, of_kinds, seen = await asyncio.gather(
+        estimates.read({kind.name for kind in catalogue()}), settings.kinds(), overview()
+    )
+    running: dict[str, list[str]] = defaultdict(list)
+    for worker in seen.facts.workers or []:
+        for kind in worker.kinds if worker.state is not WorkerState.LOST else ():
+            running[kind].append(worker.id)
+    return [
+        _row(kind, estimates.get(kind.name), of_kinds.get(kind.name, KindSetting()), running[kind.name])
+        for kind in catalogue()
+    ]
+
+
+WORDS = {
+    "max_running": "At once",
+    "rate.count": "The number of starts",
+    "rate.seconds": "The seconds",
+    "rate": "The rate",
+}
+
+
+def _limits_asked(form: Mapping[str, str]) -> dict[str, Any]:
+    """The form's texts as a change: numbers where they are, as they are where they are none."""
+    at_once, count, seconds = (form.get(name, "").strip() for name in LIMITS)
+    rate = {"count": _whole(count), "seconds": _number(seconds)} if count or seconds else None
+    return {"max_running": _whole(at_once) if at_once else None, "rate": rate}
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 12 else text
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _row(kind: Kind, known: Usual | None, setting: KindSetting, workers: list[str]) -> KindRow:
     return {
         "name": kind.name,
         "title": kind.title,
@@ -40,6 +138,12 @@ def _row(kind: Kind, known: Usual | None) -> KindRow:
             + (" required" if field["required"] else f" = {field['default'] or '–'}")
             for field in form_fields(kind)
         ],
+        "paused": setting.paused,
+        "max_running": str(setting.max_running or ""),
+        "rate_count": str(setting.rate_count or ""),
+        "rate_s": f"{setting.rate_s:g}" if setting.rate_s else "",
+        "version": setting.version,
+        "workers": workers,
     }
 
 

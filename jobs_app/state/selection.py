@@ -23,7 +23,12 @@ SHOW_EVERY_S = 0.2
 REASONS_SHOWN = 20
 MOST_SELECTED = 200
 """As many as an address of an export holds."""
-ACTIONS: dict[BulkAction, str] = {"cancel": "cancelled", "retry": "retried", "delete": "deleted"}
+ACTIONS: dict[BulkAction, str] = {
+    "cancel": "cancelled",
+    "retry": "retried",
+    "promote": "started sooner",
+    "delete": "deleted",
+}
 """What can be done with many jobs, and how the result tells it."""
 
 

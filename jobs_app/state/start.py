@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from jobs.errors import InvalidInput, JobsError
 from jobs.kinds import catalogue, field_errors
-from jobs.service import Submission
+from jobs.service import JobPatch, Submission
 from jobs.snapshot import JobSnapshot
 from jobs_app import routes, runtime
 from jobs_app.forms import FormField, defaults, form_fields, form_params
@@ -38,15 +38,21 @@ class StartForm(rx.State):
     repeatable: bool = False
     rerun_of: str = ""
     """The job that is run again in the dialog; empty when it is closed."""
+    editing: str = ""
+    """The waiting job that is edited in the dialog; empty when none is."""
+    advanced: dict[str, str] = dict.fromkeys(ADVANCED, "")
+    """What the inputs that hold for any kind begin with."""
     filled: int = 0
     """Counts how often the form was filled anew, so that its inputs begin with the new values."""
     _values: dict[str, Any] = {}
     _last: Submission | None = None
+    _version: int = 0
+    """At which version the edited job was seen."""
 
     @rx.event
     def load(self):
         """Show the fields of the chosen kind."""
-        self.rerun_of = ""
+        self.rerun_of = self.editing = ""
         self._show(self.kind)
 
     @rx.event
@@ -73,7 +79,7 @@ class StartForm(rx.State):
         self.errors, self.trouble = {}, ""
         try:
             wish = self._submission(form)
-            return await self._start(wish)
+            return await (self._edit(wish, form) if self.editing else self._start(wish))
         except InvalidInput as error:
             self.errors = self._by_field(error)
             self.trouble = "" if len(self.errors) == len(error.errors) else error.message
@@ -103,9 +109,28 @@ class StartForm(rx.State):
         return None
 
     @rx.event
+    async def edit(self, job_id: str):
+        """Open the form with what a waiting job has, to change it."""
+        try:
+            job = await runtime.jobs().store.get(parse_id(job_id))
+        except JobsError as error:
+            return rx.toast.error(error.message)
+        self._show(job.kind, job)
+        self.editing, self._version = str(job.id), job.version
+        due = f"{job.scheduled_for:%Y-%m-%dT%H:%M:%S}" if job.scheduled_for else ""
+        self.advanced = {
+            **self.advanced,
+            "priority": str(job.priority),
+            "max_attempts": str(job.max_attempts),
+            "scheduled_for": due,
+        }
+        self._values |= {f"advanced.{name}": value for name, value in self.advanced.items()}
+        return None
+
+    @rx.event
     def close(self, is_open: bool):
         if not is_open:
-            self.rerun_of = ""
+            self.rerun_of = self.editing = ""
 
     @rx.event
     def copy_curl(self):
@@ -130,6 +155,14 @@ class StartForm(rx.State):
             return rx.toast.error(error.message)
         body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return [rx.set_clipboard(written(body)), rx.toast.success("Copied.", id="copied")]
+
+    async def _edit(self, wish: Submission, form: Mapping[str, Any]) -> Any:
+        asked: dict[str, Any] = {"params": wish.params, "version": self._version}
+        typed = [name for name, begun in self.advanced.items() if form.get(f"advanced.{name}", "") != begun]
+        asked |= {name: getattr(wish, name) for name in typed if getattr(wish, name) is not None}
+        job = await runtime.jobs().edit(parse_id(self.editing), JobPatch(**asked))
+        self.editing = ""
+        return rx.toast.success(f"Job {job.short_id} is changed.")
 
     async def _start(self, wish: Submission) -> Any:
         job, _ = await runtime.jobs().submit(wish, lax=True)
@@ -184,6 +217,7 @@ class StartForm(rx.State):
         self.kind, self.description = chosen.name, chosen.description
         self.fields = form_fields(chosen, job.params if job else None)
         self._values, self.filled = defaults(self.fields), self.filled + 1
+        self.rerun_of, self.editing, self.advanced = "", "", dict.fromkeys(ADVANCED, "")
         self.errors, self.trouble = {}, ""
 
 

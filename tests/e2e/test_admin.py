@@ -122,3 +122,54 @@ async def test_the_window_and_kind_of_the_charts_are_in_the_address(open_page):
     await page.reload()
     await expect(page.get_by_label("Kind", exact=True)).to_have_value("noop")
     await expect(page.locator("[data-chart='Jobs an hour'] .bucket")).to_have_count(168)
+
+
+async def test_a_waiting_job_is_edited_moved_and_started_sooner(product, open_page):
+    job_id = await product.submit("web_agent", delay_s=3600)
+    page = await open_page(f"/jobs/{job_id}")
+
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Steps", exact=True).fill("0")
+    await expect(dialog.get_by_role("alert")).to_be_visible()
+    await dialog.get_by_label("Steps", exact=True).fill("2")
+    await dialog.get_by_text("Advanced", exact=True).click()
+    await expect(dialog.get_by_label("Start in … seconds")).to_have_count(0)
+    await dialog.get_by_label("Priority").fill("7")
+    await dialog.get_by_role("button", name="Save").click()
+
+    await expect(page.locator("#timeline")).to_contain_text("Edited: parameters, priority.")
+    assert (await product.job(job_id))["params"]["steps"] == 2
+    await product.api.patch("/api/queue", json={"paused": True})
+    await page.get_by_role("button", name="Start now").click()
+    await expect(page.locator("#job")).to_have_attribute("data-status", "queued")
+    other = await product.submit("web_agent", priority=9)
+    await page.get_by_role("button", name="Move to front").click()
+    await expect(page.locator("#timeline")).to_contain_text("Edited: priority.")
+    assert (await product.job(job_id))["priority"] == 10
+    await product.api.post("/api/jobs/bulk", json={"action": "cancel", "ids": [job_id, other]})
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
+async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
+    page = await open_page("/admin/kinds")
+    kind = page.locator("[data-kind=slow]")
+    await expect(kind).to_contain_text("Runs on")
+
+    await kind.get_by_role("button", name="Pause").click()
+    await expect(kind.get_by_text("Paused")).to_be_visible()
+    job_id = await product.submit("slow")
+    await kind.get_by_label("At once").fill("0")
+    await kind.get_by_role("button", name="Set the limits of Slow").click()
+    await expect(kind.get_by_role("alert")).to_be_visible()
+    await kind.get_by_label("At once").fill("2")
+    await kind.get_by_role("button", name="Set the limits of Slow").click()
+    await expect(kind.get_by_role("alert")).to_have_count(0)
+
+    [slow] = [k for k in (await product.api.get("/api/kinds")).json() if k["name"] == "slow"]
+    assert (slow["paused"], slow["max_running"]) == (True, 2)
+    assert (await product.job(job_id))["status"] == "queued"
+    await kind.get_by_role("button", name="Resume").click()
+    await product.status_is(job_id, "running")
+    await product.api.post(f"/api/jobs/{job_id}/cancel")
+    await product.api.patch("/api/kinds/slow", json={"max_running": None})
