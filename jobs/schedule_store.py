@@ -4,7 +4,7 @@ An occurrence is made exactly once: the UPDATE that moves a schedule to its next
 any number of workers that try, one changes the row, and the job is inserted in the same transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,10 +16,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
+from jobs.audit import acting, changed, note
+from jobs.changes import job_table
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import NameTaken, ScheduleNotFound
-from jobs.models import ScheduleRow
+from jobs.models import DELETED, JobStatus, OccurrenceRow, ScheduleRow
 from jobs.recurrence import Recurrence
 from jobs.snapshot import Change
 from jobs.store import NewJob, insert_jobs
@@ -27,7 +29,10 @@ from jobs.store import NewJob, insert_jobs
 MISSED_AFTER = timedelta(seconds=60)
 """An occurrence that could not be made this long after its time was missed."""
 
+SETTABLE = {"name", "kind", "cron", "interval_s", "timezone", "priority", "max_attempts", "paused", "catch_up"}
+
 schedule_table = ScheduleRow.__table__  # type: ignore[attr-defined]
+occurrence_table = OccurrenceRow.__table__  # type: ignore[attr-defined]
 
 
 class CatchUp(StrEnum):
@@ -100,11 +105,17 @@ class ScheduleStore:
             "version": 1,
             **values,
         }
+        who, made = acting(), Schedule.model_validate(row)
+
+        def work(db: Connection) -> None:
+            db.execute(insert(schedule_table).values(row))
+            note(db, who, "create", "schedule", [made.name], None, _shown(made))
+
         try:
-            await self._db.write(lambda db: db.execute(insert(schedule_table).values(row)))
+            await self._db.write(work)
         except IntegrityError as exc:
             raise NameTaken(str(values["name"])) from exc
-        return Schedule.model_validate(row)
+        return made
 
     async def get(self, schedule_id: UUID) -> Schedule:
         """Raises ``ScheduleNotFound``."""
@@ -128,16 +139,33 @@ class ScheduleStore:
             .values({**values, "version": schedule.version + 1, "updated_at": utc_now()})
             .returning(*_COLUMNS)
         )
+        who = acting()
+
+        def work(db: Connection) -> Schedule | None:
+            row = db.execute(statement).mappings().first()
+            if row is None:
+                return None
+            made = Schedule.model_validate(dict(row))
+            before, after = changed(_shown(schedule), _shown(made))
+            note(db, who, "change", "schedule", [schedule.name], before, after)
+            return made
+
         try:
-            row = await self._db.write(lambda db: db.execute(statement).mappings().first())
+            return await self._db.write(work)
         except IntegrityError as exc:
             raise NameTaken(str(values.get("name", schedule.name))) from exc
-        return None if row is None else Schedule.model_validate(dict(row))
 
     async def delete(self, schedule_id: UUID) -> bool:
         """Remove a schedule; the jobs it made stay. Whether there was one."""
-        statement = delete(schedule_table).where(schedule_table.c.id == schedule_id)
-        return bool(await self._db.write(lambda db: db.execute(statement).rowcount))
+        statement = delete(schedule_table).where(schedule_table.c.id == schedule_id).returning(schedule_table.c.name)
+        who = acting()
+
+        def work(db: Connection) -> bool:
+            names = list(db.execute(statement).scalars())
+            note(db, who, "delete", "schedule", names)
+            return bool(names)
+
+        return await self._db.write(work)
 
     async def fire(self, schedule_id: UUID, now: datetime, attempts: Mapping[str, int]) -> Firing | None:
         """Make the job of a schedule whose time has come at ``now``, unless it was missed and is to be skipped.
@@ -179,9 +207,35 @@ class ScheduleStore:
         Raises:
             ScheduleNotFound: no such schedule.
         """
-        return await self._db.write(
-            lambda db: _make_job(db, _get(db, schedule_id), attempts, "schedule run by hand", None)
-        )
+        who = acting()
+
+        def work(db: Connection) -> Change:
+            schedule = _get(db, schedule_id)
+            made = _make_job(db, schedule, attempts, "schedule run by hand", None)
+            note(db, who, "run", "schedule", [schedule.name], None, {"job": str(made.job.id)})
+            return made
+
+        return await self._db.write(work)
+
+    async def outcomes(self, schedule_ids: Sequence[UUID], count: int = 5) -> dict[UUID, list[tuple[UUID, JobStatus]]]:
+        """The last jobs that each of the schedules made and that are not deleted, newest first, with their status."""
+        return await self._db.read(lambda db: {each: _outcomes(db, each, count) for each in schedule_ids})
+
+
+def _outcomes(db: Connection, schedule_id: UUID, count: int) -> list[tuple[UUID, JobStatus]]:
+    query = (
+        select(job_table.c.id, job_table.c.status)
+        .join(occurrence_table, occurrence_table.c.job_id == job_table.c.id)
+        .where(occurrence_table.c.schedule_id == schedule_id, job_table.c.status != DELETED)
+        .order_by(occurrence_table.c.job_id.desc())
+        .limit(count)
+    )
+    return [(job_id, JobStatus(status)) for job_id, status in db.execute(query)]
+
+
+def _shown(schedule: Schedule) -> dict[str, Any]:
+    """What the audit tells of a schedule: what people set, but not the parameters, which may be secret."""
+    return schedule.model_dump(mode="json", include=SETTABLE)
 
 
 def _due(schedule: Schedule, now: datetime) -> datetime | None:
@@ -211,6 +265,7 @@ def _make_job(
     [change] = insert_jobs(db, [new], None, told)
     statement = update(schedule_table).where(schedule_table.c.id == schedule.id).values(last_job_id=change.job.id)
     db.execute(statement)
+    db.execute(insert(occurrence_table).values(job_id=change.job.id, schedule_id=schedule.id))
     return change
 
 

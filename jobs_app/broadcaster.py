@@ -32,8 +32,9 @@ from jobs.workers import WorkerState
 from jobs_app import routes, rows, runtime
 from jobs_app.board import Board
 from jobs_app.estimates import Estimates
+from jobs_app.event_log import LogLine
 from jobs_app.hub import Item
-from jobs_app.live import ADMIN, BOARD, QUIET, Live, LiveJob, job_room
+from jobs_app.live import ADMIN, BOARD, EVENTS, QUIET, Live, LiveEvents, LiveJob, job_room
 from jobs_app.tails import TAIL_LINES, Tail
 from jobs_app.timeline_rows import is_step
 
@@ -47,6 +48,8 @@ SPEAK_EVERY_S = 5.0
 """How often a screen reader is told anything that nobody asked for, at most."""
 MOST_NOTICES = 30
 DELAYS = 50
+EVENTS_EVERY_S = 0.25
+EVENTS_SHOWN = 200
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +90,7 @@ class Broadcaster:
             self._watch_queue(),
             self._watch_failures(),
             self._speak(),
+            self._tell_events(),
         )
 
     async def _hear(self) -> None:
@@ -228,6 +232,17 @@ class Broadcaster:
             await self._send(BOARD, Live, spoken=f"Jobs ended: {text}.")
             await asyncio.sleep(SPEAK_EVERY_S)
 
+    async def _tell_events(self) -> None:
+        """Show the newest events where they are looked at."""
+        while True:
+            await self._active.event_log.grown.wait()
+            self._active.event_log.grown.clear()
+            await self._send(EVENTS, LiveEvents, lines=self.newest_events())
+            await asyncio.sleep(EVENTS_EVERY_S)
+
+    def newest_events(self) -> list[LogLine]:
+        return self._active.event_log.lines()[:EVENTS_SHOWN]
+
     async def _tell_failures(self) -> None:
         failed, self._failed = self._failed, []
         first = failed[0]
@@ -259,7 +274,9 @@ class Broadcaster:
             rooms, self._stale_rooms = self._stale_rooms, set()
             for room in rooms:
                 if room != QUIET:
-                    refresh = {BOARD: BoardState.refresh, ADMIN: Admin.refresh}.get(room, JobPage.refresh)
+                    refresh = {BOARD: BoardState.refresh, ADMIN: Admin.refresh, EVENTS: Admin.refresh}.get(
+                        room, JobPage.refresh
+                    )
                     await self._enqueue(room, refresh())
             self._shorten_tails()
             await asyncio.sleep(REFRESH_EVERY_S)
@@ -322,7 +339,7 @@ class Broadcaster:
             if self.board.running():
                 self._recount.set()  # what is usual is learnt while jobs run
             await self._say_how_fresh()
-            self._mark_stale(ADMIN)  # workers beat, and settings change, without an announcement
+            self._mark_stale(ADMIN, EVENTS)  # workers beat, and settings change, without an announcement
             await asyncio.sleep(WATCH_EVERY_S)
 
     def _look_at_marks(self) -> None:
@@ -384,7 +401,7 @@ class Broadcaster:
     def _rooms(self) -> list[str]:
         manager = self._app.event_namespace.server.manager
         rooms = manager.rooms.get(self._app.event_namespace.namespace, {})
-        return [room for room in rooms if room and (room in (ADMIN, BOARD, QUIET) or room.startswith("job:"))]
+        return [room for room in rooms if room and (room in (ADMIN, BOARD, EVENTS, QUIET) or room.startswith("job:"))]
 
     def _members(self, room: str) -> list[str]:
         """The connections in a room."""

@@ -13,14 +13,23 @@ from jobs_app import broadcaster, routes, runtime, styles
 from jobs_app.acting import ActingOnPages, acting_over_rest
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
-from jobs_app.live import Live, LiveJob
-from jobs_app.pages.admin import admin_kinds, admin_metrics, admin_overview, admin_schedules, admin_workers
+from jobs_app.live import Live, LiveEvents, LiveJob
+from jobs_app.pages.admin import (
+    admin_audit,
+    admin_events,
+    admin_kinds,
+    admin_metrics,
+    admin_overview,
+    admin_schedules,
+    admin_workers,
+)
 from jobs_app.pages.compare import compare_page
 from jobs_app.pages.dashboard import dashboard
 from jobs_app.pages.job import job_page
 from jobs_app.pages.not_found import not_found
 from jobs_app.security import guard
 from jobs_app.state.admin import Admin
+from jobs_app.state.admin_events import AdminAudit, AdminEvents
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
 from jobs_app.state.admin_schedules import AdminSchedules
@@ -69,6 +78,12 @@ app.add_page(admin_overview, route=routes.ADMIN, title="Admin", on_load=[Live.ad
 app.add_page(admin_workers, route=routes.ADMIN_WORKERS, title="Workers", on_load=[Live.administer, Admin.load])
 app.add_page(
     admin_metrics, route=routes.ADMIN_METRICS, title="Metrics", on_load=[Live.administer, Admin.load, AdminMetrics.load]
+)
+app.add_page(
+    admin_events, route=routes.ADMIN_EVENTS, title="Events", on_load=[LiveEvents.join, Admin.load, AdminEvents.load]
+)
+app.add_page(
+    admin_audit, route=routes.ADMIN_AUDIT, title="Audit", on_load=[Live.administer, Admin.load, AdminAudit.load]
 )
 app.add_page(
     admin_kinds, route=routes.ADMIN_KINDS, title="Kinds", on_load=[Live.administer, Admin.load, AdminKinds.load]

@@ -7,6 +7,7 @@ import reflex as rx
 
 from jobs.clock import utc_now
 from jobs_app import rows
+from jobs_app.event_log import LogLine
 from jobs_app.timeline_rows import Line
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ FRESH_PAGE_MS = 3000
 
 BOARD = "board"
 ADMIN = "admin"
+EVENTS = "events"
 QUIET = "quiet"
 """The room of pages that show nothing live but whether anything is."""
 
@@ -90,6 +92,18 @@ class Live(rx.State):
         self.delay_ms, self.notices = broadcaster.delay_ms, list(broadcaster.notices)
         self._asked_at = time.monotonic()
         return rx.call_script("performance.now()", callback=Live.measured)
+
+
+class LiveEvents(rx.State):
+    """The newest events, as every page of events sees them. Written by broadcast only, apart from ``join``."""
+
+    lines: list[LogLine] = []
+
+    @rx.event
+    async def join(self):
+        await _broadcaster().enter(self.router.session.session_id, EVENTS)
+        self.lines = _broadcaster().newest_events()
+        return await (await self.get_state(Live))._arrive()
 
 
 class LiveJob(rx.State):

@@ -107,6 +107,14 @@ class KindRow(TypedDict):
     """The living workers that can run it."""
 
 
+class JobLink(TypedDict):
+    """A job by name; ``status`` is empty for one that is deleted."""
+
+    id: str
+    short_id: str
+    status: str
+
+
 class ScheduleRow(TypedDict):
     """A recurring wish for jobs; ``timing`` is a cron expression, or ``every`` and a number of seconds."""
 
@@ -121,15 +129,8 @@ class ScheduleRow(TypedDict):
     paused: bool
     next: list[str]
     last_at: str
-    last_job_id: str
-
-
-class WorkerJob(TypedDict):
-    """A job that a worker runs, or ran; ``status`` is empty for one that is deleted."""
-
-    id: str
-    short_id: str
-    status: str
+    last: list[JobLink]
+    """The last jobs it made, newest first."""
 
 
 class WorkerRow(TypedDict):
@@ -143,7 +144,7 @@ class WorkerRow(TypedDict):
     started_at: str
     seen_at: str
     slots: int
-    running: list[WorkerJob]
+    running: list[JobLink]
     """What it runs; of a lost one, what it ran last, and what became of that."""
     cpu: str
     memory: str
@@ -197,7 +198,7 @@ NO_SCHEDULE: ScheduleRow = {
     "paused": False,
     "next": [],
     "last_at": "",
-    "last_job_id": "",
+    "last": [],
 }
 EMPTY_ROW: Row = {
     "id": "",
@@ -351,6 +352,18 @@ def seconds_text(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class ActionRow(TypedDict):
+    """Something that somebody did; ``href`` leads to what it was done to, or is empty."""
+
+    id: str
+    at: str
+    who: str
+    what: str
+    name: str
+    href: str
+    change: str
 
 
 class FiguresRow(TypedDict):

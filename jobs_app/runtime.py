@@ -23,7 +23,8 @@ from jobs.schedules import ScheduleService
 from jobs.service import JobService
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.workers import WorkerRegistry, WorkerState
+from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
+from jobs_app.event_log import EventLog
 from jobs_app.hub import Hub, Mailbox
 
 CATCH_UP_AGAIN_S = 1.0
@@ -43,6 +44,7 @@ class Runtime:
     registry: WorkerRegistry
     queue: JobQueue
     config: Settings
+    event_log: EventLog
 
 
 _current: Runtime | None = None
@@ -60,6 +62,21 @@ def jobs() -> JobService:
     return current().service
 
 
+async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
+    """Tell a worker what is wanted of it, and write down who did.
+
+    Raises:
+        WorkerNotFound: there is no such living worker.
+        Unavailable: Redis or the database does not answer.
+    """
+    try:
+        worker = await current().registry.ask(worker_id, wish)
+    except REDIS_TROUBLE as exc:
+        raise Unavailable("Redis does not answer, so the worker cannot be told right now; try again.") from exc
+    await jobs().store.audit.note(wish, "worker", worker_id)
+    return worker
+
+
 def use(runtime: Runtime | None) -> None:
     """Make ``runtime`` the current one; tests give their own."""
     global _current
@@ -75,9 +92,11 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     hub = Hub(events, store)
     service = JobService(store, queue, events, catalogue(), config)
     schedules = ScheduleService(ScheduleStore(database), service)
-    runtime = Runtime(service, schedules, hub, registry, queue, config)
+    event_log = EventLog(hub, registry, store)
+    runtime = Runtime(service, schedules, hub, registry, queue, config, event_log)
     use(runtime)
     tasks = [
+        asyncio.create_task(event_log.run(), name="events"),
         asyncio.create_task(hub.run(), name="hub"),
         asyncio.create_task(_catch_up_after_gaps(runtime), name="catch-up"),
         asyncio.create_task(_purge_deleted(store.removal), name="purge"),

@@ -72,9 +72,15 @@ def line(event: JobEvent, began: datetime | None) -> Line:
         "type": str(event.type),
         "status": str(event.status),
         "level": str(details.get("level", "")) if event.type is EventType.LOG else "",
-        "text": f"Attached {event.message}" if event.type is EventType.ARTIFACT else event.message,
+        "text": _text(event),
         "attempt": attempt_of(event),
     }
+
+
+def _text(event: JobEvent) -> str:
+    who = (event.data or {}).get("by") if event.type is EventType.STATUS else None
+    attached = "Attached " if event.type is EventType.ARTIFACT else ""
+    return f"{attached}{event.message}{f' By {who}.' if who else ''}"
 
 
 def lines(events: Iterable[JobEvent], began: dict[int, datetime]) -> list[Line]:

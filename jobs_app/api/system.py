@@ -165,10 +165,7 @@ async def workers() -> list[WorkerInfo]:
 @router.post("/api/workers/{worker_id}/{wish}", status_code=202)
 async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
     """Have a worker claim nothing for now (``quiet``), claim again (``resume``), or end as on SIGTERM (``stop``)."""
-    try:
-        return await runtime.current().registry.ask(worker_id, wish)
-    except REDIS_TROUBLE as exc:
-        raise Unavailable("Redis does not answer, so the worker cannot be told right now; try again.") from exc
+    return await runtime.ask_worker(worker_id, wish)
 
 
 @router.head("/healthz", include_in_schema=False)

@@ -7,7 +7,7 @@ from jobs_app import routes
 from jobs_app.charts import SPARK_MINUTES
 from jobs_app.components.basics import ago, card, heading, mono, notice, status_badge
 from jobs_app.components.charts import spark_line
-from jobs_app.rows import WorkerJob, WorkerRow
+from jobs_app.rows import JobLink, WorkerRow
 from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
 
 TABS = (
@@ -16,6 +16,8 @@ TABS = (
     (routes.ADMIN_WORKERS, "Workers"),
     (routes.ADMIN_SCHEDULES, "Schedules"),
     (routes.ADMIN_KINDS, "Kinds"),
+    (routes.ADMIN_EVENTS, "Events"),
+    (routes.ADMIN_AUDIT, "Audit"),
 )
 STATE_COLOR = {"running": "grass", "quiet": "amber", "lost": "tomato"}
 
@@ -222,7 +224,7 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
     )
 
 
-def _worker_job(job: rx.Var[WorkerJob], state: rx.Var[str]) -> rx.Component:
+def _worker_job(job: rx.Var[JobLink], state: rx.Var[str]) -> rx.Component:
     """A job it runs; for a lost worker, with what became of it."""
     return rx.flex(
         rx.link(mono(job["short_id"]), href=routes.job(job["id"]), size="1"),

@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs.kinds import catalogue
 from jobs_app import routes
-from jobs_app.components.basics import ago, card, heading, mono, question
+from jobs_app.components.basics import ago, card, heading, mono, question, status_badge
 from jobs_app.rows import ScheduleRow
 from jobs_app.styles import TABULAR
 
@@ -60,13 +60,22 @@ def _schedule(
             margin_top="8px",
         ),
         rx.cond(
-            schedule["last_job_id"] != "",
-            rx.text(
-                "Last: ",
-                rx.link(mono(schedule["last_job_id"][28:]), href=routes.job(schedule["last_job_id"])),
-                rx.cond(schedule["last_at"] != "", rx.fragment(" due ", ago(schedule["last_at"]))),
-                size="2",
-                margin_top="4px",
+            schedule["last"].length() > 0,
+            rx.flex(
+                rx.text("Last:", size="2", weight="medium"),
+                rx.foreach(
+                    schedule["last"],
+                    lambda job: rx.flex(
+                        rx.link(mono(job["short_id"]), href=routes.job(job["id"])),
+                        status_badge(job["status"]),
+                        gap="6px",
+                        align="center",
+                    ),
+                ),
+                rx.cond(schedule["last_at"] != "", rx.text("due ", ago(schedule["last_at"]), size="2")),
+                gap="12px",
+                wrap="wrap",
+                margin_top="6px",
             ),
         ),
         key=schedule_id,

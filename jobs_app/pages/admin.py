@@ -7,11 +7,15 @@ from jobs_app import routes
 from jobs_app.components.admin import admin_tabs, figures, queue_control, trouble_list, worker_table
 from jobs_app.components.basics import notice, question
 from jobs_app.components.charts import chart
+from jobs_app.components.events import audit_table, event_lines
 from jobs_app.components.kinds import kind_list
 from jobs_app.components.metrics import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.components.schedules import delete_schedule_dialog, schedule_form, schedule_list
+from jobs_app.event_log import LogLine
+from jobs_app.live import LiveEvents
 from jobs_app.pages.frame import page
 from jobs_app.state.admin import Admin
+from jobs_app.state.admin_events import AdminAudit, AdminEvents
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics, kept_for
 from jobs_app.state.admin_schedules import AdminSchedules
@@ -64,6 +68,32 @@ def admin_kinds() -> rx.Component:
         routes.ADMIN_KINDS,
         "Kinds",
         kind_list(AdminKinds.kinds, AdminKinds.wrong, AdminKinds.pause, AdminKinds.set_limits),
+    )
+
+
+def admin_events() -> rx.Component:
+    page = AdminEvents
+    return _tab(
+        routes.ADMIN_EVENTS,
+        "Events",
+        event_lines(
+            rx.cond(page.paused, page.held, LiveEvents.lines).to(list[LogLine]),
+            page.text,
+            page.what,
+            page.paused,
+            page.find,
+            page.show,
+            page.pause,
+        ),
+    )
+
+
+def admin_audit() -> rx.Component:
+    page = AdminAudit
+    return _tab(
+        routes.ADMIN_AUDIT,
+        "Audit",
+        audit_table(page.actions, page.text, page.more, page.find, page.older, page.newest),
     )
 
 

@@ -8,7 +8,6 @@ import reflex as rx
 from jobs.errors import JobsError
 from jobs.limits import MOST_CONCURRENCY
 from jobs.models import JobStatus
-from jobs.redis_link import REDIS_TROUBLE
 from jobs.service import QueueChange
 from jobs.snapshot import short_id
 from jobs.workers import WorkerInfo, WorkerState
@@ -17,6 +16,7 @@ from jobs_app.broadcaster import look_at_queue
 from jobs_app.health import troubles
 from jobs_app.overview import overview
 from jobs_app.rows import WorkerRow
+from jobs_app.state.admin_events import AdminAudit
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
 from jobs_app.state.notices import tell
@@ -28,6 +28,7 @@ WORTH_TELLING_S = 1.0
 REFRESHED: dict[str, Any] = {
     routes.ADMIN_METRICS: AdminMetrics.refresh,
     routes.ADMIN_KINDS: AdminKinds.refresh,
+    routes.ADMIN_AUDIT: AdminAudit.refresh,
 }
 """What the pages beside the overview read again."""
 
@@ -97,9 +98,7 @@ class Admin(rx.State):
         if wish not in WISHES:
             return None
         try:
-            await runtime.current().registry.ask(worker_id, wish)
-        except REDIS_TROUBLE:
-            return await tell(self, "error", "Redis does not answer, so the worker cannot be told now; try again.")
+            await runtime.ask_worker(worker_id, wish)
         except JobsError as error:
             return await tell(self, "error", error.message)
         return await tell(self, "success", f"Worker {worker_id} {WISHES[wish]}.")

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from jobs import plain_json
 from jobs.errors import InvalidInput, JobsError, ScheduleNotFound
 from jobs.kinds import catalogue, field_errors
+from jobs.models import JobStatus
 from jobs.schedule_store import Schedule
 from jobs.schedules import ScheduleDraft, SchedulePatch, ScheduleService, Timing, next_times
+from jobs.snapshot import short_id
 from jobs_app import rows, runtime
 from jobs_app.rows import ScheduleRow
 from jobs_app.state.notices import tell
@@ -121,8 +123,11 @@ class AdminSchedules(rx.State):
         return await tell(self, "success", said)
 
     async def _read(self) -> Any:
+        store = _service().store
         try:
-            self.schedules = [_row(schedule) for schedule in await _service().store.all()]
+            found = await store.all()
+            made = await store.outcomes([schedule.id for schedule in found])
+            self.schedules = [_row(schedule, made[schedule.id]) for schedule in found]
         except JobsError as error:
             return await tell(self, "error", error.message)
         return None
@@ -191,7 +196,7 @@ def _field(name: str) -> str:
     return "timing" if first in ("cron", "interval_s") else first
 
 
-def _row(schedule: Schedule) -> ScheduleRow:
+def _row(schedule: Schedule, made: list[tuple[UUID, JobStatus]]) -> ScheduleRow:
     return {
         "id": str(schedule.id),
         "name": schedule.name,
@@ -204,7 +209,7 @@ def _row(schedule: Schedule) -> ScheduleRow:
         "paused": schedule.paused,
         "next": [rows.iso(at) for at in next_times(schedule)],
         "last_at": rows.iso(schedule.last_at),
-        "last_job_id": str(schedule.last_job_id or ""),
+        "last": [{"id": str(job_id), "short_id": short_id(job_id), "status": str(status)} for job_id, status in made],
     }
 
 

@@ -123,6 +123,8 @@ class Keys(rx.State):
             Command(label="Metrics", hint="page", does=f"go:{routes.ADMIN_METRICS}"),
             Command(label="Schedules", hint="page", does=f"go:{routes.ADMIN_SCHEDULES}"),
             Command(label="Kinds", hint="page", does=f"go:{routes.ADMIN_KINDS}"),
+            Command(label="Events", hint="page", does=f"go:{routes.ADMIN_EVENTS}"),
+            Command(label="Audit", hint="page", does=f"go:{routes.ADMIN_AUDIT}"),
             Command(label="Workers", hint="page", does=f"go:{routes.ADMIN_WORKERS}"),
             *(Command(label=f"Jobs: {s}", hint="list", does=f"go:{routes.DASHBOARD}?status={s}") for s in JobStatus),
             *(Command(label=v["name"], hint="saved view", does=f"go:{routes.DASHBOARD}{v['address']}") for v in views),

@@ -16,6 +16,7 @@ from jobs.query import LONGEST
 from jobs.service import Submission
 from jobs.snapshot import JobError
 from jobs_app import routes, runtime
+from jobs_app.event_log import EventLog
 from jobs_app.hub import Hub
 from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
@@ -33,7 +34,8 @@ NOBODY = str(UUID(int=1))
 async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
     hub = Hub(world.events, world.store)
-    runtime.use(Runtime(world.service, world.schedules, hub, world.registry, world.queue, world.config))
+    event_log = EventLog(hub, world.registry, world.store)
+    runtime.use(Runtime(world.service, world.schedules, hub, world.registry, world.queue, world.config, event_log))
     yield rx.State(_reflex_internal_init=True)
     runtime.use(None)
 
