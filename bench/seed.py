@@ -7,6 +7,7 @@ put in Redis, so that the queued ones wait until a worker's reconciler finds the
 """
 
 import argparse
+import asyncio
 import random
 import sqlite3
 import time
@@ -17,10 +18,12 @@ from typing import Any
 from uuid import UUID
 
 from jobs import plain_json
+from jobs.database import Database
 from jobs.fingerprint import fingerprint
 from jobs.models import JobStatus
 from jobs.schema import migrate
 from jobs.snapshot import JobError
+from jobs.statistics import Statistics
 
 BATCH = 20_000
 STATES = {
@@ -125,8 +128,19 @@ def seed(path: Path, count: int, chance: random.Random) -> None:
             db.executemany(jobs, batch)
             db.executemany(events, (event for row in batch for event in timeline(row)))
             db.commit()
+        db.execute(
+            "INSERT INTO stat_entry (at, kind, outcome, queued_at, started_at) "
+            "SELECT finished_at, kind, status, queued_at, started_at FROM job WHERE finished_at IS NOT NULL"
+        )
         db.execute("ANALYZE")
     db.close()
+    asyncio.run(_count(path))
+
+
+async def _count(path: Path) -> None:
+    database = Database(f"sqlite:///{path}")
+    await Statistics(database).roll_up(datetime.now(UTC))
+    await database.close()
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ JobsError                  a sentence for people, and an HTTP status
 ├── KindNotFound     404
 ├── WorkerNotFound   404
 ├── ScheduleNotFound 404
+├── OperationNotFound 404
 ├── WrongStatus      409   the job's status does not allow what was asked
 ├── NameTaken        409   another schedule has this name
 ├── ChangedMeanwhile 409   someone else changed the same thing
@@ -107,6 +108,16 @@ class ChangedMeanwhile(JobsError):
 
     status_code = 409
     title = "Someone else changed this"
+
+
+class OperationNotFound(JobsError):
+    """No such operation."""
+
+    status_code = 404
+    title = "No such operation"
+
+    def __init__(self, operation_id: UUID | str) -> None:
+        super().__init__(f"There is no operation {operation_id}. GET /api/operations lists the last ones.")
 
 
 class WrongStatus(JobsError):

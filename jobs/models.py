@@ -247,6 +247,27 @@ class AuditRow(SQLModel, table=True):
     after: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
+class OperationRow(SQLModel, table=True):
+    """Something that is done to many jobs; see ``jobs.operation_store``."""
+
+    __tablename__ = "operation"
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    action: str
+    filter: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    who: str
+    state: str
+    total: int
+    done: int
+    left_alone: int
+    reasons: list[dict[str, str]] = Field(sa_column=Column(JSON, nullable=False))
+    cursor: UUID | None = Field(default=None, sa_column=Column(Uuid, nullable=True))
+    taken_by: str | None = None
+    seen_at: datetime | None = None
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
 class OccurrenceRow(SQLModel, table=True):
     """A job that a schedule made."""
 

@@ -357,6 +357,14 @@ class JobService:
         await self._announce([Deleted(deleted=job_id)])
         return None
 
+    async def clean(self, wanted: JobFilter) -> int:
+        """Remove for good a batch of the jobs that match and do not run; how many, 0 when none is left."""
+        gone = await self.store.removal.clean(wanted)
+        if gone:
+            await self._quietly(self._queue.remove(list(gone.items())))
+            await self._announce([Deleted(deleted=job_id) for job_id in gone])
+        return len(gone)
+
     async def restore(self, job_id: UUID) -> JobSnapshot:
         """Bring back a job that was deleted a moment ago, as it was; a waiting one waits again.
 
@@ -398,7 +406,7 @@ class JobService:
     ) -> AsyncIterator[BulkOutcome]:
         """As ``bulk``, with the outcome so far after each job: for whoever shows how far it is, or wants to stop."""
         outcome = BulkOutcome()
-        act = self._acts()[action]
+        act = self.acts()[action]
         async for job_id in self._chosen(ids, job_filter or JobFilter()):
             outcome.matched += 1
             try:
@@ -412,7 +420,8 @@ class JobService:
                 outcome.skipped.append(Skipped(job_id, exc.message))
             yield outcome
 
-    def _acts(self) -> dict[BulkAction, Callable[[UUID], Awaitable[Any]]]:
+    def acts(self) -> dict[BulkAction, Callable[[UUID], Awaitable[Any]]]:
+        """What can be done with one job, by name."""
         return {
             "cancel": self.cancel,
             "retry": self.retry,

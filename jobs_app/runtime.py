@@ -15,6 +15,8 @@ from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.events import Feed, RedisEvents
 from jobs.kinds import catalogue
+from jobs.operation_store import OperationStore
+from jobs.operations import Operations
 from jobs.queue import JobQueue
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.removal import Removal
@@ -45,6 +47,7 @@ class Runtime:
     queue: JobQueue
     config: Settings
     event_log: EventLog
+    operations: Operations
 
 
 _current: Runtime | None = None
@@ -93,10 +96,12 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     service = JobService(store, queue, events, catalogue(), config)
     schedules = ScheduleService(ScheduleStore(database), service)
     event_log = EventLog(hub, registry, store)
-    runtime = Runtime(service, schedules, hub, registry, queue, config, event_log)
+    operations = Operations(OperationStore(database), service)
+    runtime = Runtime(service, schedules, hub, registry, queue, config, event_log, operations)
     use(runtime)
     tasks = [
         asyncio.create_task(event_log.run(), name="events"),
+        asyncio.create_task(operations.run(), name="operations"),
         asyncio.create_task(hub.run(), name="hub"),
         asyncio.create_task(_catch_up_after_gaps(runtime), name="catch-up"),
         asyncio.create_task(_purge_deleted(store.removal), name="purge"),

@@ -16,6 +16,8 @@ os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
 
 from jobs.database import Database
 from jobs.kinds import catalogue
+from jobs.operation_store import OperationStore
+from jobs.operations import Operations
 from jobs.schedule_store import ScheduleStore
 from jobs.schedules import ScheduleService
 from jobs.schema import migrate
@@ -86,6 +88,7 @@ class World:
     events: MemoryEvents
     registry: MemoryRegistry
     config: Settings
+    operations: Operations
 
 
 @pytest.fixture
@@ -93,7 +96,16 @@ def world(database: Database, store: Store, config: Settings) -> World:
     queue, events = MemoryQueue(), MemoryEvents()
     service = JobService(store, queue, events, catalogue(), config)  # type: ignore[arg-type]
     schedules = ScheduleService(ScheduleStore(database), service)
-    return World(service, schedules, store, queue, events, MemoryRegistry(), config)
+    return World(
+        service,
+        schedules,
+        store,
+        queue,
+        events,
+        MemoryRegistry(),
+        config,
+        Operations(OperationStore(database), service),
+    )
 
 
 @pytest.fixture

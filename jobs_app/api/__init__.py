@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from jobs_app.api import audit, export, jobs, problems, schedules, statistics, streams, system
+from jobs_app.api import audit, export, jobs, operations, problems, schedules, statistics, streams, system
 
 
 def build_api() -> FastAPI:
@@ -24,6 +24,7 @@ def build_api() -> FastAPI:
         schedules.router,
         statistics.router,
         audit.router,
+        operations.router,
         system.router,
     )
     for router in routers:

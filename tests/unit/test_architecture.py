@@ -68,6 +68,7 @@ def test_sql_is_written_in_the_store_alone():
         "samples",
         "audit",
         "edits",
+        "operation_store",
         "settings_store",
         "store",
         "schedule_store",

@@ -35,7 +35,11 @@ async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
     hub = Hub(world.events, world.store)
     event_log = EventLog(hub, world.registry, world.store)
-    runtime.use(Runtime(world.service, world.schedules, hub, world.registry, world.queue, world.config, event_log))
+    runtime.use(
+        Runtime(
+            world.service, world.schedules, hub, world.registry, world.queue, world.config, event_log, world.operations
+        )
+    )
     yield rx.State(_reflex_internal_init=True)
     runtime.use(None)
 

@@ -1,0 +1,198 @@
+"""What is done to many jobs at once, on the server: previewed, then done in batches, seen by all, stopped by anybody.
+
+It goes on when the page that asked for it is closed, and when the server is started again. A batch is a transaction of
+milliseconds with as long a rest after it, so that workers write between any two of them.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from jobs.clock import utc_now
+from jobs.errors import InvalidInput, JobsError, Unavailable
+from jobs.matching import JobFilter
+from jobs.models import JobStatus
+from jobs.operation_store import Operation, OperationState, OperationStore, Progress
+from jobs.service import ALLOWED, JobService
+
+Action = Literal["cancel", "retry", "promote", "delete", "clean", "obliterate"]
+
+REMOVED = frozenset(JobStatus) - {JobStatus.RUNNING}
+AFFECTED: dict[Action, frozenset[JobStatus]] = {
+    "cancel": ALLOWED["cancel"],
+    "retry": ALLOWED["retry"],
+    "promote": ALLOWED["promote"],
+    "delete": ALLOWED["delete"],
+    "clean": REMOVED,
+    "obliterate": frozenset(JobStatus),
+}
+"""The jobs that an action changes; others that match are left alone."""
+LOOK_EVERY_S = 5.0
+RECORD_EVERY_S = 0.25
+STOPPED_WITHIN_S = 60.0
+"""How long ``obliterate`` waits for handlers to stop before it leaves their jobs alone."""
+CHECK_EVERY_S = 0.2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OperationPreview:
+    """What an operation would do: to how many jobs, of about how many bytes, and whom it would leave alone."""
+
+    affected: int
+    bytes: int
+    left_alone: dict[JobStatus, int]
+
+
+class Operations:
+    """The operations of one server."""
+
+    def __init__(self, store: OperationStore, service: JobService) -> None:
+        self.store = store
+        self._service = service
+        self._server = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._begun = asyncio.Event()
+        self.changed = asyncio.Event()
+        """Set when an operation of this server is further; whoever waits for it clears it."""
+
+    async def preview(self, action: Action, wanted: JobFilter) -> OperationPreview:
+        """What it would do now.
+
+        Raises:
+            QueryError: the filter's text cannot be read.
+        """
+        counts = await self._service.store.count_by_status(wanted)
+        affected = sum(number for status, number in counts.items() if status in AFFECTED[action])
+        each = await self._service.store.removal.bytes_each(wanted) if affected else 0.0
+        left_alone = {status: number for status, number in counts.items() if status not in AFFECTED[action]}
+        return OperationPreview(affected, round(each * affected), left_alone)
+
+    async def begin(self, action: Action, wanted: JobFilter) -> Operation:
+        """Begin it; what becomes of it is seen in ``store``.
+
+        Raises:
+            InvalidInput: there is nothing to do.
+            QueryError: the filter's text cannot be read.
+        """
+        preview = await self.preview(action, wanted)
+        if not preview.affected:
+            found = ", ".join(f"{number} {status}" for status, number in preview.left_alone.items())
+            told = f"matches only jobs that it would leave alone: {found}" if found else "matches no job"
+            raise InvalidInput.of("filter", f"{told}; nothing was begun")
+        operation = await self.store.insert(action, wanted, preview.affected)
+        self._begun.set()
+        self.changed.set()
+        return operation
+
+    async def stop(self, operation_id: UUID) -> Operation:
+        """Stop it after what it is at. Raises ``OperationNotFound``."""
+        operation = await self.store.stop(operation_id)
+        self.changed.set()
+        return operation
+
+    async def run(self) -> None:
+        """Do what is begun, one after the other, until cancelled."""
+        while True:
+            self._begun.clear()
+            try:
+                while operation := await self.store.take(self._server, utc_now()):
+                    await self._do(operation)
+            except Unavailable as exc:
+                log.info("An operation has to wait: %s", exc.message)
+                await asyncio.sleep(1.0)
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._begun.wait()
+            except TimeoutError:
+                pass
+
+    async def _do(self, operation: Operation) -> None:
+        log.info("Operation %s: %s of %d jobs begins.", operation.id, operation.action, operation.total)
+        steps: dict[str, Callable[[Operation], Awaitable[Operation | None]]] = {
+            "clean": self._clean,
+            "obliterate": self._obliterate,
+        }
+        ended = await steps.get(operation.action, self._one_by_one)(operation)
+        if ended is None:
+            return  # another server goes on with it
+        state = OperationState.STOPPED if ended.state is OperationState.STOPPING else OperationState.DONE
+        await self.store.end(ended, state)
+        self.changed.set()
+        log.info("Operation %s is %s: %d done, %d left alone.", ended.id, state, ended.done, ended.left_alone)
+
+    async def _one_by_one(self, operation: Operation) -> Operation | None:
+        """Do what can be done with one job to each, in the order of their ids."""
+        act = self._service.acts()[operation.action]  # type: ignore[index]
+        now: Operation | None = operation
+        while now is not None and now.state is OperationState.RUNNING:
+            batch = await self._service.store.matching_ids(now.filter, now.cursor)
+            if not batch:
+                return now
+            now = await self._batch(now, batch, act)
+        return now
+
+    async def _batch(
+        self, operation: Operation, batch: list[UUID], act: Callable[[UUID], Awaitable[object]]
+    ) -> Operation | None:
+        now: Operation | None = operation
+        done, reasons, recorded_at = 0, list[dict[str, str]](), time.monotonic()
+        for place, job_id in enumerate(batch):
+            try:
+                await act(job_id)
+                done += 1
+            except Unavailable:
+                raise
+            except JobsError as exc:
+                reasons.append({"id": str(job_id), "reason": exc.message})
+            if time.monotonic() - recorded_at > RECORD_EVERY_S or place + 1 == len(batch):
+                now = await self._add(now or operation, done, reasons, job_id)
+                if now is None or now.state is not OperationState.RUNNING:
+                    return now
+                done, reasons, recorded_at = 0, [], time.monotonic()
+        return now
+
+    async def _clean(self, operation: Operation) -> Operation | None:
+        """Remove for good, in batches, everything that matches and does not run."""
+        now: Operation | None = operation
+        while now is not None and now.state is OperationState.RUNNING:
+            began = time.monotonic()
+            gone = await self._service.clean(now.filter)
+            if not gone:
+                return now
+            now = await self._add(now, gone, [], None)
+            await asyncio.sleep(time.monotonic() - began)  # workers write meanwhile
+        return now
+
+    async def _obliterate(self, operation: Operation) -> Operation | None:
+        """Stop what runs, and remove everything; what does not stop is left alone."""
+        give_up_at = time.monotonic() + STOPPED_WITHIN_S
+        now = await self._clean(operation)
+        while now is not None and now.state is OperationState.RUNNING:
+            running = await self._service.store.page(
+                JobFilter(**{**vars(now.filter), "statuses": (JobStatus.RUNNING,)}), limit=200, brief=True
+            )
+            if not running.jobs:
+                return await self._clean(now)
+            if time.monotonic() > give_up_at:
+                left = [{"id": str(job.id), "reason": f"Job {job.short_id} still runs."} for job in running.jobs]
+                return await self._add(now, 0, left, None)
+            for job in running.jobs:
+                if job.cancel_requested_at is None:
+                    await self._service.cancel(job.id)
+            await asyncio.sleep(CHECK_EVERY_S)
+            now = await self._clean(now)
+        return now
+
+    async def _add(
+        self, operation: Operation, done: int, reasons: list[dict[str, str]], cursor: UUID | None
+    ) -> Operation | None:
+        now = await self.store.record(operation, self._server, Progress(done, reasons, cursor))
+        self.changed.set()
+        return now

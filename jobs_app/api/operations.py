@@ -1,0 +1,105 @@
+"""REST: what is done to many jobs at once, on the server."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from jobs.models import JobStatus
+from jobs.operation_store import Operation, OperationState
+from jobs.operations import Action
+from jobs_app import runtime
+from jobs_app.api.jobs import FilterBody
+from jobs_app.api.strict import StrictRoute
+
+router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=StrictRoute)
+
+
+class Wish(BaseModel):
+    """``clean`` removes for good what matches and does not run; ``obliterate`` also stops what runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action
+    filter: FilterBody
+
+
+class ConfirmedWish(Wish):
+    """``confirm``: for ``obliterate`` the word itself, so that it is not done by mistake."""
+
+    confirm: str = ""
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> "ConfirmedWish":
+        if self.action == "obliterate" and self.confirm != "obliterate":
+            raise ValueError('obliterate removes every job that matches, for good; say "confirm": "obliterate"')
+        return self
+
+
+class OperationInfo(BaseModel):
+    """``total``: how many jobs it was about; ``reasons``: why the first of those that were left alone were."""
+
+    id: UUID
+    action: Action
+    filter: dict[str, Any]
+    who: str
+    state: OperationState
+    total: int
+    done: int
+    left_alone: int
+    reasons: list[dict[str, str]]
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class OperationList(BaseModel):
+    items: list[OperationInfo]
+
+
+class PreviewInfo(BaseModel):
+    """``bytes``: about, told from some of them. ``left_alone``: by status, those whose status does not allow it."""
+
+    affected: int
+    bytes: int
+    left_alone: dict[JobStatus, int]
+
+
+@router.post("/preview")
+async def preview(wish: Wish) -> PreviewInfo:
+    """What an operation would do now, without doing it."""
+    found = await runtime.current().operations.preview(wish.action, wish.filter.to_filter())
+    return PreviewInfo(affected=found.affected, bytes=found.bytes, left_alone=found.left_alone)
+
+
+@router.post("", status_code=202)
+async def begin(wish: ConfirmedWish, response: Response) -> OperationInfo:
+    """Begin to do something to every job that matches; what becomes of it is at the address in ``Location``."""
+    operation = await runtime.current().operations.begin(wish.action, wish.filter.to_filter())
+    response.headers["Location"] = f"/api/operations/{operation.id}"
+    return _info(operation)
+
+
+@router.get("")
+async def operations(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> OperationList:
+    """The last operations, newest first."""
+    return OperationList(items=[_info(each) for each in await runtime.current().operations.store.newest(limit)])
+
+
+@router.get("/{id}")
+async def operation(id: UUID) -> OperationInfo:
+    """How far an operation is, or how it ended."""
+    return _info(await runtime.current().operations.store.get(id))
+
+
+@router.post("/{id}/stop", status_code=202)
+async def stop(id: UUID) -> OperationInfo:
+    """Stop an operation after what it is at; what is done stays done. One that is over stays as it is."""
+    return _info(await runtime.current().operations.stop(id))
+
+
+def _info(operation: Operation) -> OperationInfo:
+    shown = {name: value for name, value in vars(operation.filter).items() if value}
+    values = {name: getattr(operation, name) for name in OperationInfo.model_fields if name != "filter"}
+    return OperationInfo.model_validate({**values, "filter": shown})

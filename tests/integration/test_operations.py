@@ -1,0 +1,92 @@
+"""Many jobs at once over REST, while a real worker runs; and what becomes of it when the server starts anew."""
+
+import pytest
+
+from jobs_app import runtime
+from tests.support import until
+
+
+async def over(api, address):
+    async def read():
+        return (await api.get(address)).json()
+
+    return await until(read, lambda found: found["state"] in ("done", "stopped"), within_s=20)
+
+
+async def begun(api, **wish):
+    reply = await api.post("/api/operations", json=wish)
+    assert reply.status_code == 202, reply.text
+    return reply.headers["location"]
+
+
+async def test_cleaning_is_previewed_done_and_listed(api, client):
+    jobs = [await client.submit("noop") for _ in range(6)]
+    wish = {"action": "clean", "filter": {"status": ["queued"], "kind": ["noop"]}}
+
+    preview = (await api.post("/api/operations/preview", json=wish)).json()
+    assert (preview["affected"], preview["left_alone"]) == (len(jobs), {})
+    assert preview["bytes"] > 100 * len(jobs)
+    done = await over(api, await begun(api, **wish))
+
+    assert (done["state"], done["done"], done["who"]) == ("done", len(jobs), "REST from 127.0.0.1")
+    assert done["filter"] == {"statuses": ["queued"], "kinds": ["noop"]}
+    assert (await api.get("/api/jobs")).json()["items"] == []
+    assert [item["id"] for item in (await api.get("/api/operations")).json()["items"]] == [done["id"]]
+
+
+async def test_waiting_jobs_are_drained_while_others_run(api, client, start_worker, active):
+    await api.patch("/api/queue", json={"concurrency": 1})
+    await start_worker()
+    runs = await client.submit("slow")
+    await client.job_is(runs, "running")
+    for _ in range(5):
+        await client.submit("noop")
+
+    await over(api, await begun(api, action="clean", filter={"status": ["queued", "scheduled"]}))
+
+    assert [job["id"] for job in (await api.get("/api/jobs")).json()["items"]] == [runs]
+    assert await active.queue.redis.zcard("jobs:queue:noop") == 0
+    done = await over(api, await begun(api, action="obliterate", filter={}, confirm="obliterate"))
+    assert (done["done"], (await api.get("/api/jobs")).json()["items"]) == (1, [])
+
+
+async def test_an_operation_goes_on_when_the_server_is_started_again(config):
+    async with runtime.serving(config) as first:
+        from jobs.service import Submission
+
+        await first.service.submit_many([Submission(kind="noop") for _ in range(50)])
+        begun_then = await first.operations.store.insert("cancel", runtime_filter(), 50)
+    async with runtime.serving(config) as second:
+        done = await until(
+            lambda: second.operations.store.get(begun_then.id), lambda found: found.state.is_over, within_s=30
+        )
+
+    assert done.done + done.left_alone == 50
+
+
+def runtime_filter():
+    from jobs.matching import JobFilter
+
+    return JobFilter()
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"action": "clean", "filter": {"status": ["failed"]}}, "filter"),
+        ({"action": "explode", "filter": {}}, "action"),
+        ({"action": "clean"}, "filter"),
+        ({"action": "clean", "filter": {"q": "status:"}}, "filter.q"),
+        ({"action": "obliterate", "filter": {}}, "body"),
+        ({"action": "obliterate", "filter": {}, "confirm": "yes"}, "body"),
+    ],
+)
+async def test_a_wish_that_makes_no_sense_begins_nothing(api, client, wish, field):
+    await client.submit("noop")
+
+    reply = await api.post("/api/operations", json=wish)
+
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["field"] == field
+    assert (await api.get("/api/operations")).json()["items"] == []
+    assert (await api.get("/api/operations/01a20baf-4ca9-71da-8661-d00d04472fb0")).status_code == 404

@@ -1,0 +1,210 @@
+"""What is done to many jobs on the server: previewed, done once, stopped, and gone on with after a restart."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from jobs.attempts import cancelled, completed, failed
+from jobs.audit import acting_as
+from jobs.background import end_tasks
+from jobs.clock import utc_now
+from jobs.errors import InvalidInput, OperationNotFound, Unavailable
+from jobs.matching import JobFilter
+from jobs.models import JobStatus
+from jobs.operation_store import TAKEN_FOR, OperationState, Progress
+from jobs.operations import Operations
+from jobs.query import QueryError
+from jobs.snapshot import JobError
+from tests.support import until
+from tests.unit.test_job_life import running, submitted
+from tests.unit.test_tabs import NOBODY
+
+EVERYTHING = JobFilter()
+FAILED = JobFilter(statuses=(JobStatus.FAILED,))
+
+
+@pytest.fixture
+async def operations(world):
+    """Operations of a server at work."""
+    task = asyncio.create_task(world.operations.run())
+    yield world.operations
+    await end_tasks(task)
+
+
+async def over(operations, operation):
+    return await until(lambda: operations.store.get(operation.id), lambda found: found.state.is_over)
+
+
+async def failures(service, count):
+    jobs = [await running(service) for _ in range(count)]
+    for job in jobs:
+        await service.end(failed(job.id, 1, JobError(type="ValueError", message="x"), retry_at=None))
+    return jobs
+
+
+async def test_everything_that_matches_is_retried_and_told(service, operations):
+    jobs = await failures(service, 5)
+    waiting = await submitted(service)
+
+    with acting_as("ada"):
+        begun = await operations.begin("retry", EVERYTHING)
+    done = await over(operations, begun)
+
+    assert (begun.total, done.done, done.left_alone, done.who) == (5, 5, 1, "ada")
+    assert done.reasons == [
+        {
+            "id": str(waiting.id),
+            "reason": f"Job {waiting.short_id} is queued; only failed or cancelled jobs can be retried.",
+        }
+    ]
+    assert {(await service.store.get(job.id)).status for job in jobs} == {JobStatus.QUEUED}
+    assert [a.action for a in await service.store.audit.page(text="jobs")][-1:] == ["retry"]
+
+
+async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, operations, world):
+    await failures(service, 3)
+    kept, runs = await submitted(service), await running(service)
+
+    await over(operations, await operations.begin("clean", FAILED))
+    assert set(await service.store.counts()) >= {JobStatus.QUEUED}
+    assert (await service.store.count(FAILED), await service.store.count(EVERYTHING)) == (0, 2)
+    await over(operations, await operations.begin("clean", EVERYTHING))
+
+    assert [job.id for job in (await service.store.page()).jobs] == [runs.id]
+    assert kept.id not in await world.queue.head(5)
+    assert not await service.store.statuses([kept.id])
+
+
+async def test_only_what_is_old_is_cleaned(service, operations):
+    job = await running(service)
+    await service.end(completed(job.id, 1, None))
+
+    with pytest.raises(InvalidInput, match="matches no job; nothing was begun"):
+        await operations.begin("clean", JobFilter(finished_before=utc_now() - timedelta(days=1)))
+    await over(operations, await operations.begin("clean", JobFilter(finished_before=utc_now())))
+
+    assert await service.store.count(EVERYTHING) == 0
+
+
+async def test_obliterating_stops_what_runs_first(service, operations):
+    job, waiting = await running(service), await submitted(service)
+
+    begun = await operations.begin("obliterate", EVERYTHING)
+    await until(lambda: service.store.get(job.id), lambda found: found.cancel_requested_at is not None)
+    assert not await service.store.statuses([waiting.id])
+    await service.end(cancelled(job.id, 1, "Cancelled."))
+
+    done = await over(operations, begun)
+    assert (done.done, done.left_alone, await service.store.count(EVERYTHING)) == (2, 0, 0)
+
+
+async def test_what_does_not_stop_is_left_alone(service, operations, monkeypatch):
+    monkeypatch.setattr("jobs.operations.STOPPED_WITHIN_S", 0.0)
+    job = await running(service)
+
+    done = await over(operations, await operations.begin("obliterate", EVERYTHING))
+
+    assert (done.done, done.left_alone) == (0, 1)
+    assert done.reasons == [{"id": str(job.id), "reason": f"Job {job.short_id} still runs."}]
+
+
+async def test_a_preview_counts_and_weighs(service, operations):
+    for _ in range(3):
+        await submitted(service, kind="web_agent", params={"goal": "x" * 1900})
+    await running(service)
+
+    preview = await operations.preview("clean", EVERYTHING)
+
+    assert (preview.affected, preview.left_alone) == (3, {JobStatus.RUNNING: 1})
+    assert 3 * 1500 < preview.bytes < 3 * 4000
+    assert (await operations.preview("clean", FAILED)).bytes == 0
+
+
+@pytest.mark.parametrize(("action", "wanted"), [("clean", FAILED), ("promote", EVERYTHING), ("retry", EVERYTHING)])
+async def test_nothing_is_begun_when_there_is_nothing_to_do(service, operations, action, wanted):
+    await submitted(service)
+
+    with pytest.raises(InvalidInput, match="nothing was begun"):
+        await operations.begin(action, wanted)
+
+    assert await operations.store.newest(5) == []
+    with pytest.raises(QueryError):
+        await operations.begin(action, JobFilter(text="status:"))
+
+
+async def test_one_that_is_stopped_says_how_far_it_came(service, operations, monkeypatch):
+    jobs = [await submitted(service) for _ in range(20)]
+    held, cancel, seen = asyncio.Event(), service.cancel, []
+
+    async def slow(job_id):
+        seen.append(job_id)
+        if len(seen) == 5:
+            await held.wait()
+        return await cancel(job_id)
+
+    monkeypatch.setattr(service, "cancel", slow)
+    monkeypatch.setattr("jobs.operations.RECORD_EVERY_S", 0.0)
+    begun = await operations.begin("cancel", EVERYTHING)
+    await until(lambda: _value(len(seen)), lambda count: count == 5)
+
+    assert (await operations.stop(begun.id)).state is OperationState.STOPPING
+    held.set()
+    ended = await over(operations, begun)
+
+    assert (ended.state, ended.done) == (OperationState.STOPPED, 5)
+    assert (await service.store.get(jobs[10].id)).status is JobStatus.QUEUED
+    assert (await operations.stop(begun.id)).state is OperationState.STOPPED
+    with pytest.raises(OperationNotFound):
+        await operations.stop(UUID(NOBODY))
+
+
+async def _value(value):
+    return value
+
+
+async def test_another_server_goes_on_where_a_lost_one_was(service, world):
+    jobs = await failures(service, 6)
+    lost, other = world.operations, Operations(world.operations.store, service)
+    begun = await lost.begin("retry", EVERYTHING)
+    taken = await lost.store.take("lost", utc_now() - TAKEN_FOR * 2)
+    for job in jobs[:3]:
+        await service.retry(job.id)
+    await lost.store.record(taken, "lost", Progress(3, [], jobs[2].id))
+    assert await other.store.take("other", utc_now()) is None
+    await _age(world, begun)
+
+    task = asyncio.create_task(other.run())
+    done = await over(other, begun)
+    await end_tasks(task)
+
+    assert (done.done, done.left_alone) == (6, 0)
+    assert await lost.store.record(taken, "lost", Progress(1, [], None)) is None
+
+
+async def _age(world, operation):
+    """Make it look as if its server had been silent for long."""
+    from sqlalchemy import update
+
+    from jobs.operation_store import operation_table
+
+    past = utc_now() - TAKEN_FOR * 2
+    await world.store._db.write(lambda db: db.execute(update(operation_table).values(seen_at=past)))
+
+
+async def test_it_waits_while_the_database_is_away(service, operations, monkeypatch):
+    await failures(service, 3)
+    retry, calls = service.retry, []
+
+    async def away_once(job_id):
+        calls.append(job_id)
+        if len(calls) == 2:
+            raise Unavailable("away")
+        return await retry(job_id)
+
+    monkeypatch.setattr(service, "retry", away_once)
+    done = await over(operations, await operations.begin("retry", FAILED))
+
+    assert done.state is OperationState.DONE
+    assert await service.store.count(FAILED) == 0
