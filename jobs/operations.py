@@ -1,7 +1,7 @@
 """What is done to many jobs at once, on the server: previewed, then done in batches, seen by all, stopped by anybody.
 
-It goes on when the page that asked for it is closed, and when the server is started again. A batch is a transaction of
-milliseconds with as long a rest after it, so that workers write between any two of them.
+It goes on when the page that asked for it is closed, and when the server is started again. What removes
+jobs rests between transactions of milliseconds, so that workers write between any two of them.
 """
 
 import asyncio
@@ -35,6 +35,11 @@ AFFECTED: dict[Action, frozenset[JobStatus]] = {
 """The jobs that an action changes; others that match are left alone."""
 LOOK_EVERY_S = 5.0
 RECORD_EVERY_S = 0.25
+FIRST_BATCH, FEWEST, MOST = 250, 50, 2000
+BATCH_S = 0.025
+"""How long a transaction that removes jobs should take; its size follows from that."""
+REST_S = 0.008
+"""Between two of them: long enough that a worker that waits for the database looks meanwhile."""
 STOPPED_WITHIN_S = 60.0
 """How long ``obliterate`` waits for handlers to stop before it leaves their jobs alone."""
 CHECK_EVERY_S = 0.2
@@ -161,13 +166,19 @@ class Operations:
     async def _clean(self, operation: Operation) -> Operation | None:
         """Remove for good, in batches, everything that matches and does not run."""
         now: Operation | None = operation
+        most, gone, recorded_at = FIRST_BATCH, 0, time.monotonic()
         while now is not None and now.state is OperationState.RUNNING:
             began = time.monotonic()
-            gone = await self._service.clean(now.filter)
-            if not gone:
+            found = await self._service.clean(now.filter, most)
+            took_s = time.monotonic() - began
+            most = max(FEWEST, min(MOST, round(most * min(2.0, BATCH_S / took_s))))
+            gone += found
+            if not found or time.monotonic() - recorded_at > RECORD_EVERY_S:
+                now = await self._add(now, gone, [], None)
+                gone, recorded_at = 0, time.monotonic()
+            if not found:
                 return now
-            now = await self._add(now, gone, [], None)
-            await asyncio.sleep(time.monotonic() - began)  # workers write meanwhile
+            await asyncio.sleep(REST_S)
         return now
 
     async def _obliterate(self, operation: Operation) -> Operation | None:

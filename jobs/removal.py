@@ -15,7 +15,7 @@ from jobs.changes import SNAPSHOT_COLUMNS, artifact_table, by, event_table, job_
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.matching import JobFilter, matches
-from jobs.models import DELETED, EventType, JobStatus
+from jobs.models import DELETED, WAITING, EventType, JobStatus
 from jobs.snapshot import Change
 
 UNDO_WITHIN = timedelta(seconds=10)
@@ -90,22 +90,23 @@ class Removal:
             purged += count
         return purged
 
-    async def clean(self, wanted: JobFilter) -> dict[UUID, str]:
-        """Remove for good up to ``PURGE_BATCH`` of the jobs that match and do not run; the kind of each."""
+    async def clean(self, wanted: JobFilter, most: int = PURGE_BATCH) -> dict[UUID, str | None]:
+        """Remove for good up to ``most`` of the jobs that match and do not run.
+
+        For each the kind in whose queue it waited; ``None`` if it did not wait.
+        """
         query = (
-            select(job_table.c.id, job_table.c.kind)
+            select(job_table.c.id, job_table.c.kind, job_table.c.status)
             .where(matches(wanted), job_table.c.status != JobStatus.RUNNING)
-            .limit(PURGE_BATCH)
+            .limit(most)
         )
 
-        def work(db: Connection) -> dict[UUID, str]:
-            gone = {job_id: kind for job_id, kind in db.execute(query)}
+        def work(db: Connection) -> dict[UUID, str | None]:
+            gone = {job_id: kind if status in WAITING else None for job_id, kind, status in db.execute(query)}
             db.execute(delete(event_table).where(event_table.c.job_id.in_(gone)))  # in one go: faster than by cascade
             db.execute(delete(job_table).where(job_table.c.id.in_(gone)))
             return gone
 
-        if await self._db.read(lambda db: db.execute(query.limit(1)).first()) is None:
-            return {}
         return await self._db.write(work)
 
     async def bytes_each(self, wanted: JobFilter) -> float:

@@ -357,11 +357,12 @@ class JobService:
         await self._announce([Deleted(deleted=job_id)])
         return None
 
-    async def clean(self, wanted: JobFilter) -> int:
-        """Remove for good a batch of the jobs that match and do not run; how many, 0 when none is left."""
-        gone = await self.store.removal.clean(wanted)
+    async def clean(self, wanted: JobFilter, most: int) -> int:
+        """Remove for good up to ``most`` of the jobs that match and do not run; how many, 0 when none is left."""
+        gone = await self.store.removal.clean(wanted, most)
         if gone:
-            await self._quietly(self._queue.remove(list(gone.items())))
+            waited = [(job_id, kind) for job_id, kind in gone.items() if kind is not None]
+            await self._quietly(self._queue.remove(waited))
             await self._announce([Deleted(deleted=job_id) for job_id in gone])
         return len(gone)
 

@@ -50,6 +50,7 @@ MOST_NOTICES = 30
 DELAYS = 50
 EVENTS_EVERY_S = 0.25
 EVENTS_SHOWN = 200
+OPERATIONS_SHOWN = 10
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Broadcaster:
         self._ended: Counter[str] = Counter()
         self._has_ended = asyncio.Event()
         self.notices: deque[rows.Notice] = deque(maxlen=MOST_NOTICES)
+        self.operations: list[rows.OperationRow] = []
         self.delay_ms = 0
         self._delays_ms: deque[float] = deque(maxlen=DELAYS)
         self._unsent_since: datetime | None = None
@@ -91,6 +93,7 @@ class Broadcaster:
             self._watch_failures(),
             self._speak(),
             self._tell_events(),
+            self._tell_operations(),
         )
 
     async def _hear(self) -> None:
@@ -239,6 +242,30 @@ class Broadcaster:
             self._active.event_log.grown.clear()
             await self._send(EVENTS, LiveEvents, lines=self.newest_events())
             await asyncio.sleep(EVENTS_EVERY_S)
+
+    async def _tell_operations(self) -> None:
+        """Show everywhere what is done to many jobs, and how far it is."""
+        changed = self._active.operations.changed
+        changed.set()
+        while True:
+            await changed.wait()
+            changed.clear()
+            await self._read_operations()
+            await asyncio.sleep(EVENTS_EVERY_S)
+
+    async def _read_operations(self) -> None:
+        try:
+            found = await self._active.operations.store.newest(OPERATIONS_SHOWN)
+        except Unavailable as exc:
+            log.debug("What is done to many jobs is not known: %s", exc.message)
+            return
+        before = {row["id"] for row in self.operations if not row["is_over"]}
+        self.operations = [rows.operation_row(operation) for operation in found]
+        for row in self.operations:
+            if row["id"] in before and row["is_over"]:
+                text = f"{row['title']}: {row['state']}, {row['so_far']}."
+                await self._tell(rx.toast.info(text, id=row["id"]), "info", text, (BOARD, ADMIN), routes.ADMIN_QUEUE)
+        await self._send_all(operations=self.operations)
 
     def newest_events(self) -> list[LogLine]:
         return self._active.event_log.lines()[:EVENTS_SHOWN]

@@ -20,6 +20,7 @@ from jobs_app.pages.admin import (
     admin_kinds,
     admin_metrics,
     admin_overview,
+    admin_queue,
     admin_schedules,
     admin_workers,
 )
@@ -32,6 +33,7 @@ from jobs_app.state.admin import Admin
 from jobs_app.state.admin_events import AdminAudit, AdminEvents
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
+from jobs_app.state.admin_queue import AdminQueue
 from jobs_app.state.admin_schedules import AdminSchedules
 from jobs_app.state.board import BoardState
 from jobs_app.state.compare import Comparison
@@ -78,6 +80,9 @@ app.add_page(admin_overview, route=routes.ADMIN, title="Admin", on_load=[Live.ad
 app.add_page(admin_workers, route=routes.ADMIN_WORKERS, title="Workers", on_load=[Live.administer, Admin.load])
 app.add_page(
     admin_metrics, route=routes.ADMIN_METRICS, title="Metrics", on_load=[Live.administer, Admin.load, AdminMetrics.load]
+)
+app.add_page(
+    admin_queue, route=routes.ADMIN_QUEUE, title="Queue", on_load=[Live.administer, Admin.load, AdminQueue.load]
 )
 app.add_page(
     admin_events, route=routes.ADMIN_EVENTS, title="Events", on_load=[LiveEvents.join, Admin.load, AdminEvents.load]

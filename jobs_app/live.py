@@ -51,6 +51,8 @@ class Live(rx.State):
     way_ms: int = 0
     """From the server to this tab and no further, measured when it joined."""
     notices: list[rows.Notice] = []
+    operations: list[rows.OperationRow] = []
+    """The last things that were done to many jobs, and how far they are."""
     spoken: str = ""
     """What a screen reader is told: how many jobs ended lately, by status."""
     _asked_at: float = 0.0
@@ -90,6 +92,7 @@ class Live(rx.State):
         broadcaster = _broadcaster()
         self.feed, self.heard_at = broadcaster.board.feed, rows.iso(utc_now())
         self.delay_ms, self.notices = broadcaster.delay_ms, list(broadcaster.notices)
+        self.operations = broadcaster.operations
         self._asked_at = time.monotonic()
         return rx.call_script("performance.now()", callback=Live.measured)
 

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from jobs.failures import FailureGroup
 from jobs.kinds import catalogue, masked
 from jobs.models import JobStatus
+from jobs.operation_store import Operation
 from jobs.snapshot import JobSnapshot
 from jobs_app.estimates import Usual, expected_end
 from jobs_app.list_view import ListView
@@ -354,6 +355,21 @@ def seconds_text(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+class OperationRow(TypedDict):
+    """Something that is done to many jobs."""
+
+    id: str
+    title: str
+    state: str
+    so_far: str
+    percent: int
+    who: str
+    filter: str
+    started_at: str
+    is_over: bool
+    reasons: list[str]
+
+
 class ActionRow(TypedDict):
     """Something that somebody did; ``href`` leads to what it was done to, or is empty."""
 
@@ -393,3 +409,41 @@ class CostRow(TypedDict):
     rows: str
     size: str
     oldest_at: str
+
+
+ACTION_TITLES = {
+    "clean": "Removing",
+    "obliterate": "Obliterating",
+    "retry": "Retrying",
+    "promote": "Starting",
+    "cancel": "Cancelling",
+    "delete": "Deleting",
+}
+
+
+def operation_row(operation: Operation) -> OperationRow:
+    left = f", {operation.left_alone:,} left alone" if operation.left_alone else ""
+    handled = operation.done + operation.left_alone
+    wanted = {name: value for name, value in vars(operation.filter).items() if value}
+    return {
+        "id": str(operation.id),
+        "title": f"{ACTION_TITLES.get(operation.action, operation.action)} {operation.total:,} jobs",
+        "state": str(operation.state),
+        "so_far": f"{operation.done:,} done{left}",
+        "percent": min(100, round(100 * handled / operation.total)) if operation.total else 100,
+        "who": operation.who or "the system",
+        "filter": ", ".join(f"{name} {_words(value)}" for name, value in wanted.items()) or "every job",
+        "started_at": iso(operation.started_at),
+        "is_over": operation.state.is_over,
+        "reasons": [reason["reason"] for reason in operation.reasons],
+    }
+
+
+def _words(value: Any) -> str:
+    return (
+        " or ".join(map(str, value))
+        if isinstance(value, tuple)
+        else iso(value)
+        if isinstance(value, datetime)
+        else value
+    )

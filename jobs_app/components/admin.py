@@ -12,6 +12,7 @@ from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
 
 TABS = (
     (routes.ADMIN, "Overview"),
+    (routes.ADMIN_QUEUE, "Queue"),
     (routes.ADMIN_METRICS, "Metrics"),
     (routes.ADMIN_WORKERS, "Workers"),
     (routes.ADMIN_SCHEDULES, "Schedules"),

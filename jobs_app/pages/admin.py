@@ -10,14 +10,16 @@ from jobs_app.components.charts import chart
 from jobs_app.components.events import audit_table, event_lines
 from jobs_app.components.kinds import kind_list
 from jobs_app.components.metrics import kind_figures, metrics_control, metrics_cost, point_card
+from jobs_app.components.queue import clean_up, operation_bars, operation_list
 from jobs_app.components.schedules import delete_schedule_dialog, schedule_form, schedule_list
 from jobs_app.event_log import LogLine
-from jobs_app.live import LiveEvents
+from jobs_app.live import Live, LiveEvents
 from jobs_app.pages.frame import page
 from jobs_app.state.admin import Admin
 from jobs_app.state.admin_events import AdminAudit, AdminEvents
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics, kept_for
+from jobs_app.state.admin_queue import WORD, AdminQueue
 from jobs_app.state.admin_schedules import AdminSchedules
 
 
@@ -27,11 +29,42 @@ def admin_overview() -> rx.Component:
         "Overview",
         figures(Admin.counts, Admin.sparks, Admin.concurrency, Admin.oldest_queued_at, Admin.taking, Admin.lately),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
+        operation_bars(Live.operations, AdminQueue.stop),
     )
 
 
 def admin_workers() -> rx.Component:
     return _tab(routes.ADMIN_WORKERS, "Workers", worker_table(Admin.workers, Admin.ask_worker))
+
+
+def admin_queue() -> rx.Component:
+    page = AdminQueue
+    return _tab(
+        routes.ADMIN_QUEUE,
+        "Queue",
+        queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
+        operation_bars(Live.operations, page.stop),
+        clean_up(page.form, page.wrong, page.fill, page.ask, page.ask_ready, page.ask_obliterate),
+        operation_list(Live.operations, page.stop),
+        dialogs=question(
+            is_open=page.action != "",
+            title=f"{page.title}?",
+            text=page.preview,
+            go=page.title,
+            on_go=page.go,
+            on_open_change=page.forget_question,
+            keep="Back",
+            disabled=~page.may_go,
+            more=rx.cond(
+                page.action == "obliterate",
+                rx.box(
+                    rx.el.label(f"Type {WORD} to go on", html_for="obliterate-word", class_name="small"),
+                    rx.input(id="obliterate-word", on_change=page.type_word, auto_complete="off"),
+                    margin_top="12px",
+                ),
+            ),
+        ),
+    )
 
 
 def admin_metrics() -> rx.Component:

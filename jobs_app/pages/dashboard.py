@@ -7,6 +7,7 @@ from jobs_app.components.failures import failure_groups
 from jobs_app.components.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
 from jobs_app.components.frame import delete_dialog
 from jobs_app.components.job_list import empty_list, job_table, newer_jobs, pager
+from jobs_app.components.queue import operation_bars
 from jobs_app.components.selection import bulk_dialog, bulk_progress, bulk_report, selection_bar
 from jobs_app.components.slots import slots_panel
 from jobs_app.live import Live
@@ -14,6 +15,7 @@ from jobs_app.pages.frame import page
 from jobs_app.pages.job_row import job_rows
 from jobs_app.pages.start import start_card
 from jobs_app.state.actions import Actions
+from jobs_app.state.admin_queue import AdminQueue
 from jobs_app.state.board import BoardState, Views
 from jobs_app.state.failures import FailureGroups
 from jobs_app.state.selection import Selection
@@ -74,6 +76,7 @@ def _list() -> rx.Component:
             wrap="wrap",
         ),
         list_trouble(BoardState.trouble, BoardState.wrong),
+        operation_bars(Live.operations, AdminQueue.stop),
         bulk_progress(Selection.working, Selection.done, Selection.total, Selection.stop),
         bulk_report(Selection.report, Selection.reasons, Selection.undoable, Selection.undo, Selection.dismiss),
         selection_bar(

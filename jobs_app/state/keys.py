@@ -123,6 +123,7 @@ class Keys(rx.State):
             Command(label="Metrics", hint="page", does=f"go:{routes.ADMIN_METRICS}"),
             Command(label="Schedules", hint="page", does=f"go:{routes.ADMIN_SCHEDULES}"),
             Command(label="Kinds", hint="page", does=f"go:{routes.ADMIN_KINDS}"),
+            Command(label="Queue: clear out", hint="page", does=f"go:{routes.ADMIN_QUEUE}"),
             Command(label="Events", hint="page", does=f"go:{routes.ADMIN_EVENTS}"),
             Command(label="Audit", hint="page", does=f"go:{routes.ADMIN_AUDIT}"),
             Command(label="Workers", hint="page", does=f"go:{routes.ADMIN_WORKERS}"),

@@ -18,11 +18,12 @@ from jobs.removal import UNDO_WITHIN
 from jobs.service import BulkAction, BulkOutcome
 from jobs_app import runtime
 from jobs_app.state.actions import parse_id
+from jobs_app.state.notices import tell
 
 SHOW_EVERY_S = 0.2
 REASONS_SHOWN = 20
 MOST_SELECTED = 200
-"""As many as an address of an export holds."""
+"""As many as an address of an export holds; what is done to more of them, the server does by itself."""
 ACTIONS: dict[BulkAction, str] = {
     "cancel": "cancelled",
     "retry": "retried",
@@ -128,6 +129,8 @@ class Selection(rx.State):
             action, self.action = self.action, ""
             if action not in ACTIONS or self.working:
                 return
+            if self.affected > MOST_SELECTED:
+                return await self._hand_over(action)
             chosen, self.total = await self._chosen(), await self._number_chosen()
             self.working, self.done, self._stop, self.report, self.reasons = True, 0, False, "", []
             self.undoable, self._deleted = False, []
@@ -170,6 +173,16 @@ class Selection(rx.State):
     def forget(self) -> None:
         """Select nothing."""
         self.selected, self.whole, self._anchor, self.action, self._group = [], False, "", "", None
+
+    async def _hand_over(self, action: BulkAction) -> Any:
+        """Have the server do it: many jobs take long, and a page may be closed."""
+        wanted = self._group or await self._filter()
+        self.forget()
+        try:
+            operation = await runtime.current().operations.begin(action, wanted)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        return await tell(self, "info", f"The server does it: {operation.total:,} jobs, seen above the list.")
 
     def _select(self, ids: set[str]) -> None:
         self.selected = sorted(ids)[:MOST_SELECTED]
