@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from jobs import plain_json
@@ -72,6 +73,11 @@ def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     except (OperationalError, engine.dialect.loaded_dbapi.OperationalError) as exc:
         log.warning("The database refused a statement: %s", getattr(exc, "orig", exc))
         raise Unavailable("The database does not answer right now. Nothing was changed; try again.") from exc
+
+
+def shown_url(url: str) -> str:
+    """The address without its password."""
+    return make_url(url).render_as_string(hide_password=True)
 
 
 def new_engine(url: str, begin: str) -> Engine:

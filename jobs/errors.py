@@ -7,6 +7,7 @@ JobsError                  a sentence for people, and an HTTP status
 ├── WorkerNotFound   404
 ├── ScheduleNotFound 404
 ├── OperationNotFound 404
+├── NotHere          409   this set-up has no such thing
 ├── WrongStatus      409   the job's status does not allow what was asked
 ├── NameTaken        409   another schedule has this name
 ├── ChangedMeanwhile 409   someone else changed the same thing
@@ -118,6 +119,13 @@ class OperationNotFound(JobsError):
 
     def __init__(self, operation_id: UUID | str) -> None:
         super().__init__(f"There is no operation {operation_id}. GET /api/operations lists the last ones.")
+
+
+class NotHere(JobsError):
+    """Something that this set-up does not have."""
+
+    status_code = 409
+    title = "Not with this set-up"
 
 
 class WrongStatus(JobsError):

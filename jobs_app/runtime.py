@@ -15,9 +15,11 @@ from jobs.database import Database
 from jobs.errors import Unavailable
 from jobs.events import Feed, RedisEvents
 from jobs.kinds import catalogue
+from jobs.maintenance import Maintenance, Vacuumed
 from jobs.operation_store import OperationStore
 from jobs.operations import Operations
 from jobs.queue import JobQueue
+from jobs.redis_care import RedisCare
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.removal import Removal
 from jobs.schedule_store import ScheduleStore
@@ -48,6 +50,8 @@ class Runtime:
     config: Settings
     event_log: EventLog
     operations: Operations
+    redis_care: RedisCare
+    maintenance: Maintenance
 
 
 _current: Runtime | None = None
@@ -80,6 +84,14 @@ async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
     return worker
 
 
+async def vacuum() -> Vacuumed:
+    """Write the database anew without its free pages, and write down who had it done. Raises as ``Maintenance``."""
+    found = await current().maintenance.vacuum()
+    sizes = ({"bytes": found.bytes_before}, {"bytes": found.bytes_after})
+    await jobs().store.audit.note("vacuum", "database", "database", *sizes)
+    return found
+
+
 def use(runtime: Runtime | None) -> None:
     """Make ``runtime`` the current one; tests give their own."""
     global _current
@@ -97,7 +109,9 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     schedules = ScheduleService(ScheduleStore(database), service)
     event_log = EventLog(hub, registry, store)
     operations = Operations(OperationStore(database), service)
-    runtime = Runtime(service, schedules, hub, registry, queue, config, event_log, operations)
+    redis_care = RedisCare(url)
+    maintenance = Maintenance(database, config.resolved_database_url, config.data_dir)
+    runtime = Runtime(service, schedules, hub, registry, queue, config, event_log, operations, redis_care, maintenance)
     use(runtime)
     tasks = [
         asyncio.create_task(event_log.run(), name="events"),
@@ -112,7 +126,7 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     finally:
         await end_tasks(*tasks)
         use(None)
-        for part in (queue, events, registry, database):
+        for part in (queue, events, registry, redis_care, database):
             await part.close()
 
 

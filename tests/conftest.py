@@ -89,6 +89,7 @@ class World:
     registry: MemoryRegistry
     config: Settings
     operations: Operations
+    database: Database
 
 
 @pytest.fixture
@@ -105,6 +106,7 @@ def world(database: Database, store: Store, config: Settings) -> World:
         MemoryRegistry(),
         config,
         Operations(OperationStore(database), service),
+        database,
     )
 
 

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from jobs_app.api import audit, export, jobs, operations, problems, schedules, statistics, streams, system
+from jobs_app.api import audit, care, export, jobs, operations, problems, schedules, statistics, streams, system
 
 
 def build_api() -> FastAPI:
@@ -25,6 +25,7 @@ def build_api() -> FastAPI:
         statistics.router,
         audit.router,
         operations.router,
+        care.router,
         system.router,
     )
     for router in routers:

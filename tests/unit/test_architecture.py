@@ -69,6 +69,7 @@ def test_sql_is_written_in_the_store_alone():
         "audit",
         "edits",
         "operation_store",
+        "maintenance",
         "settings_store",
         "store",
         "schedule_store",

@@ -11,8 +11,10 @@ from reflex.istate.data import RouterData
 import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs.attempts import Note, Say, completed, failed
 from jobs.clock import utc_now
+from jobs.maintenance import Maintenance
 from jobs.models import EventType, JobStatus
 from jobs.query import LONGEST
+from jobs.redis_care import RedisCare
 from jobs.service import Submission
 from jobs.snapshot import JobError
 from jobs_app import routes, runtime
@@ -37,7 +39,16 @@ async def tab(world):
     event_log = EventLog(hub, world.registry, world.store)
     runtime.use(
         Runtime(
-            world.service, world.schedules, hub, world.registry, world.queue, world.config, event_log, world.operations
+            world.service,
+            world.schedules,
+            hub,
+            world.registry,
+            world.queue,
+            world.config,
+            event_log,
+            world.operations,
+            RedisCare(world.config.resolved_redis_url),
+            Maintenance(world.database, world.config.resolved_database_url, world.config.data_dir),
         )
     )
     yield rx.State(_reflex_internal_init=True)

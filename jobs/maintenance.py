@@ -1,0 +1,171 @@
+"""The database as a thing to be looked after: its size, its indexes, whether it is sound, tidying it, a backup of it.
+
+Only SQLite is looked after from here. PostgreSQL has tools of its own, which see all of it: who asks is told which.
+"""
+
+import asyncio
+import sqlite3
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, func, select, text
+
+from jobs.changes import event_table, job_table
+from jobs.clock import utc_now
+from jobs.database import Database
+from jobs.errors import NotHere, Unavailable
+from jobs.matching import JobFilter, matches
+from jobs.models import JobStatus
+
+CHUNK_BYTES = 1 << 20
+MOST_FAULTS = 20
+
+_NEWEST = (job_table.c.created_at.desc(), job_table.c.id.desc())
+_FAILED, _OF_KIND = JobFilter(statuses=(JobStatus.FAILED,)), JobFilter(kinds=("noop",))
+QUESTIONS: dict[str, Callable[[], Select[Any]]] = {
+    "the newest jobs": lambda: select(job_table.c.id).order_by(*_NEWEST),
+    "the newest failed jobs": lambda: select(job_table.c.id).where(matches(_FAILED)).order_by(*_NEWEST),
+    "the newest jobs of a kind": lambda: select(job_table.c.id).where(matches(_OF_KIND)).order_by(*_NEWEST),
+    "jobs by priority": lambda: select(job_table.c.id).order_by(job_table.c.priority.desc(), job_table.c.id.desc()),
+    "jobs that ended lately": lambda: select(job_table.c.id).where(job_table.c.finished_at > utc_now()),
+    "a job's timeline": lambda: select(event_table.c.version).where(event_table.c.job_id == UUID(int=0)),
+}
+"""What pages ask for all the time; each has to be answered from an index."""
+
+
+@dataclass(frozen=True)
+class IndexUse:
+    """A question that pages ask, and the index that answers it; empty: it reads the whole table, which is wrong."""
+
+    question: str
+    index: str
+
+
+@dataclass(frozen=True)
+class DatabaseInfo:
+    """``free_bytes``: in pages that hold nothing and are used again. ``wal_bytes``: not yet in the file itself."""
+
+    system: str
+    version: str
+    bytes: int
+    wal_bytes: int
+    free_bytes: int
+    indexes: list[IndexUse]
+
+
+@dataclass(frozen=True)
+class Check:
+    """``faults``: what is wrong, in the database's own words; none when it is sound."""
+
+    faults: list[str]
+    took_s: float
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    bytes_before: int
+    bytes_after: int
+    took_s: float
+
+
+class Maintenance:
+    """The care of one database. Everything but ``info`` raises ``NotHere`` where the database is no SQLite file."""
+
+    def __init__(self, database: Database, url: str, folder: Path) -> None:
+        self._db = database
+        self._folder = folder
+        prefix = "sqlite:///"
+        self._path = Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
+
+    async def info(self) -> DatabaseInfo:
+        """What there is to know at a glance. Raises ``Unavailable``."""
+        return await self._db.read(lambda db: _info(db, self._path))
+
+    async def check(self) -> Check:
+        """Read all of it and see whether it is sound; workers go on meanwhile. A gigabyte takes some seconds."""
+        began = time.monotonic()
+        faults = await asyncio.to_thread(_faults, self._file())
+        return Check(faults, time.monotonic() - began)
+
+    async def vacuum(self) -> Vacuumed:
+        """Write it anew without its free pages. Nothing can be written meanwhile; workers wait and lose nothing."""
+        path, began = self._file(), time.monotonic()
+        before = path.stat().st_size
+        await asyncio.to_thread(_execute, path, "VACUUM")
+        await asyncio.to_thread(_execute, path, "PRAGMA wal_checkpoint(TRUNCATE)")
+        return Vacuumed(before, path.stat().st_size, time.monotonic() - began)
+
+    async def backup(self) -> AsyncIterator[bytes]:
+        """The bytes of a copy as of now, in which everything fits together. Workers go on meanwhile."""
+        path = self._file()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="backup-") as folder:
+            copy = Path(folder) / "jobs.db"
+            await asyncio.to_thread(_execute, path, "VACUUM INTO ?", str(copy))
+            with copy.open("rb") as file:
+                while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                    yield chunk
+
+    def check_possible(self) -> None:
+        """Raises ``NotHere`` where the database is no SQLite file."""
+        self._file()
+
+    def _file(self) -> Path:
+        if self._path is None:
+            raise NotHere(
+                "The database is a server of its own, which this page does not look after. Its own tools do: "
+                "pg_dump makes a backup, VACUUM tidies, and pg_amcheck checks."
+            )
+        return self._path
+
+
+def _info(db: Connection, path: Path | None) -> DatabaseInfo:
+    indexes = [IndexUse(question, _index(db, query())) for question, query in QUESTIONS.items()]
+    if path is None:
+        version = db.execute(text("SHOW server_version")).scalar_one()
+        size = db.execute(select(func.pg_database_size(func.current_database()))).scalar_one()
+        return DatabaseInfo("PostgreSQL", str(version), int(size), 0, 0, indexes)
+    free, page_bytes = (db.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("freelist_count", "page_size"))
+    wal = path.with_name(path.name + "-wal")
+    wal_bytes = wal.stat().st_size if wal.exists() else 0
+    size = path.stat().st_size
+    return DatabaseInfo("SQLite", sqlite3.sqlite_version, size, wal_bytes, free * page_bytes, indexes)
+
+
+def _index(db: Connection, query: Any) -> str:
+    """The index that the database would use; empty if it would read the whole table."""
+    sql = str(query.limit(50).compile(db, compile_kwargs={"literal_binds": True}))
+    plan = " ".join(
+        str(row[-1]) for row in db.execute(text(f"EXPLAIN {_PLAN[db.dialect.name]}{sql}".replace(":", r"\:")))
+    )
+    for marker in ("USING COVERING INDEX ", "USING INDEX ", "Index Only Scan Backward using ", "Index Scan using "):
+        if marker in plan:
+            return plan.split(marker)[1].split()[0]
+    return "primary key" if "USING PRIMARY KEY" in plan else ""
+
+
+_PLAN = {"sqlite": "QUERY PLAN ", "postgresql": ""}
+
+
+def _faults(path: Path) -> list[str]:
+    try:
+        rows = _execute(path, f"PRAGMA integrity_check({MOST_FAULTS})") + _execute(path, "PRAGMA foreign_key_check")
+    except sqlite3.DatabaseError as exc:  # too broken to be read to the end
+        return [str(exc)]
+    return [str(row[0]) for row in rows if row[0] != "ok"][:MOST_FAULTS]
+
+
+def _execute(path: Path, statement: str, *values: str) -> list[tuple[Any, ...]]:
+    """Run a statement that no transaction may hold, on a connection of its own."""
+    db = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+    try:
+        return db.execute(statement, values).fetchall()
+    except sqlite3.OperationalError as exc:
+        raise Unavailable(f"The database refused: {exc}. Nothing was changed; try again.") from exc
+    finally:
+        db.close()

@@ -1,0 +1,169 @@
+"""Looking after Redis and the database, and the whole chain, on real ones."""
+
+import json
+import sqlite3
+
+import pytest
+
+from jobs.redis_care import RedisInfo, troubles
+from tests.support import until
+
+INFO = RedisInfo(
+    version="Redis 7",
+    uptime_s=1,
+    memory_bytes=10,
+    memory_peak_bytes=10,
+    memory_limit_bytes=0,
+    eviction_policy="noeviction",
+    clients=1,
+    blocked_clients=0,
+    commands_a_second=0,
+    append_only=True,
+    last_save_ok=True,
+    last_append_ok=True,
+    role="master",
+    ping_ms=1.0,
+    round_trip_ms=1.0,
+    clock_ahead_s=0.0,
+    slow=[],
+    troubles=[],
+)
+
+
+async def test_redis_tells_how_it_is(api, active):
+    info = (await api.get("/api/redis")).json()
+
+    assert info["memory_bytes"] > 100_000
+    assert 0 < info["round_trip_ms"] < 2000
+    assert info["role"] == "master"
+    await active.queue.redis.config_set("slowlog-log-slower-than", 0)
+    await active.queue.redis.set("secret-key", "secret-value")
+    await active.queue.redis.config_set("slowlog-log-slower-than", 10_000)
+    slow = (await api.get("/api/redis")).json()["slow"]
+    assert {"SET"} <= {entry["command"].upper() for entry in slow}
+    assert "secret" not in json.dumps(slow)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ({}, None),
+        ({"eviction_policy": "allkeys-lru"}, None),
+        ({"eviction_policy": "allkeys-lru", "memory_limit_bytes": 100}, "Redis may throw waiting jobs away"),
+        ({"memory_limit_bytes": 11}, "Redis has used more than nine tenths"),
+        ({"last_append_ok": False}, "Redis could not write to its disk"),
+        ({"append_only": False}, "Redis keeps no append-only file"),
+        ({"role": "slave"}, "This Redis is a slave, which takes no writes"),
+        ({"round_trip_ms": None}, "A message that was published was not heard"),
+        ({"clock_ahead_s": -30.0}, "The clock of Redis is 30.0 s off"),
+    ],
+)
+def test_what_is_wrong_with_redis_is_said(what, said):
+    found = troubles(RedisInfo(**{**vars(INFO), **what}))
+
+    assert [text[: len(said)] for text in found] == [said] if said else found == []
+
+
+async def test_every_question_of_the_pages_is_answered_from_an_index(api, client):
+    await client.submit("noop")
+
+    info = (await api.get("/api/database")).json()
+
+    assert (info["system"], info["bytes"] > 0) == ("SQLite", True)
+    assert all(use["index"] for use in info["indexes"]), info["indexes"]
+
+
+async def test_the_database_is_checked_tidied_and_copied_while_jobs_come(api, client, tmp_path):
+    jobs = {await client.submit("noop") for _ in range(20)}
+
+    checked = (await api.post("/api/database/check")).json()
+    backup = await api.get("/api/database/backup")
+    more = await client.submit("noop")
+    tidied = await api.post("/api/database/vacuum", json={"confirm": "vacuum"})
+
+    assert checked["faults"] == []
+    assert "attachment" in backup.headers["content-disposition"]
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(backup.content)
+    with sqlite3.connect(copy) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM job").fetchone() == (len(jobs),)
+    assert tidied.status_code == 200
+    assert (await client.job(more))["status"] == "queued"
+    assert list(tmp_path.glob("backup-*")) == []
+    said = [item["action"] for item in (await api.get("/api/audit")).json()["items"]]
+    assert said == ["vacuum", "check"]
+
+
+async def test_a_broken_database_says_what_is_broken(active, config):
+    path = config.data_dir / "broken.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE t (x TEXT)")
+        db.executemany("INSERT INTO t VALUES (?)", [("word " * 50,)] * 500)
+        db.execute("CREATE INDEX i ON t (x)")
+    db.close()
+    torn = bytearray(path.read_bytes())
+    torn[8192:8292] = b"\xff" * 100
+    path.write_bytes(torn)
+    from jobs.maintenance import Maintenance
+
+    check = await Maintenance(None, f"sqlite:///{path}", config.data_dir).check()
+
+    assert check.faults != []
+
+
+async def test_nothing_is_vacuumed_unasked(api):
+    assert (await api.post("/api/database/vacuum", json={})).status_code == 422
+    assert (await api.post("/api/database/vacuum", json={"confirm": "yes"})).status_code == 422
+
+
+async def test_a_database_server_has_tools_of_its_own(active, config):
+    from jobs.errors import NotHere
+    from jobs.maintenance import Maintenance
+
+    with pytest.raises(NotHere, match="pg_dump"):
+        await Maintenance(None, "postgresql://db/jobs", config.data_dir).check()
+
+
+async def test_a_canary_goes_through_the_whole_chain_and_leaves_nothing(api, start_worker):
+    await start_worker()
+
+    passed = (await api.post("/api/diagnostics/canary")).json()
+
+    assert passed["passed"], passed
+    assert passed["said"].startswith("All parts work")
+    assert all(hop["ms"] is not None for hop in passed["hops"])
+    assert (await api.get("/api/jobs")).json()["items"] == []
+
+
+async def test_a_canary_tells_where_the_chain_is_broken(api, active, monkeypatch):
+    monkeypatch.setattr("jobs_app.diagnostics.CANARY_WITHIN_S", 0.5)
+
+    stopped = (await api.post("/api/diagnostics/canary")).json()
+
+    assert (stopped["passed"], stopped["said"]) == (
+        False,
+        "It stopped before it was claimed by a worker. No worker took it. Look at the workers, and at what else waits.",
+    )
+    assert (await api.get("/api/jobs")).json()["items"] == []
+    await api.patch("/api/queue", json={"paused": True})
+    paused = await api.post("/api/diagnostics/canary")
+    assert (paused.status_code, "Resume it" in paused.json()["detail"]) == (409, True)
+
+
+async def test_diagnostics_hold_no_secret_and_nothing_of_any_job(api, client, start_worker):
+    await start_worker()
+    await client.submit("report", params={"title": "private matter", "source": {"api_key": "secret-key"}})
+
+    async def read():
+        return (await api.get("/api/diagnostics")).json()
+
+    found = await until(read, lambda told: bool(told["workers"]))
+
+    text = json.dumps(found)
+    assert "secret-key" not in text
+    assert "private matter" not in text
+    assert found["database"]["system"] == "SQLite"
+    assert found["redis"]["role"] == "master"
+    assert found["settings"]["JOBS_CONCURRENCY"] == 5
+    assert found["packages"]["reflex"]
