@@ -7,9 +7,10 @@ JobsError                  a sentence for people, and an HTTP status
 ├── WorkerNotFound   404
 ├── ScheduleNotFound 404
 ├── OperationNotFound 404
+├── RuleNotFound     404
 ├── NotHere          409   this set-up has no such thing
 ├── WrongStatus      409   the job's status does not allow what was asked
-├── NameTaken        409   another schedule has this name
+├── NameTaken        409   another schedule or rule has this name
 ├── ChangedMeanwhile 409   someone else changed the same thing
 ├── TooLarge         413   a body beyond the limit
 ├── Unavailable      503   Redis or the database does not answer
@@ -94,14 +95,24 @@ class ScheduleNotFound(JobsError):
         super().__init__(f"There is no schedule {schedule_id}. It may have been deleted.")
 
 
+class RuleNotFound(JobsError):
+    """No such alert rule, or it was deleted."""
+
+    status_code = 404
+    title = "No such rule"
+
+    def __init__(self, rule_id: UUID | str) -> None:
+        super().__init__(f"There is no alert rule {rule_id}. It may have been deleted.")
+
+
 class NameTaken(JobsError):
-    """Another schedule has this name."""
+    """Another schedule or rule has this name."""
 
     status_code = 409
     title = "This name is taken"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is a schedule named {name!r} already; choose another name, or change that one.")
+    def __init__(self, name: str, what: str = "schedule") -> None:
+        super().__init__(f"There is a {what} named {name!r} already; choose another name, or change that one.")
 
 
 class ChangedMeanwhile(JobsError):

@@ -268,6 +268,56 @@ class OperationRow(SQLModel, table=True):
     ended_at: datetime | None = None
 
 
+class AlertRuleRow(SQLModel, table=True):
+    """A condition that somebody wants to hear of; see ``jobs.alerts``."""
+
+    __tablename__ = "alert_rule"
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    name: str = Field(unique=True)
+    condition: str
+    threshold: float
+    kind: str = ""
+    webhook_url: str = ""
+    secret: str
+    paused: bool = False
+    created_at: datetime
+    version: int = 1
+
+
+class AlertRow(SQLModel, table=True):
+    """A rule's condition held, for one cause; open until it is cleared."""
+
+    __tablename__ = "alert"
+    __table_args__ = (Index("ix_alert_open", "rule_id", "cause", unique=True, sqlite_where=text("cleared_at IS NULL")),)
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    rule_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("alert_rule.id", ondelete="CASCADE"), nullable=False))
+    cause: str
+    text: str
+    fired_at: datetime
+    cleared_at: datetime | None = None
+
+
+class DeliveryRow(SQLModel, table=True):
+    """A message about an alert, sent until it arrives or is given up."""
+
+    __tablename__ = "alert_delivery"
+    __table_args__ = (Index("ix_alert_delivery_due", "state", "next_at"),)
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    rule_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("alert_rule.id", ondelete="CASCADE"), nullable=False))
+    url: str
+    what: str
+    body: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    state: str
+    attempts: int = 0
+    next_at: datetime | None = None
+    status: int | None = None
+    trouble: str = ""
+    created_at: datetime
+
+
 class OccurrenceRow(SQLModel, table=True):
     """A job that a schedule made."""
 

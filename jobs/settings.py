@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         alias="JOBS_ALLOWED_ORIGINS",
         description="a comma-separated list of origins such as https://jobs.example.com",
     )
+    webhooks_private: bool = Field(False, alias="JOBS_WEBHOOKS_PRIVATE", description="true or false")
     user_header: str | None = Field(
         None,
         alias="JOBS_USER_HEADER",

@@ -222,6 +222,13 @@ class Store:
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
 
+    async def last_words(self) -> list[tuple[UUID, str, datetime]]:
+        """For each running job its id, its kind, and when it last said anything."""
+        last = select(func.max(event_table.c.at)).where(event_table.c.job_id == job_table.c.id).scalar_subquery()
+        query = select(job_table.c.id, job_table.c.kind, last).where(job_table.c.status == JobStatus.RUNNING)
+        rows = await self._db.read(lambda db: db.execute(query).all())
+        return [(job_id, kind, at) for job_id, kind, at in rows if at is not None]
+
     async def run_times(self, kind: str, count: int) -> list[float]:
         """How many seconds the completed ones among the newest jobs of a kind took, newest first; at most ``count``."""
         newest = (

@@ -26,7 +26,7 @@ from jobs_app.hub import Hub, Item
 MOST_LINES = 500
 LOOK_EVERY_S = 2.0
 
-What = Literal["job", "worker", "setting", "system"]
+What = Literal["job", "worker", "setting", "alert", "system"]
 
 log = logging.getLogger(__name__)
 

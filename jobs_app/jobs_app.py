@@ -22,6 +22,7 @@ from jobs_app.pages.admin import (
     admin_overview,
     admin_queue,
     admin_schedules,
+    admin_system,
     admin_workers,
 )
 from jobs_app.pages.compare import compare_page
@@ -35,6 +36,7 @@ from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
 from jobs_app.state.admin_queue import AdminQueue
 from jobs_app.state.admin_schedules import AdminSchedules
+from jobs_app.state.admin_system import AdminSystem
 from jobs_app.state.board import BoardState
 from jobs_app.state.compare import Comparison
 from jobs_app.state.job_page import JobPage
@@ -83,6 +85,9 @@ app.add_page(
 )
 app.add_page(
     admin_queue, route=routes.ADMIN_QUEUE, title="Queue", on_load=[Live.administer, Admin.load, AdminQueue.load]
+)
+app.add_page(
+    admin_system, route=routes.ADMIN_SYSTEM, title="System", on_load=[Live.administer, Admin.load, AdminSystem.load]
 )
 app.add_page(
     admin_events, route=routes.ADMIN_EVENTS, title="Events", on_load=[LiveEvents.join, Admin.load, AdminEvents.load]

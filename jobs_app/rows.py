@@ -370,6 +370,14 @@ class OperationRow(TypedDict):
     reasons: list[str]
 
 
+class FactRow(TypedDict):
+    """Something that is known; ``at`` may be empty."""
+
+    name: str
+    value: str
+    at: str
+
+
 class ActionRow(TypedDict):
     """Something that somebody did; ``href`` leads to what it was done to, or is empty."""
 

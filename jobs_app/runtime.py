@@ -9,6 +9,8 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from jobs.alert_store import AlertStore
+from jobs.alerts import Alerts
 from jobs.background import end_tasks
 from jobs.clock import utc_now
 from jobs.database import Database
@@ -30,6 +32,7 @@ from jobs.store import Store
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
 from jobs_app.event_log import EventLog
 from jobs_app.hub import Hub, Mailbox
+from jobs_app.watch import Watch
 
 CATCH_UP_AGAIN_S = 1.0
 PURGE_EVERY_S = 5.0
@@ -52,6 +55,8 @@ class Runtime:
     operations: Operations
     redis_care: RedisCare
     maintenance: Maintenance
+    alerts: Alerts
+    watch: Watch
 
 
 _current: Runtime | None = None
@@ -110,12 +115,28 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     event_log = EventLog(hub, registry, store)
     operations = Operations(OperationStore(database), service)
     redis_care = RedisCare(url)
+    alerts = Alerts(AlertStore(database), catalogue(), private=config.webhooks_private)
+    watch = Watch(alerts, service, registry, event_log)
     maintenance = Maintenance(database, config.resolved_database_url, config.data_dir)
-    runtime = Runtime(service, schedules, hub, registry, queue, config, event_log, operations, redis_care, maintenance)
+    runtime = Runtime(
+        service=service,
+        schedules=schedules,
+        hub=hub,
+        registry=registry,
+        queue=queue,
+        config=config,
+        event_log=event_log,
+        operations=operations,
+        redis_care=redis_care,
+        maintenance=maintenance,
+        alerts=alerts,
+        watch=watch,
+    )
     use(runtime)
     tasks = [
         asyncio.create_task(event_log.run(), name="events"),
         asyncio.create_task(operations.run(), name="operations"),
+        asyncio.create_task(watch.run(), name="watch"),
         asyncio.create_task(hub.run(), name="hub"),
         asyncio.create_task(_catch_up_after_gaps(runtime), name="catch-up"),
         asyncio.create_task(_purge_deleted(store.removal), name="purge"),

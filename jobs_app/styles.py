@@ -172,6 +172,9 @@ RULES: dict[str, object] = {
     ".legend": {"display": "inline-block", "width": "10px", "height": "10px", "border_radius": "2px"},
     ".spark-line": {"width": "100%", "height": "24px", "overflow": "visible"},
     ".spark-line path": {"vector_effect": "non-scaling-stroke", "stroke_width": "1.5"},
+    ".facts": {"display": "grid", "grid_template_columns": "minmax(110px, 34%) 1fr", "gap": "4px 12px", "margin": "0"},
+    ".facts dt": {"color": "var(--gray-11)", "font_size": "var(--font-size-2)"},
+    ".facts dd": {"margin": "0", "font_size": "var(--font-size-2)", "overflow_wrap": "anywhere"},
     ".event-lines": {"list_style": "none", "padding": "0", "margin": "0"},
     ".event-lines li": {
         "display": "grid",

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from jobs_app.api import audit, care, export, jobs, operations, problems, schedules, statistics, streams, system
+from jobs_app.api import alerts, audit, care, export, jobs, operations, problems, schedules, statistics, streams, system
 
 
 def build_api() -> FastAPI:
@@ -26,6 +26,7 @@ def build_api() -> FastAPI:
         audit.router,
         operations.router,
         care.router,
+        alerts.router,
         system.router,
     )
     for router in routers:

@@ -7,8 +7,8 @@ from jobs_app.components.filters import download_link
 from jobs_app.event_log import LogLine
 from jobs_app.rows import ActionRow
 
-WHAT = {"job": "Jobs", "worker": "Workers", "setting": "Settings", "system": "System"}
-COLOR = {"job": "blue", "worker": "grass", "setting": "amber", "system": "tomato"}
+WHAT = {"job": "Jobs", "worker": "Workers", "setting": "Settings", "alert": "Alerts", "system": "System"}
+COLOR = {"job": "blue", "worker": "grass", "setting": "amber", "alert": "tomato", "system": "tomato"}
 
 
 def event_lines(

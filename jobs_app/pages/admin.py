@@ -12,6 +12,7 @@ from jobs_app.components.kinds import kind_list
 from jobs_app.components.metrics import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.components.queue import clean_up, operation_bars, operation_list
 from jobs_app.components.schedules import delete_schedule_dialog, schedule_form, schedule_list
+from jobs_app.components.system import chain_card, database_card, redis_card
 from jobs_app.event_log import LogLine
 from jobs_app.live import Live, LiveEvents
 from jobs_app.pages.frame import page
@@ -21,6 +22,7 @@ from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics, kept_for
 from jobs_app.state.admin_queue import WORD, AdminQueue
 from jobs_app.state.admin_schedules import AdminSchedules
+from jobs_app.state.admin_system import AdminSystem
 
 
 def admin_overview() -> rx.Component:
@@ -101,6 +103,34 @@ def admin_kinds() -> rx.Component:
         routes.ADMIN_KINDS,
         "Kinds",
         kind_list(AdminKinds.kinds, AdminKinds.wrong, AdminKinds.pause, AdminKinds.set_limits),
+    )
+
+
+def admin_system() -> rx.Component:
+    page = AdminSystem
+    return _tab(
+        routes.ADMIN_SYSTEM,
+        "System",
+        chain_card(page.hops, page.said, page.passed, page.working, page.test_chain, page.copy),
+        rx.grid(
+            redis_card(page.redis, page.redis_troubles, page.slow),
+            database_card(
+                page.database, page.indexes, page.can_care, page.working, page.result, page.check, page.ask_vacuum
+            ),
+            columns=rx.breakpoints(initial="minmax(0, 1fr)", md="minmax(0, 1fr) minmax(0, 1fr)"),
+            gap="16px",
+            width="100%",
+            align_items="start",
+        ),
+        dialogs=question(
+            is_open=page.asking,
+            title="Write the database anew?",
+            text="Nothing is written meanwhile: workers wait, and lose nothing. A gigabyte takes ten seconds or so.",
+            go="Tidy",
+            on_go=page.vacuum,
+            on_open_change=page.forget_question,
+            keep="Back",
+        ),
     )
 
 

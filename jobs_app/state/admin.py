@@ -19,6 +19,7 @@ from jobs_app.rows import WorkerRow
 from jobs_app.state.admin_events import AdminAudit
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
+from jobs_app.state.admin_system import AdminSystem
 from jobs_app.state.notices import tell
 
 WISHES = {"quiet": "takes no more jobs", "resume": "takes jobs again", "stop": "stops when its jobs have ended"}
@@ -29,6 +30,7 @@ REFRESHED: dict[str, Any] = {
     routes.ADMIN_METRICS: AdminMetrics.refresh,
     routes.ADMIN_KINDS: AdminKinds.refresh,
     routes.ADMIN_AUDIT: AdminAudit.refresh,
+    routes.ADMIN_SYSTEM: AdminSystem.refresh,
 }
 """What the pages beside the overview read again."""
 

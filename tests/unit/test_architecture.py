@@ -70,6 +70,7 @@ def test_sql_is_written_in_the_store_alone():
         "edits",
         "operation_store",
         "maintenance",
+        "alert_store",
         "settings_store",
         "store",
         "schedule_store",

@@ -9,6 +9,8 @@ import reflex as rx
 from reflex.istate.data import RouterData
 
 import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
+from jobs.alert_store import AlertStore
+from jobs.alerts import Alerts
 from jobs.attempts import Note, Say, completed, failed
 from jobs.clock import utc_now
 from jobs.maintenance import Maintenance
@@ -27,6 +29,7 @@ from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
 from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
 from jobs_app.state.trees import Trees
+from jobs_app.watch import Watch
 from tests.unit.test_job_life import running, submitted
 
 NOBODY = str(UUID(int=1))
@@ -36,6 +39,7 @@ NOBODY = str(UUID(int=1))
 async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
     hub = Hub(world.events, world.store)
+    alerts = Alerts(AlertStore(world.database), world.service.kinds, private=False)
     event_log = EventLog(hub, world.registry, world.store)
     runtime.use(
         Runtime(
@@ -49,6 +53,8 @@ async def tab(world):
             world.operations,
             RedisCare(world.config.resolved_redis_url),
             Maintenance(world.database, world.config.resolved_database_url, world.config.data_dir),
+            alerts,
+            Watch(alerts, world.service, world.registry, event_log),
         )
     )
     yield rx.State(_reflex_internal_init=True)

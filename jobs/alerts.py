@@ -1,0 +1,255 @@
+"""Telling people when something is wrong: rules, what their conditions mean, and looking whether they hold."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs import plain_json
+from jobs.alert_store import Alert, AlertStore, Delivery, Rule
+from jobs.clock import utc_now
+from jobs.errors import FieldError, InvalidInput
+from jobs.kinds import Catalogue
+from jobs.samples import Growth, Sample
+from jobs.snapshot import short_id
+from jobs.statistics import Figures, Outcome
+from jobs.webhooks import send, wrong_with
+from jobs.workers import WorkerInfo, WorkerState
+
+FEWEST_ENDED = 5
+"""A failure rate of fewer jobs says nothing."""
+RATE_OVER = timedelta(minutes=15)
+LARGEST_THRESHOLD = 1e12
+
+log = logging.getLogger(__name__)
+
+Condition = Literal["wait", "failure_rate", "lost_worker", "no_worker", "silent_job", "queue_growing", "storage"]
+
+MEANING: dict[str, str] = {
+    "wait": "a job has waited longer than so many seconds",
+    "failure_rate": f"more than so many percent of the jobs of the last {RATE_OVER // timedelta(minutes=1)} min failed",
+    "lost_worker": "a worker has been silent for longer than so many seconds",
+    "no_worker": "jobs have waited for so many seconds, and no worker takes any",
+    "silent_job": "a running job has said nothing for longer than so many seconds",
+    "queue_growing": "the queue has grown for so many minutes while slots are free",
+    "storage": "the database is larger than so many megabytes",
+}
+"""What a condition's threshold means."""
+
+
+class RuleDraft(BaseModel):
+    """A wish to hear of something."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field(min_length=1, max_length=200)
+    condition: Condition
+    threshold: float = Field(gt=0, le=LARGEST_THRESHOLD, allow_inf_nan=False, description="see each condition")
+    kind: str = Field("", max_length=200, description="for failure_rate and silent_job: only jobs of this kind")
+    webhook_url: str = Field("", max_length=2000, description="where to send it as well; empty: only on the pages")
+    paused: bool = False
+
+
+class RulePatch(BaseModel):
+    """A change of a rule; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field("", min_length=1, max_length=200)
+    condition: Condition = "wait"
+    threshold: float = Field(1.0, gt=0, le=LARGEST_THRESHOLD, allow_inf_nan=False)
+    kind: str = Field("", max_length=200)
+    webhook_url: str = Field("", max_length=2000)
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A running job, and when it last said anything."""
+
+    job_id: UUID
+    kind: str
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look finds. ``workers``: ``None`` if Redis does not answer. ``lately``: by kind, in ``RATE_OVER``."""
+
+    now: datetime
+    oldest_queued_at: datetime | None
+    queued: int
+    running: int
+    concurrency: int
+    paused: bool
+    workers: Sequence[WorkerInfo] | None
+    lately: Mapping[str, Figures]
+    silences: Sequence[Silence]
+    samples: Sequence[Sample]
+    growth: Growth
+
+
+Causes = dict[str, str]
+"""Why a condition holds, each with a sentence; none: it does not."""
+
+
+def causes(rule: Rule, seen: Seen) -> Causes:
+    """What the rule's condition finds."""
+    return _CONDITIONS[rule.condition](rule, seen)
+
+
+def _wait(rule: Rule, seen: Seen) -> Causes:
+    waited_s = _waited_s(seen)
+    if seen.paused or waited_s <= rule.threshold:
+        return {}
+    return {"wait": f"A job has waited for {waited_s:,.0f} s; {seen.queued:,} wait in all."}
+
+
+def _failure_rate(rule: Rule, seen: Seen) -> Causes:
+    total = Figures()
+    for kind, figures in seen.lately.items():
+        if rule.kind in ("", kind):
+            total.add(figures)
+    ended = total.counts[Outcome.COMPLETED] + total.counts[Outcome.FAILED]
+    percent = 100 * (total.failure_rate or 0.0)
+    if ended < FEWEST_ENDED or percent <= rule.threshold:
+        return {}
+    of = f" of kind {rule.kind}" if rule.kind else ""
+    failed = total.counts[Outcome.FAILED]
+    return {"failure rate": f"{failed:,} of the last {ended:,} jobs{of} failed: {percent:.0f} %."}
+
+
+def _lost_worker(rule: Rule, seen: Seen) -> Causes:
+    found = {}
+    for worker in seen.workers or ():
+        silent_s = (seen.now - worker.last_seen_at).total_seconds()
+        if worker.state is WorkerState.LOST and silent_s > rule.threshold:
+            found[worker.id] = (
+                f"Worker {worker.id} has been silent for {silent_s:,.0f} s; its jobs run again elsewhere."
+            )
+    return found
+
+
+def _no_worker(rule: Rule, seen: Seen) -> Causes:
+    takes = seen.workers is None or any(worker.state is WorkerState.RUNNING for worker in seen.workers)
+    waited_s = _waited_s(seen)
+    if takes or waited_s <= rule.threshold:
+        return {}
+    return {"no worker": f"{seen.queued:,} jobs wait, the first for {waited_s:,.0f} s, and no worker takes any."}
+
+
+def _silent_job(rule: Rule, seen: Seen) -> Causes:
+    found = {}
+    for silence in seen.silences:
+        silent_s = (seen.now - silence.last_at).total_seconds()
+        if rule.kind in ("", silence.kind) and silent_s > rule.threshold:
+            told = f"Job {short_id(silence.job_id)} ({silence.kind}) runs, and has said nothing for {silent_s:,.0f} s."
+            found[str(silence.job_id)] = told
+    return found
+
+
+def _queue_growing(rule: Rule, seen: Seen) -> Causes:
+    begin = seen.now - timedelta(minutes=rule.threshold)
+    queued = [sample.queued for sample in seen.samples if sample.at >= begin - timedelta(minutes=1)]
+    long_enough = bool(seen.samples) and seen.samples[0].at <= begin
+    grew = len(queued) > 1 and all(a <= b for a, b in pairwise(queued)) and queued[0] < queued[-1]
+    if not (long_enough and grew) or seen.paused or seen.running >= seen.concurrency:
+        return {}
+    free = seen.concurrency - seen.running
+    return {"growing": f"The queue grew from {queued[0]:,} to {queued[-1]:,} jobs while {free} slots were free."}
+
+
+def _storage(rule: Rule, seen: Seen) -> Causes:
+    megabytes = seen.growth.bytes / 1e6
+    if megabytes <= rule.threshold:
+        return {}
+    return {"storage": f"The database takes {megabytes:,.0f} MB, more than {rule.threshold:,.0f}."}
+
+
+_CONDITIONS: dict[str, Callable[[Rule, Seen], Causes]] = {
+    "wait": _wait,
+    "failure_rate": _failure_rate,
+    "lost_worker": _lost_worker,
+    "no_worker": _no_worker,
+    "silent_job": _silent_job,
+    "queue_growing": _queue_growing,
+    "storage": _storage,
+}
+
+
+def _waited_s(seen: Seen) -> float:
+    return 0.0 if seen.oldest_queued_at is None else (seen.now - seen.oldest_queued_at).total_seconds()
+
+
+class Alerts:
+    """The rules of one database. ``private``: webhooks may go to addresses that only this network knows."""
+
+    def __init__(self, store: AlertStore, kinds: Catalogue, *, private: bool) -> None:
+        self.store = store
+        self._kinds = kinds
+        self._private = private
+
+    async def create(self, draft: RuleDraft) -> Rule:
+        """The new rule. Raises ``InvalidInput``, ``NameTaken``."""
+        self._check(draft.model_dump())
+        return await self.store.insert(draft.model_dump())
+
+    async def change(self, rule_id: UUID, patch: RulePatch) -> Rule:
+        """The rule, changed. Raises ``RuleNotFound``, ``InvalidInput``, ``NameTaken``."""
+        values = patch.model_dump(exclude_unset=True)
+        self._check(values)
+        return await self.store.change(rule_id, values)
+
+    def _check(self, values: Mapping[str, Any]) -> None:
+        errors = []
+        if values.get("kind") and values["kind"] not in {kind.name for kind in self._kinds}:
+            errors.append(FieldError("kind", "is no kind there is; leave it empty for all"))
+        if values.get("webhook_url") and (wrong := wrong_with(values["webhook_url"])):
+            errors.append(FieldError("webhook_url", wrong))
+        if errors:
+            raise InvalidInput(errors)
+
+    async def test(self, rule_id: UUID) -> Delivery:
+        """Send a message that says it is only a test, now; the message with what came of it.
+
+        Raises:
+            RuleNotFound: no such rule.
+            InvalidInput: the rule names no address.
+        """
+        rule = await self.store.rule(rule_id)
+        if not rule.webhook_url:
+            raise InvalidInput.of("webhook_url", f"is empty: the rule {rule.name!r} is told on the pages only")
+        delivery = await self.store.test(rule, utc_now())
+        await self._send(delivery, rule)
+        return next(each for each in await self.store.deliveries() if each.id == delivery.id)
+
+    async def look(self, seen: Seen) -> tuple[list[Alert], list[Alert]]:
+        """See which conditions hold; the alerts that are new, and those that are over."""
+        fired: list[Alert] = []
+        cleared: list[Alert] = []
+        for rule in await self.store.rules():
+            if not rule.paused:
+                turn = await self.store.turn(rule, causes(rule, seen), seen.now)
+                fired += turn.fired
+                cleared += turn.cleared
+        return fired, cleared
+
+    async def send_due(self) -> int:
+        """Send the messages that are due, one after the other; how many."""
+        sent = 0
+        while found := await self.store.take_due(utc_now()):
+            await self._send(*found)
+            sent += 1
+        return sent
+
+    async def _send(self, delivery: Delivery, rule: Rule) -> None:
+        body = plain_json.dumps(delivery.body).encode()
+        answer = await send(delivery.url, rule.secret, str(delivery.id), utc_now(), body, private=self._private)
+        if not answer.arrived:
+            log.warning("A webhook of the rule %r did not arrive: %s", rule.name, answer.trouble)
+        await self.store.record(delivery, answer, utc_now())

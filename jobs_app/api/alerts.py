@@ -1,0 +1,113 @@
+"""REST: rules, the alerts they gave, and the messages that told of them."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from jobs.alert_store import Alert, Delivery, Rule
+from jobs.alerts import RuleDraft, RulePatch
+from jobs_app import runtime
+from jobs_app.api.strict import StrictRoute
+
+router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=StrictRoute)
+
+
+class RuleInfo(BaseModel):
+    """A rule without its secret, which ``GET /api/alerts/rules/{id}/secret`` gives."""
+
+    id: UUID
+    name: str
+    condition: str
+    threshold: float
+    kind: str
+    webhook_url: str
+    paused: bool
+    created_at: datetime
+    version: int
+
+
+class RuleList(BaseModel):
+    items: list[RuleInfo]
+
+
+class AlertList(BaseModel):
+    items: list[Alert]
+
+
+class DeliveryList(BaseModel):
+    items: list[Delivery]
+
+
+class Secret(BaseModel):
+    secret: str
+
+
+@router.get("")
+async def alerts(open: bool = False, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> AlertList:
+    """The alerts, newest first; with ``open`` only those whose cause still holds."""
+    return AlertList(items=await runtime.current().alerts.store.alerts(only_open=open, limit=limit))
+
+
+@router.get("/deliveries")
+async def deliveries(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> DeliveryList:
+    """The messages that told of alerts, newest first, with what came of each."""
+    return DeliveryList(items=await runtime.current().alerts.store.deliveries(limit))
+
+
+@router.get("/rules")
+async def rules() -> RuleList:
+    """Every rule, by name."""
+    return RuleList(items=[_info(rule) for rule in await runtime.current().alerts.store.rules()])
+
+
+@router.post("/rules", status_code=201)
+async def create_rule(draft: RuleDraft, response: Response) -> RuleInfo:
+    """Have people told when a condition holds: on the pages, and by webhook if an address is given.
+
+    Messages are signed as the Standard Webhooks specification says. One that does not arrive is sent again after 5 s,
+    30 s, 2 min, 10 min and 1 h.
+    """
+    rule = await runtime.current().alerts.create(draft)
+    runtime.current().watch.asked.set()
+    response.headers["Location"] = f"/api/alerts/rules/{rule.id}"
+    return _info(rule)
+
+
+@router.get("/rules/{id}")
+async def get_rule(id: UUID) -> RuleInfo:
+    """One rule as it is now."""
+    return _info(await runtime.current().alerts.store.rule(id))
+
+
+@router.patch("/rules/{id}")
+async def change_rule(id: UUID, patch: RulePatch) -> RuleInfo:
+    """Change or pause a rule; what is not named stays."""
+    rule = await runtime.current().alerts.change(id, patch)
+    runtime.current().watch.asked.set()
+    return _info(rule)
+
+
+@router.delete("/rules/{id}", status_code=204)
+async def delete_rule(id: UUID) -> None:
+    """Delete a rule, with its alerts and messages."""
+    await runtime.current().alerts.store.delete(id)
+    runtime.current().watch.asked.set()
+
+
+@router.post("/rules/{id}/test")
+async def test_rule(id: UUID) -> Delivery:
+    """Send a message now that says it is only a test; the reply tells what came of it."""
+    return await runtime.current().alerts.test(id)
+
+
+@router.get("/rules/{id}/secret")
+async def secret(id: UUID) -> Secret:
+    """The key that the rule's messages are signed with."""
+    return Secret(secret=(await runtime.current().alerts.store.rule(id)).secret)
+
+
+def _info(rule: Rule) -> RuleInfo:
+    return RuleInfo.model_validate(rule.model_dump(exclude={"secret"}))

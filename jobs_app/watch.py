@@ -1,0 +1,105 @@
+"""Looking at the whole system every few seconds, so that alert rules are told of; and sending their messages."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from jobs.alert_store import Alert
+from jobs.alerts import RATE_OVER, Alerts, Seen, Silence
+from jobs.background import run_together
+from jobs.clock import utc_now
+from jobs.errors import Unavailable
+from jobs.models import JobStatus
+from jobs.redis_link import REDIS_TROUBLE
+from jobs.service import JobService
+from jobs.statistics import Step
+from jobs.workers import WorkerInfo, WorkerRegistry
+from jobs_app import routes
+from jobs_app.event_log import EventLog
+
+LOOK_EVERY_S = 5.0
+SEND_EVERY_S = 1.0
+SAMPLES_OVER = timedelta(days=1)
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """The looks of one server."""
+
+    def __init__(self, alerts: Alerts, service: JobService, registry: WorkerRegistry, event_log: EventLog) -> None:
+        self._alerts = alerts
+        self._service = service
+        self._registry = registry
+        self._event_log = event_log
+        self.is_open: list[Alert] = []
+        """The alerts that are open, as of the last look."""
+        self.asked = asyncio.Event()
+        """Set to have a look at once: a rule has changed."""
+
+    async def run(self) -> None:
+        """Look and send until cancelled."""
+        await run_together(self._look_forever(), self._send_forever())
+
+    async def _look_forever(self) -> None:
+        while True:
+            self.asked.clear()
+            try:
+                await self.look()
+            except Unavailable as exc:
+                log.info("Could not look after alerts: %s", exc.message)
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self.asked.wait()
+            except TimeoutError:
+                pass
+
+    async def look(self) -> None:
+        """Take one look. Raises ``Unavailable``."""
+        if await self._alerts.store.rules():
+            fired, cleared = await self._alerts.look(await self.see())
+            for alert in fired:
+                self._event_log.add("alert", f"{alert.rule}: {alert.text}", href=routes.ADMIN_ALERTS)
+            for alert in cleared:
+                self._event_log.add("alert", f"{alert.rule}: over. {alert.text}", href=routes.ADMIN_ALERTS)
+        self.is_open = await self._alerts.store.alerts(only_open=True)
+
+    async def see(self) -> Seen:
+        """The system as it is now. Raises ``Unavailable``."""
+        store, now = self._service.store, utc_now()
+        counts, oldest, limits, report, words, samples, growth = await asyncio.gather(
+            store.counts(),
+            store.oldest_queued_at(),
+            self._service.limits(),
+            store.statistics.between(now - RATE_OVER, now, Step.MINUTE),
+            store.last_words(),
+            store.samples.since(now - SAMPLES_OVER),
+            store.samples.growth(now),
+        )
+        return Seen(
+            now=now,
+            oldest_queued_at=oldest,
+            queued=counts[JobStatus.QUEUED],
+            running=counts[JobStatus.RUNNING],
+            concurrency=limits.concurrency,
+            paused=limits.paused,
+            workers=await self._workers(),
+            lately=report.kinds,
+            silences=[Silence(*each) for each in words],
+            samples=samples,
+            growth=growth,
+        )
+
+    async def _workers(self) -> list[WorkerInfo] | None:
+        try:
+            return await self._registry.all()
+        except REDIS_TROUBLE:
+            return None
+
+    async def _send_forever(self) -> None:
+        while True:
+            try:
+                await self._alerts.send_due()
+            except Unavailable as exc:
+                log.info("Could not send alerts: %s", exc.message)
+            await asyncio.sleep(SEND_EVERY_S)

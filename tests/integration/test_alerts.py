@@ -1,0 +1,183 @@
+"""Alerts over REST, and webhooks to real servers: kind ones, and those that hang, redirect, fail or talk for ever."""
+
+import asyncio
+import contextlib
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs.clock import utc_now
+from jobs.webhooks import send, signature
+from tests.support import until
+
+RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@contextlib.asynccontextmanager
+async def receiver(answer):
+    """A server that takes one request a connection and answers with what ``answer`` writes; what it was sent."""
+    received = []
+
+    async def serve(reader, writer):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            pairs = (line.split(": ", 1) for line in head.splitlines()[1:] if line)
+            headers = {name.lower(): value for name, value in pairs}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            received.append((head.split()[1], headers, body))
+            await answer(writer)
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}/hook?x=1", received
+    finally:
+        server.close()
+
+
+def says(text):
+    async def answer(writer):
+        writer.write(text)
+
+    return answer
+
+
+OK = says(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+async def sent(url, *, private=True):
+    return await send(url, SECRET, "msg_1", utc_now(), b'{"a": 1}', private=private)
+
+
+async def test_a_message_arrives_signed():
+    async with receiver(OK) as (url, received):
+        answer = await sent(url)
+
+    assert (answer.arrived, answer.status) == (True, 204)
+    [(path, headers, body)] = received
+    assert path == "/hook?x=1"
+    at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+    assert headers["webhook-signature"] == signature(SECRET, "msg_1", at, body)
+
+
+async def _hangs(_writer):
+    await asyncio.sleep(60)
+
+
+async def _talks_for_ever(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+    for _ in range(100):
+        writer.write(b"x" * 1_000_000)
+        await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (says(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"), 500, "127.0.0.1 answered 500."),
+        (
+            says(b"HTTP/1.1 302 Go\r\nLocation: http://169.254.169.254/\r\n\r\n"),
+            302,
+            "127.0.0.1 answered 302, and redir",
+        ),
+        (_hangs, None, "127.0.0.1 did not answer within"),
+        (says(b"what?\r\n\r\n"), None, "127.0.0.1 cannot be reached"),
+        (says(b""), None, "127.0.0.1 cannot be reached"),
+        (_talks_for_ever, 200, ""),
+    ],
+)
+async def test_a_receiver_that_misbehaves_is_told_of(answer, status, said, monkeypatch):
+    monkeypatch.setattr("jobs.webhooks.PATIENCE_S", 0.5)
+    async with receiver(answer) as (url, _):
+        found = await sent(url)
+
+    assert (found.status, found.trouble[: len(said)]) == (status, said)
+    assert found.arrived is (not said)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "0.0.0.0"])
+async def test_private_addresses_are_not_sent_to_unless_allowed(host):
+    found = await sent(f"http://{host}:9/", private=False)
+
+    assert found.status is None
+    assert "private address" in found.trouble or "cannot be reached" in found.trouble
+    assert "JOBS_WEBHOOKS_PRIVATE" in found.trouble or host == "[::1]"
+
+
+async def test_a_name_that_is_nobodys_is_told():
+    assert "cannot be reached" in (await sent("http://nobody.invalid/")).trouble
+
+
+async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, config, active, monkeypatch):
+    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts, "_private", True)
+    async with receiver(OK) as (url, received):
+        rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()
+        assert "secret" not in rule
+        job_id = await client.submit("noop")
+
+        async def is_open():
+            return (await api.get("/api/alerts", params={"open": True})).json()["items"]
+
+        [alert] = await until(is_open, bool, within_s=10)
+        assert (alert["rule"], alert["cause"]) == ("Waiting", "wait")
+        await until(lambda: _value(received), bool, within_s=10)
+        message = json.loads(received[0][2])
+        assert (message["type"], message["data"]["id"]) == ("alert.fired", alert["id"])
+
+        await api.post(f"/api/jobs/{job_id}/cancel")
+        await until(is_open, lambda found: found == [], within_s=10)
+        await until(lambda: _value(received), lambda found: len(found) == 2, within_s=10)
+        assert json.loads(received[1][2])["type"] == "alert.cleared"
+
+    async def deliveries():
+        return (await api.get("/api/alerts/deliveries")).json()["items"]
+
+    told = await until(deliveries, lambda found: {each["state"] for each in found} == {"sent"})
+    assert [each["status"] for each in told] == [204, 204]
+    lines = (await api.get("/api/events", params={"what": "alert"})).json()["items"]
+    assert [line["text"][:9] for line in lines] == ["Waiting: ", "Waiting: "]
+
+
+async def _value(value):
+    return value
+
+
+async def test_a_test_message_tells_what_came_of_it(api, active):
+    rule = (await api.post("/api/alerts/rules", json=RULE)).json()
+    address = f"/api/alerts/rules/{rule['id']}"
+
+    nowhere = await api.post(f"{address}/test")
+    assert (nowhere.status_code, nowhere.json()["errors"][0]["field"]) == (422, "webhook_url")
+    await api.patch(address, json={"webhook_url": "http://127.0.0.1:9/"})
+    refused = (await api.post(f"{address}/test")).json()
+
+    assert (refused["state"], refused["status"]) == ("given up", None)
+    assert "private address" in refused["trouble"]
+    assert (await api.get(f"{address}/secret")).json()["secret"].startswith("whsec_")
+    assert (await api.delete(address)).status_code == 204
+    assert (await api.get(address)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"threshold": 0}, "threshold"),
+        ({"threshold": -1}, "threshold"),
+        ({"threshold": "many"}, "threshold"),
+        ({"condition": "bad mood"}, "condition"),
+        ({"name": ""}, "name"),
+        ({"kind": "nothing"}, "kind"),
+        ({"webhook_url": "ftp://x"}, "webhook_url"),
+        ({"secret": "mine"}, "secret"),
+    ],
+)
+async def test_a_rule_that_makes_no_sense_is_refused(api, changes, field):
+    reply = await api.post("/api/alerts/rules", json=RULE | changes)
+
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, field)
+    assert (await api.get("/api/alerts/rules")).json()["items"] == []
