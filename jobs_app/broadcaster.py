@@ -237,9 +237,15 @@ class Broadcaster:
 
     async def _tell_events(self) -> None:
         """Show the newest events where they are looked at."""
+        told = 0
         while True:
             await self._active.event_log.grown.wait()
             self._active.event_log.grown.clear()
+            for line in reversed(self._active.event_log.lines(what="alert", after=told)):
+                told = line["number"]
+                toast = rx.toast.warning(line["text"], id=f"alert-{told}", duration=10_000)
+                await self._tell(toast, "error", line["text"], (BOARD, ADMIN), line["href"])
+                self._mark_stale(ADMIN)
             await self._send(EVENTS, LiveEvents, lines=self.newest_events())
             await asyncio.sleep(EVENTS_EVERY_S)
 

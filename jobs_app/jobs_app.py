@@ -15,6 +15,7 @@ from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
 from jobs_app.live import Live, LiveEvents, LiveJob
 from jobs_app.pages.admin import (
+    admin_alerts,
     admin_audit,
     admin_events,
     admin_kinds,
@@ -31,6 +32,7 @@ from jobs_app.pages.job import job_page
 from jobs_app.pages.not_found import not_found
 from jobs_app.security import guard
 from jobs_app.state.admin import Admin
+from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_events import AdminAudit, AdminEvents
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
@@ -88,6 +90,9 @@ app.add_page(
 )
 app.add_page(
     admin_system, route=routes.ADMIN_SYSTEM, title="System", on_load=[Live.administer, Admin.load, AdminSystem.load]
+)
+app.add_page(
+    admin_alerts, route=routes.ADMIN_ALERTS, title="Alerts", on_load=[Live.administer, Admin.load, AdminAlerts.load]
 )
 app.add_page(
     admin_events, route=routes.ADMIN_EVENTS, title="Events", on_load=[LiveEvents.join, Admin.load, AdminEvents.load]

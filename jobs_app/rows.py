@@ -378,6 +378,45 @@ class FactRow(TypedDict):
     at: str
 
 
+class RuleRow(TypedDict):
+    """An alert rule; ``meaning``: what its threshold means."""
+
+    id: str
+    name: str
+    condition: str
+    meaning: str
+    threshold: str
+    kind: str
+    webhook_url: str
+    paused: bool
+
+
+NO_RULE = RuleRow(id="", name="", condition="", meaning="", threshold="", kind="", webhook_url="", paused=False)
+
+
+class AlertRow(TypedDict):
+    """An alert; ``cleared_at`` is empty while it is open."""
+
+    id: str
+    rule: str
+    text: str
+    fired_at: str
+    cleared_at: str
+
+
+class DeliveryRow(TypedDict):
+    """A message about an alert; ``next_at``: when it is tried again, or empty."""
+
+    id: str
+    at: str
+    what: str
+    url: str
+    state: str
+    attempts: int
+    trouble: str
+    next_at: str
+
+
 class ActionRow(TypedDict):
     """Something that somebody did; ``href`` leads to what it was done to, or is empty."""
 

@@ -17,6 +17,7 @@ TABS = (
     (routes.ADMIN_WORKERS, "Workers"),
     (routes.ADMIN_SCHEDULES, "Schedules"),
     (routes.ADMIN_KINDS, "Kinds"),
+    (routes.ADMIN_ALERTS, "Alerts"),
     (routes.ADMIN_SYSTEM, "System"),
     (routes.ADMIN_EVENTS, "Events"),
     (routes.ADMIN_AUDIT, "Audit"),

@@ -5,6 +5,7 @@ import reflex as rx
 from jobs.statistics import Step
 from jobs_app import routes
 from jobs_app.components.admin import admin_tabs, figures, queue_control, trouble_list, worker_table
+from jobs_app.components.alerts import alert_list, delete_rule_dialog, delivery_list, rule_form, rule_list
 from jobs_app.components.basics import notice, question
 from jobs_app.components.charts import chart
 from jobs_app.components.events import audit_table, event_lines
@@ -17,6 +18,7 @@ from jobs_app.event_log import LogLine
 from jobs_app.live import Live, LiveEvents
 from jobs_app.pages.frame import page
 from jobs_app.state.admin import Admin
+from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_events import AdminAudit, AdminEvents
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics, kept_for
@@ -131,6 +133,38 @@ def admin_system() -> rx.Component:
             on_open_change=page.forget_question,
             keep="Back",
         ),
+    )
+
+
+def admin_alerts() -> rx.Component:
+    page = AdminAlerts
+    return _tab(
+        routes.ADMIN_ALERTS,
+        "Alerts",
+        alert_list(page.alerts),
+        rx.grid(
+            rx.vstack(
+                rule_list(page.rules, page.pause, page.test, page.copy_secret, page.edit, page.ask_delete),
+                delivery_list(page.deliveries),
+                spacing="4",
+                min_width="0",
+            ),
+            rule_form(
+                page.form,
+                page.filled,
+                page.editing,
+                page.condition,
+                page.errors,
+                page.choose_condition,
+                page.submit,
+                page.leave,
+            ),
+            columns=rx.breakpoints(initial="minmax(0, 1fr)", lg="minmax(0, 1fr) 340px"),
+            gap="16px",
+            width="100%",
+            align_items="start",
+        ),
+        dialogs=delete_rule_dialog(page.doomed, page.delete, page.forget_question),
     )
 
 

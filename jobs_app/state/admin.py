@@ -16,6 +16,7 @@ from jobs_app.broadcaster import look_at_queue
 from jobs_app.health import troubles
 from jobs_app.overview import overview
 from jobs_app.rows import WorkerRow
+from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_events import AdminAudit
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
@@ -30,6 +31,7 @@ REFRESHED: dict[str, Any] = {
     routes.ADMIN_METRICS: AdminMetrics.refresh,
     routes.ADMIN_KINDS: AdminKinds.refresh,
     routes.ADMIN_AUDIT: AdminAudit.refresh,
+    routes.ADMIN_ALERTS: AdminAlerts.refresh,
     routes.ADMIN_SYSTEM: AdminSystem.refresh,
 }
 """What the pages beside the overview read again."""
@@ -112,7 +114,11 @@ class Admin(rx.State):
     async def _read(self, *, anew: bool = False) -> None:
         seen = await overview(anew=anew)
         facts = seen.facts
-        self.redis_ok, self.database_ok, self.troubles = facts.redis_ok, facts.database_ok, troubles(facts)
+        self.redis_ok, self.database_ok = facts.redis_ok, facts.database_ok
+        self.troubles = [
+            *troubles(facts),
+            *(f"{alert.rule}: {alert.text}" for alert in runtime.current().watch.is_open),
+        ]
         if facts.database_ok:
             self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
             self.oldest_queued_at = rows.iso(facts.oldest_queued_at)

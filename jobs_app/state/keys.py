@@ -125,6 +125,7 @@ class Keys(rx.State):
             Command(label="Kinds", hint="page", does=f"go:{routes.ADMIN_KINDS}"),
             Command(label="Queue: clear out", hint="page", does=f"go:{routes.ADMIN_QUEUE}"),
             Command(label="System: Redis and database", hint="page", does=f"go:{routes.ADMIN_SYSTEM}"),
+            Command(label="Alerts", hint="page", does=f"go:{routes.ADMIN_ALERTS}"),
             Command(label="Events", hint="page", does=f"go:{routes.ADMIN_EVENTS}"),
             Command(label="Audit", hint="page", does=f"go:{routes.ADMIN_AUDIT}"),
             Command(label="Workers", hint="page", does=f"go:{routes.ADMIN_WORKERS}"),
