@@ -29,6 +29,7 @@ QUEUE_PREFIX = "jobs:queue:"
 WAKE_PREFIX = "jobs:wake:"
 SCHEDULED_KEY = "jobs:scheduled"
 OWNERS_KEY = "jobs:owners"
+LEASES_KEY = "jobs:leases"
 PARKED_KEY = "jobs:parked"
 COMMANDS_CHANNEL = "jobs:commands"
 
@@ -175,6 +176,14 @@ class JobQueue:
                 pipe.zrange(QUEUE_PREFIX + kind, 0, count - 1, withscores=True)
             found = [(place, name) for heads in await pipe.execute() for name, place in heads if _is_id(name)]
         return [UUID(name.decode()) for _, name in sorted(found)[:count]]
+
+    async def leases(self, job_ids: Sequence[UUID]) -> dict[UUID, float]:
+        """In how many seconds the claims of those of the jobs that are claimed end, unless they are renewed."""
+        if not job_ids:
+            return {}
+        ends = await self.redis.zmscore(LEASES_KEY, [str(job_id) for job_id in job_ids])
+        now_ms = clock.epoch_ms(clock.utc_now())
+        return {job_id: (end - now_ms) / 1000 for job_id, end in zip(job_ids, ends, strict=True) if end is not None}
 
     async def entries_of(self, kind: str, cursor: int) -> tuple[int, list[UUID]]:
         """Some jobs that wait in a kind's queue, and where to go on; 0 is the begin and the end. For reconciling."""

@@ -14,8 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import (
     Connection,
+    Text,
     and_,
     case,
+    cast,
     func,
     insert,
     literal,
@@ -221,6 +223,13 @@ class Store:
         query = select(*SNAPSHOT_COLUMNS).where(job_table.c.status == JobStatus.RUNNING)
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
+
+    async def sizes(self, job_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """How many bytes the parameters, result and error of each of the jobs take."""
+        parts = [func.coalesce(func.length(cast(job_table.c[name], Text)), 0) for name in ("params", "result", "error")]
+        query = select(job_table.c.id, sum(parts[1:], parts[0])).where(job_table.c.id.in_(job_ids))
+        rows = await self._db.read(lambda db: db.execute(query).all())
+        return {job_id: int(size) for job_id, size in rows}
 
     async def last_words(self) -> list[tuple[UUID, str, datetime]]:
         """For each running job its id, its kind, and when it last said anything."""

@@ -20,6 +20,9 @@ COLUMNS = {
     "took": "Took",
     "worker": "Worker",
     "priority": "Priority",
+    "attempt": "Attempt",
+    "bytes": "Size",
+    "lease": "Lease",
 }
 """The columns that a person may choose; the job and its status are always there."""
 USUAL_COLUMNS = ("progress", "created", "took")

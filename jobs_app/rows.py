@@ -42,6 +42,11 @@ class Row(TypedDict):
     created_at: str
     worker: str
     priority: int
+    attempt: str
+    bytes: str
+    """What the job itself takes; empty while nobody asks."""
+    lease: str
+    """How long its worker's claim lasts if it is not renewed; empty where there is none, or while nobody asks."""
     live: Hot
 
 
@@ -209,6 +214,9 @@ EMPTY_ROW: Row = {
     "created_at": "",
     "worker": "",
     "priority": 0,
+    "attempt": "",
+    "bytes": "",
+    "lease": "",
     "live": EMPTY_HOT,
 }
 
@@ -229,7 +237,7 @@ def hot(job: JobSnapshot) -> Hot:
     }
 
 
-def row(job: JobSnapshot) -> Row:
+def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = None) -> Row:
     return {
         "id": str(job.id),
         "short_id": job.short_id,
@@ -238,6 +246,9 @@ def row(job: JobSnapshot) -> Row:
         "created_at": iso(job.created_at),
         "worker": job.worker or "",
         "priority": job.priority,
+        "attempt": f"{job.attempt} of {job.max_attempts}",
+        "bytes": "" if bytes is None else size(bytes),
+        "lease": "" if lease_s is None else f"{max(lease_s, 0.0):.0f} s",
         "live": hot(job),
     }
 

@@ -105,7 +105,7 @@ def _cell(name: str, row: rx.Var[Row], now: rx.Var[Hot]) -> rx.Component:
         case "worker":
             return rx.table.cell(one_line(row["worker"], size="2", max_width="160px"), **WIDE)
         case _:
-            return rx.table.cell(rx.text(row["priority"], size="2", style=TABULAR), **WIDE)
+            return rx.table.cell(rx.text(row[name], size="2", style=TABULAR, white_space="nowrap"), **WIDE)
 
 
 def _took(now: rx.Var[Hot]) -> rx.Component:

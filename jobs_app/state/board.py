@@ -11,6 +11,8 @@ import reflex as rx
 
 from jobs.errors import InvalidInput, JobsError
 from jobs.query import QueryError
+from jobs.redis_link import REDIS_TROUBLE
+from jobs.snapshot import JobSnapshot
 from jobs.store import Page
 from jobs_app import routes, runtime
 from jobs_app.list_view import PAGE_SIZES, ListView, SavedView
@@ -22,6 +24,13 @@ from jobs_app.suggestions import suggestions
 PAGE_SIZE = PAGE_SIZES[0]
 MOST_SAVED = 20
 LONGEST_NAME = 40
+
+
+async def _leases(ids: list[UUID]) -> dict[UUID, float]:
+    try:
+        return await runtime.current().queue.leases(ids)
+    except REDIS_TROUBLE:  # the mark above says so
+        return {}
 
 
 class BoardState(rx.State):
@@ -141,7 +150,7 @@ class BoardState(rx.State):
     async def _read(self) -> None:
         page = await self._page()
         if page is not None:
-            self.rows = [row(job) for job in page.jobs]
+            self.rows = await self._shown(page.jobs)
             self.next_cursor, self.newer = page.next_cursor or "", 0
 
     async def _read_in_place(self) -> None:
@@ -151,8 +160,19 @@ class BoardState(rx.State):
         shown = [known["id"] for known in self.rows]
         self.newer = len({str(job.id) for job in page.jobs} - set(shown))
         now = await runtime.jobs().store.get_many([UUID(job_id) for job_id in shown], brief=True)
-        by_id = {str(job_id): row(job) for job_id, job in now.items()}
+        by_id = {known["id"]: known for known in await self._shown(list(now.values()))}
         self.rows = [by_id.get(known["id"]) or gone(known) for known in self.rows]
+
+    async def _shown(self, jobs: list[JobSnapshot]) -> list[Row]:
+        """The rows of these jobs, with what only some columns want."""
+        ids = [job.id for job in jobs]
+        sizes: dict[UUID, int] = {}
+        leases: dict[UUID, float] = {}
+        if "bytes" in self.columns and ids:
+            sizes = await runtime.jobs().store.sizes(ids)
+        if "lease" in self.columns and ids:
+            leases = await _leases(ids)
+        return [row(job, bytes=sizes.get(job.id), lease_s=leases.get(job.id)) for job in jobs]
 
     async def _page(self) -> Page | None:
         self.wrong = []

@@ -55,11 +55,21 @@ async def test_the_dashboard_with_jobs_some_selected(jobs, open_page, look):
     assert await violations(page) == []
 
 
+ADMIN_TABS = (
+    *("", "/queue", "/metrics", "/workers", "/schedules", "/kinds"),
+    *("/alerts", "/system", "/events", "/audit"),
+)
+
+
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("path", ["/admin", "/admin/workers", "/admin/kinds", "/admin/metrics", "/admin/schedules"])
+@pytest.mark.parametrize("path", [f"/admin{tab}" for tab in ADMIN_TABS])
 async def test_the_admin_pages(jobs, open_page, look, path):
     page = await open_page(path, **look)
-    await expect(page.locator("#figures, #workers, #kinds, #by-kind, #schedule-form")).to_be_visible()
+    await expect(
+        page.locator(
+            "#figures, #workers, #kinds, #by-kind, #schedule-form, #clean-up, #rule-form, #redis dd, #events, #audit"
+        ).first
+    ).to_be_visible()
 
     assert await violations(page) == []
 

@@ -24,6 +24,7 @@ async def test_concurrency_is_changed_while_jobs_run_and_seen_everywhere(product
     await page.get_by_label("At once, over all workers").fill("3")
     await page.get_by_role("button", name="Set").click()
 
+    await expect(page.get_by_text("Up to 3 jobs run at once now")).to_be_visible()
     await expect(dashboard.locator("#slots [data-slot]")).to_have_count(3)
     await page.get_by_label("At once, over all workers").fill("0")
     await page.get_by_role("button", name="Set").click()
@@ -99,9 +100,11 @@ async def test_admin_pages_are_reached_by_link_and_by_keys(open_page):
 
 async def test_a_point_of_a_chart_leads_to_its_jobs(product, open_page):
     job_id = await product.submit("always_fails", max_attempts=1)
+    job = await product.status_is(job_id, "failed")
     page = await open_page("/admin/metrics")
     buckets = page.locator("[data-chart='Jobs a minute'] .bucket")
-    busy = page.locator("[data-chart='Jobs a minute'] .bucket[data-tip*='failed']").last
+    minute = job["finished_at"][11:16]
+    busy = page.locator(f"[data-chart='Jobs a minute'] .bucket[data-tip^='{minute}'][data-tip*='failed']")
 
     await expect(busy).to_be_attached(timeout=15_000)
     await expect(buckets).to_have_count(60)
@@ -173,3 +176,141 @@ async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
     await product.status_is(job_id, "running")
     await product.api.post(f"/api/jobs/{job_id}/cancel")
     await product.api.patch("/api/kinds/slow", json={"max_running": None})
+
+
+async def test_the_list_has_columns_for_those_who_run_the_queue(product, open_page):
+    job_id = await product.submit("slow")
+    await product.status_is(job_id, "running")
+    page = await open_page("/?columns=worker,attempt,bytes,lease")
+
+    row = row_of(page, job_id)
+    await expect(row).to_contain_text("1 of")
+    await expect(row).to_contain_text(re.compile(r"\d+ B"))
+    await expect(row).to_contain_text(re.compile(r"\d+ s"))
+    await product.api.post(f"/api/jobs/{job_id}/cancel")
+
+
+async def test_old_jobs_are_removed_after_a_preview_and_the_rest_by_a_typed_word(product, open_page):
+    done = [await product.submit("noop") for _ in range(3)]
+    failed = await product.submit("always_fails", max_attempts=1)
+    for job_id in (*done, failed):
+        await product.status_is(job_id, "completed", "failed")
+    page = await open_page("/admin/queue")
+
+    await page.get_by_label("older than").fill("long ago")
+    await page.get_by_role("button", name="Preview").click()
+    await expect(page.get_by_role("alert")).to_contain_text("must be a duration")
+    await page.get_by_label("older than").fill("7d")
+    await page.get_by_role("button", name="Preview").click()
+    await expect(page.get_by_text("There is no job to remove.")).to_be_visible()
+    await page.get_by_label("older than").fill("")
+    await page.get_by_role("button", name="Preview").click()
+    dialog = page.get_by_role("alertdialog")
+    await expect(dialog).to_contain_text("About")
+    await dialog.get_by_role("button", name="Remove 3 jobs").click()
+    await expect(page.locator("#operations [data-state=done]")).to_contain_text("3 done")
+
+    runs = await product.submit("slow")
+    await product.status_is(runs, "running")
+    await page.get_by_role("button", name="Obliterate").click()
+    await expect(dialog.get_by_role("button", name="Remove 2 jobs")).to_be_disabled()
+    await dialog.get_by_label("Type obliterate to go on").fill("obliterate")
+    await dialog.get_by_role("button", name="Remove 2 jobs").click()
+    await expect(page.locator("#operations [data-state=done]")).to_have_count(2, timeout=20_000)
+    assert (await product.api.get("/api/jobs")).json()["items"] == []
+
+
+async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_any_page(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    for _ in range(3):
+        await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 1000})
+    page = await open_page("/?status=queued")
+    await page.get_by_role("checkbox", name="Select every row of this page").click()
+    await page.get_by_role("button", name="Select all that match").click()
+    await page.locator("#selection").get_by_role("button", name="Cancel").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Cancel 3000 jobs").click()
+    await expect(page.locator("#operations-now")).to_contain_text("Cancelling 3,000 jobs")
+
+    await page.reload()
+    await expect(page.locator("#operations-now")).to_contain_text("Cancelling 3,000 jobs")
+    other = await open_page("/admin")
+    await other.locator("#operations-now").get_by_role("button", name="Stop").click()
+    await expect(page.locator("#operations-now [data-operation]")).to_have_count(0)
+
+    [operation] = (await product.api.get("/api/operations", params={"limit": 1})).json()["items"]
+    assert operation["state"] == "stopped"
+    assert 0 < operation["done"] < 3000
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
+async def test_the_chain_is_tested_and_the_database_looked_after(product, open_page):
+    page = await open_page("/admin/system")
+
+    await page.get_by_role("button", name="Test the whole chain").click()
+    await expect(page.locator("#canary")).to_contain_text("All parts work", timeout=15_000)
+    await page.get_by_role("button", name="Check").click()
+    await expect(page.locator("#care-result")).to_contain_text("The database is sound")
+    await page.get_by_role("button", name="Tidy (vacuum)").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Tidy").click()
+    await expect(page.locator("#care-result")).to_contain_text("Done in")
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download a backup").click()
+
+    assert (await download.value).suggested_filename.endswith(".db")
+    await expect(page.locator("#redis")).to_contain_text("noeviction")
+
+
+async def test_events_come_by_themselves_are_found_and_stand_still(product, open_page):
+    page = await open_page("/admin/events")
+    job_id = await product.submit("always_fails", max_attempts=1)
+
+    lines = page.locator("#events li")
+    await expect(lines.filter(has_text=job_id[-8:])).to_have_count(3)
+    await page.get_by_label("Find in the events").fill("FAILED")
+    await expect(lines.filter(has_text="Started.")).to_have_count(0)
+    await page.get_by_label("Find in the events").fill("")
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    later = await product.submit("noop")
+    await product.status_is(later, "completed")
+    await expect(lines.filter(has_text=later[-8:])).to_have_count(0)
+    await page.get_by_role("button", name="Go on").click()
+
+    await expect(lines.filter(has_text=later[-8:])).to_have_count(3)
+
+
+async def test_the_audit_tells_who_changed_what(product, open_page):
+    job_id = await product.submit("noop", delay_s=600)
+    page = await open_page(f"/jobs/{job_id}")
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.locator("#timeline")).to_contain_text("By a page at 127.0.0.1.")
+
+    await page.goto(f"{product.url}/admin/audit?q={job_id}")
+
+    await expect(page.locator("#audit")).to_contain_text("cancel job")
+    await expect(page.locator("#audit")).to_contain_text("a page at 127.0.0.1")
+
+
+async def test_a_rule_is_made_gives_an_alert_and_is_deleted(product, open_page):
+    await product.api.patch("/api/kinds/noop", json={"paused": True})
+    job_id = await product.submit("noop")
+    page = await open_page("/admin/alerts")
+
+    await page.get_by_label("Name").fill("Too slow")
+    await page.get_by_label("Threshold").fill("none")
+    await page.get_by_role("button", name="Make it").click()
+    await expect(page.locator("#rule-error-threshold")).to_be_visible()
+    await page.get_by_label("Threshold").fill("1")
+    await page.get_by_label("Webhook").fill("http://127.0.0.1:9/")
+    await page.get_by_role("button", name="Make it").click()
+    await expect(page.locator("[data-alert='Too slow'][data-open=true]")).to_be_visible(timeout=15_000)
+    await expect(page.locator("#troubles")).to_contain_text("Too slow: A job has waited")
+    await page.locator("[data-rule='Too slow']").get_by_role("button", name="Test").click()
+    await expect(page.locator("#deliveries [data-delivery='given up']")).to_contain_text("private address")
+
+    await product.api.post(f"/api/jobs/{job_id}/cancel")
+    await expect(page.locator("[data-alert='Too slow'][data-open=false]")).to_be_visible(timeout=15_000)
+    await page.locator("[data-rule='Too slow']").get_by_role("button", name="Delete").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    await expect(page.locator("[data-rule='Too slow']")).to_have_count(0)
+    await product.api.patch("/api/kinds/noop", json={"paused": False})

@@ -1,5 +1,7 @@
 """Changing jobs, kinds and the queue over REST while real workers run."""
 
+from uuid import UUID
+
 import pytest
 
 from tests.support import until
@@ -134,3 +136,18 @@ async def test_the_user_that_a_trusted_proxy_names_is_in_the_audit(active, clien
     assert name({"X-Forwarded-User": "ada"}, "x-forwarded-user", "REST") == "ada"
     assert name({"X-Forwarded-User": "ada"}, None, "REST") == "REST"
     assert name({"X-Forwarded-User": "\x00\n"}, "X-Forwarded-User", "REST") == "REST"
+
+
+async def test_a_running_job_has_a_lease_and_every_job_a_size(api, client, active, start_worker):
+
+    await start_worker()
+    runs, waits = await client.submit("slow"), await client.submit("noop", delay_s=60)
+    await client.job_is(runs, "running")
+
+    leases = await active.queue.leases([UUID(runs), UUID(waits)])
+    sizes = await active.service.store.sizes([UUID(runs), UUID(waits)])
+
+    assert list(leases) == [UUID(runs)]
+    assert 0 < leases[UUID(runs)] <= active.config.lease_s
+    assert sizes[UUID(runs)] >= len('{"seconds":1}')
+    await api.post(f"/api/jobs/{runs}/cancel")
