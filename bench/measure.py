@@ -257,8 +257,8 @@ async def dom_delay(product: Product) -> dict[str, float]:
 
 
 @contextlib.asynccontextmanager
-async def _connected_page(url: str, delays: list[float]) -> AsyncIterator[None]:
-    """A dashboard's websocket, without the browser around it."""
+async def _connected_page(url: str, delays: list[float], path: str = "/") -> AsyncIterator[None]:
+    """A page's websocket, the dashboard's if nothing is said, without the browser around it."""
     session = aiohttp.ClientSession()
     client = socketio.AsyncClient(reconnection=False, http_session=session)
     seen: set[str] = set()
@@ -277,7 +277,7 @@ async def _connected_page(url: str, delays: list[float]) -> AsyncIterator[None]:
         "event": {
             "name": "reflex___state____state.hydrate_and_load",
             "payload": {},
-            "router_data": {"pathname": "/", "asPath": "/"},
+            "router_data": {"pathname": path.partition("?")[0], "asPath": path},
         }
     }
     await client.connect(

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         alias="JOBS_ALLOWED_ORIGINS",
         description="a comma-separated list of origins such as https://jobs.example.com",
     )
+    environment: str = Field(
+        "", alias="JOBS_ENVIRONMENT", max_length=30, description="a name of at most 30 characters, such as staging"
+    )
     webhooks_private: bool = Field(False, alias="JOBS_WEBHOOKS_PRIVATE", description="true or false")
     user_header: str | None = Field(
         None,

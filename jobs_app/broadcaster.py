@@ -77,6 +77,7 @@ class Broadcaster:
         self._has_ended = asyncio.Event()
         self.notices: deque[rows.Notice] = deque(maxlen=MOST_NOTICES)
         self.operations: list[rows.OperationRow] = []
+        self.environment = active.config.environment
         self.delay_ms = 0
         self._delays_ms: deque[float] = deque(maxlen=DELAYS)
         self._unsent_since: datetime | None = None

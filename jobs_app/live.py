@@ -53,6 +53,8 @@ class Live(rx.State):
     notices: list[rows.Notice] = []
     operations: list[rows.OperationRow] = []
     """The last things that were done to many jobs, and how far they are."""
+    environment: str = ""
+    """What this installation is called, if it has a name."""
     spoken: str = ""
     """What a screen reader is told: how many jobs ended lately, by status."""
     _asked_at: float = 0.0
@@ -92,7 +94,7 @@ class Live(rx.State):
         broadcaster = _broadcaster()
         self.feed, self.heard_at = broadcaster.board.feed, rows.iso(utc_now())
         self.delay_ms, self.notices = broadcaster.delay_ms, list(broadcaster.notices)
-        self.operations = broadcaster.operations
+        self.operations, self.environment = broadcaster.operations, broadcaster.environment
         self._asked_at = time.monotonic()
         return rx.call_script("performance.now()", callback=Live.measured)
 

@@ -13,7 +13,10 @@ def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str
     """A whole page around ``children``."""
     return page_frame(
         *children,
-        mark=live_mark(Live.feed, Live.heard_at, Live.delay_ms, Live.way_ms),
+        mark=rx.fragment(
+            rx.cond(Live.environment != "", rx.badge(Live.environment, color_scheme="amber", high_contrast=True)),
+            live_mark(Live.feed, Live.heard_at, Live.delay_ms, Live.way_ms),
+        ),
         is_stale=Live.feed == "down",
         tools=rx.fragment(
             rx.icon_button(

@@ -1,6 +1,7 @@
 """What the admin pages say is wrong, and what they change, without a browser."""
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +11,11 @@ from jobs.clock import utc_now
 from jobs.kinds import catalogue
 from jobs.limits import MOST_CONCURRENCY
 from jobs.samples import Growth
+from jobs.settings import read_settings
 from jobs.workers import WorkerInfo, WorkerState
+from jobs_app import broadcaster, runtime
 from jobs_app.health import Facts, troubles
+from jobs_app.live import Live
 from jobs_app.overview import growth_text, overview
 from jobs_app.state.admin import Admin
 from jobs_app.state.admin_kinds import AdminKinds
@@ -144,3 +148,13 @@ async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch
     assert reads == []
     assert (await overview(anew=True)).facts.database_ok
     assert reads == [1]
+
+
+async def test_the_name_of_the_installation_is_on_every_page(tab, world):  # noqa: F811
+    named = dataclasses.replace(runtime.current(), config=read_settings(_env_file=None, environment="staging"))
+    broadcaster._active = broadcaster.Broadcaster(None, named)
+    live = await tab.get_state(Live)
+    await live._arrive()
+    broadcaster._active = None
+
+    assert live.environment == "staging"

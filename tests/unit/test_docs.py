@@ -7,7 +7,7 @@ import pytest
 from tests.support import ROOT
 
 
-@pytest.mark.parametrize("name", ["reliability.md"])
+@pytest.mark.parametrize("name", ["reliability.md", "admin.md"])
 def test_every_test_that_a_document_names_exists(name):
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / name).read_text()))
     defined: set[str] = set()
