@@ -124,7 +124,15 @@ class Operations:
             "clean": self._clean,
             "obliterate": self._obliterate,
         }
-        ended = await steps.get(operation.action, self._one_by_one)(operation)
+        try:
+            ended = await steps.get(operation.action, self._one_by_one)(operation)
+        except Unavailable:
+            raise  # it goes on when the database is back
+        except JobsError as exc:
+            log.error("Operation %s is stopped: %s", operation.id, exc.message)
+            await self.store.end(operation, OperationState.STOPPED)
+            self.changed.set()
+            return
         if ended is None:
             return  # another server goes on with it
         state = OperationState.STOPPED if ended.state is OperationState.STOPPING else OperationState.DONE

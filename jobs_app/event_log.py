@@ -99,15 +99,20 @@ class EventLog:
         seen: UUID | None = None
         while True:
             try:
-                newest = await self._store.audit.page(limit=MOST_LINES)
-                for action in reversed(newest):
-                    if seen is not None and action.id > seen and action.target != "job":
-                        self.add("setting", told(action), who=action.who)
-                seen = newest[0].id if newest else UUID(int=0)
+                last = await self._store.audit.page(limit=1)
+                newest = last[0].id if last else UUID(int=0)
+                if seen is not None and newest != seen:
+                    await self._tell_actions(after=seen)
+                seen = newest
                 self._look_at_workers({worker.id: str(worker.state) for worker in await self._registry.all()})
             except (*REDIS_TROUBLE, Unavailable) as exc:
                 log.debug("Could not look what happened: %s", exc)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _tell_actions(self, after: UUID) -> None:
+        for action in reversed(await self._store.audit.page(limit=MOST_LINES)):
+            if action.id > after and action.target != "job":
+                self.add("setting", told(action), who=action.who)
 
     def _look_at_workers(self, states: Mapping[str, str]) -> None:
         before, self._states = self._states, dict(states)

@@ -6,8 +6,9 @@ Nothing is opened at import, so that building the pages needs neither Redis nor 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.alert_store import AlertStore
 from jobs.alerts import Alerts
@@ -134,13 +135,13 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     )
     use(runtime)
     tasks = [
-        asyncio.create_task(event_log.run(), name="events"),
-        asyncio.create_task(operations.run(), name="operations"),
-        asyncio.create_task(watch.run(), name="watch"),
-        asyncio.create_task(hub.run(), name="hub"),
-        asyncio.create_task(_catch_up_after_gaps(runtime), name="catch-up"),
-        asyncio.create_task(_purge_deleted(store.removal), name="purge"),
-        asyncio.create_task(_keep_figures(runtime), name="figures"),
+        _start(event_log.run(), "events"),
+        _start(operations.run(), "operations"),
+        _start(watch.run(), "watch"),
+        _start(hub.run(), "hub"),
+        _start(_catch_up_after_gaps(runtime), "catch-up"),
+        _start(_purge_deleted(store.removal), "purge"),
+        _start(_keep_figures(runtime), "figures"),
     ]
     try:
         yield runtime
@@ -149,6 +150,18 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
         use(None)
         for part in (queue, events, registry, redis_care, database):
             await part.close()
+
+
+def _start(part: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Run a part of the server; should it ever end by itself, the log says so."""
+    task = asyncio.create_task(part, name=name)
+    task.add_done_callback(_tell_of_an_end)
+    return task
+
+
+def _tell_of_an_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.critical("The part %r of this server has ended; restart it.", task.get_name(), exc_info=task.exception())
 
 
 async def _catch_up_after_gaps(runtime: Runtime) -> None:

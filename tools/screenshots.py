@@ -5,6 +5,7 @@ Starts a product of its own on a free port with an empty history, fills it, and 
 
 import asyncio
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -16,12 +17,14 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser, Page, async_playwright
 
+from bench.seed import seed
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
 from tests.support import free_port
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
 READY_WITHIN_S = 180
+SEEDED = 30_000
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -61,6 +64,10 @@ async def main() -> None:
         await fill_with_running(product)
         await draw_running(shots, product)
         await draw_accidents(shots, product)
+        await browser.close()
+    async with started(seeded=SEEDED) as product, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
+        await draw_admin(Shots(browser, str(product.api.base_url)), product)
         await browser.close()
 
 
@@ -132,6 +139,24 @@ async def draw_accidents(shots: "Shots", product: Product) -> None:
     await shots.take("server-away", "/", _cut, looks=SMALL)
 
 
+async def draw_admin(shots: "Shots", product: Product) -> None:
+    """The admin pages over a made-up year."""
+    rule = {"name": "Jobs wait too long", "condition": "wait", "threshold": 5.0, "webhook_url": "http://127.0.0.1:9/"}
+    await product.api.post("/api/alerts/rules", json=rule)
+    schedule = {"name": "Nightly", "kind": "noop", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+    reply = await product.api.post("/api/schedules", json=schedule)
+    await product.api.post(f"/api/schedules/{reply.json()['id']}/run")
+    await product.api.patch("/api/kinds/slow", json={"max_running": 2, "rate": {"count": 30, "seconds": 60.0}})
+    wish = {"action": "clean", "filter": {"status": ["completed"], "q": "finished_before:360d"}}
+    await product.api.post("/api/operations", json=wish)
+    await asyncio.sleep(15)  # for the history to be counted, and the rule to be broken
+    for name in ("", "queue", "workers", "schedules", "kinds", "alerts", "events", "audit"):
+        await shots.take(f"admin-{name or 'overview'}", f"/admin/{name}".rstrip("/"))
+    await shots.take("admin-metrics", "/admin/metrics?window=90d", _point, full=True)
+    await shots.take("admin-system", "/admin/system", _test_chain)
+    await shots.take("admin-obliterate", "/admin/queue", _click("Obliterate"), looks=SMALL)
+
+
 class Shots:
     """Draws pages, each in every look."""
 
@@ -186,16 +211,28 @@ async def _replay(page: Page) -> None:
     await page.get_by_role("slider").fill("1.6")
 
 
+async def _point(page: Page) -> None:
+    await page.locator("[data-chart='Jobs a day'] .bucket").nth(60).click()
+    await page.locator("#point").wait_for()
+
+
+async def _test_chain(page: Page) -> None:
+    await page.get_by_role("button", name="Test the whole chain").click()
+    await page.locator("#canary").wait_for()
+
+
 async def _cut(page: Page) -> None:
     await page.context.set_offline(True)
     await page.locator("#live-mark", has_text="Reconnecting").wait_for(timeout=120_000)
 
 
 @asynccontextmanager
-async def started() -> AsyncIterator[Product]:
-    """A product with an empty history."""
+async def started(seeded: int = 0) -> AsyncIterator[Product]:
+    """A product with an empty history, or with one of so many jobs that is made up."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
+        if seeded:
+            await asyncio.to_thread(seed, Path(folder) / "jobs.db", seeded, random.Random(1))
         environ = {**os.environ, "PORT": str(port), "JOBS_DATA_DIR": folder, "JOBS_RETRY_BASE_S": "0.4"}
         environ = {k: v for k, v in environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
         log = (Path(folder) / "log").open("wb")

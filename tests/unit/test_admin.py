@@ -158,3 +158,65 @@ async def test_the_name_of_the_installation_is_on_every_page(tab, world):  # noq
     broadcaster._active = None
 
     assert live.environment == "staging"
+
+
+async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):  # noqa: F811
+    done, gone, waits = [await submitted(service) for _ in range(3)]
+    await service.cancel(done.id)
+    await service.delete(gone.id)
+    lost = worker(seen_at=utc_now() - timedelta(minutes=1))
+    await world.registry.beat(lost.model_copy(update={"running": [done.id, gone.id, waits.id], "clock_ahead_s": -3.0}))
+    await overview(anew=True)
+    admin = await tab.get_state(Admin)
+
+    await admin.load()
+
+    [row] = admin.workers
+    assert row["state"] == "lost"
+    assert [job["status"] for job in row["running"]] == ["cancelled", "", "queued"]
+    assert row["clock"] == "Its clock is 3.0 s behind."
+
+
+async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):  # noqa: F811
+    await world.registry.beat(worker(seen_at=utc_now()).model_copy(update={"kinds": ["noop"]}))
+    await overview(anew=True)
+    page = await tab.get_state(AdminKinds)
+
+    await page.load()
+
+    kinds = {kind["name"]: kind["workers"] for kind in page.kinds}
+    assert (kinds["noop"], kinds["slow"]) == (["host-1"], [])
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"max_running": "0"}, "At once"),
+        ({"max_running": "many"}, "At once"),
+        ({"rate_count": "3"}, "The seconds"),
+        ({"rate_count": "0", "rate_s": "0"}, "The number of starts"),
+        ({"rate_count": "3", "rate_s": "nan"}, "The seconds"),
+        ({"rate_count": "3", "rate_s": "1e9"}, "The seconds"),
+    ],
+)
+async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, said):  # noqa: F811
+    page = await tab.get_state(AdminKinds)
+    await page.load()
+
+    await page.set_limits({"kind": "noop", "max_running": "", "rate_count": "", "rate_s": "", **form})
+
+    assert page.wrong["noop"].startswith(said)
+    assert await service.store.settings.kinds() == {}
+
+
+async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, service):  # noqa: F811
+    page = await tab.get_state(AdminKinds)
+    await page.load()
+
+    await page.set_limits({"kind": "noop", "max_running": "2", "rate_count": "30", "rate_s": "60"})
+    limits = (await service.limits()).kinds["noop"]
+    assert (limits.max_running, limits.rate.count, limits.rate.seconds) == (2, 30, 60.0)
+    await page.set_limits({"kind": "noop", "max_running": "", "rate_count": "", "rate_s": ""})
+
+    assert (await service.limits()).kinds["noop"].rate is None
+    assert page.wrong == {}
