@@ -38,6 +38,8 @@ class Overview:
     facts: Facts
     counts: dict[str, int] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    queue_version: int = 0
+    """Of what people have set for the queue; see ``jobs.settings_store``."""
 
 
 _overview: Shared[Overview] = Shared(FRESH_S)
@@ -66,8 +68,11 @@ async def _read() -> Overview:
         database_ok=False,
     )
     try:
-        counts, oldest, limits = await asyncio.gather(
-            service.store.counts(), service.store.oldest_queued_at(), service.limits()
+        counts, oldest, limits, setting = await asyncio.gather(
+            service.store.counts(),
+            service.store.oldest_queued_at(),
+            service.limits(),
+            service.store.settings.queue(),
         )
         history = await _history.get(id(runtime.current()), _read_history)
     except Unavailable:
@@ -81,7 +86,8 @@ async def _read() -> Overview:
         oldest_queued_at=oldest,
         database_ok=True,
     )
-    return Overview(facts, {str(status): number for status, number in counts.items()}, history)
+    shown = {str(status): number for status, number in counts.items()}
+    return Overview(facts, shown, history, setting.version)
 
 
 async def _read_history() -> History:

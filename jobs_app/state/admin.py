@@ -52,6 +52,8 @@ class Admin(rx.State):
     database_ok: bool = True
     workers: list[WorkerRow] = []
     loaded: bool = False
+    _version: int = 0
+    """Of the queue's setting, as it is shown."""
     wrong: str = ""
     """What is wrong with the concurrency that was asked for."""
 
@@ -80,8 +82,9 @@ class Admin(rx.State):
             return None
         self.wrong = ""
         try:
-            await runtime.jobs().change_queue(QueueChange(concurrency=int(text)))
+            await runtime.jobs().change_queue(QueueChange(concurrency=int(text), version=self._version))
         except JobsError as error:
+            await self._changed()
             return await tell(self, "error", error.message)
         await self._changed()
         return await tell(self, "success", f"Up to {int(text)} jobs run at once now; what runs goes on.")
@@ -121,6 +124,7 @@ class Admin(rx.State):
         ]
         if facts.database_ok:
             self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
+            self._version = seen.queue_version
             self.oldest_queued_at = rows.iso(facts.oldest_queued_at)
             self.sparks, self.lately = seen.history.sparks, seen.history.lately
         became = await _became(facts.workers or [])

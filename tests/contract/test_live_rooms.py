@@ -163,7 +163,7 @@ async def test_a_tab_on_a_jobs_page_hears_of_that_job_alone(served, tab):
     head = await until(lambda: tab.var(LiveJob, "head"), lambda head: head["status"] == "cancelled")
     assert head["version"] == 2
     tail = await tab.var(LiveJob, "tail")
-    assert [line["text"] for line in tail] == ["Cancelled before it started."]
+    assert [line["text"] for line in tail] == ["Cancelled before it started. By REST from 127.0.0.1."]
     assert await tab.var(Live, "hot") in (None, {})
 
 

@@ -11,6 +11,7 @@ from jobs.clock import utc_now
 from jobs.kinds import catalogue
 from jobs.limits import MOST_CONCURRENCY
 from jobs.samples import Growth
+from jobs.service import QueueChange
 from jobs.settings import read_settings
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app import broadcaster, runtime
@@ -220,3 +221,22 @@ async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, ser
 
     assert (await service.limits()).kinds["noop"].rate is None
     assert page.wrong == {}
+
+
+async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(tab, service, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("jobs_app.state.admin.look_at_queue", _nothing)
+    admin = await tab.get_state(Admin)
+    await overview(anew=True)
+    await admin.load()
+    await service.change_queue(QueueChange(concurrency=7))
+
+    told = await admin.set_limit({"concurrency": "3"})
+
+    assert "Somebody else has just changed the queue: now it is paused False, concurrency 7" in str(told)
+    assert (admin.concurrency, (await service.limits()).concurrency) == (7, 7)
+    await admin.set_limit({"concurrency": "3"})
+    assert (await service.limits()).concurrency == 3
+
+
+async def _nothing():
+    return None
