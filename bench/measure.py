@@ -132,7 +132,7 @@ class Updates:
         self._job = self._job.model_copy(update={"version": version})
 
     async def close(self) -> None:
-        await self._events.publish([Deleted(deleted=self._job.id)])  # off the pages again
+        await self._events.publish([Deleted(deleted=(self._job.id,))])  # off the pages again
         await self._events.close()
 
 

@@ -9,6 +9,7 @@ cannot fail half way because another process wrote first.
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -23,7 +24,10 @@ from jobs.errors import Unavailable
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 5.0
+LOOK_AGAIN_S = 0.001
+"""While another process writes. SQLite itself looks again after up to 100 ms, and misses the turns in between."""
 READERS = 4
+WRITES, READS = "BEGIN IMMEDIATE", "BEGIN"
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +36,8 @@ class Database:
     """Transactions on one database. Use from one event loop; ``close`` when done."""
 
     def __init__(self, url: str) -> None:
-        self._writer = new_engine(url, begin="BEGIN IMMEDIATE")
-        self._reader = new_engine(url, begin="BEGIN")
+        self._writer = new_engine(url, begin=WRITES)
+        self._reader = new_engine(url, begin=READS)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sql-write")
         self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="sql-read")
 
@@ -75,6 +79,11 @@ def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         raise Unavailable("The database does not answer right now. Nothing was changed; try again.") from exc
 
 
+def is_busy(exc: OperationalError) -> bool:
+    """Whether another process writes to a SQLite database just now."""
+    return getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def shown_url(url: str) -> str:
     """The address without its password."""
     return make_url(url).render_as_string(hide_password=True)
@@ -91,11 +100,20 @@ def new_engine(url: str, begin: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # the driver's own BEGIN would come too late; see `_begin`
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        waits = "" if begin == READS else "busy_timeout=0"  # `_begin` waits instead
+        for pragma in filter(None, ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", waits)):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+        while True:
+            try:
+                connection.exec_driver_sql(begin)
+                return
+            except OperationalError as exc:
+                if not is_busy(exc) or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(LOOK_AGAIN_S)
 
     return engine

@@ -7,7 +7,7 @@ tool reads, so the twenty lines are here and a histogram is kept as a JSON objec
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 GROWTH = 1.05
@@ -19,37 +19,48 @@ _LOG_GROWTH = math.log(GROWTH)
 
 @dataclass
 class Histogram:
-    """How often which durations were seen, by bucket."""
+    """How often which durations were seen, by bucket, whose number is kept as text as in JSON."""
 
-    counts: Counter[int] = field(default_factory=Counter)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, durations_s: Iterable[float]) -> "Histogram":
-        return cls(Counter(map(_bucket, durations_s)))
+        return cls(dict(Counter(map(_bucket, durations_s))))
 
-    @classmethod
-    def from_json(cls, counts: Mapping[str, int]) -> "Histogram":
-        return cls(Counter({int(bucket): count for bucket, count in counts.items()}))
-
-    def to_json(self) -> dict[str, int]:
-        return {str(bucket): count for bucket, count in sorted(self.counts.items())}
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
 
     def add(self, duration_s: float) -> None:
-        self.counts[_bucket(duration_s)] += 1
+        bucket = _bucket(duration_s)
+        self.counts[bucket] = self.counts.get(bucket, 0) + 1
 
     def merge(self, other: "Histogram") -> None:
-        self.counts.update(other.counts)
+        if not self.counts:
+            self.counts = dict(other.counts)
+            return
+        mine, known = self.counts, self.counts.get
+        for bucket, count in other.counts.items():
+            mine[bucket] = known(bucket, 0) + count
 
     def percentile(self, share: float) -> float | None:
         """The duration that ``share`` (0 to 1) of those seen do not exceed, in seconds; ``None`` if none was seen."""
-        wanted = share * self.counts.total()
-        passed = 0
-        for bucket, count in sorted(self.counts.items()):
-            passed += count
-            if passed >= wanted:
-                return float(f"{SHORTEST_S * GROWTH ** (bucket + 0.5):.4g}")
-        return None
+        return self.percentiles((share,))[0]
+
+    def percentiles(self, shares: Sequence[float]) -> list[float | None]:
+        """As ``percentile``, for several, the lowest first."""
+        total, passed, found = self.total, 0, list[float | None]()
+        buckets = iter(sorted((int(bucket), count) for bucket, count in self.counts.items()))
+        bucket = 0
+        for share in shares:
+            while passed < share * total or not passed:
+                at = next(buckets, None)
+                if at is None:
+                    break
+                bucket, passed = at[0], passed + at[1]
+            found.append(float(f"{SHORTEST_S * GROWTH ** (bucket + 0.5):.4g}") if total else None)
+        return found
 
 
-def _bucket(duration_s: float) -> int:
-    return int(math.log(max(duration_s, SHORTEST_S) / SHORTEST_S) / _LOG_GROWTH)
+def _bucket(duration_s: float) -> str:
+    return str(int(math.log(max(duration_s, SHORTEST_S) / SHORTEST_S) / _LOG_GROWTH))

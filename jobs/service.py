@@ -51,6 +51,8 @@ from jobs.store import WAITING_BATCH, NewJob, Store
 LONGEST_DELAY = timedelta(days=366)
 MOST_ATTEMPTS = 100
 MOST_IN_BATCH = 1000
+MOST_ANNOUNCED = 500
+"""Deletions in one announcement; the most of them that fit in a message which every listener can take."""
 
 log = logging.getLogger(__name__)
 
@@ -354,7 +356,7 @@ class JobService:
                 return await self.delete(job_id)
             raise WrongStatus(f"Job {job.short_id} is running; cancel it first, then delete it.")
         await self._quietly(self._queue.remove(list(deleted.items())))
-        await self._announce([Deleted(deleted=job_id)])
+        await self._announce([Deleted(deleted=(job_id,))])
         return None
 
     async def clean(self, wanted: JobFilter, most: int) -> int:
@@ -363,7 +365,9 @@ class JobService:
         if gone:
             waited = [(job_id, kind) for job_id, kind in gone.items() if kind is not None]
             await self._quietly(self._queue.remove(waited))
-            await self._announce([Deleted(deleted=job_id) for job_id in gone])
+            ids = tuple(gone)
+            parts = range(0, len(ids), MOST_ANNOUNCED)
+            await self._announce([Deleted(deleted=ids[at : at + MOST_ANNOUNCED]) for at in parts])
         return len(gone)
 
     async def restore(self, job_id: UUID) -> JobSnapshot:

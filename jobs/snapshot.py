@@ -111,9 +111,9 @@ class Change(_Frozen):
 
 
 class Deleted(_Frozen):
-    """A job that is gone, with its timeline and artifacts."""
+    """Jobs that are gone, with their timelines and artifacts."""
 
-    deleted: UUID
+    deleted: tuple[UUID, ...]
 
 
 class Artifact(_Frozen):

@@ -152,11 +152,13 @@ class Statistics:
             steps[at] = Figures()
             at += step.length
         by_kind: dict[str, Figures] = defaultdict(Figures)
-        total = Figures()
         for row in rows:
             figures = _figures(row)
-            for sum_ in (steps[row.at], by_kind[row.kind], total):
-                sum_.add(figures)
+            steps[row.at].add(figures)
+            by_kind[row.kind].add(figures)
+        total = Figures()
+        for of_kind in by_kind.values():
+            total.add(of_kind)
         return Report(step, begin, until, steps, dict(sorted(by_kind.items())), total)
 
     async def cost(self) -> list[Cost]:
@@ -228,9 +230,9 @@ def _add(db: Connection, sums: dict[_Key, Figures]) -> None:
 
 def _values(place: _Key, figures: Figures) -> dict[str, Any]:
     count = figures.counts[Outcome(place[3])]
-    return {"count": count, "wait": figures.wait.to_json(), "run": figures.run.to_json()}
+    return {"count": count, "wait": figures.wait.counts, "run": figures.run.counts}
 
 
 def _figures(row: Any) -> Figures:
     counts = {Outcome(row.outcome): row.count}
-    return Figures(counts, Histogram.from_json(row.wait), Histogram.from_json(row.run))
+    return Figures(counts, Histogram(row.wait), Histogram(row.run))

@@ -106,8 +106,9 @@ class Broadcaster:
         if isinstance(item, Change):
             self._take_change(item)
         elif isinstance(item, Deleted):
-            self.board.remove(item.deleted)
-            self._mark_stale(BOARD, job_room(item.deleted))
+            for job_id in item.deleted:
+                self.board.remove(job_id)
+            self._mark_stale(BOARD, *({job_room(job_id) for job_id in item.deleted} & set(self._rooms())))
         else:
             was_down = self.board.feed == Feed.DOWN.value and self._gap_since is not None
             self.board.feed = item.value

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict
 
+from jobs.histogram import Histogram
 from jobs.samples import Sample
 from jobs.statistics import Figures, Outcome, Report, Step
 from jobs_app.rows import seconds_text
@@ -60,9 +61,11 @@ def throughput(report: Report) -> Chart:
     return _chart(f"Jobs {A[report.step]}", f"{top:,.0f}", f"{top / 2:,.6g}", series, tips)
 
 
-def percentiles(report: Report, title: str, of: Callable[[Figures, float], float | None]) -> Chart:
+def percentiles(report: Report, title: str, of: Callable[[Figures], Histogram]) -> Chart:
     """How long things took: what half, 95 % and 99 % of them did not exceed."""
-    lines = [[of(figures, share) for figures in report.steps.values()] for share, _, _ in PERCENTILES]
+    shares = [share for share, _, _ in PERCENTILES]
+    columns = [of(figures).percentiles(shares) for figures in report.steps.values()]
+    lines = [list(values) for values in zip(*columns, strict=True)]
     top = rounded(max((value for values in lines for value in values if value is not None), default=0.0))
     series: list[Series] = [
         {"name": name, "color": color, "path": line(values, top), "filled": False}

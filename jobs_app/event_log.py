@@ -88,7 +88,8 @@ class EventLog:
                 text = f"{rows.kind_title(job.kind)} {job.short_id}: {event.message}"
                 self.add("job", text, who=(event.data or {}).get("by", ""), href=routes.job(job.id))
         elif isinstance(item, Deleted):
-            self.add("job", f"Job {short_id(item.deleted)} was deleted.")
+            first, *others = map(short_id, item.deleted)
+            self.add("job", f"{len(item.deleted)} jobs were deleted." if others else f"Job {first} was deleted.")
         elif item is Feed.DOWN:
             self.add("system", "The connection to Redis is lost; changes are not announced.")
         else:

@@ -33,7 +33,7 @@ class Mailbox:
         self._filled = asyncio.Event()
 
     def put(self, item: Item) -> None:
-        if self._job_id is not None and not isinstance(item, Feed) and _about(item) != self._job_id:
+        if self._job_id is not None and not isinstance(item, Feed) and self._job_id not in _about(item):
             return
         if len(self._items) >= MAILBOX_SIZE:
             self._items.clear()
@@ -100,7 +100,7 @@ class Hub:
             job = await self._store.get(announcement.too_big)
             events = await self._store.events(job.id, after=job.version - 1, limit=1)
         except JobNotFound:
-            return Deleted(deleted=announcement.too_big)
+            return Deleted(deleted=(announcement.too_big,))
         except Unavailable as exc:
             log.warning("Could not read job %s after its change: %s", announcement.too_big, exc.message)
             return Feed.UP
@@ -112,5 +112,5 @@ def _is_turn(item: Item) -> bool:
     return not isinstance(item, Change) or item.event.type is EventType.STATUS
 
 
-def _about(item: Change | Deleted) -> UUID:
-    return item.deleted if isinstance(item, Deleted) else item.job.id
+def _about(item: Change | Deleted) -> tuple[UUID, ...]:
+    return item.deleted if isinstance(item, Deleted) else (item.job.id,)

@@ -157,4 +157,5 @@ def _figures(figures: Figures) -> dict[str, object]:
 
 
 def _percentiles(histogram: Histogram) -> Percentiles:
-    return Percentiles(**{f"p{share}": histogram.percentile(share / 100) for share in (50, 95, 99)})
+    p50, p95, p99 = histogram.percentiles((0.5, 0.95, 0.99))
+    return Percentiles(p50=p50, p95=p95, p99=p99)

@@ -126,6 +126,7 @@ async def stream_all() -> AsyncIterator[ServerSentEvent]:
             if isinstance(item, Change):
                 yield ServerSentEvent(event="job", raw_data=item.job.model_dump_json())
             elif isinstance(item, Deleted):
-                yield ServerSentEvent(event="deleted", raw_data=f'{{"id":"{item.deleted}"}}')
+                for job_id in item.deleted:
+                    yield ServerSentEvent(event="deleted", raw_data=f'{{"id":"{job_id}"}}')
             elif item is Feed.UP:
                 yield ServerSentEvent(event="gap", raw_data="{}")

@@ -17,6 +17,7 @@ from jobs_app.shared import Shared
 from jobs_app.state.notices import tell
 
 REDRAW_EVERY_S = 5.0
+SHARES = (0.5, 0.95, 0.99)
 LONGEST_SPAN = timedelta(days=366)
 
 _shared: Shared[tuple[Report, list[Chart]]] = Shared(REDRAW_EVERY_S)
@@ -144,8 +145,8 @@ class AdminMetrics(rx.State):
         return report, [
             charts.throughput(report),
             charts.failure_rate(report),
-            charts.percentiles(report, "Time waited for a slot", lambda figures, share: figures.wait.percentile(share)),
-            charts.percentiles(report, "Time run", lambda figures, share: figures.run.percentile(share)),
+            charts.percentiles(report, "Time waited for a slot", lambda figures: figures.wait),
+            charts.percentiles(report, "Time run", lambda figures: figures.run),
         ]
 
     def _show_point(self, report: Report, now: datetime) -> None:
@@ -188,8 +189,8 @@ def _row(name: str, figures: Figures, since: datetime, until: datetime, kind: st
         "name": name,
         **{outcome.value: f"{figures.counts[outcome]:,}" for outcome in Outcome},  # type: ignore[typeddict-item]
         "failure_rate": percent(figures.failure_rate),
-        "wait": " / ".join(span(figures.wait.percentile(share)) for share in (0.5, 0.95, 0.99)),
-        "run": " / ".join(span(figures.run.percentile(share)) for share in (0.5, 0.95, 0.99)),
+        "wait": " / ".join(map(span, figures.wait.percentiles(SHARES))),
+        "run": " / ".join(map(span, figures.run.percentiles(SHARES))),
         "address": _list(ended),
         "failed_address": _list(ended, status="failed"),
         "slow_address": _list([*ended, f"slow:>={_just_below(slowest)}s"]) if slowest else "",

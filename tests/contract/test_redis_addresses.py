@@ -59,10 +59,10 @@ async def all_works(url: str) -> None:
     await until(what_was_heard)
 
     await queue.enqueue([job])
-    await events.publish([Deleted(deleted=job.id)])
+    await events.publish([Deleted(deleted=(job.id,))])
     await registry.beat(worker("a"))
 
-    assert await until(what_was_heard, lambda items: len(items) == 2) == [Feed.UP, Deleted(deleted=job.id)]
+    assert await until(what_was_heard, lambda items: len(items) == 2) == [Feed.UP, Deleted(deleted=(job.id,))]
     assert await queue.missing([job]) == set()
     assert [w.id for w in await registry.all()] == ["a"]
     with sync_redis(url) as client:
@@ -201,8 +201,8 @@ async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_
         return True
 
     async def heard_again() -> bool:
-        await events.publish([Deleted(deleted=after.id)])
-        return Deleted(deleted=after.id) in heard
+        await events.publish([Deleted(deleted=(after.id,))])
+        return Deleted(deleted=(after.id,)) in heard
 
     listening = asyncio.create_task(listen())
     await queue.enqueue([before])

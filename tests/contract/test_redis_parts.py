@@ -189,7 +189,7 @@ async def test_several_listeners_hear_the_same(events):
     listeners = [Listener(events) for _ in range(3)]
     for listener in listeners:
         await listener.hears(1)
-    gone = Deleted(deleted=uuid4())
+    gone = Deleted(deleted=(uuid4(),))
 
     await events.publish([gone])
 

@@ -49,7 +49,7 @@ def test_percentiles_are_drawn_where_there_are_any():
     drawn = charts.percentiles(
         report(figures(), figures(runs=[1.0] * 99 + [60.0])),
         "Time run",
-        lambda figures, share: figures.run.percentile(share),
+        lambda figures: figures.run,
     )
 
     assert drawn["tips"][0] == "12:00: none"

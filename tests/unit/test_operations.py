@@ -16,7 +16,7 @@ from jobs.models import JobStatus
 from jobs.operation_store import TAKEN_FOR, OperationState, Progress
 from jobs.operations import Operations
 from jobs.query import QueryError
-from jobs.snapshot import JobError
+from jobs.snapshot import Deleted, JobError
 from tests.support import until
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import NOBODY
@@ -73,6 +73,8 @@ async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, 
     await over(operations, await operations.begin("clean", EVERYTHING))
 
     assert [job.id for job in (await service.store.page()).jobs] == [runs.id]
+    announced = [item.deleted for item in world.events.published if isinstance(item, Deleted)]
+    assert [len(ids) for ids in announced] == [3, 1]
     assert kept.id not in await world.queue.head(5)
     assert not await service.store.statuses([kept.id])
 

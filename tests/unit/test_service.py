@@ -188,7 +188,7 @@ async def test_a_deleted_job_is_gone_with_its_timeline(service, store, world):
     with pytest.raises(JobNotFound):
         await store.events(job.id)
     assert world.queue.in_order() == []
-    assert world.events.published[-1] == Deleted(deleted=job.id)
+    assert world.events.published[-1] == Deleted(deleted=(job.id,))
 
 
 async def test_a_deleted_job_can_be_brought_back_as_it_was(service, store, world):

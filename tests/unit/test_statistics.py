@@ -1,5 +1,6 @@
 """Figures over time: what is counted, once, and that percentiles are those of the jobs."""
 
+import json
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,7 @@ async def test_every_outcome_is_counted_where_it_belongs(service, statistics):
         Outcome.CANCELLED: 1,
     }
     assert report.total.failure_rate == 0.5
-    assert report.total.run.counts.total() == 3  # one was cancelled before it ran
+    assert report.total.run.total == 3  # one was cancelled before it ran
     assert report.total.counts == report.kinds["noop"].counts
 
 
@@ -159,7 +160,7 @@ def test_percentiles_are_true_to_a_few_percent(seed):
     chance = random.Random(seed)
     durations = [chance.lognormvariate(1, 2) for _ in range(2000)]
     histogram, rest = Histogram.of(durations[:700]), Histogram.of(durations[700:])
-    histogram.merge(Histogram.from_json(rest.to_json()))
+    histogram.merge(Histogram(json.loads(json.dumps(rest.counts))))
 
     for share in (0.5, 0.95, 0.99):
         exact = sorted(durations)[int(share * len(durations)) - 1]
