@@ -115,15 +115,15 @@ def _text(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def seed(path: Path, count: int, chance: random.Random) -> None:
-    """Fill the SQLite file at ``path``, which is made if it is not there."""
+def seed(path: Path, count: int, chance: random.Random, *, ended: bool = False) -> None:
+    """Fill the SQLite file at ``path``, which is made if it is not there; with ``ended`` only with jobs that ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
     migrate(f"sqlite:///{path}")
     jobs = f"INSERT INTO job ({', '.join(JOB)}) VALUES ({', '.join(f':{name}' for name in JOB)})"
     events = f"INSERT INTO job_event ({', '.join(EVENT)}) VALUES ({', '.join('?' * len(EVENT))})"
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA synchronous=OFF")
-        rows = made_up(count, chance)
+        rows = (row for row in made_up(count, chance) if not ended or row["finished_at"])
         while batch := [row for _, row in zip(range(BATCH), rows, strict=False)]:
             db.executemany(jobs, batch)
             db.executemany(events, (event for row in batch for event in timeline(row)))

@@ -31,15 +31,15 @@ log = logging.getLogger(__name__)
 Condition = Literal["wait", "failure_rate", "lost_worker", "no_worker", "silent_job", "queue_growing", "storage"]
 
 MEANING: dict[str, str] = {
-    "wait": "a job has waited longer than so many seconds",
-    "failure_rate": f"more than so many percent of the jobs of the last {RATE_OVER // timedelta(minutes=1)} min failed",
-    "lost_worker": "a worker has been silent for longer than so many seconds",
-    "no_worker": "jobs have waited for so many seconds, and no worker takes any",
-    "silent_job": "a running job has said nothing for longer than so many seconds",
-    "queue_growing": "the queue has grown for so many minutes while slots are free",
-    "storage": "the database is larger than so many megabytes",
+    "wait": "a job has waited longer than {} seconds",
+    "failure_rate": f"more than {{}} percent of the jobs of the last {RATE_OVER // timedelta(minutes=1)} min failed",
+    "lost_worker": "a worker has been silent for longer than {} seconds",
+    "no_worker": "jobs have waited longer than {} seconds, and no worker takes any",
+    "silent_job": "a running job has said nothing for longer than {} seconds",
+    "queue_growing": "the queue has grown for {} minutes while slots are free",
+    "storage": "the database is larger than {} megabytes",
 }
-"""What a condition's threshold means."""
+"""What a condition means, with a place for its threshold."""
 
 
 class RuleDraft(BaseModel):

@@ -139,10 +139,13 @@ def differences(action: Action) -> str:
     parts = [
         f"{name} {_short(before[name])} → {_short(value)}" if name in before else f"{name} {_short(value)}"
         for name, value in after.items()
+        if name in before or value not in (None, "", False)
     ]
     return f": {', '.join(parts)}" if parts else ""
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return " or ".join(map(_short, value))
     text = "none" if value is None else "yes" if value is True else "no" if value is False else str(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

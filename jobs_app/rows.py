@@ -390,7 +390,7 @@ class FactRow(TypedDict):
 
 
 class RuleRow(TypedDict):
-    """An alert rule; ``meaning``: what its threshold means."""
+    """An alert rule; ``meaning``: when it gives an alert, in words."""
 
     id: str
     name: str

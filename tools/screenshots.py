@@ -149,7 +149,9 @@ async def draw_admin(shots: "Shots", product: Product) -> None:
     await product.api.patch("/api/kinds/slow", json={"max_running": 2, "rate": {"count": 30, "seconds": 60.0}})
     wish = {"action": "clean", "filter": {"status": ["completed"], "q": "finished_before:360d"}}
     await product.api.post("/api/operations", json=wish)
-    await asyncio.sleep(15)  # for the history to be counted, and the rule to be broken
+    await product.api.patch("/api/kinds/noop", json={"paused": True})
+    await product.submit("waits", "noop", 3)
+    await asyncio.sleep(15)  # for the rule to be broken
     for name in ("", "queue", "workers", "schedules", "kinds", "alerts", "events", "audit"):
         await shots.take(f"admin-{name or 'overview'}", f"/admin/{name}".rstrip("/"))
     await shots.take("admin-metrics", "/admin/metrics?window=90d", _point, full=True)
@@ -232,7 +234,7 @@ async def started(seeded: int = 0) -> AsyncIterator[Product]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         if seeded:
-            await asyncio.to_thread(seed, Path(folder) / "jobs.db", seeded, random.Random(1))
+            await asyncio.to_thread(seed, Path(folder) / "jobs.db", seeded, random.Random(1), ended=True)
         environ = {**os.environ, "PORT": str(port), "JOBS_DATA_DIR": folder, "JOBS_RETRY_BASE_S": "0.4"}
         environ = {k: v for k, v in environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
         log = (Path(folder) / "log").open("wb")

@@ -48,7 +48,7 @@ def trouble_list(troubles: rx.Var[list[str]]) -> rx.Component:
 
 
 def figures(
-    counts: rx.Var[dict[str, int]],
+    counts: rx.Var[dict[str, str]],
     sparks: rx.Var[dict[str, str]],
     concurrency: rx.Var[int],
     oldest_queued_at: rx.Var[str],
@@ -59,14 +59,14 @@ def figures(
     shown = [
         _figure(
             STATUS_LABEL[status],
-            counts[status.value].to(int).to_string(),
+            counts[status.value],
             f"{routes.DASHBOARD}?status={status}",
             f"var(--{STATUS_COLOR[status]}-9)",
             sparks[status.value],
         )
         for status in JobStatus
     ]
-    running = counts[JobStatus.RUNNING.value].to(int)
+    running = counts[JobStatus.RUNNING.value]
     return rx.grid(
         *shown,
         _figure("Slots used", f"{running} of {concurrency}", spark=sparks["slots"]),

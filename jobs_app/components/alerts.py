@@ -77,9 +77,8 @@ def _rule(
             wrap="wrap",
         ),
         rx.text(
+            "Tells when ",
             rule["meaning"],
-            ": ",
-            rule["threshold"],
             rx.cond(rule["kind"] != "", rx.fragment("; only ", rx.code(rule["kind"])), rx.fragment()),
             size="2",
             margin_top="4px",
@@ -100,7 +99,7 @@ def rule_form(
     on_submit: object,
     on_leave: object,
 ) -> rx.Component:
-    meaning = rx.match(condition, *MEANING.items(), "")
+    meaning = rx.match(condition, *((name, text.format("so many")) for name, text in MEANING.items()), "")
 
     def text(name: str, label: str, help_text: rx.Var[str] | str = "") -> rx.Component:
         field = rx.input(

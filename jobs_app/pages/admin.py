@@ -31,7 +31,7 @@ def admin_overview() -> rx.Component:
     return _tab(
         routes.ADMIN,
         "Overview",
-        figures(Admin.counts, Admin.sparks, Admin.concurrency, Admin.oldest_queued_at, Admin.taking, Admin.lately),
+        figures(Admin.numbers, Admin.sparks, Admin.concurrency, Admin.oldest_queued_at, Admin.taking, Admin.lately),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
         operation_bars(Live.operations, AdminQueue.stop),
     )

@@ -58,6 +58,11 @@ class Admin(rx.State):
     """What is wrong with the concurrency that was asked for."""
 
     @rx.var
+    def numbers(self) -> dict[str, str]:
+        """The counts as people read them."""
+        return {status: f"{number:,}" for status, number in self.counts.items()}
+
+    @rx.var
     def taking(self) -> int:
         """How many workers take jobs."""
         return sum(worker["state"] == WorkerState.RUNNING for worker in self.workers)

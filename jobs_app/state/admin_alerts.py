@@ -170,7 +170,7 @@ def _rule(rule: Rule) -> RuleRow:
         "id": str(rule.id),
         "name": rule.name,
         "condition": rule.condition,
-        "meaning": MEANING[rule.condition],
+        "meaning": MEANING[rule.condition].format(f"{rule.threshold:g}"),
         "threshold": f"{rule.threshold:g}",
         "kind": rule.kind,
         "webhook_url": rule.webhook_url,
