@@ -98,8 +98,10 @@ async def send_canary() -> Canary:
     """
     service = runtime.jobs()
     limits = await service.limits()
-    if limits.paused or limits.kinds[CANARY].paused:
+    if limits.paused:
         raise WrongStatus("The queue is paused, so no job would start. Resume it, then test.")
+    if limits.kinds[CANARY].paused:
+        raise WrongStatus(f"The kind {CANARY}, which the test runs, is paused. Resume it, then test.")
     with runtime.current().hub.listen() as mailbox:
         asked_at = utc_now()
         job, _ = await service.submit(Submission(kind=CANARY, priority=HIGHEST_PRIORITY, max_attempts=1))

@@ -95,8 +95,6 @@ RULES: dict[str, object] = {
         "display": "flex",
         "border_bottom": "1px solid var(--gray-a5)",
         "margin_bottom": "16px",
-        "overflow_x": "auto",
-        "overflow_y": "hidden",
     },
     ".tabs .tab": {
         "padding": "8px 12px",
@@ -361,6 +359,8 @@ RULES: dict[str, object] = {
     ".differs": {"background": "var(--amber-a3)"},
     "@media (max-width: 767px)": {
         ".wide": {"display": "none"},
+        ".tabs": {"flex_wrap": "wrap"},
+        ".tabs .tab": {"padding": "6px 8px"},
         ".failures li": {"grid_template_columns": "minmax(0, 1fr) auto"},
         ".failures .spark": {"display": "none"},
         ".line": {"grid_template_columns": "52px 8px minmax(0, 1fr) 52px"},

@@ -148,7 +148,11 @@ async def test_a_canary_tells_where_the_chain_is_broken(api, active, monkeypatch
     assert (await api.get("/api/jobs")).json()["items"] == []
     await api.patch("/api/queue", json={"paused": True})
     paused = await api.post("/api/diagnostics/canary")
-    assert (paused.status_code, "Resume it" in paused.json()["detail"]) == (409, True)
+    assert (paused.status_code, "The queue is paused" in paused.json()["detail"]) == (409, True)
+    await api.patch("/api/queue", json={"paused": False})
+    await api.patch("/api/kinds/noop", json={"paused": True})
+    paused = await api.post("/api/diagnostics/canary")
+    assert (paused.status_code, "The kind noop" in paused.json()["detail"]) == (409, True)
 
 
 async def test_diagnostics_hold_no_secret_and_nothing_of_any_job(api, client, start_worker):
