@@ -33,8 +33,8 @@ from bench.report import RESULTS, percentile
 from bench.seed import seed
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
+from jobs.requests import Submission
 from jobs.schema import migrate
-from jobs.service import Submission
 from jobs.settings import read_settings
 from jobs_app import routes, runtime
 from jobs_app.overview import overview

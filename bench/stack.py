@@ -28,7 +28,8 @@ from jobs.events import RedisEvents
 from jobs.kinds import Catalogue, catalogue
 from jobs.queue import JobQueue
 from jobs.redis_link import REDIS_TROUBLE
-from jobs.service import MOST_IN_BATCH, JobService, Submission
+from jobs.requests import Submission
+from jobs.service import MOST_IN_BATCH, JobService
 from jobs.settings import read_settings
 from jobs.snapshot import JobSnapshot
 from jobs.store import Store

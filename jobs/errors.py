@@ -2,12 +2,7 @@
 
 JobsError                  a sentence for people, and an HTTP status
 ├── InvalidInput     422   a request's fields are wrong; carries one message a field
-├── JobNotFound      404
-├── KindNotFound     404
-├── WorkerNotFound   404
-├── ScheduleNotFound 404
-├── OperationNotFound 404
-├── RuleNotFound     404
+├── NotFound         404   Job-, Kind-, Worker-, Schedule-, Operation-, RuleNotFound: there is none (any more)
 ├── NotHere          409   this set-up has no such thing
 ├── WrongStatus      409   the job's status does not allow what was asked
 ├── NameTaken        409   another schedule or rule has this name
@@ -55,54 +50,60 @@ class InvalidInput(JobsError):
         return cls([FieldError(field, message)])
 
 
-class JobNotFound(JobsError):
+class NotFound(JobsError):
+    """There is no such thing (any more). ``what`` and ``hint`` make the sentence."""
+
+    status_code = 404
+    what = "thing"
+    hint = ""
+
+    def __init__(self, name: UUID | str) -> None:
+        super().__init__(f"There is no {self.what} {str(name)[:200]}. {self.hint}")
+
+    def __init_subclass__(cls) -> None:
+        cls.title = f"No such {cls.what.split()[-1]}"
+
+
+class JobNotFound(NotFound):
     """No such job, or it was deleted."""
 
-    status_code = 404
-    title = "No such job"
-
-    def __init__(self, job_id: UUID | str) -> None:
-        super().__init__(f"There is no job {job_id}. It may have been deleted.")
+    what = "job"
+    hint = "It may have been deleted."
 
 
-class KindNotFound(JobsError):
+class KindNotFound(NotFound):
     """No kind has this name."""
 
-    status_code = 404
-    title = "No such kind"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is no kind {name[:200]!r}. GET /api/kinds lists them.")
+    what = "kind"
+    hint = "GET /api/kinds lists them."
 
 
-class WorkerNotFound(JobsError):
+class WorkerNotFound(NotFound):
     """No such worker, or nobody has heard of it for a while."""
 
-    status_code = 404
-    title = "No such worker"
-
-    def __init__(self, worker_id: str) -> None:
-        super().__init__(f"There is no living worker {worker_id}. GET /api/workers lists them.")
+    what = "living worker"
+    hint = "GET /api/workers lists them."
 
 
-class ScheduleNotFound(JobsError):
+class ScheduleNotFound(NotFound):
     """No such schedule, or it was deleted."""
 
-    status_code = 404
-    title = "No such schedule"
-
-    def __init__(self, schedule_id: UUID | str) -> None:
-        super().__init__(f"There is no schedule {schedule_id}. It may have been deleted.")
+    what = "schedule"
+    hint = "It may have been deleted."
 
 
-class RuleNotFound(JobsError):
+class OperationNotFound(NotFound):
+    """No such operation."""
+
+    what = "operation"
+    hint = "GET /api/operations lists the last ones."
+
+
+class RuleNotFound(NotFound):
     """No such alert rule, or it was deleted."""
 
-    status_code = 404
-    title = "No such rule"
-
-    def __init__(self, rule_id: UUID | str) -> None:
-        super().__init__(f"There is no alert rule {rule_id}. It may have been deleted.")
+    what = "alert rule"
+    hint = "It may have been deleted."
 
 
 class NameTaken(JobsError):
@@ -120,16 +121,6 @@ class ChangedMeanwhile(JobsError):
 
     status_code = 409
     title = "Someone else changed this"
-
-
-class OperationNotFound(JobsError):
-    """No such operation."""
-
-    status_code = 404
-    title = "No such operation"
-
-    def __init__(self, operation_id: UUID | str) -> None:
-        super().__init__(f"There is no operation {operation_id}. GET /api/operations lists the last ones.")
 
 
 class NotHere(JobsError):

@@ -16,8 +16,9 @@ from jobs.clock import utc_now
 from jobs.errors import ChangedMeanwhile, ScheduleNotFound
 from jobs.queue import HIGHEST_PRIORITY
 from jobs.recurrence import recurrence
+from jobs.requests import MOST_ATTEMPTS
 from jobs.schedule_store import CatchUp, Schedule, ScheduleStore
-from jobs.service import MOST_ATTEMPTS, JobService
+from jobs.service import JobService
 from jobs.snapshot import JobSnapshot
 
 REMINDER = "schedule:"

@@ -21,7 +21,7 @@ from jobs.errors import JobsError, WrongStatus
 from jobs.models import JobStatus
 from jobs.queue import HIGHEST_PRIORITY
 from jobs.redis_link import REDIS_TROUBLE, place
-from jobs.service import Submission
+from jobs.requests import Submission
 from jobs.settings import Settings
 from jobs.snapshot import Change
 from jobs_app import runtime

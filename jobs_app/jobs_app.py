@@ -80,34 +80,20 @@ app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)
 app.add_page(dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load])
 app.add_page(compare_page, route=routes.COMPARE, title="Compare", on_load=[Live.listen, Comparison.load])
-app.add_page(admin_overview, route=routes.ADMIN, title="Admin", on_load=[Live.administer, Admin.load])
-app.add_page(admin_workers, route=routes.ADMIN_WORKERS, title="Workers", on_load=[Live.administer, Admin.load])
-app.add_page(
-    admin_metrics, route=routes.ADMIN_METRICS, title="Metrics", on_load=[Live.administer, Admin.load, AdminMetrics.load]
-)
-app.add_page(
-    admin_queue, route=routes.ADMIN_QUEUE, title="Queue", on_load=[Live.administer, Admin.load, AdminQueue.load]
-)
-app.add_page(
-    admin_system, route=routes.ADMIN_SYSTEM, title="System", on_load=[Live.administer, Admin.load, AdminSystem.load]
-)
-app.add_page(
-    admin_alerts, route=routes.ADMIN_ALERTS, title="Alerts", on_load=[Live.administer, Admin.load, AdminAlerts.load]
-)
+for build, route, title, load in (
+    (admin_overview, routes.ADMIN, "Admin", ()),
+    (admin_queue, routes.ADMIN_QUEUE, "Queue", (AdminQueue.load,)),
+    (admin_metrics, routes.ADMIN_METRICS, "Metrics", (AdminMetrics.load,)),
+    (admin_workers, routes.ADMIN_WORKERS, "Workers", ()),
+    (admin_schedules, routes.ADMIN_SCHEDULES, "Schedules", (AdminSchedules.load,)),
+    (admin_kinds, routes.ADMIN_KINDS, "Kinds", (AdminKinds.load,)),
+    (admin_alerts, routes.ADMIN_ALERTS, "Alerts", (AdminAlerts.load,)),
+    (admin_system, routes.ADMIN_SYSTEM, "System", (AdminSystem.load,)),
+    (admin_audit, routes.ADMIN_AUDIT, "Audit", (AdminAudit.load,)),
+):
+    app.add_page(build, route=route, title=title, on_load=[Live.administer, Admin.load, *load])
 app.add_page(
     admin_events, route=routes.ADMIN_EVENTS, title="Events", on_load=[LiveEvents.join, Admin.load, AdminEvents.load]
-)
-app.add_page(
-    admin_audit, route=routes.ADMIN_AUDIT, title="Audit", on_load=[Live.administer, Admin.load, AdminAudit.load]
-)
-app.add_page(
-    admin_kinds, route=routes.ADMIN_KINDS, title="Kinds", on_load=[Live.administer, Admin.load, AdminKinds.load]
-)
-app.add_page(
-    admin_schedules,
-    route=routes.ADMIN_SCHEDULES,
-    title="Schedules",
-    on_load=[Live.administer, Admin.load, AdminSchedules.load],
 )
 app.add_page(not_found, route="404", title="No such page", on_load=Live.listen)
 app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[LiveJob.join, JobPage.load])

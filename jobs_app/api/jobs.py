@@ -14,7 +14,8 @@ from jobs.errors import InvalidInput, JobsError
 from jobs.lineage import Relative
 from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
-from jobs.service import MOST_IN_BATCH, BulkAction, JobPatch, Submission
+from jobs.requests import JobPatch, Submission
+from jobs.service import MOST_IN_BATCH, BulkAction
 from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
 from jobs.store import DEFAULT_SORT, SORTS
 from jobs_app import runtime

@@ -16,7 +16,7 @@ from jobs.failures import FailureGroup
 from jobs.limits import KindLimit
 from jobs.models import JobStatus
 from jobs.redis_link import REDIS_TROUBLE
-from jobs.service import KindChange, QueueChange
+from jobs.requests import KindChange, QueueChange
 from jobs.settings_store import KindSetting
 from jobs.workers import WorkerInfo, WorkerState, WorkerWish
 from jobs_app import runtime

@@ -5,7 +5,7 @@ import reflex as rx
 from jobs.models import JobStatus
 from jobs_app import routes
 from jobs_app.charts import SPARK_MINUTES
-from jobs_app.components.basics import ago, card, heading, mono, notice, status_badge
+from jobs_app.components.basics import ago, card, heading, mono, notice, small_button, status_badge
 from jobs_app.components.charts import spark_line
 from jobs_app.rows import JobLink, WorkerRow
 from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
@@ -213,11 +213,11 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
             rx.hstack(
                 rx.match(
                     worker["state"],
-                    ("running", _act("Quiet", on_ask(worker["id"], "quiet"))),
-                    ("quiet", _act("Resume", on_ask(worker["id"], "resume"))),
+                    ("running", small_button("Quiet", on_ask(worker["id"], "quiet"))),
+                    ("quiet", small_button("Resume", on_ask(worker["id"], "resume"))),
                     rx.fragment(),
                 ),
-                rx.cond(worker["state"] == "lost", rx.fragment(), _act("Stop", on_ask(worker["id"], "stop"))),
+                rx.cond(worker["state"] == "lost", rx.fragment(), small_button("Stop", on_ask(worker["id"], "stop"))),
                 spacing="2",
             )
         ),
@@ -242,7 +242,3 @@ def _worker_job(job: rx.Var[JobLink], state: rx.Var[str]) -> rx.Component:
 
 def _state(label: str, color: str) -> rx.Component:
     return rx.badge(label, color_scheme=color, variant="soft", high_contrast=True)
-
-
-def _act(label: str, on_click: object) -> rx.Component:
-    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)

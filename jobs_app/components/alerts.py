@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs.alerts import MEANING
 from jobs.kinds import catalogue
-from jobs_app.components.basics import ago, card, heading, mono, question
+from jobs_app.components.basics import ago, card, heading, labelled, mono, question, small_button
 from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
 
 
@@ -65,13 +65,17 @@ def _rule(
             rx.heading(rule["name"], as_="h2", size="3"),
             rx.cond(rule["paused"], rx.badge("Paused", color_scheme="amber", high_contrast=True)),
             rx.spacer(),
-            rx.cond(rule["paused"], _act("Resume", on_pause(rule_id, False)), _act("Pause", on_pause(rule_id, True))),
+            rx.cond(
+                rule["paused"],
+                small_button("Resume", on_pause(rule_id, False)),
+                small_button("Pause", on_pause(rule_id, True)),
+            ),
             rx.cond(
                 rule["webhook_url"] != "",
-                rx.fragment(_act("Test", on_test(rule_id)), _act("Copy secret", on_secret(rule_id))),
+                rx.fragment(small_button("Test", on_test(rule_id)), small_button("Copy secret", on_secret(rule_id))),
             ),
-            _act("Edit", on_edit(rule_id)),
-            _act("Delete", on_delete(rule_id)),
+            small_button("Edit", on_edit(rule_id)),
+            small_button("Delete", on_delete(rule_id)),
             gap="8px",
             align="center",
             wrap="wrap",
@@ -105,7 +109,7 @@ def rule_form(
         field = rx.input(
             name=name, id=f"rule-{name}", default_value=form[name], aria_invalid=errors.contains(name), width="100%"
         )
-        return _labelled(name, label, field, errors, help_text)
+        return labelled("rule", label, field, errors, name, help_text)
 
     def choice(name: str, label: str, options: list[tuple[str, str]], **more: object) -> rx.Component:
         field = rx.el.select(
@@ -116,7 +120,7 @@ def rule_form(
             class_name="select",
             **more,
         )
-        return _labelled(name, label, field, errors, "")
+        return labelled("rule", label, field, errors, name, "")
 
     return card(
         heading(rx.cond(editing == "", "New rule", "Change the rule")),
@@ -194,22 +198,3 @@ def delete_rule_dialog(doomed: rx.Var[RuleRow], on_delete: object, on_open_chang
         on_go=on_delete,
         on_open_change=on_open_change,
     )
-
-
-def _labelled(
-    name: str, label: str, field: rx.Component, errors: rx.Var[dict[str, str]], help_text: rx.Var[str] | str
-) -> rx.Component:
-    return rx.box(
-        rx.el.label(label, html_for=f"rule-{name}", class_name="small"),
-        rx.box(field),
-        rx.cond(
-            errors.contains(name),
-            rx.text(errors[name], size="1", color_scheme="tomato", role="alert", id=f"rule-error-{name}"),
-            rx.text(help_text, size="1", color_scheme="gray"),
-        ),
-        width="100%",
-    )
-
-
-def _act(label: str, on_click: object) -> rx.Component:
-    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)

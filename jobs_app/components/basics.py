@@ -136,6 +136,26 @@ def question(
     )
 
 
+def labelled(
+    form: str, label: str, field: rx.Component, wrong: rx.Var[dict[str, str]], name: str, help_text: rx.Var[str] | str
+) -> rx.Component:
+    """A field of a form with its label above, and below what is wrong with it, else what it is for."""
+    return rx.box(
+        rx.el.label(label, html_for=f"{form}-{name}", class_name="small"),
+        rx.box(field),
+        rx.cond(
+            wrong.contains(name),
+            rx.text(wrong[name], size="1", color_scheme="tomato", role="alert", id=f"{form}-error-{name}"),
+            rx.text(help_text, size="1", color_scheme="gray"),
+        ),
+        width="100%",
+    )
+
+
+def small_button(label: str, on_click: object) -> rx.Component:
+    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)
+
+
 def icon_button(icon: str, label: str, on_click: object, color: str = "gray") -> rx.Component:
     return rx.icon_button(
         rx.icon(icon, style={"width": "16px", "height": "16px"}),

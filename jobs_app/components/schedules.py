@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs.kinds import catalogue
 from jobs_app import routes
-from jobs_app.components.basics import ago, card, heading, mono, question, status_badge
+from jobs_app.components.basics import ago, card, heading, labelled, mono, question, small_button, status_badge
 from jobs_app.rows import ScheduleRow
 from jobs_app.styles import TABULAR
 
@@ -38,12 +38,12 @@ def _schedule(
             rx.spacer(),
             rx.cond(
                 schedule["paused"],
-                _act("Resume", on_pause(schedule_id, False)),
-                _act("Pause", on_pause(schedule_id, True)),
+                small_button("Resume", on_pause(schedule_id, False)),
+                small_button("Pause", on_pause(schedule_id, True)),
             ),
-            _act("Run now", on_run(schedule_id)),
-            _act("Edit", on_edit(schedule_id)),
-            _act("Delete", on_delete(schedule_id)),
+            small_button("Run now", on_run(schedule_id)),
+            small_button("Edit", on_edit(schedule_id)),
+            small_button("Delete", on_delete(schedule_id)),
             gap="8px",
             align="center",
             wrap="wrap",
@@ -106,7 +106,7 @@ def schedule_form(
             on_change=lambda typed: on_type(name, typed).debounce(150),
             width="100%",
         )
-        return _labelled(name, label, field, errors, help_text)
+        return labelled("schedule", label, field, errors, name, help_text)
 
     def choice(name: str, label: str, options: list[rx.Component]) -> rx.Component:
         field = rx.el.select(
@@ -117,7 +117,7 @@ def schedule_form(
             class_name="select",
             on_change=lambda chosen: on_type(name, chosen),
         )
-        return _labelled(name, label, field, errors, "")
+        return labelled("schedule", label, field, errors, name, "")
 
     return card(
         heading(rx.cond(editing == "", "New schedule", "Change the schedule")),
@@ -164,24 +164,5 @@ def delete_schedule_dialog(doomed: rx.Var[ScheduleRow], on_delete: object, on_op
     )
 
 
-def _labelled(
-    name: str, label: str, field: rx.Component, errors: rx.Var[dict[str, str]], help_text: str
-) -> rx.Component:
-    return rx.box(
-        rx.el.label(label, html_for=f"schedule-{name}", class_name="small"),
-        rx.box(field),
-        rx.cond(
-            errors.contains(name),
-            rx.text(errors[name], size="1", color_scheme="tomato", role="alert", id=f"schedule-error-{name}"),
-            rx.text(help_text, size="1", color_scheme="gray"),
-        ),
-        width="100%",
-    )
-
-
 def _time(at: rx.Var[str]) -> rx.Component:
     return rx.text(rx.moment(at, format="ddd D MMM HH:mm:ss"), as_="span", size="2", style=TABULAR, title=at)
-
-
-def _act(label: str, on_click: object) -> rx.Component:
-    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)

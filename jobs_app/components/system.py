@@ -51,12 +51,7 @@ def database_card(
             rx.flex(
                 _button("Check", "shield-check", working == "check", working != "", on_check),
                 _button("Tidy (vacuum)", "package", working == "vacuum", working != "", on_vacuum),
-                rx.button(
-                    download_link("/api/database/backup", rx.icon("download", size=15), "Download a backup"),
-                    as_child=True,
-                    variant="soft",
-                    color_scheme="gray",
-                ),
+                _download("/api/database/backup", "Download a backup"),
                 gap="10px",
                 wrap="wrap",
                 margin_top="12px",
@@ -87,12 +82,7 @@ def chain_card(
             rx.button(
                 rx.icon("copy", size=15), "Copy for an issue", variant="soft", color_scheme="gray", on_click=on_copy
             ),
-            rx.button(
-                download_link("/api/diagnostics", rx.icon("download", size=15), "Download"),
-                as_child=True,
-                variant="soft",
-                color_scheme="gray",
-            ),
+            _download("/api/diagnostics", "Download"),
             gap="10px",
             wrap="wrap",
         ),
@@ -127,3 +117,8 @@ def _button(label: str, icon: str, is_working: rx.Var[bool], disabled: rx.Var[bo
         on_click=on_click,
         disabled=disabled,
     )
+
+
+def _download(href: str, label: str) -> rx.Component:
+    link = download_link(href, rx.icon("download", size=15), label)
+    return rx.button(link, as_child=True, variant="soft", color_scheme="gray")

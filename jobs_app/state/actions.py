@@ -9,7 +9,7 @@ import reflex as rx
 
 from jobs.errors import JobNotFound, JobsError
 from jobs.removal import UNDO_WITHIN
-from jobs.service import QueueChange
+from jobs.requests import QueueChange
 from jobs.snapshot import JobSnapshot, short_id
 from jobs_app import routes, runtime
 from jobs_app.broadcaster import look_at_queue

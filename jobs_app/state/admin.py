@@ -8,7 +8,7 @@ import reflex as rx
 from jobs.errors import JobsError
 from jobs.limits import MOST_CONCURRENCY
 from jobs.models import JobStatus
-from jobs.service import QueueChange
+from jobs.requests import QueueChange
 from jobs.snapshot import short_id
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app import routes, rows, runtime

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from jobs.errors import JobsError
 from jobs.kinds import Kind, catalogue, field_errors
-from jobs.service import KindChange
+from jobs.requests import KindChange
 from jobs.settings_store import KindSetting
 from jobs.workers import WorkerState
 from jobs_app import runtime

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from jobs.errors import InvalidInput, JobsError
 from jobs.kinds import catalogue, field_errors
-from jobs.service import JobPatch, Submission
+from jobs.requests import JobPatch, Submission
 from jobs.snapshot import JobSnapshot
 from jobs_app import routes, runtime
 from jobs_app.forms import FormField, defaults, form_fields, form_params

@@ -13,9 +13,9 @@ from jobs.events import RedisEvents
 from jobs.kinds import Catalogue, Kind, Params
 from jobs.models import JobStatus
 from jobs.queue import JobQueue
+from jobs.requests import QueueChange, Submission
 from jobs.schedule_store import ScheduleStore
 from jobs.schedules import ScheduleService
-from jobs.service import QueueChange, Submission
 from jobs.settings import read_settings
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
 from tests.support import CountingService, until

@@ -22,7 +22,8 @@ from jobs.database import Database
 from jobs.events import RedisEvents
 from jobs.kinds import catalogue
 from jobs.queue import JobQueue
-from jobs.service import JobService, Submission
+from jobs.requests import Submission
+from jobs.service import JobService
 from jobs.settings import read_settings
 from jobs.snapshot import JobError
 from jobs.store import Store

@@ -19,7 +19,8 @@ from jobs.kinds import Catalogue, Kind, Params, catalogue
 from jobs.limits import Rate
 from jobs.models import JobStatus
 from jobs.queue import JobQueue
-from jobs.service import JobService, Submission
+from jobs.requests import Submission
+from jobs.service import JobService
 from jobs.settings import Settings
 from jobs.snapshot import JobSnapshot
 from jobs.store import Store

@@ -18,7 +18,7 @@ import pytest
 from jobs.errors import JobsError
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
-from jobs.service import QueueChange, Submission
+from jobs.requests import QueueChange, Submission
 from tests.faults.conftest import Farm
 from tests.integration.conftest import Worker
 from tests.support import RedisServer, until

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.errors import JobsError
 from jobs.models import JobStatus
-from jobs.service import QueueChange, Submission
+from jobs.requests import QueueChange, Submission
 from tests.faults.conftest import LEASE_S, gather, sees_lines
 from tests.support import until
 from worker.claims import Claims

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobs.service import Submission
+from jobs.requests import Submission
 from tests.integration.test_api import FIELDS, assert_problem
 
 

@@ -52,7 +52,7 @@ async def test_waiting_jobs_are_drained_while_others_run(api, client, start_work
 
 async def test_an_operation_goes_on_when_the_server_is_started_again(config):
     async with runtime.serving(config) as first:
-        from jobs.service import Submission
+        from jobs.requests import Submission
 
         await first.service.submit_many([Submission(kind="noop") for _ in range(50)])
         begun_then = await first.operations.store.insert("cancel", runtime_filter(), 50)

@@ -251,7 +251,8 @@ async def test_a_kind_is_added_in_two_files(client, start_worker, tmp_path, redi
         from jobs.events import RedisEvents
         from jobs.kinds import catalogue
         from jobs.queue import JobQueue
-        from jobs.service import JobService, Submission
+        from jobs.requests import Submission
+        from jobs.service import JobService
         from jobs.settings import settings
         from jobs.store import Store
 

@@ -10,8 +10,8 @@ from jobs.attempts import completed
 from jobs.clock import utc_now
 from jobs.kinds import catalogue
 from jobs.limits import MOST_CONCURRENCY
+from jobs.requests import QueueChange
 from jobs.samples import Growth
-from jobs.service import QueueChange
 from jobs.settings import read_settings
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app import broadcaster, runtime

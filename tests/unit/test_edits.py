@@ -12,7 +12,7 @@ from jobs.clock import utc_now
 from jobs.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
 from jobs.models import JobStatus
 from jobs.queue import HIGHEST_PRIORITY
-from jobs.service import JobPatch, KindChange, QueueChange, RateChange
+from jobs.requests import JobPatch, KindChange, QueueChange, RateChange
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import NOBODY
 

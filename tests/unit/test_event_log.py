@@ -7,7 +7,7 @@ import pytest
 from jobs.audit import acting_as
 from jobs.background import end_tasks
 from jobs.clock import utc_now
-from jobs.service import QueueChange
+from jobs.requests import QueueChange
 from jobs_app import event_log as module
 from jobs_app.event_log import MOST_LINES, EventLog, told
 from jobs_app.hub import Hub
@@ -85,7 +85,7 @@ def test_only_the_last_are_kept(world):
 
 
 async def test_long_values_are_cut_in_words(service):
-    from jobs.service import JobPatch
+    from jobs.requests import JobPatch
 
     job = await submitted(service, kind="web_agent")
     await service.edit(job.id, JobPatch(params={"goal": "x" * 500}))

@@ -12,7 +12,8 @@ from jobs.clock import utc_now
 from jobs.errors import JobsError
 from jobs.matching import JobFilter
 from jobs.models import FOLLOWS, TERMINAL, EventType, JobStatus
-from jobs.service import JobService, Submission
+from jobs.requests import Submission
+from jobs.service import JobService
 from jobs.snapshot import JobError, JobSnapshot
 from jobs.store import Store
 

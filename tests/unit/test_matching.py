@@ -10,7 +10,8 @@ from jobs.clock import utc_now
 from jobs.errors import InvalidInput
 from jobs.kinds import Catalogue, Kind, Params
 from jobs.matching import JobFilter
-from jobs.service import JobService, Submission
+from jobs.requests import Submission
+from jobs.service import JobService
 from jobs.snapshot import JobError
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from jobs.kinds import Catalogue, Kind, Params
 from jobs.models import EventType, JobStatus
-from jobs.service import JobService, Submission
+from jobs.requests import Submission
+from jobs.service import JobService
 from jobs.snapshot import JobSnapshot
 from tests.support import until
 from worker.progress import Progress

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.models import JobStatus
-from jobs.service import Submission
+from jobs.requests import Submission
 from jobs_app import routes
 from jobs_app.state.board import BoardState, Views
 from jobs_app.state.selection import Selection

@@ -13,7 +13,7 @@ from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.queue import Command
 from jobs.removal import UNDO_WITHIN
-from jobs.service import QueueChange, Submission
+from jobs.requests import QueueChange, Submission
 from jobs.snapshot import Deleted, JobError
 from tests.unit.test_job_life import running, submitted
 

@@ -17,7 +17,7 @@ from jobs.maintenance import Maintenance
 from jobs.models import EventType, JobStatus
 from jobs.query import LONGEST
 from jobs.redis_care import RedisCare
-from jobs.service import Submission
+from jobs.requests import Submission
 from jobs.snapshot import JobError
 from jobs_app import routes, runtime
 from jobs_app.event_log import EventLog

@@ -7,7 +7,7 @@ import pytest
 from jobs.attempts import Note, Say, Start, completed
 from jobs.kinds import catalogue
 from jobs.models import EventType, JobStatus
-from jobs.service import Submission
+from jobs.requests import Submission
 from tests.support import CountingService, until
 from worker.writer import Writer
 
