@@ -1,19 +1,26 @@
 """Figures over time: what is counted, once, and that percentiles are those of the jobs."""
 
+import asyncio
+import contextlib
 import json
+import math
 import random
+import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
+from bench.seed import seed
 from jobs.attempts import completed, failed, handed_back
 from jobs.changes import job_table
 from jobs.clock import utc_now
+from jobs.database import Database
 from jobs.histogram import Histogram
 from jobs.snapshot import JobError
-from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Step, floor, step_for
+from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Statistics, Step, floor, step_for
+from jobs_app import charts
 from tests.unit.test_job_life import running, submitted
 
 BROKEN = JobError(type="ValueError", message="no")
@@ -178,3 +185,33 @@ def test_the_step_is_the_finest_that_is_kept():
     assert step_for(now - timedelta(hours=1), now, now) is Step.MINUTE
     assert step_for(now - timedelta(days=3), now - timedelta(days=3, hours=-1), now) is Step.HOUR
     assert step_for(now - timedelta(days=30), now, now) is Step.DAY
+
+
+async def test_the_charts_of_a_made_up_year_are_what_sql_says(tmp_path):
+    """Every bucket and kind of 90 days, against the jobs themselves read with plain SQL."""
+    path, now = tmp_path / "jobs.db", datetime.now(UTC)
+    await asyncio.to_thread(seed, path, 4000, random.Random(7))
+    database = Database(f"sqlite:///{path}")
+    report = await Statistics(database).window("90d", now)
+    await database.close()
+
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        rows = db.execute(
+            "SELECT kind, status, date(finished_at), (julianday(finished_at) - julianday(started_at)) * 86400 FROM job "
+            "WHERE finished_at >= ?",
+            (f"{report.since:%Y-%m-%d %H:%M:%S}",),
+        ).fetchall()
+    ended = Counter((day, status) for _, status, day, _ in rows)
+    for at, figures in report.steps.items():
+        for outcome in (Outcome.COMPLETED, Outcome.FAILED, Outcome.CANCELLED):
+            assert figures.counts[outcome] == ended[f"{at:%Y-%m-%d}", outcome]
+    for kind, figures in report.kinds.items():
+        runs = sorted(run_s for of_kind, _, _, run_s in rows if of_kind == kind)
+        assert figures.run.total == len(runs)
+        for share in (0.5, 0.95):
+            exact = runs[math.ceil(share * len(runs)) - 1]
+            assert figures.run.percentile(share) == pytest.approx(exact, rel=0.03)
+    chart = charts.throughput(report)
+    busiest = max(report.steps, key=lambda at: report.steps[at].counts[Outcome.COMPLETED])
+    place = list(report.steps).index(busiest)
+    assert f"{ended[f'{busiest:%Y-%m-%d}', 'completed']} completed" in chart["tips"][place]
