@@ -63,6 +63,7 @@ async def test_a_burst_of_failures_is_one_message_that_is_kept(product, open_pag
 
     await expect(page.locator("[data-sonner-toast]", has_text="jobs failed")).to_have_count(1, timeout=12_000)
     await page.get_by_role("button", name="Recent messages").click()
+    await expect(page.locator("#notices").get_by_text("jobs failed").first).to_be_visible()
     messages = await page.locator("#notices").get_by_text("failed").all_inner_texts()
     of_these = [text for text in messages if any(job["id"][-8:] in text for job in made)]
     assert 1 <= len(of_these) <= 4
