@@ -5,6 +5,7 @@ jobs rests between transactions of milliseconds, so that workers write between a
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from jobs.audit import acting_as
 from jobs.clock import utc_now
-from jobs.errors import InvalidInput, JobsError, Unavailable
+from jobs.errors import InvalidInput, JobNotFound, JobsError, Unavailable, WrongStatus
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.operation_store import Operation, OperationState, OperationStore, Progress
@@ -125,7 +127,8 @@ class Operations:
             "obliterate": self._obliterate,
         }
         try:
-            ended = await steps.get(operation.action, self._one_by_one)(operation)
+            with acting_as(operation.who):
+                ended = await steps.get(operation.action, self._one_by_one)(operation)
         except Unavailable:
             raise  # it goes on when the database is back
         except JobsError as exc:
@@ -204,7 +207,8 @@ class Operations:
                 return await self._add(now, 0, left, None)
             for job in running.jobs:
                 if job.cancel_requested_at is None:
-                    await self._service.cancel(job.id)
+                    with contextlib.suppress(JobNotFound, WrongStatus):  # it has ended by itself
+                        await self._service.cancel(job.id)
             await asyncio.sleep(CHECK_EVERY_S)
             now = await self._clean(now)
         return now

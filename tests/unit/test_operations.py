@@ -60,7 +60,8 @@ async def test_everything_that_matches_is_retried_and_told(service, operations):
         }
     ]
     assert {(await service.store.get(job.id)).status for job in jobs} == {JobStatus.QUEUED}
-    assert [a.action for a in await service.store.audit.page(text="jobs")][-1:] == ["retry"]
+    assert {(a.who, a.action) for a in await service.store.audit.page()} == {("ada", "retry")}
+    assert (await service.store.events(jobs[0].id))[-1].data["by"] == "ada"
 
 
 async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, operations, world):
@@ -100,6 +101,21 @@ async def test_obliterating_stops_what_runs_first(service, operations):
 
     done = await over(operations, begun)
     assert (done.done, done.left_alone, await service.store.count(EVERYTHING)) == (2, 0, 0)
+
+
+async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(service, operations, monkeypatch):
+    job = await running(service)
+    cancel = service.cancel
+
+    async def too_late(job_id):
+        await service.end(completed(job_id, 1, None))
+        return await cancel(job_id)
+
+    monkeypatch.setattr(service, "cancel", too_late)
+    done = await over(operations, await operations.begin("obliterate", EVERYTHING))
+
+    assert (done.state, done.done) == (OperationState.DONE, 1)
+    assert not await service.store.statuses([job.id])
 
 
 async def test_what_does_not_stop_is_left_alone(service, operations, monkeypatch):
