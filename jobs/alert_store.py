@@ -141,7 +141,7 @@ class AlertStore:
             return new
 
         try:
-            return await self._db.write(work)
+            return await self._db.write(work, alone=True)
         except IntegrityError as exc:
             raise NameTaken(str(values.get("name")), "rule") from exc
 
@@ -197,7 +197,7 @@ class AlertStore:
         if found == set(causes):
             return Turn([], [])
         try:
-            return await self._db.write(work)
+            return await self._db.write(work, alone=True)
         except IntegrityError:  # another server was first
             return Turn([], [])
 
@@ -229,7 +229,7 @@ class AlertStore:
         query = select(delivery_table).where(table.state == "waiting", table.next_at <= now).order_by(table.id).limit(1)
 
         def work(db: Connection) -> tuple[Delivery, Rule] | None:
-            row = db.execute(query).mappings().first()
+            row = db.execute(query.with_for_update(skip_locked=True)).mappings().first()
             if row is None:
                 return None
             taken = update(delivery_table).where(table.id == row["id"]).values(next_at=now + SENDING)

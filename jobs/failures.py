@@ -96,7 +96,7 @@ def _hours(db: Connection, groups: list[tuple[str, str]], now: datetime) -> dict
     query = (
         select(kind, mark, hour, func.count())
         .where(_IS_FAILED, at > begin, or_(*(and_(kind == k, mark == m) for k, m in groups)))
-        .group_by(kind, mark, hour)
+        .group_by(kind, mark, hour.name)
     )
     found: dict[tuple[str, str], list[int]] = {}
     for of_kind, of_mark, place, number in db.execute(query):

@@ -6,12 +6,16 @@ Each process calls ``configure`` once at its start. Code that works for a job do
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-_job_id: ContextVar[str] = ContextVar("job_id", default="-")
+from pythonjsonlogger.json import JsonFormatter
+
+NO_JOB = "-"
+_job_id: ContextVar[str] = ContextVar("job_id", default=NO_JOB)
 _QUIETER = {"arq": logging.ERROR, "alembic": logging.WARNING, "_granian": logging.WARNING}
 
 
@@ -27,20 +31,46 @@ class _OneLine(logging.Formatter):
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         process = getattr(record, "process_name", self._process)
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         text = text.strip().replace("\n", " | ")
-        return f"{at.replace('+00:00', 'Z')} {record.levelname:<7} {process:<8} job={_job_id.get()} {text}"
+        return f"{_at(record)} {record.levelname:<7} {process:<8} job={_job_id.get()} {text}"
 
 
-def line_formatter(process: str) -> logging.Formatter:
-    """What turns a record into one line."""
-    return _OneLine(process)
+class _JsonLine(JsonFormatter):
+    """The same as an object: ``at``, ``level``, ``process``, ``job_id``, ``logger``, ``message``, ``exc_info``."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__("%(message)s", json_ensure_ascii=False)
+        self._process = process
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        log_data |= {
+            "at": _at(record),
+            "level": record.levelname,
+            "process": getattr(record, "process_name", self._process),
+            "job_id": None if (job_id := _job_id.get()) == NO_JOB else job_id,
+            "logger": record.name,
+        }
+        super().add_fields(log_data, record, message_dict)
+        log_data.pop("process_name", None)
 
 
-def configure(process: str, level: str = "INFO") -> None:
+def _at(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z")
+
+
+FORMATS: dict[str, Callable[[str], logging.Formatter]] = {"text": _OneLine, "json": _JsonLine}
+
+
+def line_formatter(process: str, form: str = "text") -> logging.Formatter:
+    """What turns a record into one line, of one of ``FORMATS``."""
+    return FORMATS[form](process)
+
+
+def configure(process: str, level: str = "INFO", form: str = "text") -> None:
     """Send every log message of this process to standard error, as lines that begin alike."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(line_formatter(process))
+    handler.setFormatter(line_formatter(process, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, least in _QUIETER.items():
         logging.getLogger(name).setLevel(least)

@@ -4,6 +4,7 @@ Only SQLite is looked after from here. PostgreSQL has tools of its own, which se
 """
 
 import asyncio
+import re
 import sqlite3
 import tempfile
 import time
@@ -139,16 +140,20 @@ def _info(db: Connection, path: Path | None) -> DatabaseInfo:
 
 def _index(db: Connection, query: Any) -> str:
     """The index that the database would use; empty if it would read the whole table."""
+    if db.dialect.name == "postgresql":
+        db.execute(text("SET LOCAL enable_seqscan = off"))  # which a small table is read with, index or not
     sql = str(query.limit(50).compile(db, compile_kwargs={"literal_binds": True}))
     plan = " ".join(
         str(row[-1]) for row in db.execute(text(f"EXPLAIN {_PLAN[db.dialect.name]}{sql}".replace(":", r"\:")))
     )
-    for marker in ("USING COVERING INDEX ", "USING INDEX ", "Index Only Scan Backward using ", "Index Scan using "):
-        if marker in plan:
-            return plan.split(marker)[1].split()[0]
+    if found := _INDEX.search(plan):
+        return found[1]
     return "primary key" if "USING PRIMARY KEY" in plan else ""
 
 
+_INDEX = re.compile(
+    r"(?:USING (?:COVERING )?INDEX|(?:Index|Index Only) Scan(?: Backward)? using|Bitmap Index Scan on) (\S+)"
+)
 _PLAN = {"sqlite": "QUERY PLAN ", "postgresql": ""}
 
 

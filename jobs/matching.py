@@ -85,7 +85,7 @@ def _on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(SecondsBetween, "postgresql")
 def _on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     begin, end = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"extract(epoch from ({end} - {begin}))"
+    return f"CAST(extract(epoch FROM ({end} - {begin})) AS double precision)"
 
 
 def _condition(term: Term, now: datetime) -> ColumnElement[bool]:
@@ -133,7 +133,7 @@ def _has_id(word: str) -> ColumnElement[bool]:
     hexadecimal = word.replace("-", "").lower()
     if not hexadecimal or not _HEXADECIMAL.issuperset(hexadecimal):
         return false()
-    text = cast(job_table.c.id, Text)
+    text = func.replace(cast(job_table.c.id, Text), "-", "")
     return or_(text.startswith(hexadecimal), text.endswith(hexadecimal))
 
 

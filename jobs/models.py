@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Uuid, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Uuid, text
 from sqlmodel import Field, SQLModel
 
 
@@ -69,6 +69,11 @@ class EventType(enum.StrEnum):
     ARTIFACT = "artifact"
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """The options of an index over some rows only."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 class JobRow(SQLModel, table=True):
     """One job, as it is now."""
 
@@ -78,10 +83,10 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_status_created", "status", "created_at", "id"),
         Index("ix_job_kind_created", "kind", "created_at", "id"),
         Index("ix_job_priority", "priority", "id"),
-        Index("ix_job_queued", "queued_at", sqlite_where=text("status = 'queued'")),
-        Index("ix_job_failure", "kind", "fingerprint", "finished_at", sqlite_where=text("status = 'failed'")),
-        Index("ix_job_finished", "finished_at", sqlite_where=text("finished_at IS NOT NULL")),
-        Index("ix_job_deleted", "deleted_at", sqlite_where=text("deleted_at IS NOT NULL")),
+        Index("ix_job_queued", "queued_at", **_where("status = 'queued'")),
+        Index("ix_job_failure", "kind", "fingerprint", "finished_at", **_where("status = 'failed'")),
+        Index("ix_job_finished", "finished_at", **_where("finished_at IS NOT NULL")),
+        Index("ix_job_deleted", "deleted_at", **_where("deleted_at IS NOT NULL")),
         CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
     )
 
@@ -113,7 +118,10 @@ class JobRow(SQLModel, table=True):
 
 
 class JobCountRow(SQLModel, table=True):
-    """How many jobs are in a status, kept by triggers of the database; only read here."""
+    """How many jobs are in a status, kept by triggers of the database; only read here.
+
+    The rows of a status are to be added up: on PostgreSQL each connection counts in a ``slot`` of its own.
+    """
 
     __tablename__ = "job_count"
 
@@ -166,7 +174,7 @@ class StatEntryRow(SQLModel, table=True):
 
     __tablename__ = "stat_entry"
 
-    id: int = Field(primary_key=True)
+    id: int = Field(sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True))
     at: datetime
     kind: str
     outcome: str
@@ -289,7 +297,7 @@ class AlertRow(SQLModel, table=True):
     """A rule's condition held, for one cause; open until it is cleared."""
 
     __tablename__ = "alert"
-    __table_args__ = (Index("ix_alert_open", "rule_id", "cause", unique=True, sqlite_where=text("cleared_at IS NULL")),)
+    __table_args__ = (Index("ix_alert_open", "rule_id", "cause", unique=True, **_where("cleared_at IS NULL")),)
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     rule_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("alert_rule.id", ondelete="CASCADE"), nullable=False))

@@ -34,9 +34,10 @@ class Prepared:
         try:
             cursor.execute(self._sql, self._bound(values))
             rows = cursor.fetchall()
+            give = self._give or self._learn(db.dialect, cursor.description)
         finally:
             cursor.close()
-        return [self._converted(row) for row in rows]
+        return [_converted(row, give) for row in rows]
 
     def run_many(self, db: Connection, values: Sequence[Mapping[str, Any]]) -> None:
         """Run once for each of the values; gives nothing.
@@ -72,9 +73,17 @@ class Prepared:
                 self._fixed.append(None)
             else:
                 self._fixed.append(bind.effective_value if take is None else take(bind.effective_value))
-        gives = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in self._returning]
-        self._give = [(place, give) for place, give in enumerate(gives) if give is not None]
+        self._give: _Converters | None = None
         self._dialect = dialect
+
+    def _learn(self, dialect: Dialect, description: Sequence[Any]) -> "_Converters":
+        """How to convert what the driver gives; ``description`` is its own account of the columns."""
+        found = [
+            (place, column.type.dialect_impl(dialect).result_processor(dialect, described[1]))
+            for place, (column, described) in enumerate(zip(self._returning, description, strict=True))
+        ]
+        self._give = [(place, give) for place, give in found if give is not None]
+        return self._give
 
     def _bound(self, values: Mapping[str, Any]) -> list[Any]:
         bound = self._fixed.copy()
@@ -82,8 +91,13 @@ class Prepared:
             bound[place] = values[name] if take is None else take(values[name])
         return bound
 
-    def _converted(self, row: tuple[Any, ...]) -> list[Any]:
-        converted = list(row)
-        for place, give in self._give:
-            converted[place] = give(converted[place])
-        return converted
+
+_Converters = list[tuple[int, Callable[[Any], Any]]]
+"""The places of a row that need converting, and how."""
+
+
+def _converted(row: tuple[Any, ...], converters: _Converters) -> list[Any]:
+    converted = list(row)
+    for place, convert in converters:
+        converted[place] = convert(converted[place])
+    return converted

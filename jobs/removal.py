@@ -84,8 +84,9 @@ class Removal:
     async def purge(self, now: datetime) -> int:
         """Remove for good, with timelines and artifacts, what was deleted long enough before ``now``; how many."""
         purged = 0
-        old = select(job_table.c.id).where(job_table.c.deleted_at < now - UNDO_WITHIN).limit(PURGE_BATCH)
-        statement = delete(job_table).where(job_table.c.id.in_(old))
+        is_old = job_table.c.deleted_at < now - UNDO_WITHIN
+        old = select(job_table.c.id).where(is_old).limit(PURGE_BATCH)
+        statement = delete(job_table).where(job_table.c.id.in_(old), is_old)  # again: not if it is restored just now
         while count := int(await self._db.write(lambda db: db.execute(statement).rowcount)):
             purged += count
         return purged
@@ -102,7 +103,10 @@ class Removal:
         )
 
         def work(db: Connection) -> dict[UUID, str | None]:
-            gone = {job_id: kind if status in WAITING else None for job_id, kind, status in db.execute(query)}
+            gone = {
+                job_id: kind if status in WAITING else None
+                for job_id, kind, status in db.execute(query.with_for_update())
+            }
             db.execute(delete(event_table).where(event_table.c.job_id.in_(gone)))  # in one go: faster than by cascade
             db.execute(delete(job_table).where(job_table.c.id.in_(gone)))
             return gone

@@ -1,29 +1,61 @@
-"""Bring a database's tables to this version of the product.
+"""Bring a database's tables to this version of the product, or tell that they are not.
 
 Alembic and SQLAlchemy take half a second to import, so they are imported only when there is something to migrate:
 whether there is can be told from a file name and one row.
 """
 
 import contextlib
+import logging
 import sqlite3
+import time
+from enum import Enum
 from pathlib import Path
 
 from jobs.errors import StartRefused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE = "sqlite:///"
+LOOK_AGAIN_S = 1.0
+SAY_EVERY_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Fit(Enum):
+    """How a database's tables are to this version of the product."""
+
+    CURRENT = "current"
+    OLDER = "older"
+    """Or there are none yet."""
+    NEWER = "newer"
+
+
+class Away(Exception):
+    """The database server does not answer; it may yet."""
+
+
+def check_or_wait_for(url: str) -> None:
+    """Nothing, once the database answers and has exactly our tables.
+
+    Raises:
+        StartRefused: it refuses us, or its tables are of another version of the product.
+    """
+    match _once_it_answers(url):
+        case Fit.OLDER:
+            raise StartRefused(
+                f"The database {shown(url)} has not the tables of this version of the product yet. "
+                "Run: python -m jobs migrate"
+            )
+        case Fit.NEWER:
+            raise _newer(url)
 
 
 def is_current(url: str) -> bool:
-    """Whether a SQLite database has the newest tables; ``False`` when that cannot be told cheaply."""
-    if not url.startswith(SQLITE) or not Path(path := url.removeprefix(SQLITE)).is_file():
-        return False
+    """Whether the database has the newest tables; ``False`` when that cannot be told cheaply."""
     try:
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            rows = database.execute("SELECT version_num FROM alembic_version").fetchall()
-    except sqlite3.Error:
+        return _fit(url) is Fit.CURRENT
+    except (Away, StartRefused):
         return False
-    return rows == [(newest_revision(),)]
 
 
 def newest_revision() -> str:
@@ -36,9 +68,17 @@ def revisions() -> set[str]:
     return {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
 
 
+def shown(url: str) -> str:
+    """The address without its password."""
+    from jobs.engines import shown
+
+    return shown(url)
+
+
 def migrate(url: str, revision: str = "head") -> None:
     """Bring the tables to this version of the product, creating them if there are none. Safe to call again.
 
+    Waits for a database server that does not answer yet, and for another process that migrates.
     ``revision``: go no further than this one.
 
     Raises:
@@ -47,28 +87,107 @@ def migrate(url: str, revision: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
-    from sqlalchemy.engine import make_url
     from sqlalchemy.exc import DatabaseError
 
-    from jobs.database import new_engine
+    from jobs import engines
 
-    shown = make_url(url).render_as_string(hide_password=True)
+    if _once_it_answers(url) is Fit.NEWER:
+        raise _newer(url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = new_engine(url, begin="BEGIN IMMEDIATE")
+    engine = engines.connect(url, engines.Use.WRITE)
     try:
         with engine.begin() as connection:
+            engines.take_turn(connection, engines.MIGRATION)
             current = MigrationContext.configure(connection).get_current_revision()
             if current is not None and current not in revisions():
-                raise StartRefused(
-                    f"The database {shown} was written by a newer version of this product (schema {current}). "
-                    "Start that version, or point DATABASE_URL at another database."
-                )
+                raise _newer(url)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
     except DatabaseError as exc:
         raise StartRefused(
-            f"The database {shown} cannot be used: {exc.orig}. Check DATABASE_URL and JOBS_DATA_DIR."
+            f"The database {shown(url)} cannot be used: {engines.one_line(exc.orig or exc)}. "
+            "Check DATABASE_URL and JOBS_DATA_DIR."
         ) from exc
     finally:
         engine.dispose()
+
+
+def _newer(url: str) -> StartRefused:
+    return StartRefused(
+        f"The database {shown(url)} was written by a newer version of this product (schema {_revision(url)}). "
+        "Start that version, or point DATABASE_URL at another database."
+    )
+
+
+def _once_it_answers(url: str) -> Fit:
+    said_at = -SAY_EVERY_S
+    while True:
+        try:
+            return _fit(url)
+        except Away as exc:
+            if time.monotonic() - said_at >= SAY_EVERY_S:
+                log.warning("The database %s does not answer (%s). Waiting for it.", shown(url), exc)
+                said_at = time.monotonic()
+            time.sleep(LOOK_AGAIN_S)
+
+
+def _fit(url: str) -> Fit:
+    revision = _revision(url)
+    if revision == newest_revision():
+        return Fit.CURRENT
+    return Fit.OLDER if revision is None or revision in revisions() else Fit.NEWER
+
+
+def _revision(url: str) -> str | None:
+    """The revision of the tables; ``None`` if there are none that say so.
+
+    Raises:
+        Away: the server does not answer.
+        StartRefused: the server refuses us.
+    """
+    return _revision_of_file(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else _revision_of_server(url)
+
+
+def _revision_of_file(path: str) -> str | None:
+    if not Path(path).is_file():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            rows = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.Error:
+        return None
+    return str(rows[0][0]) if len(rows) == 1 else None
+
+
+def _revision_of_server(url: str) -> str | None:
+    import psycopg
+
+    from jobs.engines import CONNECT_TIMEOUT_S, one_line
+
+    try:
+        with psycopg.connect(
+            "postgresql://" + url.partition("://")[2], connect_timeout=CONNECT_TIMEOUT_S, application_name="jobs"
+        ) as database:
+            rows = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    except psycopg.errors.UndefinedTable:
+        return None
+    except psycopg.ProgrammingError as exc:
+        raise StartRefused(f"DATABASE_URL is no address of a database: {one_line(exc)}. Correct it.") from exc
+    except psycopg.Error as exc:
+        if _refuses_us(exc):
+            raise StartRefused(
+                f"The database {shown(url)} refuses us: {one_line(exc)}. Check the name, user and password in "
+                "DATABASE_URL."
+            ) from exc
+        raise Away(one_line(exc)) from exc
+    return str(rows[0][0]) if len(rows) == 1 else None
+
+
+_PASSING = ("starting up", "shutting down", "not yet accepting", "recovery", "too many", "remaining connection slots")
+
+
+def _refuses_us(exc: Exception) -> bool:
+    """Whether a server answered, and not merely because it is not ready; a failed connection has no code to tell."""
+    said = str(exc)
+    return "FATAL" in said and not any(words in said for words in _PASSING)

@@ -34,8 +34,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None,
         alias="DATABASE_URL",
-        pattern=r"^sqlite:///.+",
-        description="a SQLite address such as sqlite:////srv/jobs.db",
+        pattern=r"^(sqlite:///|postgres(ql)?://).+",
+        description="a SQLite address such as sqlite:////srv/jobs.db, or a PostgreSQL address such as "
+        "postgresql://user:password@host:5432/jobs",
     )
     data_dir: Path = Field(Path(".data"), alias="JOBS_DATA_DIR", description="a folder to keep data in")
     concurrency: int = Field(5, alias="JOBS_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000")
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+    log_format: str = Field("text", alias="JOBS_LOG_FORMAT", pattern="^(text|json)$", description="text or json")
     retry_base_s: float = Field(
         1.0, alias="JOBS_RETRY_BASE_S", ge=0.01, le=3600, description="a number of seconds from 0.01 to 3600"
     )

@@ -66,7 +66,7 @@ class SettingsStore:
             _tell(db, who, "queue", "queue", old, new)
             return new
 
-        return await self._db.write(work)
+        return await self._db.write(work, alone=True)
 
     async def kinds(self) -> dict[str, KindSetting]:
         """By kind; those that nobody has set anything for are left out."""
@@ -88,7 +88,7 @@ class SettingsStore:
             _tell(db, who, "kind", kind, old, new)
             return new
 
-        return await self._db.write(work)
+        return await self._db.write(work, alone=True)
 
 
 def _queue(db: Connection) -> QueueSetting:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, tuple_, update
 
 from jobs.database import Database
 from jobs.histogram import Histogram
@@ -118,7 +118,7 @@ class Statistics:
     async def roll_up(self, now: datetime) -> int:
         """Count what was noted since, and drop rows that are older than they are kept; how many notes were counted."""
         counted = 0
-        while taken := await self._db.write(lambda db: _roll_up(db, now)):
+        while taken := await self._db.write(lambda db: _roll_up(db, now), alone=True):
             counted += taken
             if taken < ROLL_UP_BATCH:
                 break
@@ -163,7 +163,8 @@ class Statistics:
 
     async def cost(self) -> list[Cost]:
         """What the rows of each step take, roughly: their text and numbers, without the database's own pages."""
-        size = func.length(stat_table.c.wait) + func.length(stat_table.c.run) + func.length(stat_table.c.kind) + 60
+        texts = (func.length(cast(stat_table.c[name], Text)) for name in ("wait", "run", "kind"))
+        size = sum(texts, literal(60))
         query = select(stat_table.c.step, func.count(), func.sum(size), func.min(stat_table.c.at))
         rows = await self._db.read(lambda db: db.execute(query.group_by(stat_table.c.step)).all())
         found = {step: Cost(Step(step), count, int(size), oldest) for step, count, size, oldest in rows}

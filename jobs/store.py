@@ -34,21 +34,20 @@ from jobs.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
 from jobs.audit import Audit
 from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, change, event_table, job_table, record
 from jobs.clock import utc_now
+from jobs.counts import Counts
 from jobs.database import Database
 from jobs.edits import Edits
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.failures import Failures
 from jobs.lineage import Lineage, record_reruns
 from jobs.matching import EVERY_JOB, JobFilter, matches
-from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobCountRow, JobStatus
+from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobStatus
 from jobs.prepared import Prepared
 from jobs.removal import Removal
 from jobs.samples import Samples
 from jobs.settings_store import SettingsStore
 from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
 from jobs.statistics import Statistics
-
-count_table = JobCountRow.__table__  # type: ignore[attr-defined]
 
 _EXISTS = job_table.c.status != DELETED
 _BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
@@ -95,6 +94,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.jobs_counted = Counts(database)
         self.removal = Removal(database)
         self.lineage = Lineage(database)
         self.failures = Failures(database)
@@ -183,8 +183,7 @@ class Store:
 
     async def counts(self) -> dict[JobStatus, int]:
         """How many jobs there are in each status; every status is a key."""
-        rows = await self._db.read(lambda db: db.execute(select(count_table.c.status, count_table.c.count)).all())
-        return {status: 0 for status in JobStatus} | {JobStatus(s): n for s, n in rows}
+        return await self.jobs_counted.all()
 
     async def oldest_queued_at(self) -> datetime | None:
         """Since when the job that waits longest has been due."""

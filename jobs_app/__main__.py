@@ -12,6 +12,7 @@ import sys
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from jobs import schema
 from jobs.errors import StartRefused
 from jobs.logs import configure
 from jobs.redis_link import check_or_wait_for
@@ -41,8 +42,9 @@ def main() -> None:
     os.environ.update(SERVE_A_BUILD)
     try:
         config = settings()
-        configure("app", config.log_level)
+        configure("app", config.log_level, config.log_format)
         check_or_wait_for(config.resolved_redis_url)
+        schema.check_or_wait_for(config.resolved_database_url)
         import uvloop
 
         uvloop.run(serve(config))

@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from jobs import __version__
 from jobs.clock import utc_now
-from jobs.database import shown_url
+from jobs.engines import shown as shown_url
 from jobs.errors import JobsError, WrongStatus
 from jobs.models import JobStatus
 from jobs.queue import HIGHEST_PRIORITY

@@ -204,6 +204,7 @@ async def _keep_figures(runtime: Runtime) -> None:
         minute = now.replace(second=0, microsecond=0)
         try:
             await store.statistics.roll_up(now)
+            await store.jobs_counted.fold()
             if sampled_at != minute:
                 counts, oldest = await store.counts(), await store.oldest_queued_at()
                 await store.samples.take(now, counts, await _taking(runtime.registry), oldest)

@@ -233,7 +233,7 @@ def main() -> None:
     dev = parser.parse_args().dev
     try:
         config = settings()
-        configure("launcher", config.log_level)
+        configure("launcher", config.log_level, config.log_format)
         asyncio.run(launch(config, dev=dev))
     except StartRefused as exc:
         if exc.message:

@@ -2,19 +2,22 @@
 
 import contextlib
 import os
+import secrets
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 # Reflex must not look for pages to compile when a test imports the app.
 os.environ["__REFLEX_SKIP_COMPILE"] = "true"
 os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
 
 from jobs.database import Database
+from jobs.engines import Use, connect
 from jobs.kinds import catalogue
 from jobs.operation_store import OperationStore
 from jobs.operations import Operations
@@ -24,8 +27,34 @@ from jobs.schema import migrate
 from jobs.service import JobService
 from jobs.settings import Settings, read_settings
 from jobs.store import Store
+from tests.postgres import PostgresServer
 from tests.support import RedisServer
 from tests.twins import MemoryEvents, MemoryQueue, MemoryRegistry
+
+DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=DATABASES, help="run the tests that need a database on this one only")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that needs a database runs on each of them."""
+    if "database_kind" in metafunc.fixturenames:
+        only = metafunc.config.getoption("--database")
+        kinds = [only] if only else DATABASES
+        is_of_sqlite = metafunc.definition.get_closest_marker("sqlite") or "database_path" in metafunc.fixturenames
+        metafunc.parametrize("database_kind", ["sqlite"] if is_of_sqlite else kinds)
+
+
+@pytest.fixture(scope="session")
+def session_postgres() -> Iterator[PostgresServer]:
+    """The one server of all tests, with the database ``migrated`` to copy."""
+    server = PostgresServer()
+    server.start()
+    migrate(server.create("migrated"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +66,49 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database_url(migrated_file: Path, tmp_path: Path) -> str:
-    path = tmp_path / "jobs.db"
-    shutil.copy(migrated_file, path)
-    return f"sqlite:///{path}"
+def empty_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database in which nothing is."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'jobs.db'}"
+    else:
+        yield from _on_server(request.getfixturevalue("session_postgres"), "template0")
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database with our tables and nothing in them."""
+    if database_kind == "sqlite":
+        path = tmp_path / "jobs.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        yield f"sqlite:///{path}"
+    else:
+        yield from _on_server(request.getfixturevalue("session_postgres"), "migrated")
+
+
+def _on_server(server: PostgresServer, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(8)}"
+    yield server.create(name, template)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_path(database_url: str) -> Path:
+    """The file of a SQLite database; who asks for it is about SQLite alone."""
+    return Path(database_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def plain_sql(database_url: str) -> Iterator[Callable[..., list[Any]]]:
+    """Runs a statement beside the product, in a transaction of its own; the rows it gives."""
+    engine = connect(database_url, Use.WRITE)
+
+    def run(statement: str, **values: Any) -> list[Any]:
+        with engine.begin() as db:
+            result = db.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    yield run
+    engine.dispose()
 
 
 @pytest.fixture
@@ -51,18 +119,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def database_away(database_url: str) -> Callable[[], contextlib.AbstractContextManager[None]]:
+def database_away(plain_sql: Callable[..., list[Any]]) -> Callable[[], contextlib.AbstractContextManager[None]]:
     """For as long as a block lasts, every statement about jobs is refused by the database."""
-
-    def rename(old: str, new: str) -> None:
-        with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
-            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
     @contextlib.contextmanager
     def away() -> Iterator[None]:
-        rename("job", "job_away")
+        plain_sql("ALTER TABLE job RENAME TO job_away")
         yield
-        rename("job_away", "job")
+        plain_sql("ALTER TABLE job_away RENAME TO job")
 
     return away
 

@@ -16,7 +16,7 @@ import sys
 import psutil
 import uvloop
 
-from jobs import __version__
+from jobs import __version__, schema
 from jobs.background import end_tasks
 from jobs.clock import ahead_s, utc_now
 from jobs.database import Database
@@ -50,6 +50,7 @@ log = logging.getLogger("worker")
 async def serve(config: Settings) -> None:
     """Run jobs until a signal says stop."""
     check_or_wait_for(config.resolved_redis_url)
+    schema.check_or_wait_for(config.resolved_database_url)
     kinds = catalogue()
     names = [kind.name for kind in kinds]
     url = config.resolved_redis_url
@@ -154,7 +155,7 @@ def _exit(code: int) -> None:
 def main() -> None:
     try:
         config = settings()
-        configure("worker", config.log_level)
+        configure("worker", config.log_level, config.log_format)
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
         uvloop.run(serve(config))

@@ -5,6 +5,7 @@ must stay without console errors and without a request to another host.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
+from tests.postgres import PostgresServer
 from tests.support import ROOT, free_port, until
 
 BUILD_AND_START_S = 180
@@ -57,11 +59,40 @@ class Product:
         await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}})
 
 
+StartProduct = Callable[..., Awaitable[Product]]
+
+
 @pytest.fixture(scope="session")
-async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    folder = tmp_path_factory.mktemp("product")
+async def products(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StartProduct]:
+    """The product on a database, started when it is first asked for, and then the same for all tests."""
+    running: dict[str, Product] = {}
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def product_on(database_url: str) -> Product:
+            if database_url not in running:
+                folder = tmp_path_factory.mktemp("product")
+                running[database_url] = await stack.enter_async_context(_started(folder, database_url))
+            return running[database_url]
+
+        yield product_on
+
+
+@pytest.fixture
+async def product(database_kind: str, products: StartProduct, request: pytest.FixtureRequest) -> Product:
+    return await products("" if database_kind == "sqlite" else request.getfixturevalue("product_database"))
+
+
+@pytest.fixture(scope="session")
+def product_database(session_postgres: PostgresServer) -> str:
+    return session_postgres.create("product")
+
+
+@contextlib.asynccontextmanager
+async def _started(folder: Path, database_url: str) -> AsyncIterator[Product]:
+    """The product on a database; on its own SQLite file without one."""
     port = free_port()
     environ = {k: v for k, v in os.environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
+    environ |= {"DATABASE_URL": database_url} if database_url else {}
     environ |= {"PORT": str(port), "JOBS_DATA_DIR": str(folder / "data"), "JOBS_RETRY_BASE_S": "0.2"}
     with (folder / "log").open("wb") as log:
         launcher = await asyncio.create_subprocess_exec(

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import expect
 
 from tests.e2e.test_jobs_in_every_state import row_of
@@ -243,11 +244,19 @@ async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_a
     await product.api.patch("/api/queue", json={"paused": False})
 
 
-async def test_the_chain_is_tested_and_the_database_looked_after(product, open_page):
+async def test_the_whole_chain_is_tested_with_a_job(product, open_page):
     page = await open_page("/admin/system")
 
     await page.get_by_role("button", name="Test the whole chain").click()
+
     await expect(page.locator("#canary")).to_contain_text("All parts work", timeout=15_000)
+    await expect(page.locator("#redis")).to_contain_text("noeviction")
+
+
+@pytest.mark.sqlite
+async def test_a_database_file_is_checked_tidied_and_copied(product, open_page):
+    page = await open_page("/admin/system")
+
     await page.get_by_role("button", name="Check").click()
     await expect(page.locator("#care-result")).to_contain_text("The database is sound")
     await page.get_by_role("button", name="Tidy (vacuum)").click()
@@ -257,7 +266,6 @@ async def test_the_chain_is_tested_and_the_database_looked_after(product, open_p
         await page.get_by_role("link", name="Download a backup").click()
 
     assert (await download.value).suggested_filename.endswith(".db")
-    await expect(page.locator("#redis")).to_contain_text("noeviction")
 
 
 async def test_events_come_by_themselves_are_found_and_stand_still(product, open_page):

@@ -1,6 +1,7 @@
 """Accidents on real processes: workers of a tree with one more kind, whose handler writes down when its code runs."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -13,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from jobs.engines import Use, connect
 from jobs.events import RedisEvents
 from jobs.kinds import Catalogue, Kind, Params, catalogue
 from jobs.limits import Rate
@@ -271,6 +274,22 @@ async def farm(
 @pytest.fixture
 def store(active: Runtime) -> Store:
     return active.service.store
+
+
+@pytest.fixture
+def locked(config: Settings) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """For as long as a block lasts, somebody else holds the database: it can be read, and nobody else may write."""
+
+    @contextlib.contextmanager
+    def lock() -> Iterator[None]:
+        engine = connect(config.resolved_database_url, Use.WRITE)
+        with engine.begin() as db:
+            if db.dialect.name == "postgresql":
+                db.execute(text("LOCK TABLE job, job_event IN EXCLUSIVE MODE"))
+            yield
+        engine.dispose()
+
+    return lock
 
 
 async def sees_lines(worker: Worker, part: str) -> str:

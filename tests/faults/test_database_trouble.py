@@ -4,28 +4,16 @@ import asyncio
 import contextlib
 import resource
 import sqlite3
-from pathlib import Path
 
 import pytest
 
+from jobs import schema
 from jobs.errors import Unavailable
 from jobs.models import JobStatus
+from jobs.settings import read_settings
 from tests.faults.conftest import sees_lines
+from tests.postgres import PostgresServer
 from tests.support import until
-
-
-@pytest.fixture
-def database_path(config):
-    return Path(config.resolved_database_url.removeprefix("sqlite:///"))
-
-
-@contextlib.contextmanager
-def locked(path):
-    """Somebody else holds the database for as long as the block lasts."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager
@@ -38,12 +26,12 @@ def full(worker, database_path):
     resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, no_limit)
 
 
-async def test_the_database_is_locked_for_a_moment_as_a_job_ends_and_its_result_is_kept(farm, database_path):
+async def test_the_database_is_locked_for_a_moment_as_a_job_ends_and_its_result_is_kept(farm, locked):
     await farm.start()
     job = await farm.submit(seconds=0.3)
     await farm.record.has("begin", job.id)
 
-    with locked(database_path):
+    with locked():
         await farm.record.has("end", job.id)
         await asyncio.sleep(2)
 
@@ -54,7 +42,7 @@ async def test_the_database_is_locked_for_a_moment_as_a_job_ends_and_its_result_
 @pytest.mark.faults
 @pytest.mark.timeout(60)
 async def test_the_database_stays_locked_and_workers_hold_say_so_claim_nothing_and_lose_nothing(
-    farm, database_path, redis_server
+    farm, locked, redis_server
 ):
     first, second = await farm.start(), await farm.start()
     running = [await farm.submit(seconds=0.5), await farm.submit(seconds=0.5, talks=True)]
@@ -62,7 +50,7 @@ async def test_the_database_stays_locked_and_workers_hold_say_so_claim_nothing_a
         await farm.record.has("begin", job.id)
     waiting = await farm.submit_many(20)
 
-    with locked(database_path):
+    with locked():
         await sees_lines(first, "The database takes no writes")
         with redis_server.client() as redis:
             held = redis.hlen("jobs:owners")
@@ -119,13 +107,13 @@ async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, da
 
 @pytest.mark.faults
 @pytest.mark.timeout(60)
-async def test_a_worker_that_is_killed_while_the_database_is_locked_gives_its_jobs_to_another(farm, database_path):
+async def test_a_worker_that_is_killed_while_the_database_is_locked_gives_its_jobs_to_another(farm, locked):
     worker = await farm.start()
     job = await farm.submit(seconds=3)
     await farm.record.has("begin", job.id)
     await farm.start()
 
-    with locked(database_path):
+    with locked():
         await farm.record.has("end", job.id)
         farm.kill(worker)
         await asyncio.sleep(7)
@@ -144,15 +132,64 @@ async def test_a_change_that_was_answered_is_on_disk_when_the_process_is_killed(
     assert (reply.status_code, found) == (201, [("queued",)])
 
 
-async def test_a_job_that_waits_for_the_database_may_still_be_cancelled(farm, database_path):
+async def test_a_job_that_waits_for_the_database_may_still_be_cancelled(farm, locked):
     await farm.start()
     job = await farm.submit(seconds=60)
     await farm.record.has("begin", job.id)
 
-    with locked(database_path):
+    with locked():
         cancelling = asyncio.create_task(farm.service.cancel(job.id))
         await asyncio.sleep(0.5)
         assert not cancelling.done()
 
     assert (await cancelling).cancel_requested_at is not None
     await until(lambda: farm.job(job), lambda seen: seen.status is JobStatus.CANCELLED)
+
+
+@pytest.fixture
+def own_postgres():
+    """A PostgreSQL server for one test alone, which may be mistreated."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+class TestAServerThatIsKilled:
+    """PostgreSQL ends in the middle of everything, and comes back."""
+
+    @pytest.fixture
+    def config(self, own_postgres, tmp_path, redis_server):
+        url = own_postgres.create("jobs")
+        schema.migrate(url)
+        return read_settings(
+            _env_file=None, data_dir=tmp_path, redis_url=redis_server.url, database_url=url, retry_base_s=0.05
+        )
+
+    async def test_every_refusal_says_so_and_work_goes_on_when_it_is_back(self, farm, api, own_postgres):
+        worker = await farm.start()
+        running = await farm.submit(seconds=0.5, talks=True)
+        waiting = await farm.submit_many(50)
+        await farm.record.has("begin", running.id)
+
+        with own_postgres.away():
+            await sees_lines(worker, "The database takes no writes")
+            for reply in (await api.post("/api/jobs", json={"kind": "noop"}), await api.get("/api/jobs")):
+                assert reply.status_code == 503
+                assert reply.json()["detail"].startswith("The database does not answer right now.")
+
+        await farm.all_are([running, *waiting], "completed")
+        assert (await farm.job(running)).attempt == 1
+        said = [event.message for event in await farm.service.store.events(running.id) if event.type == "log"]
+        assert said == [f"line {n}" for n in range(len(said))]
+        assert (await api.get("/api/jobs")).status_code == 200
+
+    async def test_who_starts_while_it_is_away_waits_with_a_sentence_and_then_goes_on(self, farm, own_postgres):
+        with own_postgres.away():
+            starting = asyncio.create_task(farm.start())
+            await asyncio.sleep(1)
+            assert not starting.done()
+
+        worker = await starting
+        assert any("does not answer" in line and "Waiting for it." in line for line in worker.lines)
+        await farm.is_(await farm.submit(), "completed")

@@ -1,9 +1,7 @@
 """What happens to jobs when workers are killed, stopped, frozen, blocked, or told to be quiet."""
 
 import asyncio
-import contextlib
 import signal
-import sqlite3
 from itertools import pairwise
 
 import pytest
@@ -59,16 +57,13 @@ async def test_a_job_whose_worker_was_killed_before_it_started_runs_once_and_los
     assert len(farm.record.spans()) == 1
 
 
-async def test_a_job_whose_worker_was_killed_between_its_code_and_its_record_runs_again_with_one_result(farm, config):
+async def test_a_job_whose_worker_was_killed_between_its_code_and_its_record_runs_again_with_one_result(farm, locked):
     worker = await farm.start()
     job = await farm.submit(seconds=0.3)
     await farm.record.has("begin", job.id)
-    path = config.resolved_database_url.removeprefix("sqlite:///")
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as locked:
-        locked.execute("BEGIN EXCLUSIVE")
+    with locked():
         await farm.record.has("end", job.id)
         farm.kill(worker)
-        locked.execute("ROLLBACK")
 
     await farm.start()
 

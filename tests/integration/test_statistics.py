@@ -69,7 +69,7 @@ async def test_a_span_that_makes_no_sense_is_refused(api, query, field):
     assert reply.json()["errors"][0]["field"] == field
 
 
-async def test_the_system_is_sampled_and_its_cost_is_known(api, client):
+async def test_the_system_is_sampled_and_its_cost_is_known(api, client, database_kind):
     await client.submit("noop")
 
     async def samples():
@@ -79,7 +79,8 @@ async def test_the_system_is_sampled_and_its_cost_is_known(api, client):
     assert sample["bytes"] > 0
     storage = (await api.get("/api/stats/storage")).json()
     assert storage["bytes"] > 0
-    assert storage["free_bytes"] > 0
+    if database_kind == "sqlite":  # the disk of a server is another machine's
+        assert storage["free_bytes"] > 0
 
     async def cost():
         return {row["step"]: row["rows"] for row in (await api.get("/api/stats/cost")).json()["items"]}

@@ -57,8 +57,10 @@ def test_sql_is_written_in_the_store_alone():
     sql = [
         "models",
         "database",
+        "engines",
         "prepared",
         "changes",
+        "counts",
         "attempts",
         "matching",
         "removal",

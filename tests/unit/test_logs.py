@@ -1,5 +1,6 @@
 """Log lines: one line a message, with level, process and the job's id."""
 
+import json
 import logging
 from uuid import uuid4
 
@@ -33,6 +34,25 @@ def test_a_traceback_stays_on_its_line():
 
     assert "\n" not in line
     assert "ValueError: first" in line
+
+
+def test_a_line_is_an_object_for_machines_if_asked():
+    job_id = uuid4()
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError as exc:
+        record = record_of("It failed – again", exc_info=(type(exc), exc, exc.__traceback__))
+
+    with about_job(job_id):
+        inside = line_formatter("worker", "json").format(record)
+    outside = json.loads(line_formatter("worker", "json").format(record_of("Ready.")))
+
+    told = json.loads(inside)
+    assert "\n" not in inside
+    assert (told["level"], told["process"], told["job_id"]) == ("WARNING", "worker", str(job_id))
+    assert (told["message"], told["logger"]) == ("It failed – again", "x")
+    assert "ValueError: first" in told["exc_info"]
+    assert outside["job_id"] is None
 
 
 def test_lines_outside_a_job_say_so():

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -490,14 +489,25 @@ async def test_a_log_level_that_does_not_exist_is_refused(bench):
     assert (await at.run(await at.submit())).error.type == "ValueError"
 
 
+REFUSE_UNLUCKY = {
+    "sqlite": (
+        "CREATE TRIGGER refuse BEFORE INSERT ON job_event WHEN NEW.message = 'unlucky' "
+        "BEGIN SELECT RAISE(ABORT, 'no'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no'; END$$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON job_event FOR EACH ROW WHEN (NEW.message = 'unlucky') "
+        "EXECUTE FUNCTION refuse()",
+    ),
+}
+"""Statements after which the database takes every line but one."""
+
+
 @pytest.mark.parametrize("goes_on", [False, True])
-async def test_a_job_whose_words_cannot_be_recorded_fails_and_says_so(bench, database_url, goes_on):
+async def test_a_job_whose_words_cannot_be_recorded_fails_and_says_so(bench, plain_sql, database_kind, goes_on):
     async def handler(params, job):
-        with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
-            connection.execute(
-                "CREATE TRIGGER refuse BEFORE INSERT ON job_event WHEN NEW.message = 'unlucky' "
-                "BEGIN SELECT RAISE(ABORT, 'no'); END"
-            )
+        for statement in REFUSE_UNLUCKY[database_kind]:
+            plain_sql(statement)
         await job.log("unlucky")
         if goes_on:
             for n in range(5000):

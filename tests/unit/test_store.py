@@ -1,17 +1,17 @@
 """Lists, pages, filters, timelines and files, read back as they were written."""
 
-import contextlib
-import sqlite3
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from jobs.attempts import Note, Say, completed
+from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
-from jobs.store import SORTS, NewJob
+from jobs.store import SORTS, NewJob, Store
+from tests.support import until
 from tests.unit.test_job_life import running, submitted
 
 
@@ -41,10 +41,26 @@ async def test_pages_show_every_job_once_in_every_order(store, sort):
     assert len(seen) == 25
 
 
-async def test_jobs_of_the_same_moment_are_each_shown_once(store, database_url):
+async def test_counts_of_connections_that_have_ended_are_added_up(database_url, store, plain_sql, database_kind):
+    for _ in range(3):
+        database = Database(database_url)
+        await many(Store(database), 2)
+        await database.close()
+
+    await until(lambda: _folded(store, plain_sql), lambda rows: rows <= (2 if database_kind == "postgresql" else 6))
+
+    assert (await store.counts())[JobStatus.QUEUED] == 6
+
+
+async def _folded(store, plain_sql):
+    """How many rows there are after folding; a connection is seen for a moment after it has ended."""
+    await store.jobs_counted.fold()
+    return plain_sql("SELECT count(*) FROM job_count")[0][0]
+
+
+async def test_jobs_of_the_same_moment_are_each_shown_once(store, plain_sql):
     jobs = await many(store, 10)
-    with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection, connection:
-        connection.execute("UPDATE job SET created_at = (SELECT min(created_at) FROM job)")
+    plain_sql("UPDATE job SET created_at = (SELECT min(created_at) FROM job)")
 
     first = await store.page(limit=4)
     second = await store.page(limit=4, cursor=first.next_cursor)

@@ -16,11 +16,30 @@ NOTE = "INSERT INTO stat_entry (at, kind, outcome, queued_at, started_at)"
 NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'"
 
 
+ENDED = "NEW.status IN ('completed', 'failed', 'cancelled') AND OLD.status IN ('scheduled', 'queued', 'running')"
+NOTED = f"""
+CREATE FUNCTION job_noted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        {NOTE} VALUES (NEW.created_at, NEW.kind, 'submitted', NULL, NULL);
+    ELSIF {ENDED} THEN
+        {NOTE} VALUES (NEW.finished_at, NEW.kind, NEW.status, NEW.queued_at,
+            CASE WHEN OLD.status = 'running' THEN NEW.started_at END);
+    ELSIF OLD.status = 'running' AND NEW.attempt > OLD.attempt THEN
+        {NOTE} VALUES (clock_timestamp(), NEW.kind, 'retried', OLD.queued_at, OLD.started_at);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER job_noted_in AFTER INSERT ON job FOR EACH ROW EXECUTE FUNCTION job_noted();
+CREATE TRIGGER job_noted_over AFTER UPDATE OF status ON job FOR EACH ROW EXECUTE FUNCTION job_noted()
+"""
+
+
 def upgrade() -> None:
     moment = sa.DateTime(timezone=True)
     op.create_table(
         "stat_entry",
-        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
         sa.Column("at", moment, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
@@ -53,13 +72,21 @@ def upgrade() -> None:
         f"{NOTE} SELECT finished_at, kind, status, queued_at, started_at FROM job "
         "WHERE status IN ('completed', 'failed', 'cancelled') AND finished_at IS NOT NULL"
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(NOTED)
+    else:
+        _create_sqlite_triggers()
+    op.create_index("ix_job_finished", "job", ["finished_at"], sqlite_where=FINISHED, postgresql_where=FINISHED)
+
+
+def _create_sqlite_triggers() -> None:
     op.execute(
         "CREATE TRIGGER job_noted_in AFTER INSERT ON job "
         f"BEGIN {NOTE} VALUES (NEW.created_at, NEW.kind, 'submitted', NULL, NULL); END"
     )
     op.execute(
         "CREATE TRIGGER job_noted_out AFTER UPDATE OF status ON job "
-        "WHEN NEW.status IN ('completed', 'failed', 'cancelled') AND OLD.status IN ('scheduled', 'queued', 'running') "
+        f"WHEN {ENDED} "
         f"BEGIN {NOTE} VALUES (NEW.finished_at, NEW.kind, NEW.status, NEW.queued_at, "
         "CASE WHEN OLD.status = 'running' THEN NEW.started_at END); END"
     )
@@ -68,4 +95,3 @@ def upgrade() -> None:
         "WHEN OLD.status = 'running' AND NEW.attempt > OLD.attempt "
         f"BEGIN {NOTE} VALUES ({NOW}, NEW.kind, 'retried', OLD.queued_at, OLD.started_at); END"
     )
-    op.create_index("ix_job_finished", "job", ["finished_at"], sqlite_where=FINISHED, postgresql_where=FINISHED)

@@ -1,0 +1,41 @@
+"""How many jobs are in each status, in SQL: kept by triggers in the transaction of each change, never counted."""
+
+from sqlalchemy import Connection, func, select, text
+
+from jobs.database import Database
+from jobs.models import JobCountRow, JobStatus
+
+count_table = JobCountRow.__table__  # type: ignore[attr-defined]
+
+_SUMS = select(count_table.c.status, func.sum(count_table.c.count)).group_by(count_table.c.status)
+_FOLD = text(
+    """
+    WITH gone AS (
+        DELETE FROM job_count WHERE slot <> 0 AND slot NOT IN (SELECT pid FROM pg_stat_activity)
+        RETURNING status, count
+    )
+    INSERT INTO job_count (status, slot, count) SELECT status, 0, sum(count) FROM gone GROUP BY status
+    ON CONFLICT (status, slot) DO UPDATE SET count = job_count.count + excluded.count
+    """
+)
+
+
+class Counts:
+    """The counts in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def all(self) -> dict[JobStatus, int]:
+        """How many jobs there are in each status; every status is a key."""
+        rows = await self._db.read(lambda db: db.execute(_SUMS).all())
+        return {status: 0 for status in JobStatus} | {JobStatus(status): int(number) for status, number in rows}
+
+    async def fold(self) -> None:
+        """Add up what connections to PostgreSQL counted that have ended; SQLite has nothing to fold."""
+        await self._db.write(_fold)
+
+
+def _fold(db: Connection) -> None:
+    if db.dialect.name == "postgresql":
+        db.execute(_FOLD)

