@@ -1,18 +1,61 @@
 """``python -m jobs``: what is done once, by hand or by a deployment, beside running servers and workers."""
 
 import argparse
+import asyncio
+import http.client
+import socket
 import sys
 
 from jobs import schema
 from jobs.errors import StartRefused
 from jobs.logs import configure
-from jobs.settings import settings
+from jobs.redis_link import REDIS_TROUBLE
+from jobs.settings import Settings, settings
+from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
+
+ANSWER_WITHIN_S = 4.0
+
+
+def check_server(config: Settings) -> str:
+    """A sentence, when the server on this host answers. Raises ``StartRefused`` if it does not."""
+    connection = http.client.HTTPConnection("127.0.0.1", config.port, timeout=ANSWER_WITHIN_S)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as exc:
+        raise StartRefused(f"The server on port {config.port} does not answer: {exc}.") from exc
+    finally:
+        connection.close()
+    if status != 200:
+        raise StartRefused(f"The server on port {config.port} answers {status}.")
+    return f"The server on port {config.port} is well."
+
+
+def check_worker(config: Settings) -> str:
+    """A sentence, when a worker on this host says that it lives. Raises ``StartRefused`` if none does."""
+    host = socket.gethostname()
+    states = [worker.state for worker in asyncio.run(_workers(config.resolved_redis_url)) if worker.host == host]
+    if all(state is WorkerState.LOST for state in states):
+        raise StartRefused(f"No worker on {host} has been heard of lately.")
+    return f"The worker on {host} is {states[-1]}."
+
+
+async def _workers(url: str) -> list[WorkerInfo]:
+    registry = WorkerRegistry(url)
+    try:
+        return await asyncio.wait_for(registry.all(), ANSWER_WITHIN_S)
+    except (*REDIS_TROUBLE, TimeoutError) as exc:
+        raise StartRefused(f"Redis does not tell which workers live: {exc}.") from exc
+    finally:
+        await registry.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m jobs", description="Look after the database of the job system.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("migrate", help="bring the tables of DATABASE_URL to this version; safe to run again")
+    health = commands.add_parser("health", help="say whether the server, or this host's worker, is well")
+    health.add_argument("--worker", action="store_true", help="a worker on this host, not the server on PORT")
     given = parser.parse_args()
     try:
         config = settings()
@@ -21,6 +64,8 @@ def main() -> None:
             case "migrate":
                 schema.migrate(config.resolved_database_url)
                 print(f"The database {schema.shown(config.resolved_database_url)} is at {schema.newest_revision()}.")
+            case "health":
+                print(check_worker(config) if given.worker else check_server(config))
     except StartRefused as exc:
         print(exc.message, file=sys.stderr)
         sys.exit(2)

@@ -43,6 +43,23 @@ class Histogram:
         for bucket, count in other.counts.items():
             mine[bucket] = known(bucket, 0) + count
 
+    @property
+    def sum_s(self) -> float:
+        """All durations together, true to 2.5 %."""
+        return sum(count * _middle_s(int(bucket)) for bucket, count in self.counts.items())
+
+    def up_to(self, bounds_s: Sequence[float]) -> list[int]:
+        """For each of the rising bounds, how many durations were no longer."""
+        found, passed = list[int](), 0
+        buckets = sorted((int(bucket), count) for bucket, count in self.counts.items())
+        place = 0
+        for bound in bounds_s:
+            while place < len(buckets) and _middle_s(buckets[place][0]) <= bound:
+                passed += buckets[place][1]
+                place += 1
+            found.append(passed)
+        return found
+
     def percentile(self, share: float) -> float | None:
         """The duration that ``share`` (0 to 1) of those seen do not exceed, in seconds; ``None`` if none was seen."""
         return self.percentiles((share,))[0]
@@ -58,8 +75,12 @@ class Histogram:
                 if at is None:
                     break
                 bucket, passed = at[0], passed + at[1]
-            found.append(float(f"{SHORTEST_S * GROWTH ** (bucket + 0.5):.4g}") if total else None)
+            found.append(float(f"{_middle_s(bucket):.4g}") if total else None)
         return found
+
+
+def _middle_s(bucket: int) -> float:
+    return float(SHORTEST_S * GROWTH ** (bucket + 0.5))
 
 
 def _bucket(duration_s: float) -> str:

@@ -177,6 +177,14 @@ class JobQueue:
             found = [(place, name) for heads in await pipe.execute() for name, place in heads if _is_id(name)]
         return [UUID(name.decode()) for _, name in sorted(found)[:count]]
 
+    async def depths(self) -> dict[str, int]:
+        """How many jobs wait in the queue of each kind, as Redis has it."""
+        kinds = sorted(await self.kinds())
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for kind in kinds:
+                pipe.zcard(QUEUE_PREFIX + kind)
+            return dict(zip(kinds, await pipe.execute(), strict=True))
+
     async def leases(self, job_ids: Sequence[UUID]) -> dict[UUID, float]:
         """In how many seconds the claims of those of the jobs that are claimed end, unless they are renewed."""
         if not job_ids:

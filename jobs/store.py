@@ -223,6 +223,12 @@ class Store:
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
 
+    async def running_by_kind(self) -> dict[str, int]:
+        """How many jobs of each kind run."""
+        query = select(job_table.c.kind, func.count()).where(job_table.c.status == JobStatus.RUNNING)
+        rows = await self._db.read(lambda db: db.execute(query.group_by(job_table.c.kind)).all())
+        return {kind: number for kind, number in rows}
+
     async def sizes(self, job_ids: Sequence[UUID]) -> dict[UUID, int]:
         """How many bytes the parameters, result and error of each of the jobs take."""
         parts = [func.coalesce(func.length(cast(job_table.c[name], Text)), 0) for name in ("params", "result", "error")]

@@ -433,6 +433,11 @@ class Broadcaster:
             await self._read_counts()  # kept up only while somebody looks
             asyncio.get_running_loop().call_later(SAY_AGAIN_S, self._board_changed.set)
 
+    @property
+    def tabs(self) -> int:
+        """How many tabs look at a page."""
+        return len({sid for room in self._rooms() for sid in self._members(room)})
+
     def _rooms(self) -> list[str]:
         manager = self._app.event_namespace.server.manager
         rooms = manager.rooms.get(self._app.event_namespace.namespace, {})
@@ -462,6 +467,11 @@ def current() -> Broadcaster:
     if _active is None:
         raise RuntimeError("The server has not started.")
     return _active
+
+
+def tabs_open() -> int:
+    """How many tabs look at a page of this server; none before it serves pages."""
+    return 0 if _active is None else _active.tabs
 
 
 async def look_at_queue() -> None:

@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
+from jobs import clock
 from jobs.errors import JobNotFound, Unavailable
 from jobs.events import Announcement, Events, Feed, TooBig
+from jobs.histogram import Histogram
 from jobs.models import EventType
 from jobs.snapshot import Change, Deleted
 from jobs.store import Store
@@ -29,6 +31,8 @@ class Mailbox:
 
     def __init__(self, job_id: UUID | None) -> None:
         self._job_id = job_id
+        self.dropped = 0
+        """Items that its reader was too slow for; it was told to read the store."""
         self._items: deque[Item] = deque()
         self._filled = asyncio.Event()
 
@@ -36,6 +40,7 @@ class Mailbox:
         if self._job_id is not None and not isinstance(item, Feed) and self._job_id not in _about(item):
             return
         if len(self._items) >= MAILBOX_SIZE:
+            self.dropped += len(self._items)
             self._items.clear()
             self._items.append(Feed.UP)
         self._items.append(item)
@@ -64,12 +69,20 @@ class Hub:
         self._store = store
         self._mailboxes: set[Mailbox] = set()
         self.feed = Feed.DOWN
+        self.delays = Histogram()
+        """Seconds from a change to here, since this process started."""
+        self._dropped = 0
         self.turns = 0
         """Counts what was heard that may change a list: as long as it stands, what was read of one still holds."""
 
     @property
     def listeners(self) -> int:
         return len(self._mailboxes)
+
+    @property
+    def dropped(self) -> int:
+        """How many items listeners were too slow for, since this process started."""
+        return self._dropped + sum(mailbox.dropped for mailbox in self._mailboxes)
 
     @contextlib.contextmanager
     def listen(self, job_id: UUID | None = None) -> Iterator[Mailbox]:
@@ -80,6 +93,7 @@ class Hub:
             yield mailbox
         finally:
             self._mailboxes.discard(mailbox)
+            self._dropped += mailbox.dropped
 
     async def run(self) -> None:
         """Hand out announcements until cancelled."""
@@ -89,6 +103,8 @@ class Hub:
             item = await self._whole(announcement)
             if item is not None:
                 self.turns += _is_turn(item)
+                if isinstance(item, Change):
+                    self.delays.add((clock.utc_now() - item.event.at).total_seconds())
                 for mailbox in self._mailboxes:
                     mailbox.put(item)
 

@@ -227,14 +227,28 @@ async def launch(config: Settings, *, dev: bool) -> None:
         folder.release()
 
 
+def build() -> None:
+    """Build the pages if they changed, for a place where nothing of the launcher runs."""
+    with open(os.devnull) as nothing:  # no data folder is locked
+        guard = Guard(nothing.fileno())
+        try:
+            asyncio.run(ui_build.build_if_changed(ROOT, guard))
+        finally:
+            guard.dismiss()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="launcher", description="Run the whole product on this machine.")
     parser.add_argument("--dev", action="store_true", help="reload pages and worker when a source changes")
-    dev = parser.parse_args().dev
+    parser.add_argument("--build", action="store_true", help="build the pages if they changed, and end")
+    given = parser.parse_args()
     try:
         config = settings()
         configure("launcher", config.log_level, config.log_format)
-        asyncio.run(launch(config, dev=dev))
+        if given.build:
+            build()
+        else:
+            asyncio.run(launch(config, dev=given.dev))
     except StartRefused as exc:
         if exc.message:
             print(exc.message, file=sys.stderr)

@@ -27,10 +27,11 @@ from jobs.schema import migrate
 from jobs.service import JobService
 from jobs.settings import Settings, read_settings
 from jobs.store import Store
-from tests.postgres import PostgresServer
+from tests.postgres import GivenServer, PostgresServer
 from tests.support import RedisServer
 from tests.twins import MemoryEvents, MemoryQueue, MemoryRegistry
 
+MIGRATED = "jobs_migrated"
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -48,13 +49,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def session_postgres() -> Iterator[PostgresServer]:
-    """The one server of all tests, with the database ``migrated`` to copy."""
-    server = PostgresServer()
-    server.start()
-    migrate(server.create("migrated"))
-    yield server
-    server.stop()
+def session_postgres() -> Iterator[GivenServer]:
+    """The one server of all tests, ``DATABASE_URL``'s or our own, with a database to copy."""
+    given = os.environ.get("DATABASE_URL", "")
+    if given.startswith("postgres"):
+        server = GivenServer(given)
+        migrate(server.create(MIGRATED))
+        yield server
+        server.drop(MIGRATED)
+        return
+    own = PostgresServer()
+    own.start()
+    migrate(own.create(MIGRATED))
+    yield own
+    own.stop()
 
 
 @pytest.fixture(scope="session")
@@ -82,10 +90,10 @@ def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequ
         shutil.copy(request.getfixturevalue("migrated_file"), path)
         yield f"sqlite:///{path}"
     else:
-        yield from _on_server(request.getfixturevalue("session_postgres"), "migrated")
+        yield from _on_server(request.getfixturevalue("session_postgres"), MIGRATED)
 
 
-def _on_server(server: PostgresServer, template: str) -> Iterator[str]:
+def _on_server(server: GivenServer, template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(8)}"
     yield server.create(name, template)
     server.drop(name)

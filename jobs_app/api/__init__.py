@@ -3,7 +3,20 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from jobs_app.api import alerts, audit, care, export, jobs, operations, problems, schedules, statistics, streams, system
+from jobs_app.api import (
+    alerts,
+    audit,
+    care,
+    export,
+    jobs,
+    metrics,
+    operations,
+    problems,
+    schedules,
+    statistics,
+    streams,
+    system,
+)
 
 
 def build_api() -> FastAPI:
@@ -27,6 +40,7 @@ def build_api() -> FastAPI:
         operations.router,
         care.router,
         alerts.router,
+        metrics.router,
         system.router,
     )
     for router in routers:

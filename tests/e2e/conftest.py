@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
-from tests.postgres import PostgresServer
+from tests.postgres import GivenServer
 from tests.support import ROOT, free_port, until
 
 BUILD_AND_START_S = 180
@@ -83,8 +83,9 @@ async def product(database_kind: str, products: StartProduct, request: pytest.Fi
 
 
 @pytest.fixture(scope="session")
-def product_database(session_postgres: PostgresServer) -> str:
-    return session_postgres.create("product")
+def product_database(session_postgres: GivenServer) -> Iterator[str]:
+    yield session_postgres.create("jobs_product")
+    session_postgres.drop("jobs_product")
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,182 @@
+"""What Prometheus is told, read when it asks.
+
+Each server tells the same about the whole system, so over several it is a ``max``, not a sum; pages, delays and
+dropped updates are the server's own. Outcomes and times come from the statistics, which are rolled up every five
+seconds; days that are over are read once, so a scrape costs the same after a year.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+
+from jobs import __version__
+from jobs.clock import utc_now
+from jobs.errors import Unavailable
+from jobs.histogram import Histogram
+from jobs.redis_link import REDIS_TROUBLE
+from jobs.statistics import Figures, Outcome, Statistics, Step, floor
+from jobs.workers import WorkerInfo, WorkerState
+from jobs_app import broadcaster, runtime
+from jobs_app.runtime import Runtime
+
+T = TypeVar("T")
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
+ANSWER_WITHIN_S = 2.0
+
+
+@dataclass
+class _Past:
+    """The figures by kind of all days before ``until``, which do not change any more."""
+
+    statistics: Statistics | None = None
+    until: datetime = BEGINNING
+    kinds: dict[str, Figures] = field(default_factory=dict)
+
+
+_past = _Past()
+
+
+async def collect() -> CollectorRegistry:
+    """Everything as of now. A part that does not answer is left out, and said to be down."""
+    active = runtime.current()
+    (from_sql, sql_s), (from_redis, redis_s) = await asyncio.gather(_timed(_of_sql(active)), _timed(_of_redis(active)))
+    found = [*_of_server(active), *(from_sql or ()), *(from_redis or ())]
+    for name, answer, took_s in (("database", from_sql, sql_s), ("redis", from_redis, redis_s)):
+        found.append(_gauge(f"jobs_{name}_up", "1 if it answers.", {(): float(answer is not None)}))
+        found.append(_gauge(f"jobs_{name}_seconds", "How long it took to answer this scrape.", {(): took_s}))
+    registry = CollectorRegistry()
+    registry.register(_Collected(found))
+    return registry
+
+
+class _Collected:
+    """As Prometheus's client wants it: something with a method ``collect``."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+async def _timed(part: Awaitable[T]) -> tuple[T | None, float]:
+    """What a part tells, or ``None`` if it does not answer; and how many seconds it took."""
+    began = time.perf_counter()
+    try:
+        found: T | None = await asyncio.wait_for(part, ANSWER_WITHIN_S)
+    except (Unavailable, TimeoutError, *REDIS_TROUBLE):
+        found = None
+    return found, time.perf_counter() - began
+
+
+def _of_server(active: Runtime) -> list[Metric]:
+    delay = HistogramMetricFamily("jobs_event_delay_seconds", "From a change to this server, which tells the pages.")
+    _add(delay, [], active.hub.delays)
+    return [
+        InfoMetricFamily("jobs_build", "Which version runs.", {"version": __version__}),
+        delay,
+        _gauge("jobs_pages_open", "Tabs that look at a page of this server.", {(): broadcaster.tabs_open()}),
+        _gauge(
+            "jobs_listeners", "Event streams and parts of this server that follow jobs.", {(): active.hub.listeners}
+        ),
+        _counter(
+            "jobs_dropped_updates",
+            "Updates for readers that were too slow, who read the store instead.",
+            {(): active.hub.dropped},
+        ),
+    ]
+
+
+async def _of_sql(active: Runtime) -> list[Metric]:
+    service, now = active.service, utc_now()
+    counts, oldest, running, limits, kinds = await asyncio.gather(
+        service.store.counts(),
+        service.store.oldest_queued_at(),
+        service.store.running_by_kind(),
+        service.limits(),
+        _figures(service.store.statistics, now),
+    )
+    waited_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    wait = HistogramMetricFamily("jobs_wait_seconds", "From due to started; the sum to 2.5 %.", labels=["kind"])
+    run = HistogramMetricFamily("jobs_run_seconds", "From started to ended; the sum to 2.5 %.", labels=["kind"])
+    outcomes: dict[tuple[str, ...], float] = {}
+    for kind, figures in kinds.items():
+        _add(wait, [kind], figures.wait)
+        _add(run, [kind], figures.run)
+        outcomes |= {(kind, str(outcome)): figures.counts[outcome] for outcome in Outcome}
+    return [
+        _gauge("jobs_jobs", "Jobs in each status.", {(str(s),): n for s, n in counts.items()}, "status"),
+        _gauge("jobs_running", "Jobs of each kind that run.", {(k,): n for k, n in running.items()}, "kind"),
+        _gauge("jobs_oldest_queued_seconds", "How long the first in the queue has waited.", {(): waited_s}),
+        _gauge("jobs_concurrency", "Jobs that may run at once, over all workers.", {(): limits.concurrency}),
+        _gauge("jobs_paused", "1 if the queue is paused.", {(): float(limits.paused)}),
+        _counter("jobs_outcomes", "Jobs submitted, ended, or tried again.", outcomes, "kind", "outcome"),
+        wait,
+        run,
+    ]
+
+
+async def _of_redis(active: Runtime) -> list[Metric]:
+    depths, workers = await asyncio.gather(active.queue.depths(), active.registry.all())
+    states = {(str(state),): sum(worker.state is state for worker in workers) for state in WorkerState}
+    return [
+        _gauge("jobs_queue_depth", "Jobs of each kind in Redis's queue.", {(k,): n for k, n in depths.items()}, "kind"),
+        _gauge("jobs_workers", "Workers by state.", states, "state"),
+        _gauge("jobs_slots", "Slots of the workers that take jobs.", {(): _slots(workers)}),
+        _gauge("jobs_slots_busy", "Slots in which a job runs.", {(): sum(len(w.running) for w in _living(workers))}),
+    ]
+
+
+def _living(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+    return [worker for worker in workers if worker.state is not WorkerState.LOST]
+
+
+def _slots(workers: Sequence[WorkerInfo]) -> int:
+    return sum(worker.slots for worker in workers if worker.state is WorkerState.RUNNING)
+
+
+async def _figures(statistics: Statistics, now: datetime) -> dict[str, Figures]:
+    """The figures of each kind since the beginning."""
+    global _past
+    yesterday = floor(now, Step.DAY) - timedelta(days=1)  # what ended before midnight may be counted after
+    if _past.statistics is not statistics or _past.until != yesterday:
+        report = await statistics.between(BEGINNING, yesterday, Step.DAY)
+        _past = _Past(statistics, yesterday, report.kinds)
+    lately = await statistics.between(yesterday, now + timedelta(seconds=1), Step.DAY)
+    kinds: dict[str, Figures] = {}
+    for source in (_past.kinds, lately.kinds):
+        for kind, figures in source.items():
+            kinds.setdefault(kind, Figures()).add(figures)
+    return kinds
+
+
+def _gauge(name: str, about: str, values: dict[tuple[str, ...], float], *labels: str) -> Metric:
+    return _filled(GaugeMetricFamily(name, about, labels=labels), values)
+
+
+def _counter(name: str, about: str, values: dict[tuple[str, ...], float], *labels: str) -> Metric:
+    return _filled(CounterMetricFamily(name, about, labels=labels), values)
+
+
+def _filled(metric: GaugeMetricFamily | CounterMetricFamily, values: dict[tuple[str, ...], float]) -> Metric:
+    for of_labels, value in values.items():
+        metric.add_metric(of_labels, value)
+    return metric
+
+
+def _add(metric: HistogramMetricFamily, of_labels: Sequence[str], durations: Histogram) -> None:
+    counts = zip((f"{bound:g}" for bound in BUCKETS_S), durations.up_to(BUCKETS_S), strict=True)
+    metric.add_metric(of_labels, [*counts, ("+Inf", durations.total)], durations.sum_s)

@@ -1,0 +1,271 @@
+"""The compose file as plain processes: exactly its commands, environment and order, on real servers.
+
+What a container engine would do is done here by hand: names of services become ports on loopback, images become the
+programs in them, and the image of the product becomes a copy of what the Dockerfile puts in it, in a folder that
+nothing may write to.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import redis
+import yaml
+
+from launcher.redis_server import command as redis_command
+from tests.postgres import PostgresServer
+from tests.support import ROOT, free_port
+
+ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "JOBS_CONCURRENCY": "5"}
+READY_WITHIN_S = 60.0
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+
+def compose_file(environ: dict[str, str]) -> dict[str, Any]:
+    """The file as Docker reads it, with variables of ``environ`` in place."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, other = match.groups()
+        if environ.get(name):
+            return environ[name]
+        assert kind == "-", f"{name} is not set: {other}"
+        return other
+
+    return dict(yaml.safe_load(_VARIABLE.sub(value, (ROOT / "docker-compose.yml").read_text())))
+
+
+def image_tree(folder: Path) -> Path:
+    """What the last stage of the Dockerfile copies, in a folder."""
+    tree = folder / "image"
+    for line in (ROOT / "Dockerfile").read_text().split("FROM ")[-1].splitlines():
+        match line.split():
+            case ["COPY", "--from=build", source, target] if source.startswith("/srv/jobs/"):
+                _copy(ROOT / source.removeprefix("/srv/jobs/"), tree / target)
+            case ["COPY", source, target] if not source.startswith("--"):
+                _copy(ROOT / source, tree / (source if target == "./" else target))
+    return tree
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "external"))
+    else:
+        shutil.copy(source, target)
+
+
+@dataclass
+class Running:
+    """A service's process, and what it wrote."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class ComposeStack:
+    """The services of the file. Started in the order they depend on each other; each may be killed and started again."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="jobs-compose-"))
+        self.file = compose_file(ENVIRONMENT)
+        self.tree = image_tree(self.folder)
+        self.ports = {name: free_port() for name in ("redis", "app", "app2", "proxy", "proxy-http")}
+        self.postgres = PostgresServer("jobs", ENVIRONMENT["POSTGRES_PASSWORD"])
+        self.ports["postgres"] = self.postgres.port
+        self.running: dict[str, Running] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['app']}"
+
+    @property
+    def site(self) -> str:
+        return f"https://localhost:{self.ports['proxy']}"
+
+    def order(self) -> list[str]:
+        """The services without those of profiles, each after those it depends on."""
+        services = {name: each for name, each in self.file["services"].items() if "profiles" not in each}
+        ordered: list[str] = []
+        while len(ordered) < len(services):
+            free = [n for n, s in services.items() if n not in ordered and set(s.get("depends_on", ())) <= set(ordered)]
+            assert free, f"{set(services) - set(ordered)} wait for each other"
+            ordered += free
+        return ordered
+
+    def up(self) -> None:
+        for name in self.order():
+            self.start(name)
+        self.ready()
+
+    def start(self, name: str, instance: str = "") -> None:
+        """Start a service, and return when the condition that others wait for holds."""
+        service = self.file["services"][name]
+        place = instance or name
+        match name:
+            case "postgres":
+                self.postgres.start()
+                if not self._has_database():
+                    self.postgres.create(service["environment"]["POSTGRES_DB"])
+            case "redis":
+                data = self.folder / "redis"
+                data.mkdir(exist_ok=True)
+                assert service["command"][0] == "redis-server"
+                self._spawn(place, [*redis_command(data, self.ports["redis"]), *service["command"][1:]], {})
+                self._until(self._redis_answers)
+            case "migrate":
+                self._spawn(place, self._command(service), self._environ(service))
+                assert self.running[place].process.wait(60) == 0, self.log(place)
+            case "proxy":
+                self._spawn(
+                    place,
+                    [
+                        str(Path(sys.executable).parent / "caddy"),
+                        "run",
+                        "--adapter",
+                        "caddyfile",
+                        "--config",
+                        str(ROOT / "deploy" / "Caddyfile"),
+                    ],
+                    self._proxy_environ(service),
+                )
+            case _:
+                port = {"PORT": str(self.ports[place])} if place in self.ports else {}
+                self._spawn(place, self._command(service), self._environ(service) | port)
+
+    def ready(self) -> None:
+        """Return once the app says that jobs can run."""
+        self._until(lambda: self.answers(f"{self.url}/readyz"))
+
+    def kill(self, name: str) -> None:
+        if name == "postgres":
+            self.postgres.kill()
+            return
+        self.running[name].process.kill()
+        self.running[name].process.wait()
+
+    def stop(self, name: str) -> int:
+        """SIGTERM, as ``docker stop`` sends it; the exit code."""
+        self.running[name].process.terminate()
+        return self.running[name].process.wait(30)
+
+    def down(self) -> None:
+        for each in self.running.values():
+            if each.process.poll() is None:
+                each.process.kill()
+                each.process.wait()
+        self.postgres.stop()
+        shutil.rmtree(self.folder)
+
+    def log(self, name: str) -> str:
+        return self.running[name].log.read_text()
+
+    def health(self, name: str) -> int:
+        """The exit code of a service's own health check; that of the image if it has none."""
+        service = self.file["services"][name]
+        if "healthcheck" in service:
+            test = service["healthcheck"]["test"]
+            assert test[0] == "CMD"
+            words = test[1:]
+        else:
+            found = re.search(r"HEALTHCHECK .*CMD \[(.*)\]", (ROOT / "Dockerfile").read_text())
+            assert found
+            words = [word.strip().strip('"') for word in found[1].split(",")]
+        environ = self._environ(service) | {"PORT": str(self.ports["app"])}
+        return subprocess.run([sys.executable, *words[1:]], env=environ, cwd=self.tree, capture_output=True).returncode
+
+    def memory_bytes(self, name: str) -> int:
+        """What a process holds in memory."""
+        pid = self.running[name].process.pid
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(found[1]) * 1024 if found else 0
+
+    def written(self) -> list[str]:
+        """What is in the image's folder that was not put there."""
+        fresh = image_tree(self.folder / "again")
+        before = {path.relative_to(fresh) for path in fresh.rglob("*")}
+        found = [str(path.relative_to(self.tree)) for path in self.tree.rglob("*")]
+        shutil.rmtree(self.folder / "again")
+        return [path for path in found if Path(path) not in before]
+
+    @staticmethod
+    def answers(url: str) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(url, verify=False).status_code == 200
+        return False
+
+    def _command(self, service: dict[str, Any]) -> list[str]:
+        python, *words = service["command"]
+        assert python == "python"
+        return [sys.executable, *words]
+
+    def _environ(self, service: dict[str, Any]) -> dict[str, str]:
+        """The service's and the image's environment, with names that are known here."""
+        image = dict(
+            re.findall(
+                r"(\w+)=(\S+)(?: \\)?$", (ROOT / "Dockerfile").read_text().split("ENV ")[-1].split("COPY")[0], re.M
+            )
+        )
+        own = {name: str(value) for name, value in service["environment"].items()}
+        for name in ("redis", "postgres"):
+            own = {key: re.sub(rf"@{name}:\d+", f"@127.0.0.1:{self.ports[name]}", value) for key, value in own.items()}
+        home = self.folder / "tmp"
+        home.mkdir(exist_ok=True)
+        here = {"HOST": "127.0.0.1", "JOBS_DATA_DIR": str(self.folder / "data"), "HOME": str(home), "TMPDIR": str(home)}
+        return image | own | here | {"PATH": os.environ["PATH"]}
+
+    def _proxy_environ(self, service: dict[str, Any]) -> dict[str, str]:
+        return {
+            **{name: str(value) for name, value in service["environment"].items()},
+            "JOBS_SITE": self.site,
+            "JOBS_HTTP_PORT": str(self.ports["proxy-http"]),
+            "JOBS_UPSTREAM": f"127.0.0.1:{self.ports['app']}",
+            "XDG_DATA_HOME": str(self.folder / "caddy"),
+            "XDG_CONFIG_HOME": str(self.folder / "caddy"),
+            "HOME": str(self.folder),
+        }
+
+    def _spawn(self, name: str, command: list[str], environ: dict[str, str]) -> None:
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as out:
+            process = subprocess.Popen(command, env=environ or None, cwd=self.tree, stdout=out, stderr=out)
+        self.running[name] = Running(process, log)
+
+    def _redis_answers(self) -> bool:
+        with (
+            contextlib.suppress(redis.ConnectionError),
+            redis.Redis(port=self.ports["redis"], password=ENVIRONMENT["REDIS_PASSWORD"]) as client,
+        ):
+            return bool(client.ping())
+        return False
+
+    def _has_database(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.postgres.url("jobs")):
+            return True
+        return False
+
+    def _until(self, holds: Any) -> None:
+        ends_at = time.monotonic() + READY_WITHIN_S
+        while not holds():
+            assert time.monotonic() < ends_at, "\n".join(each.log.read_text()[-2000:] for each in self.running.values())
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def stack() -> Iterator[ComposeStack]:
+    """The services, to be started; all end with the block."""
+    made = ComposeStack()
+    try:
+        yield made
+    finally:
+        made.down()

@@ -1,0 +1,246 @@
+"""What ``docker compose up`` starts, as processes: order, settings, accidents, and a journey through the proxy."""
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from playwright.async_api import async_playwright, expect
+
+from tests.compose.stack import ENVIRONMENT, compose_file, stack
+from tests.e2e.browser import BROWSER_FLAGS, find_browser
+from tests.support import ROOT, until
+
+pytestmark = pytest.mark.timeout(120)
+PUBLISHED = "127.0.0.1:"
+
+
+@pytest.fixture(scope="module")
+def services():
+    return compose_file(ENVIRONMENT)["services"]
+
+
+@pytest.fixture(scope="module")
+def compose():
+    subprocess.run([sys.executable, "-m", "launcher", "--build"], cwd=ROOT, check=True, timeout=180)
+    with stack() as running:
+        running.up()
+        yield running
+        print("\n".join(f"-- {name}\n{each.log.read_text()[-4000:]}" for name, each in running.running.items()))
+
+
+@pytest.fixture
+async def api(compose):
+    async with httpx.AsyncClient(base_url=compose.url, timeout=10) as client:
+        yield client
+
+
+async def submitted(api, kind="noop", **more):
+    reply = await api.post("/api/jobs", json={"kind": kind, **more})
+    assert reply.status_code == 201, reply.text
+    return reply.json()["id"]
+
+
+async def ended(api, job_id, within_s=30):
+    async def job():
+        return (await api.get(f"/api/jobs/{job_id}")).json()
+
+    return await until(job, lambda seen: seen["status"] in ("completed", "failed", "cancelled"), within_s=within_s)
+
+
+class TestTheFile:
+    """Read, not run."""
+
+    def test_only_the_app_and_the_dashboards_are_published_and_only_on_this_machine(self, services):
+        ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
+
+        assert ports.keys() == {"app", "grafana", "proxy"}
+        assert all(port.startswith(PUBLISHED) for name in ("app", "grafana") for port in ports[name])
+
+    def test_every_service_has_a_limit_comes_back_and_says_how_it_is(self, services):
+        for name, service in services.items():
+            if name != "migrate":
+                assert service["restart"] == "unless-stopped", name
+                assert service["deploy"]["resources"]["limits"]["memory"], name
+        assert "test" in services["redis"]["healthcheck"]
+        assert "test" in services["postgres"]["healthcheck"]
+
+    def test_redis_keeps_what_it_has_and_throws_nothing_away(self, services):
+        command = " ".join(services["redis"]["command"])
+
+        assert "--appendonly yes" in command
+        assert "--maxmemory-policy noeviction" in command
+        assert f"--requirepass {ENVIRONMENT['REDIS_PASSWORD']}" in command
+
+    def test_our_own_services_can_write_nowhere_but_to_their_volumes(self, services):
+        for name in ("migrate", "app", "worker"):
+            assert services[name]["read_only"] is True
+            assert services[name]["cap_drop"] == ["ALL"]
+
+    def test_nothing_starts_without_passwords(self):
+        with pytest.raises(AssertionError, match="REDIS_PASSWORD is not set"):
+            compose_file({})
+
+    def test_no_secret_stands_in_a_file(self):
+        for path in ("docker-compose.yml", "deploy/env.example", "Dockerfile"):
+            assert "secret" not in (ROOT / path).read_text().lower().replace("${", "")
+
+    def test_every_file_it_mounts_is_there(self, services):
+        mounted = [v.split(":")[0] for service in services.values() for v in service.get("volumes", ())]
+
+        assert all((ROOT / path).exists() for path in mounted if path.startswith("./"))
+
+    def test_what_starts_gets_only_settings_there_are(self, services):
+        known = {line.split("=")[0].strip("# ") for line in (ROOT / ".env.example").read_text().splitlines()}
+
+        assert set(services["app"]["environment"]) <= known
+
+    def test_volumes_that_are_used_are_declared(self, services):
+        declared = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"])
+        used = {v.split(":")[0] for service in services.values() for v in service.get("volumes", ())}
+
+        assert {name for name in used if not name.startswith("./")} == declared
+
+
+class TestTheImage:
+    def test_its_recipe_follows_the_rules(self):
+        hadolint = Path(sys.executable).parent / "hadolint"
+        found = subprocess.run([hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True)
+
+        assert (found.returncode, found.stdout) == (0, "")
+
+    def test_it_runs_as_nobody_special_and_stops_when_told(self):
+        text = (ROOT / "Dockerfile").read_text()
+
+        assert "\nUSER 10001\n" in text
+        assert "STOPSIGNAL SIGTERM" in text
+        assert 'CMD ["python"' in text, "no shell between the signal and the process"
+
+    def test_nothing_is_sent_to_the_engine_that_is_not_needed(self):
+        lines = (ROOT / ".dockerignore").read_text().splitlines()
+
+        assert "*" in lines
+        assert not {"!.env", "!tests", "!.git", "!.data"} & set(lines)
+
+
+async def test_all_of_it_starts_in_order_is_well_and_runs_a_job(compose, api):
+    assert compose.order() == ["redis", "postgres", "migrate", "app", "worker"]
+    assert [compose.health(name) for name in ("app", "worker")] == [0, 0]
+
+    done = await ended(api, await submitted(api))
+
+    assert done["status"] == "completed"
+    info = (await api.get("/api/database")).json()
+    assert info["system"] == "PostgreSQL"
+
+
+@pytest.mark.parametrize("name", ["worker", "app", "redis", "postgres"])
+async def test_each_part_is_killed_in_turn_and_no_job_is_lost(compose, api, name):
+    jobs = [await submitted(api, "web_agent", params={"steps": 4, "step_seconds": 0.2}) for _ in range(8)]
+
+    compose.kill(name)
+    compose.start(name)
+
+    compose.ready()
+    assert Counter([(await ended(api, job_id, within_s=60))["status"] for job_id in jobs]) == {"completed": 8}
+
+
+async def test_what_is_told_to_stop_stops_cleanly_and_comes_back(compose, api):
+    assert [compose.stop(name) for name in ("worker", "app")] == [0, 0]
+
+    for name in ("app", "worker"):
+        compose.start(name)
+    compose.ready()
+
+    assert (await ended(api, await submitted(api)))["status"] == "completed"
+
+
+async def test_nothing_was_written_where_the_image_is(compose, api):
+    await ended(api, await submitted(api))
+
+    assert compose.written() == []
+
+
+async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_limit(compose, api):
+    compose.start("app", "app2")
+    for number in range(2, 5):
+        compose.start("worker", f"worker{number}")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{compose.ports['app2']}", timeout=10) as other:
+        await until(lambda: _status(other, "/readyz"), lambda code: code == 200, within_s=30)
+        await until(lambda: _workers(api), lambda count: count >= 4, within_s=30)
+        heard = asyncio.create_task(_hears(other, 12))
+        jobs = [await submitted(api, "web_agent", params={"steps": 2, "step_seconds": 0.2}) for _ in range(12)]
+        most = 0
+        while (counts := (await other.get("/api/queue")).json()["counts"])["completed"] < 12 and not heard.done():
+            most = max(most, counts["running"])
+        completed = await heard
+        waiting = await submitted(api, "web_agent", delay_s=3600)
+        cancelled = await other.post(f"/api/jobs/{waiting}/cancel")
+
+    assert completed == set(jobs)
+    assert 1 <= most <= 5
+    assert cancelled.status_code == 200
+    assert (await api.get(f"/api/jobs/{waiting}")).json()["status"] == "cancelled"
+    for name in ("app2", "worker2", "worker3", "worker4"):
+        assert compose.stop(name) == 0
+
+
+async def _status(client, path):
+    try:
+        return (await client.get(path)).status_code
+    except httpx.TransportError:
+        return None
+
+
+async def _workers(api):
+    return sum(worker["state"] == "running" for worker in (await api.get("/api/workers")).json())
+
+
+async def _hears(client, count):
+    """The jobs that an event stream tells to be completed, once there are so many."""
+    completed = set()
+    async with client.stream("GET", "/api/stream", timeout=60) as stream:
+        async for line in stream.aiter_lines():
+            if line.startswith("data:") and '"status":"completed"' in line.replace(" ", ""):
+                completed.add(line.split('"id":')[1].split('"')[1])
+            if len(completed) >= count:
+                return completed
+
+
+async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, api):
+    compose.start("proxy")
+    async with httpx.AsyncClient(base_url=compose.site, verify=False, timeout=10) as outside:
+        await until(lambda: _status(outside, "/healthz"), lambda code: code == 200, within_s=20)
+        assert (await outside.get("/metrics")).status_code == 404
+
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
+            page = await (await browser.new_context(ignore_https_errors=True)).new_page()
+            await page.goto(compose.site)
+            await page.locator("#live-mark", has_text="Live").wait_for()
+            await page.get_by_label("Step seconds").fill("0.2")
+            await page.get_by_role("button", name="Start", exact=True).click()
+            row = page.locator("#jobs tr[data-job]").first
+            await expect(row).to_have_attribute("data-status", "running")
+            job_id = await row.get_attribute("data-job")
+            steps = await _steps(outside, job_id)
+            await expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
+            await browser.close()
+
+    assert len(steps) > 2
+    assert max(b - a for a, b in zip(steps, steps[1:], strict=False)) < 1.5, "lines come one by one"
+
+
+async def _steps(client, job_id):
+    """When each step of a running job came through its event stream."""
+    came = []
+    async with client.stream("GET", f"/api/jobs/{job_id}/stream", timeout=30) as stream:
+        async for line in stream.aiter_lines():
+            if line == "event: progress":
+                came.append(asyncio.get_running_loop().time())
+            if line == "event: end":
+                return came

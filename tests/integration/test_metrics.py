@@ -1,0 +1,99 @@
+"""What Prometheus is told, and what it makes of it."""
+
+import json
+import re
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from jobs.histogram import Histogram
+from tests.support import ROOT, until
+
+
+def families(text):
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def values(family, *labels):
+    return {tuple(s.labels[name] for name in labels): s.value for s in family.samples if s.name == family.name}
+
+
+async def scraped(api):
+    reply = await api.get("/metrics")
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].startswith("text/plain")
+    return families(reply.text)
+
+
+async def test_the_whole_system_is_told(api, client, start_worker):
+    await start_worker()
+    done = [await client.submit("noop") for _ in range(3)]
+    failed = await client.submit("always_fails", max_attempts=1)
+    later = await client.submit("noop", delay_s=3600)
+    for job_id in (*done, failed):
+        await client.job_is(job_id, "completed", "failed")
+
+    async def told():
+        found = await scraped(api)
+        outcomes = {tuple(s.labels.values()): s.value for s in found["jobs_outcomes"].samples}
+        return found, outcomes
+
+    found, outcomes = await until(told, lambda seen: seen[1].get(("noop", "completed")) == 3, within_s=15)
+
+    assert values(found["jobs_jobs"], "status") == {
+        ("scheduled",): 1,
+        ("queued",): 0,
+        ("running",): 0,
+        ("completed",): 3,
+        ("failed",): 1,
+        ("cancelled",): 0,
+    }
+    assert outcomes["noop", "submitted"] == 4
+    assert outcomes["always_fails", "failed"] == 1
+    runs = {s.labels["kind"]: s.value for s in found["jobs_run_seconds"].samples if s.name.endswith("_count")}
+    assert runs == {"noop": 3, "always_fails": 1}
+    assert values(found["jobs_workers"], "state")["running",] == 1
+    assert values(found["jobs_slots"])[()] >= 5
+    assert [values(found[f"jobs_{part}_up"])[()] for part in ("database", "redis")] == [1, 1]
+    delays = [s.value for s in found["jobs_event_delay_seconds"].samples if s.name.endswith("_count")]
+    assert delays[0] > 0
+    assert (await client.job(later))["status"] == "scheduled"
+
+
+async def test_what_is_away_is_said_to_be_down_and_the_rest_is_told(api, database_away):
+    with database_away():
+        found = await scraped(api)
+
+    assert values(found["jobs_database_up"])[()] == 0
+    assert values(found["jobs_redis_up"])[()] == 1
+    assert "jobs_jobs" not in found
+    assert "jobs_workers" in found
+
+
+async def test_rules_and_dashboard_ask_for_what_there_is(api, client, start_worker):
+    await start_worker()
+    await client.job_is(await client.submit("noop"), "completed")
+    told = {
+        name for family in (await scraped(api)).values() for name in {family.name, *(s.name for s in family.samples)}
+    }
+    told |= {f"{name}_total" for name in told} | {f"jobs_{part}_seconds_bucket" for part in ("wait", "run")}
+    rules = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())
+    board = json.loads((ROOT / "deploy" / "grafana" / "dashboard.json").read_text())
+    asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    asked += [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+
+    names = {name for expression in asked for name in re.findall(r"\bjobs_[a-z_]+", expression)}
+
+    assert len(asked) > 15
+    assert names <= told
+
+
+@pytest.mark.parametrize("bounds", [(0.001, 0.1, 10.0), (0.5,)])
+def test_a_histogram_is_counted_up_to_any_bounds(bounds):
+    durations = [0.0007, 0.02, 0.02, 0.3, 5.0, 100.0]
+
+    histogram = Histogram.of(durations)
+
+    assert histogram.up_to(bounds) == [sum(d <= bound for d in durations) for bound in bounds]
+    assert histogram.sum_s == pytest.approx(sum(durations), rel=0.03)
