@@ -42,7 +42,9 @@ COPY assets assets
 COPY jobs jobs
 COPY jobs_app jobs_app
 COPY worker worker
-RUN python -m compileall -q /opt/venv/lib /srv/jobs
+# Reflex writes a list of pages there when it starts; with this it may be a read-only file system with a /tmp
+RUN ln -s /tmp .web/backend \
+    && python -m compileall -q /opt/venv/lib /srv/jobs
 USER 10001
 EXPOSE 8000
 VOLUME /data

@@ -42,16 +42,26 @@ def compose_file(environ: dict[str, str]) -> dict[str, Any]:
         assert kind == "-", f"{name} is not set: {other}"
         return other
 
-    return dict(yaml.safe_load(_VARIABLE.sub(value, (ROOT / "docker-compose.yml").read_text())))
+    def filled(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: filled(each) for key, each in part.items()}
+        if isinstance(part, list):
+            return [filled(each) for each in part]
+        return _VARIABLE.sub(value, part) if isinstance(part, str) else part
+
+    return dict(filled(yaml.safe_load((ROOT / "docker-compose.yml").read_text())))
 
 
 def image_tree(folder: Path) -> Path:
     """What the last stage of the Dockerfile copies, in a folder."""
     tree = folder / "image"
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
     for line in (ROOT / "Dockerfile").read_text().split("FROM ")[-1].splitlines():
         match line.split():
             case ["COPY", "--from=build", source, target] if source.startswith("/srv/jobs/"):
                 _copy(ROOT / source.removeprefix("/srv/jobs/"), tree / target)
+            case ["RUN", "ln", "-s", place, target, *_]:
+                (tree / target).symlink_to(folder / place.strip("/"))
             case ["COPY", source, target] if not source.startswith("--"):
                 _copy(ROOT / source, tree / (source if target == "./" else target))
     return tree
@@ -74,7 +84,7 @@ class Running:
 
 
 class ComposeStack:
-    """The services of the file. Started in the order they depend on each other; each may be killed and started again."""
+    """The services of the file, started in the order in which they depend on each other; each may be killed."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jobs-compose-"))
@@ -91,7 +101,7 @@ class ComposeStack:
 
     @property
     def site(self) -> str:
-        return f"https://localhost:{self.ports['proxy']}"
+        return f"https://127.0.0.1:{self.ports['proxy']}"
 
     def order(self) -> list[str]:
         """The services without those of profiles, each after those it depends on."""
@@ -127,18 +137,8 @@ class ComposeStack:
                 self._spawn(place, self._command(service), self._environ(service))
                 assert self.running[place].process.wait(60) == 0, self.log(place)
             case "proxy":
-                self._spawn(
-                    place,
-                    [
-                        str(Path(sys.executable).parent / "caddy"),
-                        "run",
-                        "--adapter",
-                        "caddyfile",
-                        "--config",
-                        str(ROOT / "deploy" / "Caddyfile"),
-                    ],
-                    self._proxy_environ(service),
-                )
+                caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile", "--config"]
+                self._spawn(place, [*caddy, str(ROOT / "deploy" / "Caddyfile")], self._proxy_environ(service))
             case _:
                 port = {"PORT": str(self.ports[place])} if place in self.ports else {}
                 self._spawn(place, self._command(service), self._environ(service) | port)
@@ -211,16 +211,12 @@ class ComposeStack:
 
     def _environ(self, service: dict[str, Any]) -> dict[str, str]:
         """The service's and the image's environment, with names that are known here."""
-        image = dict(
-            re.findall(
-                r"(\w+)=(\S+)(?: \\)?$", (ROOT / "Dockerfile").read_text().split("ENV ")[-1].split("COPY")[0], re.M
-            )
-        )
+        of_image = (ROOT / "Dockerfile").read_text().split("ENV ")[-1].split("COPY")[0]
+        image = dict(re.findall(r"(\w+)=(\S+?)(?: \\)?$", of_image, re.MULTILINE))
         own = {name: str(value) for name, value in service["environment"].items()}
         for name in ("redis", "postgres"):
             own = {key: re.sub(rf"@{name}:\d+", f"@127.0.0.1:{self.ports[name]}", value) for key, value in own.items()}
         home = self.folder / "tmp"
-        home.mkdir(exist_ok=True)
         here = {"HOST": "127.0.0.1", "JOBS_DATA_DIR": str(self.folder / "data"), "HOME": str(home), "TMPDIR": str(home)}
         return image | own | here | {"PATH": os.environ["PATH"]}
 
