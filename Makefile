@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
+FILE ?= backups/jobs-$(shell date -u +%Y%m%dT%H%M%SZ).db
+
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-faults check format bench screenshots requirements browser clean
+.PHONY: help run dev test test-faults check format bench migrate-data backup restore compose-test screenshots requirements browser clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -35,6 +37,19 @@ format: $(STAMPS)/dev ## Format the code and mend what lint can
 bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results/
 	@$(BIN)/python -m bench.measure
 	@$(BIN)/python -m bench.engine
+
+migrate-data: $(STAMPS)/run ## Move a history: FROM=sqlite:///… TO=postgresql://…; safe to run again
+	@exec $(BIN)/python -m jobs copy --from "$(FROM)" --to "$(TO)"
+
+backup: $(STAMPS)/run ## Write all of the database to a file, while it is used; FILE=… names it
+	@mkdir -p "$(dir $(FILE))"
+	@exec $(BIN)/python -m jobs backup "$(FILE)"
+
+restore: $(STAMPS)/run ## Bring back FILE=… into the database; REPLACE=1 removes what is there first
+	@exec $(BIN)/python -m jobs restore "$(FILE)" $(if $(REPLACE),--replace)
+
+compose-test: ## Start the compose file with a real engine, and run a job through it
+	@sh tools/compose-test
 
 screenshots: $(STAMPS)/dev browser ## Draw every page and state into docs/screenshots/
 	@$(BIN)/python -m tools.screenshots

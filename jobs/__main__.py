@@ -5,15 +5,26 @@ import asyncio
 import http.client
 import socket
 import sys
+from pathlib import Path
 
-from jobs import schema
+from jobs import schema, transfer
 from jobs.errors import StartRefused
 from jobs.logs import configure
 from jobs.redis_link import REDIS_TROUBLE
-from jobs.settings import Settings, settings
+from jobs.settings import Settings, read_settings, settings
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
 
 ANSWER_WITHIN_S = 4.0
+
+
+def copy_all(source: str, target: str) -> None:
+    """Bring all of one database into another, and print what was done to each table."""
+    for url in (source, target):
+        read_settings(database_url=url)  # refuses what is no address
+    moved = transfer.transfer(source, target, lambda each: print(f"{each.table}: {each.inserted} new", flush=True))
+    for each in moved:
+        print(f"{each.table}: {each.rows} rows alike ({each.changed} had changed, {each.removed} removed)")
+    print(f"{schema.shown(target)} holds what {schema.shown(source)} holds; every row was compared.")
 
 
 def check_server(config: Settings) -> str:
@@ -56,14 +67,31 @@ def main() -> None:
     commands.add_parser("migrate", help="bring the tables of DATABASE_URL to this version; safe to run again")
     health = commands.add_parser("health", help="say whether the server, or this host's worker, is well")
     health.add_argument("--worker", action="store_true", help="a worker on this host, not the server on PORT")
+    copy = commands.add_parser("copy", help="bring all of one database into another; safe to run again")
+    copy.add_argument("--from", dest="source", required=True, metavar="URL")
+    copy.add_argument("--to", dest="target", required=True, metavar="URL")
+    backup = commands.add_parser("backup", help="write all of DATABASE_URL to a file, while it is used")
+    backup.add_argument("file", type=Path)
+    restore = commands.add_parser("restore", help="bring back a backup into DATABASE_URL")
+    restore.add_argument("file", type=Path)
+    restore.add_argument("--replace", action="store_true", help="remove what is there first")
     given = parser.parse_args()
     try:
         config = settings()
         configure("jobs", config.log_level, config.log_format)
+        url = config.resolved_database_url
         match given.command:
             case "migrate":
-                schema.migrate(config.resolved_database_url)
-                print(f"The database {schema.shown(config.resolved_database_url)} is at {schema.newest_revision()}.")
+                schema.migrate(url)
+                print(f"The database {schema.shown(url)} is at {schema.newest_revision()}.")
+            case "copy":
+                copy_all(given.source, given.target)
+            case "backup":
+                jobs = transfer.back_up(url, given.file)
+                print(f"Wrote {jobs} jobs to {given.file} ({given.file.stat().st_size / 1e6:.1f} MB).")
+            case "restore":
+                jobs = transfer.restore(given.file, url, replace=given.replace)
+                print(f"Brought back {jobs} jobs from {given.file} into {schema.shown(url)}; every row was compared.")
             case "health":
                 print(check_worker(config) if given.worker else check_server(config))
     except StartRefused as exc:

@@ -77,6 +77,7 @@ def test_sql_is_written_in_the_store_alone():
         "store",
         "schedule_store",
         "schema",
+        "transfer",
     ]
     assert naming == {f"jobs/{module}.py" for module in sql}
 

@@ -1,0 +1,169 @@
+"""A history is brought from one database into another, whole, however often it takes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jobs import schema, transfer
+from jobs.attempts import Note, Say, completed, failed
+from jobs.database import Database
+from jobs.errors import StartRefused
+from jobs.models import EventType, JobStatus
+from jobs.schedule_store import ScheduleStore
+from jobs.snapshot import JobError
+from jobs.store import NewJob, Store
+from tests.support import ROOT
+from tests.unit.test_job_life import running, submitted
+
+
+@pytest.fixture
+async def history(world, service):
+    """Jobs in every status, with words, a file, a schedule, settings and figures; how many jobs."""
+    done = await running(service, kind="web_agent")
+    file = {"name": "a.bin", "media_type": "x/y"}
+    notes = [
+        Note(EventType.PROGRESS, progress=12.345678901234567, message="Größe – 漢字"),
+        Note(EventType.ARTIFACT, log_message="A file.", data=file, content=bytes(range(256)) * 50),
+    ]
+    await service.store.record([Say(done.id, 1, notes)])
+    big = {"big": 12345678901234567890123, "none": None, "nested": [1, 2.5, {"x": "é"}]}
+    await service.store.record([completed(done.id, 1, big)])
+    bad = await running(service)
+    await service.store.record([failed(bad.id, 1, JobError(type="X", message="m", traceback="t"), retry_at=None)])
+    await service.cancel((await submitted(service)).id)
+    await running(service)
+    await service.store.insert([NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(2500)])
+    await service.store.statistics.roll_up(done.created_at)
+    await submitted(service)
+    await service.store.settings.change_queue({"paused": True})
+    return 2505
+
+
+@pytest.fixture
+def other_url(database_kind, tmp_path, request):
+    """A database of the other kind, in which nothing is."""
+    if database_kind == "postgresql":
+        yield f"sqlite:///{tmp_path / 'other.db'}"
+        return
+    server = request.getfixturevalue("session_postgres")
+    yield server.create("jobs_other")
+    server.drop("jobs_other")
+
+
+async def _all_of(url):
+    database = Database(url)
+    store = Store(database)
+    counts = await store.counts()
+    jobs, cursor = {}, None
+    while True:
+        page = await store.page(limit=1000, cursor=cursor)
+        jobs |= {job.id: job for job in page.jobs}
+        if (cursor := page.next_cursor) is None:
+            break
+    timelines = {job_id: await store.events(job_id) for job_id, job in jobs.items() if job.kind == "web_agent"}
+    schedules = await ScheduleStore(database).all()
+    setting = await store.settings.queue()
+    await database.close()
+    return counts, jobs, timelines, schedules, setting
+
+
+async def test_every_row_arrives_as_it_was(history, database_url, other_url):
+    moved = {each.table: each for each in transfer.transfer(database_url, other_url)}
+
+    assert moved["job"].rows == moved["job"].inserted == history
+    assert moved["artifact"].rows == 1
+    assert moved["stat_entry"].rows == 1
+    assert moved["stat"].rows > 0
+    assert await _all_of(other_url) == await _all_of(database_url)
+
+
+async def test_it_goes_on_after_it_was_cut_off_and_follows_what_changed_meanwhile(
+    history, service, database_url, other_url
+):
+    class CutOff(Exception):
+        pass
+
+    def cut_off(moved):
+        if moved.table == "job":
+            raise CutOff
+
+    with pytest.raises(CutOff):
+        transfer.transfer(database_url, other_url, cut_off)
+    [job] = (await service.store.page(limit=1)).jobs
+    await service.cancel(job.id)
+
+    moved = {each.table: each for each in transfer.transfer(database_url, other_url)}
+
+    assert (moved["job"].inserted, moved["job"].changed) == (0, 1)
+    assert await _all_of(other_url) == await _all_of(database_url)
+    assert {each.inserted for each in transfer.transfer(database_url, other_url)} == {0}
+
+
+async def test_what_is_moved_can_be_worked_with(history, database_url, other_url):
+    transfer.transfer(database_url, other_url)
+    database = Database(other_url)
+    store = Store(database)
+
+    await store.insert([NewJob(kind="noop", params={}, max_attempts=1)])
+    counted = await store.statistics.roll_up((await store.page(limit=1)).jobs[0].created_at)
+
+    assert counted == 2
+    assert (await store.counts())[JobStatus.QUEUED] == 2502
+    await database.close()
+
+
+async def test_a_database_with_another_history_is_not_touched(history, database_url, other_url):
+    schema.migrate(other_url)
+    database = Database(other_url)
+    await Store(database).insert([NewJob(kind="noop", params={}, max_attempts=1)])
+    await database.close()
+
+    with pytest.raises(StartRefused, match="belongs to another history"):
+        transfer.transfer(database_url, other_url)
+
+    assert transfer.count_jobs(other_url) == 1
+
+
+async def test_everything_is_lost_and_brought_back(history, database_url, tmp_path):
+    before = await _all_of(database_url)
+    backup = tmp_path / "backup.db"
+    run(database_url, "backup", str(backup))
+    transfer.empty(database_url)
+    assert transfer.count_jobs(database_url) == 0
+
+    said = run(database_url, "restore", str(backup))
+
+    assert f"Brought back {history} jobs" in said.stdout
+    assert await _all_of(database_url) == before
+    assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
+
+
+async def test_a_backup_replaces_nothing_unasked(history, database_url, tmp_path):
+    backup = tmp_path / "backup.db"
+    transfer.back_up(database_url, backup)
+
+    refused = run(database_url, "restore", str(backup), code=2)
+    again = run(database_url, "backup", str(backup), code=2)
+    missing = run(database_url, "restore", str(tmp_path / "none.db"), code=2)
+    replaced = run(database_url, "restore", "--replace", str(backup))
+
+    assert f"holds {history} jobs" in refused.stderr
+    assert "is there already" in again.stderr
+    assert "There is no file" in missing.stderr
+    assert "every row was compared" in replaced.stdout
+
+
+def run(url, *words, code=0):
+    """What the command says, of which nothing may be a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs", *words],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
