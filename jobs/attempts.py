@@ -7,6 +7,7 @@ nothing. Timeline rows of one transaction are inserted together at its end.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -216,14 +217,15 @@ class _Transaction:
     changes: list[Change] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
 
-    def apply(self, write: AttemptWrite) -> list[Change] | None:
-        match write:
+    def apply(self, alike: Sequence[AttemptWrite]) -> list[list[Change] | None]:
+        """Apply writes of one statement; what each did."""
+        match alike[0]:
             case Start():
-                return self._start(write)
+                return [self._start(write) for write in alike if isinstance(write, Start)]
             case Say():
-                return self._say(write)
-            case End():
-                return self._end(write)
+                return self._say([write for write in alike if isinstance(write, Say)])
+            case End(statement=statement):
+                return self._end(statement, [write for write in alike if isinstance(write, End)])
 
     def insert_rows(self) -> None:
         insert_events(self.db, self.changes)
@@ -231,42 +233,52 @@ class _Transaction:
             _ARTIFACT.run_many(self.db, self.artifacts)
 
     def _start(self, write: Start) -> list[Change]:
-        changes = []
-        for job_id in write.job_ids:
-            for row in _START.run(self.db, {"job_id": job_id, "now": self.at, "on_worker": write.worker}):
-                job = _snapshot(_START, row)
-                changes.append(self._record(job, EventType.STATUS, "Started.", {"worker": write.worker}))
-        return changes
+        told = {"now": self.at, "on_worker": write.worker}
+        started = _START.run_each(self.db, [{"job_id": job_id, **told} for job_id in write.job_ids])
+        return [
+            self._record(_snapshot(_START, row), EventType.STATUS, "Started.", {"worker": write.worker})
+            for rows in started
+            for row in rows
+        ]
 
-    def _say(self, write: Say) -> list[Change] | None:
-        changes: list[Change] = []
-        for notes in _led(write.notes):
-            values = {
-                "job_id": write.job_id,
-                "of_attempt": write.attempt,
-                "count": len(notes),
-                "new_progress": notes[0].progress,
-                "new_message": notes[0].message,
-            }
-            job = self._changed(write, _SAY, values)
-            if job is None:
-                return None
+    def _say(self, writes: Sequence[Say]) -> list[list[Change] | None]:
+        parts = [(write, notes) for write in writes for notes in _led(write.notes)]
+        said = _SAY.run_each(
+            self.db,
+            [
+                {
+                    "job_id": write.job_id,
+                    "of_attempt": write.attempt,
+                    "count": len(notes),
+                    "new_progress": notes[0].progress,
+                    "new_message": notes[0].message,
+                }
+                for write, notes in parts
+            ],
+        )
+        outcomes: dict[int, list[Change] | None] = {id(write): [] for write in writes}
+        for (write, notes), rows in zip(parts, said, strict=True):
+            changes = outcomes[id(write)]
+            job = self._after(write, _SAY, rows)
+            if job is None or changes is None:
+                outcomes[id(write)] = None
+                continue
             first = job.version - len(notes) + 1
             changes += [
                 self._note(job.model_copy(update={"version": version}), note)
                 for version, note in enumerate(notes, start=first)
             ]
-        return changes
+        return [outcomes[id(write)] for write in writes]
 
-    def _changed(self, write: Say | End, statement: Prepared, values: Mapping[str, Any]) -> JobSnapshot | None:
-        """The job after the statement; ``None`` if it matched nothing."""
-        rows = statement.run(self.db, values)
+    def _after(self, write: Say | End, statement: Prepared, rows: list[list[Any]]) -> JobSnapshot | None:
+        """The job after a statement that gave ``rows``; ``None`` if it matched nothing."""
         if not rows:
             return None
-        if write.base is not None:
-            return _snapshot(statement, rows[0], write.base)
-        query = select(*_ALL).where(job_table.c.id == write.job_id)
-        return JobSnapshot.model_validate(dict(self.db.execute(query).mappings().one()))
+        base = write.base
+        if base is None:
+            query = select(*_ALL).where(job_table.c.id == write.job_id)
+            base = JobSnapshot.model_validate(dict(self.db.execute(query).mappings().one()))
+        return _snapshot(statement, rows[0], base)  # later statements may have changed it since: only these rows count
 
     def _note(self, job: JobSnapshot, note: Note) -> Change:
         told = note.data
@@ -288,15 +300,19 @@ class _Transaction:
         message = job.message if note.type is EventType.PROGRESS else note.log_message
         return self._record(job, note.type, message, told)
 
-    def _end(self, write: End) -> list[Change] | None:
-        values = {
-            **write.values,
-            "job_id": write.job_id,
-            "of_attempt": write.attempt,
-            "new_message": write.message,
-        }
-        job = self._changed(write, write.statement, values)
-        return None if job is None else [self._record(job, EventType.STATUS, write.message, write.data)]
+    def _end(self, statement: Prepared, writes: Sequence[End]) -> list[list[Change] | None]:
+        ended = statement.run_each(
+            self.db,
+            [
+                {**write.values, "job_id": write.job_id, "of_attempt": write.attempt, "new_message": write.message}
+                for write in writes
+            ],
+        )
+        jobs = [self._after(write, statement, rows) for write, rows in zip(writes, ended, strict=True)]
+        return [
+            None if job is None else [self._record(job, EventType.STATUS, write.message, write.data)]
+            for write, job in zip(writes, jobs, strict=True)
+        ]
 
     def _record(self, job: JobSnapshot, event_type: EventType, message: str, told: dict[str, Any] | None) -> Change:
         change = change_of(job, self.at, event_type, message, told)
@@ -310,9 +326,14 @@ def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list
     ``None``: the attempt is no longer running, and nothing was recorded for it.
     """
     transaction = _Transaction(db)
-    outcomes = [transaction.apply(write) for write in writes]
+    outcomes = [outcome for _, alike in groupby(writes, _statement) for outcome in transaction.apply(list(alike))]
     transaction.insert_rows()
     return outcomes
+
+
+def _statement(write: AttemptWrite) -> object:
+    """The same for writes that go to the database together."""
+    return write.statement if isinstance(write, End) else type(write)
 
 
 def _snapshot(statement: Prepared, row: Sequence[Any], base: JobSnapshot | None = None) -> JobSnapshot:

@@ -39,6 +39,19 @@ class Prepared:
             cursor.close()
         return [_converted(row, give) for row in rows]
 
+    def run_each(self, db: Connection, values: Sequence[Mapping[str, Any]]) -> list[list[list[Any]]]:
+        """As ``run``, once for each of the values, in order; where the driver can, in one go over the network."""
+        if len(values) < 2 or db.dialect.name != "postgresql":
+            return [self.run(db, each) for each in values]
+        self._compile(db.dialect)
+        cursor: Any = db.connection.cursor()
+        try:
+            cursor.executemany(self._sql, [self._bound(each) for each in values], returning=True)
+            give = self._give or self._learn(db.dialect, cursor.description)
+            return [[_converted(row, give) for row in result.fetchall()] for result in cursor.results()]
+        finally:
+            cursor.close()
+
     def run_many(self, db: Connection, values: Sequence[Mapping[str, Any]]) -> None:
         """Run once for each of the values; gives nothing.
 

@@ -19,7 +19,6 @@ from tests.support import free_port
 DEBIAN = Path("/usr/lib/postgresql")
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "fsync": "off",  # what survives a power cut is PostgreSQL's own business
     "max_connections": "300",
     "shared_buffers": "64MB",
 }
@@ -64,7 +63,9 @@ class GivenServer:
 class PostgresServer(GivenServer):
     """A server with databases for tests; it may be killed, stopped and started again."""
 
-    def __init__(self, user: str = "jobs", password: str = "") -> None:
+    def __init__(self, user: str = "jobs", password: str = "", *, fsync: bool = False) -> None:
+        # without it tests are faster, and what survives a power cut is PostgreSQL's own business
+        self._settings = SETTINGS | {"fsync": "on" if fsync else "off"}
         self.port = free_port()
         self._role, self._password = user, password or secrets.token_hex(8)
         super().__init__(f"postgresql://{user}:{self._password}@127.0.0.1:{self.port}/postgres")
@@ -78,7 +79,7 @@ class PostgresServer(GivenServer):
         """Start it, and return when it answers."""
         command = [str(self._programs / "postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)]
         command += ["-k", str(self._folder)]
-        command += [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        command += [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as out:
             self._process = subprocess.Popen(command, user=self._user, stdout=out, stderr=out, cwd=self._folder)
         ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
