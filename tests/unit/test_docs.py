@@ -1,10 +1,22 @@
-"""What the documents say exists, exists."""
+"""What the documents say exists, exists; what they tell to run, runs."""
 
 import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support import ROOT
+
+DOCUMENTS = sorted(
+    [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + list((ROOT / "docs").rglob("*.md"))
+)
+_LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^(make|docker compose|python -m|curl|cp) ")
 
 
 @pytest.mark.parametrize("name", ["reliability.md", "admin.md"])
@@ -16,3 +28,92 @@ def test_every_test_that_a_document_names_exists(name):
 
     assert named
     assert named <= defined, f"named, but not there: {sorted(named - defined)}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_inside_leads_somewhere(document):
+    for target in _LINK.findall(document.read_text()):
+        path, _, anchor = target.partition("#")
+        found = document.parent / path if path else document
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), target
+
+
+def anchors(document: Path) -> set[str]:
+    """The places in a document that can be linked to."""
+    titles = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def commands() -> list[str]:
+    """Every command of a code block, and those that a table or a sentence sets as code, on one line each."""
+    found = []
+    for document in DOCUMENTS:
+        if document.name == "CHANGELOG.md":
+            continue
+        text = document.read_text()
+        blocks = [block.replace("\\\n", " ") for language, block in _BLOCK.findall(text) if language in ("", "sh")]
+        lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+        lines += re.findall(r"`([^`\n]+)`", _BLOCK.sub("", text))
+        found += [line for line in lines if _COMMAND.match(line)]
+    return sorted(set(found))
+
+
+def test_there_are_commands_of_every_sort():
+    assert {_COMMAND.match(command)[1] for command in commands()} == {
+        "make",
+        "docker compose",
+        "python -m",
+        "curl",
+        "cp",
+    }
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
+def test_make_knows_what_it_is_told(command):
+    words = ["make", "--dry-run", *(word for word in shlex.split(command)[1:] if "…" not in word)]
+
+    assert subprocess.run(words, cwd=ROOT, capture_output=True).returncode == 0, command
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("python -m ")])
+def test_python_knows_what_it_is_told(command):
+    """Run for real where that ends by itself, else imported; what they do has tests of its own."""
+    _, _, module, *words = shlex.split(command)
+    if module == "jobs":
+        words = [word for word in words[:1] if not word.startswith("-")]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words, "--help"] if module not in ("worker", "jobs_app") else
+        [sys.executable, "-c", f"import importlib.util as u; assert u.find_spec('{module}.__main__')"],
+        cwd=ROOT,
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("docker compose")])
+def test_the_compose_file_has_what_docker_is_told(command):
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    profiles = {profile for service in services.values() for profile in service.get("profiles", ())}
+    words = shlex.split(command)
+
+    assert {"up", "down", "logs", "exec", "run", "build"} & set(words)
+    if "--profile" in words:
+        assert words[words.index("--profile") + 1] in profiles
+    if "--scale" in words:
+        assert words[words.index("--scale") + 1].split("=")[0] in services
+    for verb in ("exec", "run", "logs"):
+        if verb in words:
+            assert next(word for word in words[words.index(verb) + 1 :] if not word.startswith("-")) in services
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("cp ")])
+def test_what_is_to_be_copied_is_there(command):
+    assert (ROOT / shlex.split(command)[1]).is_file()
+
+
+def test_curl_is_run_by_the_tests_of_the_readme():
+    told = {command for command in commands() if command.startswith("curl")}
+    run = (ROOT / "README.md").read_text().replace("\\\n", " ")
+
+    assert all(command in run or command == "curl /healthz" for command in told)
