@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from jobs import schema, transfer
+from jobs.background import end_when_told
 from jobs.errors import StartRefused
 from jobs.logs import configure
 from jobs.redis_link import REDIS_TROUBLE
@@ -76,6 +77,7 @@ def main() -> None:
     restore.add_argument("file", type=Path)
     restore.add_argument("--replace", action="store_true", help="remove what is there first")
     given = parser.parse_args()
+    end_when_told()
     try:
         config = settings()
         configure("jobs", config.log_level, config.log_format)

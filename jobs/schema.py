@@ -8,6 +8,7 @@ import contextlib
 import logging
 import sqlite3
 import time
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
@@ -120,16 +121,27 @@ def _newer(url: str) -> StartRefused:
     )
 
 
-def _once_it_answers(url: str) -> Fit:
+def until_it_answers(url: str) -> Iterator[float]:
+    """Looks for the database at each step, and ends when it answers; gives how many seconds to wait before the next.
+
+    Says now and then that it waits. Raises ``StartRefused`` when the database refuses us.
+    """
     said_at = -SAY_EVERY_S
     while True:
         try:
-            return _fit(url)
+            _revision(url)
+            return
         except Away as exc:
             if time.monotonic() - said_at >= SAY_EVERY_S:
                 log.warning("The database %s does not answer (%s). Waiting for it.", shown(url), exc)
                 said_at = time.monotonic()
-            time.sleep(LOOK_AGAIN_S)
+            yield LOOK_AGAIN_S
+
+
+def _once_it_answers(url: str) -> Fit:
+    for pause_s in until_it_answers(url):
+        time.sleep(pause_s)
+    return _fit(url)
 
 
 def _fit(url: str) -> Fit:

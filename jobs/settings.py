@@ -7,6 +7,7 @@ field's ``description`` is the end of the sentence "X is ..., but it must be ...
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -89,6 +90,15 @@ class Settings(BaseSettings):
         le=100_000_000,
         description="a number of bytes from 1000 to 100000000",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("sqlite:"):
+            parts = urlsplit(value)
+            if not parts.path.strip("/") or parts.port == 0:  # a port that is no number raises
+                raise ValueError("an address of a server names a database")
+        return value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

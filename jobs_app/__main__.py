@@ -13,6 +13,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from jobs import schema
+from jobs.background import end_when_told
 from jobs.errors import StartRefused
 from jobs.logs import configure
 from jobs.redis_link import check_or_wait_for
@@ -40,6 +41,7 @@ async def serve(config: Settings) -> None:
 
 def main() -> None:
     os.environ.update(SERVE_A_BUILD)
+    end_when_told()
     try:
         config = settings()
         configure("app", config.log_level, config.log_format)

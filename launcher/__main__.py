@@ -62,8 +62,7 @@ class Launch:
 
     async def _start(self) -> None:
         redis_url = self._config.redis_url or self._start_redis()
-        if not schema.is_current(self._config.resolved_database_url):
-            await asyncio.to_thread(schema.migrate, self._config.resolved_database_url)
+        await _bring_tables(self._config.resolved_database_url)
         if not self._dev:
             await ui_build.build_if_changed(ROOT, self._guard)
         env = self._environment(redis_url)
@@ -148,6 +147,15 @@ class Launch:
             raise refused.exceptions[0] from None
         finally:
             watch.cancel()
+
+
+async def _bring_tables(url: str) -> None:
+    """Wait for the database, so that a signal may end it, and bring its tables to this version."""
+    looks = schema.until_it_answers(url)
+    while (pause_s := await asyncio.to_thread(next, looks, None)) is not None:
+        await asyncio.sleep(pause_s)
+    if not schema.is_current(url):
+        await asyncio.to_thread(schema.migrate, url)
 
 
 async def _restart_on_change(worker: Child) -> None:

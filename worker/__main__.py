@@ -17,7 +17,7 @@ import psutil
 import uvloop
 
 from jobs import __version__, schema
-from jobs.background import end_tasks
+from jobs.background import end_tasks, end_when_told
 from jobs.clock import ahead_s, utc_now
 from jobs.database import Database
 from jobs.errors import StartRefused
@@ -153,6 +153,7 @@ def _exit(code: int) -> None:
 
 
 def main() -> None:
+    end_when_told()
     try:
         config = settings()
         configure("worker", config.log_level, config.log_format)

@@ -40,6 +40,22 @@ async def api(compose):
         yield client
 
 
+@pytest.fixture
+async def open_page():
+    """Opens an address in a browser, and returns when the page is live."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
+
+        async def open_address(address):
+            page = await (await browser.new_context(ignore_https_errors=True)).new_page()
+            await page.goto(address)
+            await page.locator("#live-mark", has_text="Live").wait_for()
+            return page
+
+        yield open_address
+        await browser.close()
+
+
 async def submitted(api, kind="noop", **more):
     reply = await api.post("/api/jobs", json={"kind": kind, **more})
     assert reply.status_code == 201, reply.text
@@ -55,6 +71,12 @@ async def ended(api, job_id, within_s=30):
 
 class TestTheFile:
     """Read, not run."""
+
+    def test_it_is_what_the_schema_of_compose_files_wants(self):
+        command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+        found = subprocess.run([*command, "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True)
+
+        assert (found.returncode, found.stderr) == (0, ""), found.stdout
 
     def test_only_the_app_and_the_dashboards_are_published_and_only_on_this_machine(self, services):
         ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
@@ -166,7 +188,7 @@ async def test_nothing_was_written_where_the_image_is(compose, api):
     assert compose.written() == []
 
 
-async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_limit(compose, api):
+async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_limit(compose, api, open_page):
     compose.start("app", "app2")
     for number in range(2, 5):
         compose.start("worker", f"worker{number}")
@@ -174,13 +196,17 @@ async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_li
         await until(lambda: _status(other, "/readyz"), lambda code: code == 200, within_s=30)
         await until(lambda: _workers(api), lambda count: count >= 4, within_s=30)
         heard = asyncio.create_task(_hears(other, 12))
+        page = await open_page(str(other.base_url))
         jobs = [await submitted(api, "web_agent", params={"steps": 2, "step_seconds": 0.2}) for _ in range(12)]
         most = 0
         while not heard.done():
             most = max(most, (await other.get("/api/queue")).json()["counts"]["running"])
         completed = await heard
         waiting = await submitted(api, "web_agent", delay_s=3600)
+        row = page.locator(f"#jobs tr[data-job='{waiting}']")
+        await expect(row).to_have_attribute("data-status", "scheduled")
         cancelled = await other.post(f"/api/jobs/{waiting}/cancel")
+        await expect(row).to_have_attribute("data-status", "cancelled")
 
     assert completed == set(jobs)
     assert 1 <= most <= 5
@@ -212,25 +238,19 @@ async def _hears(client, count):
                 return completed
 
 
-async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, api):
+async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, api, open_page):
     compose.start("proxy")
     async with httpx.AsyncClient(base_url=compose.site, verify=False, timeout=10) as outside:
         await until(lambda: _status(outside, "/healthz"), lambda code: code == 200, within_s=20)
         assert (await outside.get("/metrics")).status_code == 404
 
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
-            page = await (await browser.new_context(ignore_https_errors=True)).new_page()
-            await page.goto(compose.site)
-            await page.locator("#live-mark", has_text="Live").wait_for()
-            await page.get_by_label("Step seconds").fill("0.2")
-            await page.get_by_role("button", name="Start", exact=True).click()
-            row = page.locator("#jobs tr[data-job]").first
-            await expect(row).to_have_attribute("data-status", "running")
-            job_id = await row.get_attribute("data-job")
-            steps = await _steps(outside, job_id)
-            await expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
-            await browser.close()
+        page = await open_page(compose.site)
+        await page.get_by_label("Step seconds").fill("0.4")
+        await page.get_by_role("button", name="Start", exact=True).click()
+        job_id = await page.locator("#jobs tr[data-status=running]").first.get_attribute("data-job")
+        steps = await _steps(outside, job_id)
+        row = page.locator(f"#jobs tr[data-job='{job_id}']")
+        await expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
 
     assert len(steps) > 2
     assert max(b - a for a, b in pairwise(steps)) < 1.5, "lines come one by one"

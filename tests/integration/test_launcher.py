@@ -273,3 +273,33 @@ def assert_one_sentence(run: Run, text: str) -> None:
     lines = run.log.read_text().strip().splitlines()
     assert len(lines) == 1, lines
     assert text in lines[0]
+
+
+async def test_a_database_server_that_does_not_answer_is_waited_for_and_ctrl_c_still_ends_it(launch):
+    run = await launch(DATABASE_URL=f"postgresql://jobs:hunter2@127.0.0.1:{free_port()}/jobs")
+
+    await run.said("Waiting for it.", within_s=20)
+    run.process.send_signal(signal.SIGINT)
+
+    assert await run.ends(10) == 0
+    assert "hunter2" not in run.log.read_text()
+    assert run.family() == []
+
+
+@pytest.mark.parametrize("module", ["worker", "jobs_app", "jobs"])
+async def test_a_process_that_waits_for_its_database_ends_when_it_is_told(module, redis_server, tmp_path):
+    environ = os.environ | {
+        "DATABASE_URL": f"postgresql://jobs:hunter2@127.0.0.1:{free_port()}/jobs",
+        "REDIS_URL": redis_server.url,
+        "JOBS_DATA_DIR": str(tmp_path),
+    }
+    words = [module, "migrate"] if module == "jobs" else [module]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *words), cwd=ROOT, env=environ, stderr=asyncio.subprocess.PIPE
+    )
+    line = ""
+    while "Waiting for it." not in line:
+        line = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+    process.terminate()
+
+    assert await asyncio.wait_for(process.wait(), 10) == 0

@@ -47,9 +47,18 @@ def test_a_bad_value_is_named_with_what_it_holds_and_what_is_allowed(monkeypatch
     assert "\n" not in refusal.value.message
 
 
-@pytest.mark.parametrize("name", ["REDIS_URL", "DATABASE_URL"])
-def test_addresses_that_may_hold_a_password_are_not_repeated(monkeypatch, name):
-    monkeypatch.setenv(name, "ftp://user:hunter2@host")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "ftp://user:hunter2@host"),
+        ("DATABASE_URL", "ftp://user:hunter2@host"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host:port/jobs"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host:70000/jobs"),
+    ],
+)
+def test_addresses_that_may_hold_a_password_are_not_repeated(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
 
     with pytest.raises(StartRefused) as refusal:
         read_settings(_env_file=None)

@@ -1,0 +1,180 @@
+"""What the databases' errors mean, and how writers keep out of each other's way."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from jobs import engines, schema
+from jobs.database import Database
+from jobs.engines import Use, connect
+from jobs.errors import StartRefused, Unavailable
+from jobs.settings_store import SettingsStore
+from jobs.store import NewJob, Store
+from tests.support import free_port, until
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("disk I/O error"),
+        psycopg.OperationalError("connection lost"),
+        psycopg.errors.DiskFull("could not extend file"),
+        psycopg.errors.AdminShutdown("terminating connection"),
+        psycopg.errors.CannotConnectNow("the database system is starting up"),
+        psycopg.errors.TooManyConnections("sorry, too many clients already"),
+        psycopg.errors.LockNotAvailable("canceling statement due to lock timeout"),
+        psycopg.errors.ReadOnlySqlTransaction("cannot execute UPDATE in a read-only transaction"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_that_is_not_able_is_waited_for(error):
+    assert engines.is_trouble(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.IntegrityError("UNIQUE constraint failed"),
+        psycopg.errors.UniqueViolation("duplicate key"),
+        psycopg.errors.RaiseException("no"),
+        psycopg.errors.SyntaxError("at end of input"),
+        ValueError("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_asked_for_something_wrong_is_not(error):
+    assert not engines.is_trouble(error)
+
+
+async def test_writers_that_stand_in_each_others_way_both_get_there(database_url, store, plain_sql, database_kind):
+    """Two transactions lock the same two rows in opposite orders: one of them is given up, and run again."""
+    changes, _ = await store.insert([NewJob(kind="noop", params={}, max_attempts=1) for _ in range(2)])
+    first, second = (change.job.id for change in changes)
+    other = Database(database_url)
+    meeting = threading.Barrier(2)
+
+    def lock_both(one, two):
+        def work(db):
+            for place, job_id in enumerate((one, two)):
+                shown = job_id.hex if database_kind == "sqlite" else job_id
+                db.execute(text("UPDATE job SET priority = priority + 1 WHERE id = :id"), {"id": shown})
+                if place == 0 and database_kind == "postgresql":
+                    with contextlib.suppress(threading.BrokenBarrierError):
+                        meeting.wait(2)
+
+        return work
+
+    mine = Database(database_url)
+    await asyncio.gather(mine.write(lock_both(first, second)), other.write(lock_both(second, first)))
+
+    assert {row[0] for row in plain_sql("SELECT priority FROM job")} == {2}
+    for each in (mine, other):
+        await each.close()
+
+
+async def test_changes_of_a_setting_from_many_servers_are_each_made(database_url):
+    databases = [Database(database_url) for _ in range(5)]
+
+    await asyncio.gather(
+        *(SettingsStore(db).change_queue({"concurrency": n + 1}) for n, db in enumerate(databases) for _ in range(4))
+    )
+
+    assert (await SettingsStore(databases[0]).queue()).version == 20
+    for each in databases:
+        await each.close()
+
+
+async def test_what_is_restored_while_it_is_purged_stays_or_goes_whole(database_url, store, service):
+    databases = [Database(database_url) for _ in range(2)]
+    stores = [Store(db) for db in databases]
+    changes, _ = await store.insert([NewJob(kind="noop", params={}, max_attempts=1) for _ in range(50)])
+    ids = [change.job.id for change in changes]
+    await store.removal.delete(ids)
+    [at] = {change.job.created_at.replace(year=change.job.created_at.year + 1) for change in changes[:1]}
+
+    restored, purged = await asyncio.gather(stores[0].removal.restore(ids), stores[1].removal.purge(at))
+
+    assert len(restored) + purged == 50
+    assert len(await store.get_many(ids)) == len(restored)
+    for each in databases:
+        await each.close()
+
+
+class TestAddressesThatAreWrong:
+    """Said in one sentence, without the password."""
+
+    @pytest.fixture
+    def server(self, session_postgres):
+        return session_postgres.create("jobs_wrong")
+
+    @pytest.fixture(autouse=True)
+    def drop(self, server, session_postgres):
+        yield
+        session_postgres.drop("jobs_wrong")
+
+    def test_a_wrong_password_is_refused(self, server):
+        user, _, place = server.removeprefix("postgresql://").partition("@")
+        name = user.split(":")[0]
+
+        with pytest.raises(StartRefused, match=r"refuses us: .*password authentication failed") as refusal:
+            schema.check_or_wait_for(f"postgresql://{name}:hunter2@{place}")
+
+        assert "hunter2" not in refusal.value.message
+        assert "\n" not in refusal.value.message
+
+    def test_a_database_that_is_not_there_is_refused(self, server):
+        with pytest.raises(StartRefused, match='database "jobs_nowhere" does not exist'):
+            schema.migrate(server.rpartition("/")[0] + "/jobs_nowhere")
+
+    async def test_a_server_that_does_not_answer_is_waited_for_with_a_sentence(self, caplog):
+        address = f"postgresql://jobs:hunter2@127.0.0.1:{free_port()}/jobs"
+        threading.Thread(target=_quietly_wait, args=(address,), daemon=True).start()
+
+        async def said():
+            return caplog.text
+
+        text = await until(said, lambda seen: "Waiting for it." in seen)
+
+        assert "hunter2" not in text
+        assert "Connection refused" in text or "connection failed" in text
+
+
+def _quietly_wait(address):
+    with contextlib.suppress(StartRefused):
+        schema.check_or_wait_for(address)
+
+
+async def test_a_server_that_ended_our_connections_is_connected_to_again_at_once(
+    database, store, session_postgres, database_url
+):
+    await store.counts()
+    if database_url.startswith("postgres"):
+        engine = connect(database_url, Use.WRITE)
+        with engine.begin() as db:
+            end = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+            )
+            db.execute(text(end + "pg_backend_pid()"))
+        engine.dispose()
+
+    assert await store.counts()
+    await store.insert([NewJob(kind="noop", params={}, max_attempts=1)])
+
+
+async def test_a_write_that_waits_too_long_for_another_gives_up_and_says_so(database, database_url, monkeypatch):
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.2)
+    blocker, mine = connect(database_url, Use.WRITE), Database(database_url)
+    with blocker.begin() as db:
+        engines.take_turn(db)
+
+        with pytest.raises(Unavailable, match="Nothing was changed"):
+            await mine.write(lambda _: None, alone=True)
+
+    await mine.write(lambda _: None, alone=True)
+    await mine.close()
+    blocker.dispose()
