@@ -79,6 +79,7 @@ def palette(
     active: rx.Var[int],
     on_type: object,
     on_key: object,
+    on_enter: object,
     on_choose: object,
     on_open_change: object,
 ) -> rx.Component:
@@ -87,21 +88,25 @@ def palette(
         rx.dialog.content(
             rx.dialog.title("Command palette", class_name="only-read"),
             rx.dialog.description("Type to find pages, actions and jobs.", class_name="only-read"),
-            rx.input(
-                placeholder="Go to, do, or find a job …",
-                aria_label="Command",
-                role="combobox",
-                aria_expanded=True,
-                aria_controls="commands",
-                aria_activedescendant="command-" + active.to_string(),
-                auto_focus=True,
-                auto_complete="off",
-                on_change=on_type.debounce(80),
-                on_key_down=lambda key, _info: rx.cond(
-                    (key == "ArrowDown") | (key == "ArrowUp") | (key == "Enter"), on_key(key), rx.noop()
+            rx.form(
+                rx.input(
+                    name="command",
+                    placeholder="Go to, do, or find a job …",
+                    aria_label="Command",
+                    role="combobox",
+                    aria_expanded=True,
+                    aria_controls="commands",
+                    aria_activedescendant="command-" + active.to_string(),
+                    auto_focus=True,
+                    auto_complete="off",
+                    on_change=on_type.debounce(80),
+                    on_key_down=lambda key, _info: rx.cond(
+                        (key == "ArrowDown") | (key == "ArrowUp"), on_key(key), rx.noop()
+                    ),
+                    size="3",
+                    width="100%",
                 ),
-                size="3",
-                width="100%",
+                on_submit=on_enter,
             ),
             rx.el.ul(
                 rx.foreach(commands, lambda command, place: _command(command, place, active, on_choose)),

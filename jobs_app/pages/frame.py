@@ -39,6 +39,7 @@ def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str
                 Keys.active,
                 Keys.find,
                 Keys.press_in_palette,
+                Keys.enter,
                 Keys.choose,
                 Keys.show_palette,
             ),

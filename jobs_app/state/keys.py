@@ -32,6 +32,8 @@ class Keys(rx.State):
     commands: list[Command] = []
     active: int = 0
     _went_at: float = 0.0
+    _found: str = ""
+    """The words that ``commands`` are about."""
 
     @rx.event
     async def press(self, key: str, job_id: str):
@@ -42,7 +44,7 @@ class Keys(rx.State):
         job_id = job_id or page
         match key:
             case "palette":
-                self.palette, self.active = True, 0
+                self.palette = True
                 await self._find("")
             case "?":
                 self.sheet = True
@@ -80,16 +82,20 @@ class Keys(rx.State):
     @rx.event
     async def find(self, text: str):
         """List what can be done or opened with these words."""
-        self.active = 0
-        await self._find(text[:LONGEST].strip())
+        await self._find(text)
+
+    @rx.event
+    async def enter(self, form: dict[str, str]):
+        """Do what the active command says; if more was typed than was looked for yet, the first that fits."""
+        if _words(form.get("command", "")) != self._found:
+            await self._find(form["command"])
+        return Keys.choose(self.commands[self.active]["does"]) if self.commands else None
 
     @rx.event
     def press_in_palette(self, key: str):
-        if key == "Enter":
-            return Keys.choose(self.commands[self.active]["does"]) if self.commands else None
+        """Move through the commands."""
         step = 1 if key == "ArrowDown" else -1
         self.active = (self.active + step) % max(len(self.commands), 1)
-        return None
 
     @rx.event
     def choose(self, does: str):
@@ -110,7 +116,8 @@ class Keys(rx.State):
         return None
 
     async def _find(self, text: str) -> None:
-        words = text.lower().split()
+        self._found, self.active = _words(text), 0
+        words, text = self._found.lower().split(), self._found
         known = [c for c in await self._known() if all(word in f"{c['label']} {c['hint']}".lower() for word in words)]
         self.commands = [*known, *(await _jobs(text) if text else [])][:MOST_COMMANDS]
 
@@ -166,3 +173,8 @@ async def _jobs(text: str) -> list[Command]:
 
 def _focus(element_id: str) -> rx.event.EventSpec:
     return rx.call_script(f"document.getElementById({json.dumps(element_id)})?.focus()")
+
+
+def _words(text: str) -> str:
+    """What is looked for when this is typed."""
+    return text[:LONGEST].strip()

@@ -53,7 +53,8 @@ class Product:
         return await until(lambda: self.job(job_id), lambda job: job["status"] in wanted)
 
     async def forget_everything(self) -> None:
-        """Cancel and delete every job."""
+        """Resume the queue, and cancel and delete every job."""
+        await self.api.patch("/api/queue", json={"paused": False})
         await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}})
         await until(lambda: self.api.get("/api/queue"), lambda r: r.json()["counts"]["running"] == 0, within_s=20)
         await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}})

@@ -123,12 +123,10 @@ async def test_the_palette_finds_pages_actions_and_jobs(product, open_page):
 
     await page.keyboard.press("Control+k")
     await page.get_by_label("Command", exact=True).fill("pause")
-    await expect(page.locator("#commands li")).to_have_count(1)
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("The queue is paused: what runs goes on")).to_be_visible()
     await page.keyboard.press("Control+k")
     await page.get_by_label("Command", exact=True).fill("resume")
-    await expect(page.locator("#commands li")).to_have_count(1)
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("The queue is paused: what runs goes on")).to_have_count(0)
     await page.keyboard.press("Control+k")
