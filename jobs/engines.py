@@ -26,6 +26,7 @@ SQLITE = "sqlite:///"
 TURN, MIGRATION = 0x6A6F6273, 0x6A6F6274
 """The numbers of the advisory locks that we take in PostgreSQL: of whoever writes alone, and of whoever migrates."""
 
+LOCK_NOT_AVAILABLE = "55P03"
 _IN_THE_WAY = frozenset({"40001", "40P01"})
 """PostgreSQL gave up a transaction for another's sake: serialization failure, deadlock."""
 
@@ -72,6 +73,13 @@ def is_trouble(exc: BaseException) -> bool:
     return False
 
 
+def is_busy(exc: BaseException | None) -> bool:
+    """Whether another transaction has what this one waited for."""
+    if getattr(exc, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+        return True
+    return bool(getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY)
+
+
 def was_in_the_way(exc: BaseException) -> bool:
     """Whether the same transaction may succeed if it is simply run again."""
     return getattr(exc, "sqlstate", None) in _IN_THE_WAY
@@ -104,15 +112,11 @@ def _sqlite(url: str, use: Use) -> Engine:
                 connection.exec_driver_sql(use.value)
                 return
             except OperationalError as exc:
-                if not _is_busy(exc) or time.monotonic() > give_up_at:
+                if not is_busy(exc.orig) or time.monotonic() > give_up_at:
                     raise
                 time.sleep(LOOK_AGAIN_S)
 
     return engine
-
-
-def _is_busy(exc: OperationalError) -> bool:
-    return getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def postgresql_url(url: str) -> str:

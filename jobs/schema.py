@@ -97,7 +97,8 @@ def migrate(url: str, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = engines.connect(url, engines.Use.WRITE)
-    try:
+
+    def upgrade() -> None:
         with engine.begin() as connection:
             engines.take_turn(connection, engines.MIGRATION)
             current = MigrationContext.configure(connection).get_current_revision()
@@ -105,6 +106,15 @@ def migrate(url: str, revision: str = "head") -> None:
                 raise _newer(url)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
+
+    try:
+        while True:
+            try:
+                return upgrade()
+            except DatabaseError as exc:
+                if not engines.is_busy(exc.orig):
+                    raise
+                log.warning("The database %s is busy, perhaps with another's migration. Waiting for it.", shown(url))
     except DatabaseError as exc:
         raise StartRefused(
             f"The database {shown(url)} cannot be used: {engines.one_line(exc.orig or exc)}. "

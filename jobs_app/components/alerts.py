@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs.alerts import MEANING
 from jobs.kinds import catalogue
-from jobs_app.components.basics import ago, card, heading, labelled, mono, question, small_button
+from jobs_app.components.basics import ago, card, editor, heading, labelled, mono, question, small_button
 from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
 
 
@@ -122,35 +122,22 @@ def rule_form(
         )
         return labelled("rule", label, field, errors, name, "")
 
-    return card(
-        heading(rx.cond(editing == "", "New rule", "Change the rule")),
-        rx.form(
-            rx.vstack(
-                text("name", "Name"),
-                choice(
-                    "condition",
-                    "Tell when",
-                    [(name, name.replace("_", " ")) for name in MEANING],
-                    on_change=on_condition,
-                ),
-                text("threshold", "Threshold", meaning),
-                choice("kind", "Only jobs of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
-                text("webhook_url", "Webhook", "Where to send it as well; empty: only on the pages."),
-                rx.button(rx.cond(editing == "", "Make it", "Change it"), type="submit", width="100%"),
-                rx.cond(
-                    editing != "",
-                    rx.button(
-                        "Leave it as it is", type="button", variant="soft", color_scheme="gray", on_click=on_leave
-                    ),
-                ),
-                spacing="3",
-                width="100%",
-            ),
-            on_submit=on_submit,
-            key=filled.to_string(),
-            no_validate=True,
+    return editor(
+        "rule",
+        text("name", "Name"),
+        choice(
+            "condition",
+            "Tell when",
+            [(name, name.replace("_", " ")) for name in MEANING],
+            on_change=on_condition,
         ),
-        id="rule-form",
+        text("threshold", "Threshold", meaning),
+        choice("kind", "Only jobs of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
+        text("webhook_url", "Webhook", "Where to send it as well; empty: only on the pages."),
+        editing=editing,
+        filled=filled,
+        on_submit=on_submit,
+        on_leave=on_leave,
     )
 
 

@@ -152,6 +152,34 @@ def labelled(
     )
 
 
+def editor(
+    what: str,
+    *fields: rx.Component,
+    editing: rx.Var[str],
+    filled: rx.Var[int],
+    on_submit: object,
+    on_leave: object,
+) -> rx.Component:
+    """A card with a form that makes one ``what``, or changes the one that is edited; anew whenever it is filled."""
+    leave = rx.button("Leave it as it is", type="button", variant="soft", color_scheme="gray", on_click=on_leave)
+    return card(
+        heading(rx.cond(editing == "", f"New {what}", f"Change the {what}")),
+        rx.form(
+            rx.vstack(
+                *fields,
+                rx.button(rx.cond(editing == "", "Make it", "Change it"), type="submit", width="100%"),
+                rx.cond(editing != "", leave),
+                spacing="3",
+                width="100%",
+            ),
+            on_submit=on_submit,
+            key=filled.to_string(),
+            no_validate=True,
+        ),
+        id=f"{what}-form",
+    )
+
+
 def small_button(label: str, on_click: object) -> rx.Component:
     return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)
 

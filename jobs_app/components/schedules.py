@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs.kinds import catalogue
 from jobs_app import routes
-from jobs_app.components.basics import ago, card, heading, labelled, mono, question, small_button, status_badge
+from jobs_app.components.basics import ago, card, editor, labelled, mono, question, small_button, status_badge
 from jobs_app.rows import ScheduleRow
 from jobs_app.styles import TABULAR
 
@@ -119,37 +119,24 @@ def schedule_form(
         )
         return labelled("schedule", label, field, errors, name, "")
 
-    return card(
-        heading(rx.cond(editing == "", "New schedule", "Change the schedule")),
-        rx.form(
-            rx.vstack(
-                text("name", "Name"),
-                choice("kind", "Kind of job", kinds),
-                text("timing", "When", "Minute, hour, day, month, weekday; or: every 90, in seconds."),
-                text("timezone", "Time zone", "Such as Europe/Berlin."),
-                rx.box(
-                    rx.text("Next times", size="2", weight="medium"),
-                    rx.foreach(next_times, lambda at: rx.box(_time(at))),
-                    min_height="120px",
-                    id="schedule-next",
-                ),
-                text("params", "Parameters", "As JSON; what is not named is as usual."),
-                choice("catch_up", "Runs missed while nothing ran", catch_up),
-                rx.button(rx.cond(editing == "", "Make it", "Change it"), type="submit", width="100%"),
-                rx.cond(
-                    editing != "",
-                    rx.button(
-                        "Leave it as it is", type="button", variant="soft", color_scheme="gray", on_click=on_leave
-                    ),
-                ),
-                spacing="3",
-                width="100%",
-            ),
-            on_submit=on_submit,
-            key=filled.to_string(),
-            no_validate=True,
+    return editor(
+        "schedule",
+        text("name", "Name"),
+        choice("kind", "Kind of job", kinds),
+        text("timing", "When", "Minute, hour, day, month, weekday; or: every 90, in seconds."),
+        text("timezone", "Time zone", "Such as Europe/Berlin."),
+        rx.box(
+            rx.text("Next times", size="2", weight="medium"),
+            rx.foreach(next_times, lambda at: rx.box(_time(at))),
+            min_height="120px",
+            id="schedule-next",
         ),
-        id="schedule-form",
+        text("params", "Parameters", "As JSON; what is not named is as usual."),
+        choice("catch_up", "Runs missed while nothing ran", catch_up),
+        editing=editing,
+        filled=filled,
+        on_submit=on_submit,
+        on_leave=on_leave,
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from jobs import schema
+from jobs import engines, schema
 from jobs.database import Database
 from jobs.engines import Use, connect
 from jobs.errors import StartRefused
@@ -42,6 +43,24 @@ def test_migrating_twice_changes_nothing(empty_url):
 def test_five_that_migrate_at_once_leave_one_set_of_tables(empty_url):
     with ThreadPoolExecutor(5) as threads:
         list(threads.map(_migrate_in_a_process, [empty_url] * 5))
+
+    assert schema.is_current(empty_url)
+
+
+def test_who_migrates_waits_for_who_is_at_it_however_long_that_takes(empty_url, monkeypatch, caplog):
+    schema.migrate(empty_url, "0005")
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.1)
+    other = connect(empty_url, Use.WRITE)
+    with ThreadPoolExecutor(1) as threads:
+        with other.begin() as db:
+            engines.take_turn(db, engines.MIGRATION)
+            waiting = threads.submit(schema.migrate, empty_url)
+            ends_at = time.monotonic() + 10
+            while "Waiting for it." not in caplog.text:
+                assert time.monotonic() < ends_at
+                time.sleep(0.01)
+        waiting.result(20)
+    other.dispose()
 
     assert schema.is_current(empty_url)
 
