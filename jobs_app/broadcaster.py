@@ -45,6 +45,7 @@ SHOWN_NEXT = 3
 SAY_AGAIN_S = 0.3
 WATCH_EVERY_S = 2.0
 SPEAK_EVERY_S = 5.0
+NOT_THE_SAME = "\u00a0"
 """How often a screen reader is told anything that nobody asked for, at most."""
 MOST_NOTICES = 30
 DELAYS = 50
@@ -229,12 +230,15 @@ class Broadcaster:
 
     async def _speak(self) -> None:
         """Sum up what ended for those who cannot see it."""
+        said = ""
         while True:
             await self._has_ended.wait()
             self._has_ended.clear()
             ended, self._ended = self._ended, Counter()
             text = ", ".join(f"{number} {status}" for status, number in ended.items())
-            await self._send(BOARD, Live, spoken=f"Jobs ended: {text}.")
+            now = f"Jobs ended: {text}."
+            said = now + NOT_THE_SAME if said == now else now  # what stays as it is is not read out again
+            await self._send(BOARD, Live, spoken=said)
             await asyncio.sleep(SPEAK_EVERY_S)
 
     async def _tell_events(self) -> None:

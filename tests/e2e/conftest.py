@@ -55,9 +55,9 @@ class Product:
     async def forget_everything(self) -> None:
         """Resume the queue, and cancel and delete every job."""
         await self.api.patch("/api/queue", json={"paused": False})
-        await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}})
+        await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}}, timeout=25)
         await until(lambda: self.api.get("/api/queue"), lambda r: r.json()["counts"]["running"] == 0, within_s=20)
-        await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}})
+        await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}}, timeout=25)
 
 
 StartProduct = Callable[..., Awaitable[Product]]

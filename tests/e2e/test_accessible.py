@@ -12,8 +12,13 @@ LOOKS = [
 ]
 
 
+SHOWN = "[...document.querySelectorAll('[data-sonner-toast]')].every(t => getComputedStyle(t).opacity === '1')"
+"""Whether no notice is fading in or out."""
+
+
 async def violations(page: Page) -> list[str]:
     """What axe-core finds, each with the elements it is about."""
+    await page.wait_for_function(SHOWN)
     found = await Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
     return [
         f"{each['id']}: {node['target']} {node['html'][:160]}"
