@@ -172,7 +172,7 @@ def _watch(page: Page, url: str) -> list[str]:
     page.on(
         "console",
         lambda message: (
-            faults.append(f"console: {message.text}")
+            faults.append(f"console: {message.text} {message.location}")
             if message.type == "error" and "WebSocket connection" not in message.text
             else None
         ),

@@ -12,6 +12,7 @@ from tests.support import until
 @pytest.mark.timeout(60)
 async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back(product, open_page):
     page = await open_page("/")
+    await page.wait_for_load_state("networkidle")  # parts that are not shown yet are fetched after the page is live
     before = await product.submit("slow", params={"seconds": 4})
     await expect(page.locator(f"tr[data-job='{before}']")).to_have_attribute("data-status", "running")
 

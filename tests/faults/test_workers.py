@@ -368,19 +368,22 @@ async def test_three_hundred_jobs_of_one_call_start_in_their_order(farm):
 async def test_a_kind_that_a_worker_does_not_know_is_left_for_one_that_does(farm, start_worker, redis_server):
     old = await start_worker()
     job = await farm.submit()
-    with redis_server.client() as client:
-        calls_before = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+    calls_before = claims(redis_server)
 
     plain, _ = await farm.service.submit(Submission(kind="noop"))
     await farm.is_(plain, "completed")
 
     assert (await farm.job(job)).status is JobStatus.QUEUED
-    with redis_server.client() as client:
-        calls = client.info("commandstats")["cmdstat_evalsha"]["calls"] - calls_before
-    assert calls < 30, "a worker that does not know a kind must not spin on it"
+    assert claims(redis_server) - calls_before < 30, "a worker that does not know a kind must not spin on it"
     assert old.process.returncode is None
     await farm.start()
     await farm.is_(job, "completed")
+
+
+def claims(redis_server):
+    """How many scripts the server has run."""
+    with redis_server.client() as client:
+        return client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
 
 
 async def test_no_wake_up_is_lost_between_two_workers(farm):
