@@ -99,6 +99,10 @@ def main() -> None:
     except StartRefused as exc:
         print(exc.message, file=sys.stderr)
         sys.exit(2)
+    except OSError as exc:
+        place = exc.filename2 or exc.filename
+        print(f"The file {place} cannot be used: {exc.strerror}. Name another one, or mend it.", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

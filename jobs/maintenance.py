@@ -28,13 +28,13 @@ MOST_FAULTS = 20
 
 _NEWEST = (job_table.c.created_at.desc(), job_table.c.id.desc())
 _FAILED, _OF_KIND = JobFilter(statuses=(JobStatus.FAILED,)), JobFilter(kinds=("noop",))
-QUESTIONS: dict[str, Callable[[], Select[Any]]] = {
-    "the newest jobs": lambda: select(job_table.c.id).order_by(*_NEWEST),
-    "the newest failed jobs": lambda: select(job_table.c.id).where(matches(_FAILED)).order_by(*_NEWEST),
-    "the newest jobs of a kind": lambda: select(job_table.c.id).where(matches(_OF_KIND)).order_by(*_NEWEST),
-    "jobs by priority": lambda: select(job_table.c.id).order_by(job_table.c.priority.desc(), job_table.c.id.desc()),
-    "jobs that ended lately": lambda: select(job_table.c.id).where(job_table.c.finished_at > utc_now()),
-    "a job's timeline": lambda: select(event_table.c.version).where(event_table.c.job_id == UUID(int=0)),
+QUESTIONS: dict[str, Callable[[Connection], Select[Any]]] = {
+    "the newest jobs": lambda db: select(job_table.c.id).order_by(*_NEWEST),
+    "the newest failed jobs": lambda db: select(job_table.c.id).where(matches(db, _FAILED)).order_by(*_NEWEST),
+    "the newest jobs of a kind": lambda db: select(job_table.c.id).where(matches(db, _OF_KIND)).order_by(*_NEWEST),
+    "jobs by priority": lambda db: select(job_table.c.id).order_by(job_table.c.priority.desc(), job_table.c.id.desc()),
+    "jobs that ended lately": lambda db: select(job_table.c.id).where(job_table.c.finished_at > utc_now()),
+    "a job's timeline": lambda db: select(event_table.c.version).where(event_table.c.job_id == UUID(int=0)),
 }
 """What pages ask for all the time; each has to be answered from an index."""
 
@@ -126,7 +126,7 @@ class Maintenance:
 
 
 def _info(db: Connection, path: Path | None) -> DatabaseInfo:
-    indexes = [IndexUse(question, _index(db, query())) for question, query in QUESTIONS.items()]
+    indexes = [IndexUse(question, _index(db, query(db))) for question, query in QUESTIONS.items()]
     if path is None:
         version = db.execute(text("SHOW server_version")).scalar_one()
         size = db.execute(select(func.pg_database_size(func.current_database()))).scalar_one()

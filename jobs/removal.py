@@ -98,14 +98,15 @@ class Removal:
         """
         query = (
             select(job_table.c.id, job_table.c.kind, job_table.c.status)
-            .where(matches(wanted), job_table.c.status != JobStatus.RUNNING)
+            .where(job_table.c.status != JobStatus.RUNNING)
             .limit(most)
+            .with_for_update()
         )
 
         def work(db: Connection) -> dict[UUID, str | None]:
             gone = {
                 job_id: kind if status in WAITING else None
-                for job_id, kind, status in db.execute(query.with_for_update())
+                for job_id, kind, status in db.execute(query.where(matches(db, wanted)))
             }
             db.execute(delete(event_table).where(event_table.c.job_id.in_(gone)))  # in one go: faster than by cascade
             db.execute(delete(job_table).where(job_table.c.id.in_(gone)))
@@ -115,21 +116,21 @@ class Removal:
 
     async def bytes_each(self, wanted: JobFilter) -> float:
         """About how many bytes a matching job takes, with its timeline and artifacts, told from some of them."""
-        some = select(job_table.c.id).where(matches(wanted)).limit(SAMPLE).subquery()
         large = [func.coalesce(func.length(cast(job_table.c[name], Text)), 0) for name in ("params", "result", "error")]
-        parts = (
-            (sum(large[1:], large[0]) + ROW_BYTES, job_table, job_table.c.id),
-            (
-                func.length(event_table.c.message)
-                + func.coalesce(func.length(cast(event_table.c.data, Text)), 0)
-                + EVENT_BYTES,
-                event_table,
-                event_table.c.job_id,
-            ),
-            (artifact_table.c.size_bytes, artifact_table, artifact_table.c.job_id),
-        )
 
         def work(db: Connection) -> float:
+            some = select(job_table.c.id).where(matches(db, wanted)).limit(SAMPLE).subquery()
+            parts = (
+                (sum(large[1:], large[0]) + ROW_BYTES, job_table, job_table.c.id),
+                (
+                    func.length(event_table.c.message)
+                    + func.coalesce(func.length(cast(event_table.c.data, Text)), 0)
+                    + EVENT_BYTES,
+                    event_table,
+                    event_table.c.job_id,
+                ),
+                (artifact_table.c.size_bytes, artifact_table, artifact_table.c.job_id),
+            )
             count = db.execute(select(func.count()).select_from(some)).scalar_one()
             sums = [
                 db.execute(select(func.sum(size)).select_from(table.join(some, some.c.id == key))).scalar() or 0

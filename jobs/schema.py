@@ -59,6 +59,11 @@ def is_current(url: str) -> bool:
         return False
 
 
+def is_ours(url: str) -> bool:
+    """Whether the database has the tables of any version of this product."""
+    return _revision(url) is not None
+
+
 def newest_revision() -> str:
     """The revision of the last migration."""
     return max(revisions())

@@ -48,6 +48,7 @@ from jobs.samples import Samples
 from jobs.settings_store import SettingsStore
 from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
 from jobs.statistics import Statistics
+from jobs.text_index import TextIndex
 
 _EXISTS = job_table.c.status != DELETED
 _BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
@@ -103,6 +104,7 @@ class Store:
         self.settings = SettingsStore(database)
         self.audit = Audit(database)
         self.edits = Edits(database)
+        self.text_index = TextIndex(database)
 
     # Reading
 
@@ -137,14 +139,15 @@ class Store:
             InvalidInput: an unknown sort, or a cursor that this list did not make.
         """
         column, descending = _sort(sort)
-        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS)).where(matches(job_filter))
+        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS))
         if cursor is not None:
             position = tuple_(column, job_table.c.id)
             value, job_id = _decode_cursor(cursor, sort)
             mark = tuple_(literal(value, column.type), literal(job_id, job_table.c.id.type))
             query = query.where(position < mark if descending else position > mark)
         order = [c.desc() if descending else c.asc() for c in (column, job_table.c.id)]
-        rows = await self._db.read(lambda db: db.execute(query.order_by(*order).limit(limit + 1)).mappings().all())
+        query = query.order_by(*order).limit(limit + 1)
+        rows = await self._db.read(lambda db: db.execute(query.where(matches(db, job_filter))).mappings().all())
         jobs = [JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(jobs, _encode_cursor(sort, getattr(jobs[-1], column.name), jobs[-1].id) if more else None)
@@ -164,22 +167,22 @@ class Store:
 
     async def count(self, job_filter: JobFilter) -> int:
         """How many jobs match."""
-        query = select(func.count()).select_from(job_table).where(matches(job_filter))
-        return int(await self._db.read(lambda db: db.execute(query).scalar_one()))
+        query = select(func.count()).select_from(job_table)
+        return int(await self._db.read(lambda db: db.execute(query.where(matches(db, job_filter))).scalar_one()))
 
     async def count_by_status(self, job_filter: JobFilter) -> dict[JobStatus, int]:
         """How many jobs match in each status that has any."""
-        query = select(job_table.c.status, func.count()).where(matches(job_filter)).group_by(job_table.c.status)
-        rows = await self._db.read(lambda db: db.execute(query).all())
+        query = select(job_table.c.status, func.count()).group_by(job_table.c.status)
+        rows = await self._db.read(lambda db: db.execute(query.where(matches(db, job_filter))).all())
         return {JobStatus(status): number for status, number in rows}
 
     async def matching_ids(self, job_filter: JobFilter, after: UUID | None = None) -> list[UUID]:
         """Up to ``ID_BATCH`` ids of matching jobs beyond ``after``, in the order of their ids."""
-        query = select(job_table.c.id).where(matches(job_filter))
+        query = select(job_table.c.id)
         if after is not None:
             query = query.where(job_table.c.id > after)
         query = query.order_by(job_table.c.id).limit(ID_BATCH)
-        return list(await self._db.read(lambda db: db.execute(query).scalars().all()))
+        return list(await self._db.read(lambda db: db.execute(query.where(matches(db, job_filter))).scalars().all()))
 
     async def counts(self) -> dict[JobStatus, int]:
         """How many jobs there are in each status; every status is a key."""

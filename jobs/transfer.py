@@ -5,6 +5,7 @@ is changed, what the source has not is removed. So it may be cut off at any row 
 more and every row is compared.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, String, Table, delete, insert, literal, select, text, tuple_, update
+from sqlalchemy.exc import DBAPIError
 
 from jobs import engines, schema
 from jobs.engines import Use
@@ -51,7 +53,8 @@ def transfer(source_url: str, target_url: str, tell: Callable[[Moved], None] = l
     Nothing else should write to either meanwhile. May be run again after it was cut off.
 
     Raises:
-        StartRefused: one of them cannot be used, the target holds jobs of another history, or rows differ at the end.
+        StartRefused: one of them cannot be used or fails half way, the target holds jobs of another history, or rows
+            differ at the end.
     """
     if not schema.is_current(source_url):
         raise StartRefused(
@@ -67,6 +70,11 @@ def transfer(source_url: str, target_url: str, tell: Callable[[Moved], None] = l
             for moved, table in zip(found, tables(), strict=True):
                 moved.rows = _compare(table, from_db, target)
         return found
+    except DBAPIError as exc:
+        raise StartRefused(
+            f"A database failed half way: {engines.one_line(exc.orig or exc)}. Mend it. Run it again; what is there "
+            "already is kept."
+        ) from exc
     finally:
         source.dispose()
         target.dispose()
@@ -98,18 +106,22 @@ def back_up(url: str, path: Path) -> int:
 
     Raises:
         StartRefused: the file is there already, or the database cannot be used.
+        OSError: there can be no such file.
     """
     if path.exists():
         raise StartRefused(f"The file {path} is there already; name another one, or move it away.")
     part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    transfer(url, f"sqlite:///{part.absolute()}")
-    engine = engines.connect(f"sqlite:///{part.absolute()}", Use.WRITE)
-    with engine.connect() as db:
-        db.exec_driver_sql("COMMIT")  # no transaction may be open for this
-        db.exec_driver_sql("PRAGMA journal_mode=DELETE")  # all of it in the one file
-    engine.dispose()
-    part.rename(path)
+    try:
+        part.write_bytes(b"")  # says what is wrong where no file can be
+        transfer(url, f"sqlite:///{part.absolute()}")
+        engine = engines.connect(f"sqlite:///{part.absolute()}", Use.WRITE)
+        with engine.connect() as db:
+            db.exec_driver_sql("COMMIT")  # no transaction may be open for this
+            db.exec_driver_sql("PRAGMA journal_mode=DELETE")  # all of it in the one file
+        engine.dispose()
+        part.rename(path)
+    finally:
+        _remove(part)
     return count_jobs(f"sqlite:///{path.absolute()}")
 
 
@@ -121,23 +133,31 @@ def restore(path: Path, url: str, *, replace: bool = False) -> int:
     """
     if not path.is_file():
         raise StartRefused(f"There is no file {path}; name a backup.")
+    if not schema.is_ours(f"sqlite:///{path.absolute()}"):
+        raise StartRefused(f"The file {path} is no backup of this product. Nothing was changed; name a backup.")
     schema.migrate(url)
-    if there := count_jobs(url):
-        if not replace:
-            raise StartRefused(
-                f"The database {schema.shown(url)} holds {there} jobs. Restore into an empty one, or add --replace to "
-                "remove them first."
-            )
-        empty(url)
+    there = count_jobs(url)
+    if there and not replace:
+        raise StartRefused(
+            f"The database {schema.shown(url)} holds {there} jobs. Restore into an empty one, or add --replace to "
+            "remove them first."
+        )
     copy = path.with_name(f"{path.name}.{time.time_ns()}.restoring")
     try:
-        copy.write_bytes(path.read_bytes())
+        shutil.copyfile(path, copy)
         schema.migrate(f"sqlite:///{copy.absolute()}")
+        if there:
+            empty(url)
         transfer(f"sqlite:///{copy.absolute()}", url)
     finally:
-        for leftover in path.parent.glob(f"{copy.name}*"):
-            leftover.unlink()
+        _remove(copy)
     return count_jobs(url)
+
+
+def _remove(file: Path) -> None:
+    """A SQLite file and what SQLite keeps beside it, if they are there."""
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
 
 
 def _refuse_strangers(from_db: Connection, target: Engine) -> None:

@@ -30,6 +30,7 @@ from jobs.schedules import ScheduleService
 from jobs.service import JobService
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.text_index import TextIndex
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
 from jobs_app.event_log import EventLog
 from jobs_app.hub import Hub, Mailbox
@@ -38,6 +39,7 @@ from jobs_app.watch import Watch
 CATCH_UP_AGAIN_S = 1.0
 PURGE_EVERY_S = 5.0
 COUNT_EVERY_S = 5.0
+INDEX_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +144,7 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
         _start(_catch_up_after_gaps(runtime), "catch-up"),
         _start(_purge_deleted(store.removal), "purge"),
         _start(_keep_figures(runtime), "figures"),
+        _start(_keep_index(store.text_index), "text index"),
     ]
     try:
         yield runtime
@@ -212,6 +215,16 @@ async def _keep_figures(runtime: Runtime) -> None:
         except Unavailable as exc:
             log.info("Could not keep figures: %s", exc.message)
         await asyncio.sleep(COUNT_EVERY_S)
+
+
+async def _keep_index(index: TextIndex) -> None:
+    """Index the words that changed."""
+    while True:
+        try:
+            await index.catch_up()
+        except Unavailable as exc:
+            log.info("Could not index words: %s", exc.message)
+        await asyncio.sleep(INDEX_EVERY_S)
 
 
 async def _taking(registry: WorkerRegistry) -> int | None:

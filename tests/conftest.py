@@ -44,8 +44,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_kind" in metafunc.fixturenames:
         only = metafunc.config.getoption("--database")
         kinds = [only] if only else DATABASES
-        is_of_sqlite = metafunc.definition.get_closest_marker("sqlite") or "database_path" in metafunc.fixturenames
-        metafunc.parametrize("database_kind", ["sqlite"] if is_of_sqlite else kinds)
+        about = [kind for kind in DATABASES if metafunc.definition.get_closest_marker(kind)]
+        if "database_path" in metafunc.fixturenames:
+            about = ["sqlite"]
+        metafunc.parametrize("database_kind", about or kinds)
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ def test_sql_is_written_in_the_store_alone():
         "counts",
         "attempts",
         "matching",
+        "text_index",
         "removal",
         "lineage",
         "failures",

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import Field
 
+from jobs import text_index
 from jobs.attempts import completed, failed
 from jobs.clock import utc_now
 from jobs.errors import InvalidInput
@@ -79,6 +80,11 @@ async def named(world):
         ("attempt:>=2", set()),
         ("after:1h", {"waiting", "running", "done", "failed", "cancelled"}),
         ("before:1h", set()),
+        ("finished_after:1h", {"done", "failed", "cancelled"}),
+        ("finished_after:1h -status:failed finished_before:2200-01-01", {"done", "cancelled"}),
+        ("-finished_after:1h", {"waiting", "running"}),
+        ("finished_after:2200-01-01", set()),
+        ("finished_before:1h", set()),
         ("slow:<1h", {"running", "done", "failed"}),
         ("slow:>1h", set()),
         ("slow:1h", set()),
@@ -90,6 +96,14 @@ async def test_a_query_finds_what_it_says(named, store, text, found):
 
     assert {job.id for job in page.jobs} == {named[name] for name in found}
     assert await store.count(JobFilter(text=text)) == len(found)
+
+
+async def test_a_span_in_which_many_ended_is_found_too(named, store, monkeypatch):
+    monkeypatch.setattr(text_index, "RARE", 1)
+
+    page = await store.page(JobFilter(text="finished_after:1h", finished_before=utc_now()))
+
+    assert {job.id for job in page.jobs} == {named[name] for name in ("done", "failed", "cancelled")}
 
 
 async def test_the_case_of_other_letters_than_ascii_is_folded_where_the_database_can(named, store, database_kind):

@@ -1,14 +1,18 @@
 """A history is brought from one database into another, whole, however often it takes."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 
 import pytest
+from sqlalchemy import text
 
-from jobs import schema, transfer
+from jobs import engines, schema, transfer
 from jobs.attempts import Note, Say, completed, failed
 from jobs.database import Database
+from jobs.engines import Use
 from jobs.errors import StartRefused
 from jobs.models import EventType, JobStatus
 from jobs.schedule_store import ScheduleStore
@@ -153,6 +157,47 @@ async def test_a_backup_replaces_nothing_unasked(history, database_url, tmp_path
     assert "is there already" in again.stderr
     assert "There is no file" in missing.stderr
     assert "every row was compared" in replaced.stdout
+
+
+async def test_what_is_no_backup_removes_nothing(history, database_url, tmp_path):
+    words, no_jobs = tmp_path / "words.txt", tmp_path / "other.db"
+    words.write_text("No backup. " * 1000)
+    with contextlib.closing(sqlite3.connect(no_jobs)) as other:
+        other.execute("CREATE TABLE recipe (name TEXT)")
+
+    of_words = run(database_url, "restore", "--replace", str(words), code=2)
+    of_another_product = run(database_url, "restore", "--replace", str(no_jobs), code=2)
+
+    assert "words.txt is no backup" in of_words.stderr
+    assert "other.db is no backup" in of_another_product.stderr
+    assert transfer.count_jobs(database_url) == history
+    assert {path.name for path in tmp_path.iterdir()} >= {"words.txt", "other.db"}
+    assert not list(tmp_path.glob("*.restoring*"))
+
+
+async def test_where_no_file_can_be_is_said_in_one_sentence(history, database_url, tmp_path):
+    refused = run(database_url, "backup", str(tmp_path / "nowhere" / "backup.db"), code=2)
+
+    assert "nowhere/backup.db.part cannot be used: No such file or directory" in refused.stderr
+
+
+async def test_a_backup_that_fails_leaves_no_file(empty_url, tmp_path):
+    refused = run(empty_url, "backup", str(tmp_path / "backup.db"), code=2)
+
+    assert "has not the tables of this version" in refused.stderr
+    assert not list(tmp_path.glob("backup*"))
+
+
+async def test_a_database_that_fails_half_way_is_told_of(history, database_url, other_url):
+    def break_it(moved):
+        if moved.table == "job":
+            engine = engines.connect(other_url, Use.WRITE)
+            with engine.begin() as db:
+                db.execute(text("DROP TABLE stat"))
+            engine.dispose()
+
+    with pytest.raises(StartRefused, match=r"half way.*stat.*Run it again"):
+        transfer.transfer(database_url, other_url, break_it)
 
 
 def run(url, *words, code=0):
