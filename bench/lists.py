@@ -1,9 +1,10 @@
 """How long the store takes for what the pages ask of it, with a million jobs: lists, filters, sorts, pages, counts.
 
 Prints the median and the 99th percentile of each, and writes ``bench/results/<time>.json``. The database is made by
-``bench.seed`` first, unless there is one in the folder.
+``bench.seed`` first, unless there is one in the folder. With ``--postgresql`` the jobs are brought to a server of its
+own as well, which takes some minutes, and the same is asked of that.
 
-    python -m bench.lists /tmp/many --jobs 1000000
+    python -m bench.lists /tmp/many --jobs 1000000 --postgresql
 """
 
 import argparse
@@ -14,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from bench import report
 from bench.seed import seed
 from jobs.clock import utc_now
@@ -21,6 +24,8 @@ from jobs.database import Database
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.store import SORTS, Store
+from jobs.transfer import transfer
+from tests.postgres import PostgresServer
 
 TIMES = 40
 QUERIES = (
@@ -35,15 +40,20 @@ QUERIES = (
     "slow:>60s",
     "priority:>5",
     "nowhere-to-be-found",
+    "params.url:example.com/4242",
+    "finished_after:7200h finished_before:7190h",
+    "attempt:>50",
+    "slow:>10h",
 )
 
 
 class Lists:
-    """One database, and what was measured on it."""
+    """One database, and what is asked of it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, system: str, store: Store, figures: report.Figures) -> None:
+        self._system = system
         self._store = store
-        self._figures = report.Figures()
+        self._figures = figures
 
     async def measure(self) -> None:
         page = self._store.page
@@ -79,28 +89,55 @@ class Lists:
             took.append(time.perf_counter() - began)
             if sum(took) > 10:
                 break
-        self._figures.delays(figure, report.OURS, took)
-        print(f"{figure:45} {1000 * report.percentile(took, 50):9.1f} {1000 * report.percentile(took, 99):9.1f} ms")
+        self._figures.delays(figure, self._system, took)
+        p50, p99 = (1000 * report.percentile(took, rank) for rank in (50, 99))
+        print(f"{self._system:10} {figure:45} {p50:9.1f} {p99:9.1f} ms", flush=True)
 
-    def as_json(self) -> dict[str, Any]:
-        return self._figures.as_json()
+
+async def measure(system: str, url: str, figures: report.Figures) -> None:
+    database = Database(url)
+    try:
+        await Lists(system, Store(database), figures).measure()
+    finally:
+        await database.close()
+
+
+async def bring(path: Path, url: str) -> None:
+    """Fill a PostgreSQL database with the jobs of a SQLite file, ready to be asked."""
+    began = time.perf_counter()
+    moved = transfer(f"sqlite:///{path}", url)
+    took_s, rows = time.perf_counter() - began, sum(table.rows for table in moved)
+    print(f"{rows:,} rows were copied and compared in {took_s:.0f} s, {rows / took_s:,.0f} a second.", flush=True)
+    began = time.perf_counter()
+    database = Database(url)
+    notes = await Store(database).text_index.catch_up()
+    await database.close()
+    print(f"The words of {notes:,} jobs were indexed in {time.perf_counter() - began:.0f} s.", flush=True)
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("VACUUM ANALYZE")
 
 
 async def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("folder", type=Path)
     options.add_argument("--jobs", type=int, default=1_000_000)
+    options.add_argument("--postgresql", action="store_true", help="ask a PostgreSQL server too")
     given = options.parse_args()
     path = given.folder / "jobs.db"
     if not path.exists():
         seed(path, given.jobs, random.Random(1))
-    database = Database(f"sqlite:///{path}")
-    lists = Lists(Store(database))
-    try:
-        await lists.measure()
-    finally:
-        await database.close()
-    print(f"Written to {report.write(report.machine(), lists.as_json())}.")
+    figures = report.Figures()
+    await measure("SQLite", f"sqlite:///{path}", figures)
+    if given.postgresql:
+        server = PostgresServer(fsync=True)
+        try:
+            server.start()
+            url = server.create("many")
+            await bring(path, url)
+            await measure("PostgreSQL", url, figures)
+        finally:
+            server.stop()
+    print(f"Written to {report.write(report.machine(), figures.as_json())}.")
 
 
 if __name__ == "__main__":
