@@ -57,6 +57,8 @@ class SettingsStore:
         def work(db: Connection) -> QueueSetting:
             old = _queue(db)
             _check_version("the queue", version, old)
+            if _named(old) == {**_named(old), **changes}:
+                return old
             values = {**_named(old), **changes, "version": old.version + 1, "updated_at": utc_now()}
             if old.version:
                 db.execute(update(queue_table).values(values))
@@ -79,6 +81,8 @@ class SettingsStore:
         def work(db: Connection) -> KindSetting:
             old = _kinds(db).get(kind, KindSetting())
             _check_version(f"the kind {kind}", version, old)
+            if _named(old) == {**_named(old), **changes}:
+                return old
             values = {**_named(old), **changes, "version": old.version + 1, "updated_at": utc_now()}
             if old.version:
                 db.execute(update(kind_table).where(kind_table.c.kind == kind).values(values))

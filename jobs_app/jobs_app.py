@@ -78,8 +78,11 @@ app.add_middleware(ActingOnPages(settings().user_header))
 # The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
 app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)
-app.add_page(dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load])
-app.add_page(compare_page, route=routes.COMPARE, title="Compare", on_load=[Live.listen, Comparison.load])
+# A page joins its room first, then reads: no change falls between the two. It says "Live" when it has read all.
+app.add_page(
+    dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load, Live.arrive]
+)
+app.add_page(compare_page, route=routes.COMPARE, title="Compare", on_load=[Live.listen, Comparison.load, Live.arrive])
 for build, route, title, load in (
     (admin_overview, routes.ADMIN, "Admin", ()),
     (admin_queue, routes.ADMIN_QUEUE, "Queue", (AdminQueue.load,)),
@@ -91,9 +94,12 @@ for build, route, title, load in (
     (admin_system, routes.ADMIN_SYSTEM, "System", (AdminSystem.load,)),
     (admin_audit, routes.ADMIN_AUDIT, "Audit", (AdminAudit.load,)),
 ):
-    app.add_page(build, route=route, title=title, on_load=[Live.administer, Admin.load, *load])
+    app.add_page(build, route=route, title=title, on_load=[Live.administer, *load, Admin.load, Live.arrive])
 app.add_page(
-    admin_events, route=routes.ADMIN_EVENTS, title="Events", on_load=[LiveEvents.join, Admin.load, AdminEvents.load]
+    admin_events,
+    route=routes.ADMIN_EVENTS,
+    title="Events",
+    on_load=[LiveEvents.join, AdminEvents.load, Admin.load, Live.arrive],
 )
-app.add_page(not_found, route="404", title="No such page", on_load=Live.listen)
-app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[LiveJob.join, JobPage.load])
+app.add_page(not_found, route="404", title="No such page", on_load=[Live.listen, Live.arrive])
+app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[LiveJob.join, JobPage.load, Live.arrive])

@@ -67,19 +67,26 @@ class Live(rx.State):
         board = _broadcaster().board
         self.hot, self.slots, self.counts, self.next = board.hot(), board.slots(), board.counts, board.next
         self.workers, self.paused = board.workers, board.paused
-        return await self._arrive()
 
     @rx.event
     async def listen(self):
         """Show whether announcements arrive, on a page that shows nothing live."""
         await _broadcaster().enter(self.router.session.session_id, QUIET)
-        return await self._arrive()
 
     @rx.event
     async def administer(self):
         """Have an admin page read again whenever something changes."""
         await _broadcaster().enter(self.router.session.session_id, ADMIN)
-        return await self._arrive()
+
+    @rx.event
+    async def arrive(self):
+        """All of the page has been read: say how fresh it is, and measure the way to it."""
+        broadcaster = _broadcaster()
+        self.feed, self.heard_at = broadcaster.board.feed, rows.iso(utc_now())
+        self.delay_ms, self.notices = broadcaster.delay_ms, list(broadcaster.notices)
+        self.operations, self.environment = broadcaster.operations, broadcaster.environment
+        self._asked_at = time.monotonic()
+        return rx.call_script("performance.now()", callback=Live.measured)
 
     @rx.event
     def measured(self, page_age_ms: float):
@@ -88,15 +95,6 @@ class Live(rx.State):
         sid = self.router.session.session_id
         is_back, self._sid = self._sid != sid and page_age_ms > FRESH_PAGE_MS, sid
         return rx.toast.info("Connected again; everything was read anew.", id="back") if is_back else None
-
-    async def _arrive(self) -> rx.event.EventSpec:
-        """Show how fresh the page is, and measure the way to it."""
-        broadcaster = _broadcaster()
-        self.feed, self.heard_at = broadcaster.board.feed, rows.iso(utc_now())
-        self.delay_ms, self.notices = broadcaster.delay_ms, list(broadcaster.notices)
-        self.operations, self.environment = broadcaster.operations, broadcaster.environment
-        self._asked_at = time.monotonic()
-        return rx.call_script("performance.now()", callback=Live.measured)
 
 
 class LiveEvents(rx.State):
@@ -108,7 +106,6 @@ class LiveEvents(rx.State):
     async def join(self):
         await _broadcaster().enter(self.router.session.session_id, EVENTS)
         self.lines = _broadcaster().newest_events()
-        return await (await self.get_state(Live))._arrive()
 
 
 class LiveJob(rx.State):
@@ -125,4 +122,3 @@ class LiveJob(rx.State):
     async def join(self):
         await _broadcaster().enter(self.router.session.session_id, job_room(self.job_id))
         self.head, self.tail, self.ended, self.elapsed_s = rows.EMPTY_HOT, [], {}, 0.0
-        return await (await self.get_state(Live))._arrive()

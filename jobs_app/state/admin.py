@@ -69,7 +69,7 @@ class Admin(rx.State):
 
     @rx.event
     async def load(self):
-        await self._read()
+        await self._read(anew=True)  # what a person is about to change must be what holds now
 
     @rx.event
     async def refresh(self):

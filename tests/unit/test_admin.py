@@ -155,7 +155,7 @@ async def test_the_name_of_the_installation_is_on_every_page(tab, world):  # noq
     named = dataclasses.replace(runtime.current(), config=read_settings(_env_file=None, environment="staging"))
     broadcaster._active = broadcaster.Broadcaster(None, named)
     live = await tab.get_state(Live)
-    await live._arrive()
+    await live.arrive()
     broadcaster._active = None
 
     assert live.environment == "staging"
@@ -236,6 +236,18 @@ async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_fi
     assert (admin.concurrency, (await service.limits()).concurrency) == (7, 7)
     await admin.set_limit({"concurrency": "3"})
     assert (await service.limits()).concurrency == 3
+
+
+async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("jobs_app.state.admin.look_at_queue", _nothing)
+    await overview(anew=True)
+    await service.change_queue(QueueChange(concurrency=7))
+    admin = await tab.get_state(Admin)
+
+    await admin.load()
+    told = await admin.set_limit({"concurrency": "3"})
+
+    assert "Up to 3 jobs run at once now" in str(told)
 
 
 async def _nothing():

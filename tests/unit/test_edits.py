@@ -174,6 +174,19 @@ async def test_the_second_of_two_people_is_told_what_the_first_did(service):
     assert (await service.limits()).concurrency == 7
 
 
+async def test_a_setting_that_is_set_to_what_it_was_has_not_changed_meanwhile(service):
+    for concurrency in (7, 7):
+        await service.change_queue(QueueChange(concurrency=concurrency))
+        await service.change_kind("noop", KindChange(paused=True))
+
+    await service.change_queue(QueueChange(concurrency=3, version=1))
+    await service.change_kind("noop", KindChange(paused=False, version=1))
+    setting, kinds = await service.store.settings.queue(), await service.store.settings.kinds()
+
+    assert (setting.concurrency, setting.version) == (3, 2)
+    assert (kinds["noop"].paused, kinds["noop"].version) == (False, 2)
+
+
 async def test_who_acted_is_on_the_timeline_and_in_the_audit(service):
     with acting_as("ada"):
         cancelled = await service.cancel((await submitted(service)).id)
