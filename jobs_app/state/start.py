@@ -158,7 +158,10 @@ class StartForm(rx.State):
 
     async def _edit(self, wish: Submission, form: Mapping[str, Any]) -> Any:
         asked: dict[str, Any] = {"params": wish.params, "version": self._version}
-        typed = [name for name, begun in self.advanced.items() if form.get(f"advanced.{name}", "") != begun]
+        # compared as times where they are times: browsers leave out seconds that are zero
+        typed = [
+            name for name, begun in self.advanced.items() if _as_utc(form.get(f"advanced.{name}", "")) != _as_utc(begun)
+        ]
         asked |= {name: getattr(wish, name) for name in typed if getattr(wish, name) is not None}
         job = await runtime.jobs().edit(parse_id(self.editing), JobPatch(**asked))
         self.editing = ""

@@ -177,7 +177,6 @@ async def test_sentinels_lead_to_the_master(sentinel):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(60)
 async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_hear_again(sentinel):
     url, master, replica = sentinel
     await until(lambda: knows_replica(url), within_s=15)

@@ -18,13 +18,15 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
 from tests.postgres import GivenServer
 from tests.support import ROOT, free_port, until
 
 BUILD_AND_START_S = 180
+SEEN_WITHIN_S = 10
+"""How long a check waits for what it expects on a page, unless it says so itself; machines are shared."""
 
 
 @dataclass
@@ -53,8 +55,12 @@ class Product:
         return await until(lambda: self.job(job_id), lambda job: job["status"] in wanted)
 
     async def forget_everything(self) -> None:
-        """Resume the queue, and cancel and delete every job."""
-        await self.api.patch("/api/queue", json={"paused": False})
+        """Let everything run as it does at first, and cancel and delete every job."""
+        await self.api.patch("/api/queue", json={"paused": False, "concurrency": None})
+        for kind in (await self.api.get("/api/kinds")).json():
+            if kind["setting_version"]:
+                changes = {"paused": False, "max_running": None, "rate": None}
+                await self.api.patch(f"/api/kinds/{kind['name']}", json=changes)
         await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}}, timeout=25)
         await until(lambda: self.api.get("/api/queue"), lambda r: r.json()["counts"]["running"] == 0, within_s=20)
         await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}}, timeout=25)
@@ -133,6 +139,7 @@ async def empty_history(product: Product) -> None:
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
+        expect.set_options(timeout=SEEN_WITHIN_S * 1000)
         running = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
         yield running
         await running.close()

@@ -9,7 +9,6 @@ from playwright.async_api import expect
 from tests.support import until
 
 
-@pytest.mark.timeout(60)
 async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back(product, open_page):
     page = await open_page("/")
     await page.wait_for_load_state("networkidle")  # parts that are not shown yet are fetched after the page is live
@@ -39,7 +38,6 @@ async def test_a_killed_workers_job_runs_again_and_the_page_shows_both_attempts(
     await expect(page.locator("#attempts")).to_contain_text("Attempt 2")
 
 
-@pytest.mark.timeout(60)
 async def test_redis_may_go_and_come_back_while_a_job_is_submitted(product, open_page):
     page = await open_page("/")
     redis = next(p for p in product.launcher.children(recursive=True) if "valkey" in p.cmdline()[0])

@@ -176,7 +176,6 @@ async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
     await kind.get_by_role("button", name="Resume").click()
     await product.status_is(job_id, "running")
     await product.api.post(f"/api/jobs/{job_id}/cancel")
-    await product.api.patch("/api/kinds/slow", json={"max_running": None})
 
 
 async def test_the_list_has_columns_for_those_who_run_the_queue(product, open_page):
@@ -321,4 +320,3 @@ async def test_a_rule_is_made_gives_an_alert_and_is_deleted(product, open_page):
     await page.locator("[data-rule='Too slow']").get_by_role("button", name="Delete").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     await expect(page.locator("[data-rule='Too slow']")).to_have_count(0)
-    await product.api.patch("/api/kinds/noop", json={"paused": False})

@@ -39,7 +39,6 @@ async def test_a_job_for_later_starts_at_its_time_whatever_the_workers_clock_say
     assert told == sorted(told)
 
 
-@pytest.mark.timeout(60)
 async def test_leases_are_kept_between_workers_two_minutes_apart(farm, start_shifted):
     await start_shifted(60)
     await start_shifted(-60)

@@ -40,7 +40,6 @@ async def test_the_database_is_locked_for_a_moment_as_a_job_ends_and_its_result_
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(60)
 async def test_the_database_stays_locked_and_workers_hold_say_so_claim_nothing_and_lose_nothing(
     farm, locked, redis_server
 ):
@@ -106,7 +105,6 @@ async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, da
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(60)
 async def test_a_worker_that_is_killed_while_the_database_is_locked_gives_its_jobs_to_another(farm, locked):
     worker = await farm.start()
     job = await farm.submit(seconds=3)

@@ -196,7 +196,6 @@ async def test_redis_becomes_a_replica_and_what_was_submitted_meanwhile_runs_whe
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(60)
 async def test_redis_hangs_for_longer_than_a_lease_and_every_job_runs_once(farm, api, redis_server):
     workers = [await farm.start() for _ in range(2)]
     running = await farm.submit(seconds=3)

@@ -6,8 +6,6 @@ import signal
 import sys
 import textwrap
 
-import pytest
-
 from tests.support import ROOT, until
 
 
@@ -146,7 +144,6 @@ async def test_a_running_job_is_cancelled_and_its_slot_is_used_again(client, sta
     await client.job_is(await client.submit("noop"), "completed")
 
 
-@pytest.mark.timeout(60)
 async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(client, start_worker):
     worker = await start_worker(JOBS_STOP_GRACE_S="0")
     job_id = await client.submit("slow", params={"seconds": 3}, max_attempts=1)
@@ -202,7 +199,6 @@ async def test_an_emptied_redis_loses_no_job(client, start_worker, redis_server)
         await client.job_is(job_id, "completed")
 
 
-@pytest.mark.timeout(60)
 async def test_a_worker_lives_through_a_restart_of_redis_idle_and_busy(client, start_worker, redis_server):
     worker = await start_worker()
     busy = await client.submit("slow", params={"seconds": 1.0})

@@ -377,6 +377,19 @@ async def test_a_time_without_a_zone_is_utc_as_its_label_says(tab, store):
     assert set(form.errors) == {"advanced.scheduled_for"}
 
 
+async def test_a_time_that_nobody_touched_stays_when_the_browser_leaves_out_its_seconds(tab, service, store):
+    due = (utc_now() + timedelta(hours=3)).replace(second=0, microsecond=250_000)
+    job, _ = await service.submit(Submission(kind="noop", scheduled_for=due))
+    form = await tab.get_state(StartForm)
+    await form.edit(str(job.id))
+
+    as_the_browser_writes_it = due.strftime("%Y-%m-%dT%H:%M")
+    await form.submit({"advanced.scheduled_for": as_the_browser_writes_it, "advanced.priority": "7"})
+
+    edited = await store.get(job.id)
+    assert (edited.scheduled_for, edited.priority) == (due, 7)
+
+
 async def test_the_last_job_is_started_once_more(tab, store):
     form = await tab.get_state(StartForm)
     form.choose("noop")
