@@ -23,7 +23,7 @@ test: $(STAMPS)/dev browser ## Run every test
 	@exec $(BIN)/python -m pytest
 
 test-faults: $(STAMPS)/dev ## Run the long accidents: killed, frozen, cut off, emptied
-	@exec $(BIN)/python -m pytest tests/faults -m faults
+	@exec $(BIN)/python -m pytest -m faults
 
 check: $(STAMPS)/dev ## Check format, lint and types
 	$(BIN)/ruff format --check .
