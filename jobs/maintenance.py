@@ -20,11 +20,20 @@ from jobs.changes import event_table, job_table
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import NotHere, Unavailable
-from jobs.matching import JobFilter, matches
+from jobs.matching import JobFilter, matches, unusual
 from jobs.models import JobStatus
+from jobs.query import parse
 
 CHUNK_BYTES = 1 << 20
 MOST_FAULTS = 20
+
+
+def _unusual(text: str) -> Select[Any]:
+    [term] = parse(text).terms
+    query = unusual(term)
+    assert query is not None
+    return query
+
 
 _NEWEST = (job_table.c.created_at.desc(), job_table.c.id.desc())
 _FAILED, _OF_KIND = JobFilter(statuses=(JobStatus.FAILED,)), JobFilter(kinds=("noop",))
@@ -33,6 +42,8 @@ QUESTIONS: dict[str, Callable[[Connection], Select[Any]]] = {
     "the newest failed jobs": lambda db: select(job_table.c.id).where(matches(db, _FAILED)).order_by(*_NEWEST),
     "the newest jobs of a kind": lambda db: select(job_table.c.id).where(matches(db, _OF_KIND)).order_by(*_NEWEST),
     "jobs by priority": lambda db: select(job_table.c.id).order_by(job_table.c.priority.desc(), job_table.c.id.desc()),
+    "jobs that were tried often": lambda _: _unusual("attempt:>50"),
+    "jobs that took long": lambda _: _unusual("slow:>10h"),
     "jobs that ended lately": lambda db: select(job_table.c.id).where(job_table.c.finished_at > utc_now()),
     "a job's timeline": lambda db: select(event_table.c.version).where(event_table.c.job_id == UUID(int=0)),
 }

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    Select,
     Text,
     and_,
     case,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
@@ -40,6 +42,8 @@ _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<=": operator.le,
     "": operator.eq,
 }
+_IN_ORDER = frozenset({"status", "kind", "after", "before", "priority"})
+"""Fields that the indexes of lists know."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _ALIKE = re.compile(r"(?=.*[a-df-z])[a-z0-9_./:@-]+", re.IGNORECASE | re.ASCII)
 """What is written alike in a JSON text and in a value taken out of it: no quotes, no numbers, no spaces between."""
@@ -63,11 +67,45 @@ EVERY_JOB = JobFilter()
 
 
 def matches(db: Connection, wanted: JobFilter) -> ColumnElement[bool]:
-    """The condition of a filter, to be used in this transaction.
+    """The condition of a filter, to be used in this transaction; what is rare is looked up, and named by its id.
 
     Raises:
         QueryError: its text cannot be read; says where and why.
     """
+    terms, now = parse(wanted.text).terms, utc_now()
+    parts = [condition(wanted)]
+    with_words = candidates(db, [words for term in terms if (words := _needed(term))])
+    for those in (with_words, _ended(db, wanted, terms, now), *(_rare(db, term) for term in terms)):
+        if those is not None:
+            parts.append(job_table.c.id.in_(those))
+    return and_(*parts)
+
+
+def condition(wanted: JobFilter) -> ColumnElement[bool]:
+    """The condition of a filter as it stands: what no index of a list serves takes reading every job.
+
+    Raises:
+        QueryError: its text cannot be read; says where and why.
+    """
+    now = utc_now()
+    parts = [in_order(wanted)]
+    if wanted.finished_after is not None:
+        parts.append(job_table.c.finished_at >= wanted.finished_after)
+    if wanted.finished_before is not None:
+        parts.append(job_table.c.finished_at < wanted.finished_before)
+    if wanted.ids is not None:
+        parts.append(job_table.c.id.in_(wanted.ids))
+    parts += (_condition(term, now) for term in parse(wanted.text).terms if term.field not in _IN_ORDER)
+    return and_(*parts)
+
+
+def in_order(wanted: JobFilter) -> ColumnElement[bool]:
+    """The part of a filter's condition for which lists have indexes: jobs that match are found in the list's order.
+
+    Raises:
+        QueryError: as ``condition``.
+    """
+    now = utc_now()
     parts: list[ColumnElement[bool]] = [job_table.c.status != DELETED]
     if wanted.statuses:
         parts.append(job_table.c.status.in_(wanted.statuses))
@@ -77,19 +115,20 @@ def matches(db: Connection, wanted: JobFilter) -> ColumnElement[bool]:
         parts.append(job_table.c.created_at > wanted.created_after)
     if wanted.created_before is not None:
         parts.append(job_table.c.created_at < wanted.created_before)
-    if wanted.finished_after is not None:
-        parts.append(job_table.c.finished_at >= wanted.finished_after)
-    if wanted.finished_before is not None:
-        parts.append(job_table.c.finished_at < wanted.finished_before)
-    if wanted.ids is not None:
-        parts.append(job_table.c.id.in_(wanted.ids))
-    terms, now = parse(wanted.text).terms, utc_now()
-    parts += (_condition(term, now) for term in terms)
-    with_words = candidates(db, [words for term in terms if (words := _needed(term))])
-    for those in (with_words, _ended(db, wanted, terms, now)):
-        if those is not None:
-            parts.append(job_table.c.id.in_(those))
+    parts += (_condition(term, now) for term in parse(wanted.text).terms if term.field in _IN_ORDER)
     return and_(*parts)
+
+
+def takes_reading(wanted: JobFilter) -> bool:
+    """Whether some of a filter's condition is more than ``in_order``.
+
+    Raises:
+        QueryError: as ``condition``.
+    """
+    given = (wanted.finished_after, wanted.finished_before, wanted.ids)
+    return any(each is not None for each in given) or any(
+        term.field not in _IN_ORDER for term in parse(wanted.text).terms
+    )
 
 
 class SecondsBetween(FunctionElement[float]):
@@ -158,10 +197,17 @@ def _found(term: Term, now: datetime) -> ColumnElement[bool]:
             return columns["finished_at"] < moment(value, now)
         case "slow":
             ran_until = case((columns["status"] == JobStatus.RUNNING, now), else_=columns["finished_at"])
-            ran_s = SecondsBetween(columns["started_at"], ran_until)
-            return _COMPARE[term.comparison or ">"](ran_s, seconds(value))
+            return _compared(SecondsBetween(columns["started_at"], ran_until), term)
         case _:
-            return _COMPARE[term.comparison](columns[term.field], int(value))
+            return _compared(columns[term.field], term)
+
+
+def _compared(measured: ColumnElement[Any], term: Term) -> ColumnElement[bool]:
+    return _COMPARE[term.comparison or ("" if term.field != "slow" else ">")](measured, _bound(term))
+
+
+def _bound(term: Term) -> float:
+    return seconds(term.values[0]) if term.field == "slow" else int(term.values[0])
 
 
 def _ended(db: Connection, wanted: JobFilter, terms: Sequence[Term], now: datetime) -> set[UUID] | None:
@@ -180,6 +226,32 @@ def _ended(db: Connection, wanted: JobFilter, terms: Sequence[Term], now: dateti
     finished_at = job_table.c.finished_at
     query = select(job_table.c.id).where(finished_at >= max(begins))
     return few(db, query.where(finished_at < min(ends)) if ends else query)
+
+
+def unusual(term: Term) -> Select[tuple[UUID]] | None:
+    """The jobs that do not run and of which a term can be true, from an index of what is unusual, if one knows.
+
+    Almost every job is at its first attempt and few take long, so those that are not have indexes of their own.
+    """
+    columns = job_table.c
+    one: ColumnElement[int] = literal_column("1")  # as text, or the index is not seen
+    if term.negated or term.comparison in ("<", "<=") or term.field not in ("attempt", "slow") or _bound(term) <= 1:
+        return None
+    if term.field == "attempt":
+        measured: ColumnElement[Any] = columns.attempt
+    else:
+        measured = SecondsBetween(columns.started_at, columns.finished_at)
+    return select(columns.id).where(measured > one, _compared(measured, term))
+
+
+def _rare(db: Connection, term: Term) -> set[UUID] | None:
+    """The jobs of which a term can be true, if an index tells them and they are few."""
+    query = unusual(term)
+    if query is None:
+        return None
+    running = select(job_table.c.id).where(job_table.c.status == JobStatus.RUNNING)
+    ended, still = few(db, query), few(db, running)
+    return None if ended is None or still is None else ended | still
 
 
 def _needed(term: Term) -> tuple[str, ...]:

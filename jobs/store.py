@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Text,
     and_,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
@@ -40,7 +42,7 @@ from jobs.edits import Edits
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.failures import Failures
 from jobs.lineage import Lineage, record_reruns
-from jobs.matching import EVERY_JOB, JobFilter, matches
+from jobs.matching import EVERY_JOB, JobFilter, condition, in_order, matches, takes_reading
 from jobs.models import DELETED, RETRYABLE, WAITING, EventType, JobStatus
 from jobs.prepared import Prepared
 from jobs.removal import Removal
@@ -68,6 +70,8 @@ LARGEST_INTEGER = 2**31 - 1
 ID_BATCH = 500
 """Rows a statement when walking all matches; SQLite's limit on variables is far above."""
 WAITING_BATCH = 2000
+NEAR = 2000
+"""Jobs of a list that are read for what its indexes do not know, before it is looked up."""
 
 
 @dataclass(frozen=True)
@@ -139,15 +143,30 @@ class Store:
             InvalidInput: an unknown sort, or a cursor that this list did not make.
         """
         column, descending = _sort(sort)
-        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS))
-        if cursor is not None:
-            position = tuple_(column, job_table.c.id)
-            value, job_id = _decode_cursor(cursor, sort)
-            mark = tuple_(literal(value, column.type), literal(job_id, job_table.c.id.type))
-            query = query.where(position < mark if descending else position > mark)
+        position = tuple_(column, job_table.c.id)
         order = [c.desc() if descending else c.asc() for c in (column, job_table.c.id)]
-        query = query.order_by(*order).limit(limit + 1)
-        rows = await self._db.read(lambda db: db.execute(query.where(matches(db, job_filter))).mappings().all())
+        query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS)).order_by(*order)
+        mark = select(column, job_table.c.id).order_by(*order).where(in_order(job_filter)).offset(NEAR).limit(1)
+        if cursor is not None:
+            begin = tuple_(*_mark(column, *_decode_cursor(cursor, sort)))
+            beyond = position < begin if descending else position > begin
+            query, mark = query.where(beyond), mark.where(beyond)
+
+        def work(db: Connection) -> Sequence[RowMapping]:
+            found = query.limit(limit + 1)
+            if takes_reading(job_filter):
+                # what is common is found among the next few jobs, sooner than anything can be looked up
+                end = db.execute(mark).first()
+                near = found.where(condition(job_filter))
+                if end is not None:
+                    last = tuple_(*_mark(column, *end))
+                    near = near.where(position >= last if descending else position <= last)
+                rows = db.execute(near).mappings().all()
+                if end is None or len(rows) > limit:
+                    return rows
+            return db.execute(found.where(matches(db, job_filter))).mappings().all()
+
+        rows = await self._db.read(work)
         jobs = [JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(jobs, _encode_cursor(sort, getattr(jobs[-1], column.name), jobs[-1].id) if more else None)
@@ -488,6 +507,11 @@ def _sort(sort: str) -> tuple[Any, bool]:
     if sort not in SORTS:
         raise InvalidInput.of("sort", f"is {sort!r}, but it must be one of {', '.join(SORTS)}")
     return SORTS[sort]
+
+
+def _mark(column: Any, value: Any, job_id: UUID) -> tuple[ColumnElement[Any], ColumnElement[UUID]]:
+    """A place in a list, to compare positions with."""
+    return literal(value, column.type), literal(job_id, job_table.c.id.type)
 
 
 def _encode_cursor(sort: str, value: Any, job_id: UUID) -> str:

@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 from pydantic import Field
+from sqlalchemy import update
 
+from jobs import store as store_module
 from jobs import text_index
 from jobs.attempts import completed, failed
+from jobs.changes import job_table
 from jobs.clock import utc_now
 from jobs.errors import InvalidInput
 from jobs.kinds import Catalogue, Kind, Params
@@ -14,6 +17,7 @@ from jobs.matching import JobFilter
 from jobs.requests import Submission
 from jobs.service import JobService
 from jobs.snapshot import JobError
+from jobs.store import SORTS, NewJob
 
 
 class PageParams(Params):
@@ -104,6 +108,68 @@ async def test_a_span_in_which_many_ended_is_found_too(named, store, monkeypatch
     page = await store.page(JobFilter(text="finished_after:1h", finished_before=utc_now()))
 
     assert {job.id for job in page.jobs} == {named[name] for name in ("done", "failed", "cancelled")}
+
+
+async def make_unusual(named, database):
+    """One job that was tried often and took long, and one that has run for long."""
+    long_ago = utc_now() - timedelta(hours=20)
+    often = update(job_table).where(job_table.c.id == named["done"]).values(attempt=60, started_at=long_ago)
+    still = update(job_table).where(job_table.c.id == named["running"]).values(started_at=long_ago)
+    await database.write(lambda db: [db.execute(statement) for statement in (often, still)])
+
+
+@pytest.mark.parametrize("rare", [0, 2000])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("attempt:>50", {"done"}),
+        ("attempt:60", {"done"}),
+        ("attempt:>60", set()),
+        ("-attempt:>50", {"waiting", "running", "failed", "cancelled"}),
+        ("attempt:<2", {"waiting", "running", "failed", "cancelled"}),
+        ("slow:>10h", {"done", "running"}),
+        ("slow:10h status:running", {"running"}),
+        ("slow:>=10h attempt:>1", {"done"}),
+        ("slow:>30h", set()),
+        ("slow:<10h", {"failed"}),
+    ],
+)
+async def test_what_is_unusual_is_found_with_its_index_and_without(
+    named, store, database, monkeypatch, text, found, rare
+):
+    await make_unusual(named, database)
+    monkeypatch.setattr(text_index, "RARE", rare)
+
+    assert set(await store.matching_ids(JobFilter(text=text))) == {named[name] for name in found}
+
+
+@pytest.mark.parametrize("near", [0, 1, 3, 2000])
+@pytest.mark.parametrize("sort", SORTS)
+async def test_pages_are_the_same_however_far_they_are_read_before_anything_is_looked_up(
+    store, monkeypatch, sort, near
+):
+    texts = ["walrus" if place % 3 == 0 else "seal" for place in range(12)]
+    news = [
+        NewJob(kind="noop", params={"text": text}, max_attempts=1, priority=place % 2)
+        for place, text in enumerate(texts)
+    ]
+    changes, _ = await store.insert(news)
+    column = sort.removeprefix("-")
+    ordered = sorted(
+        (change.job for change in changes if change.job.params["text"] == "walrus"),
+        key=lambda job: (getattr(job, column), job.id),
+        reverse=sort.startswith("-"),
+    )
+    monkeypatch.setattr(store_module, "NEAR", near)
+
+    found, cursor = [], None
+    for _ in range(len(ordered)):
+        page = await store.page(JobFilter(text="params.text:walrus"), sort=sort, limit=1, cursor=cursor)
+        found += [job.id for job in page.jobs]
+        cursor = page.next_cursor
+
+    assert found == [job.id for job in ordered]
+    assert cursor is None
 
 
 async def test_the_case_of_other_letters_than_ascii_is_folded_where_the_database_can(named, store, database_kind):

@@ -21,17 +21,19 @@ from jobs.matching import JobFilter
 from jobs.store import NewJob, Store
 from tests.support import ROOT
 
-OF_POSTGRESQL = ("slot", "text_entry", "job_text", "ix_job_text")
-"""What no model names: where connections count, and the index of words."""
+IN_NO_MODEL = ("slot", "text_entry", "job_text", "ix_job_text", "ix_job_took")
+"""What is written in each database's own words: where connections count, the index of words, of what took long."""
 
 
+# SQLAlchemy cannot read back from SQLite what an index of an expression is of; no model names that index either
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index ix_job_took")
 def test_the_migrations_make_exactly_the_tables_of_the_models(database_url):
     engine = connect(database_url, Use.READ)
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
     engine.dispose()
 
-    assert [each for each in differences if not each[-1].name.startswith(OF_POSTGRESQL)] == []
+    assert [each for each in differences if not each[-1].name.startswith(IN_NO_MODEL)] == []
 
 
 def test_migrating_twice_changes_nothing(empty_url):

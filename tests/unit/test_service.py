@@ -49,7 +49,7 @@ async def test_parameters_that_take_too_much_room_are_refused(service, store):
 
 async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(service, world):
     job = await submitted(service, delay_s=3600)
-    soon = await submitted(service, delay_s=0.01)
+    soon = await submitted(service, delay_s=60)
 
     assert (job.status, soon.status) == (JobStatus.SCHEDULED, JobStatus.SCHEDULED)
     assert world.queue.in_order() == []
@@ -62,8 +62,8 @@ async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(s
 
 
 async def test_jobs_found_due_together_are_queued_in_the_order_of_their_times(service, world):
-    later = await submitted(service, delay_s=0.05)
-    sooner = await submitted(service, delay_s=0.01)
+    later = await submitted(service, delay_s=3600)
+    sooner = await submitted(service, delay_s=60)
 
     await service.promote_due([later.id, sooner.id], later.scheduled_for)
 
