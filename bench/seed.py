@@ -18,9 +18,11 @@ from typing import Any
 from uuid import UUID
 
 from jobs import plain_json
+from jobs.counts import Counts
 from jobs.database import Database
 from jobs.fingerprint import fingerprint
 from jobs.models import JobStatus
+from jobs.samples import Samples
 from jobs.schema import migrate
 from jobs.snapshot import JobError
 from jobs.statistics import Statistics
@@ -134,12 +136,26 @@ def seed(path: Path, count: int, chance: random.Random, *, ended: bool = False) 
         )
         db.execute("ANALYZE")
     db.close()
-    asyncio.run(_count(path))
+    asyncio.run(_look_back(path, chance))
 
 
-async def _count(path: Path) -> None:
+async def _look_back(path: Path, chance: random.Random) -> None:
+    """What the product itself would have noted meanwhile: figures, and the last hour minute by minute."""
     database = Database(f"sqlite:///{path}")
-    await Statistics(database).roll_up(datetime.now(UTC))
+    now = datetime.now(UTC)
+    await Statistics(database).roll_up(now)
+    counts, waiting = await Counts(database).all(), 10
+    for minutes in range(60, 0, -1):
+        waiting = max(0, waiting + chance.randint(-4, 4))
+        seen = {
+            **counts,
+            JobStatus.SCHEDULED: chance.randint(2, 4),
+            JobStatus.QUEUED: waiting,
+            JobStatus.RUNNING: min(5, waiting),
+            JobStatus.COMPLETED: counts[JobStatus.COMPLETED] - 2 * minutes,
+        }
+        at = now - timedelta(minutes=minutes)
+        await Samples(database).take(at, seen, 1, at - timedelta(seconds=2 * waiting) if waiting else None)
     await database.close()
 
 

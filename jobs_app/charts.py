@@ -6,6 +6,7 @@ points that a keyboard can reach.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict
@@ -66,7 +67,7 @@ def percentiles(report: Report, title: str, of: Callable[[Figures], Histogram]) 
     shares = [share for share, _, _ in PERCENTILES]
     columns = [of(figures).percentiles(shares) for figures in report.steps.values()]
     lines = [list(values) for values in zip(*columns, strict=True)]
-    top = rounded(max((value for values in lines for value in values if value is not None), default=0.0))
+    top = rounded_time(max((value for values in lines for value in values if value is not None), default=0.0))
     series: list[Series] = [
         {"name": name, "color": color, "path": line(values, top), "filled": False}
         for (_, name, color), values in zip(PERCENTILES, lines, strict=True)
@@ -75,18 +76,19 @@ def percentiles(report: Report, title: str, of: Callable[[Figures], Histogram]) 
     for (label, _), *values in zip(_labelled(report), *lines, strict=True):
         told = [f"{name} {span(value)}" for (_, name, _), value in zip(PERCENTILES, values, strict=True) if value]
         tips.append(f"{label}: {', '.join(told) or 'none'}")
-    return _chart(title, span(top), span(top / 2), series, tips)
+    return _chart(title, mark(top), mark(top / 2), series, tips)
 
 
 def failure_rate(report: Report) -> Chart:
     """The failed share of what completed or failed."""
     shares = [figures.failure_rate for figures in report.steps.values()]
-    series: list[Series] = [{"name": "failed", "color": "tomato", "path": line(shares, 1.0), "filled": False}]
+    top = min(1.0, rounded(max((share for share in shares if share is not None), default=1.0)))
+    series: list[Series] = [{"name": "failed", "color": "tomato", "path": line(shares, top), "filled": False}]
     tips = [
         f"{label}: {'none ended' if share is None else percent(share) + ' failed'}"
         for (label, _), share in zip(_labelled(report), shares, strict=True)
     ]
-    return _chart("Failure rate", "100 %", "50 %", series, tips)
+    return _chart("Failure rate", percent(top), percent(top / 2), series, tips)
 
 
 def ticks(report: Report) -> list[str]:
@@ -121,8 +123,11 @@ def line(values: Values, top: float) -> str:
 
 
 def spark(values: Values) -> str:
-    """A small line, from nothing to the highest."""
-    return line(values, max((value for value in values if value), default=1.0))
+    """A small line, from nothing to the highest; what is known holds until something else is."""
+    held: list[float | None] = []
+    for value in values:
+        held.append(held[-1] if value is None and held else value)
+    return line(held, max((value for value in values if value), default=1.0))
 
 
 def by_minute(samples: Sequence[Sample], since: datetime, of: Callable[[Sample], float | None]) -> Values:
@@ -132,11 +137,19 @@ def by_minute(samples: Sequence[Sample], since: datetime, of: Callable[[Sample],
 
 
 def rounded(highest: float) -> float:
-    """The next of 1, 2, 5, 10, … that is no less; 1 for nothing."""
+    """The next of 1, 2, 4, 10, … that is no less, so that its half is round too; 1 for nothing."""
     if highest <= 0:
         return 1.0
     step = 10.0 ** math.floor(math.log10(highest))
-    return next(step * factor for factor in (1, 2, 5, 10) if step * factor >= highest)
+    return next(step * factor for factor in (1, 2, 4, 10) if step * factor >= highest)
+
+
+def rounded_time(highest_s: float) -> float:
+    """The same for seconds, in minutes, hours and days where people count in those."""
+    for unit_s, most_s in ((1.0, 60.0), (60.0, 3600.0), (3600.0, 86_400.0)):
+        if highest_s <= most_s:
+            return min(unit_s * rounded(highest_s / unit_s), most_s)
+    return 86_400.0 * rounded(highest_s / 86_400.0)
 
 
 def name(at: datetime, step: Step) -> str:
@@ -154,6 +167,11 @@ def counted(figures: Figures) -> str:
 
 def span(seconds: float | None) -> str:
     return "–" if seconds is None else seconds_text(seconds)
+
+
+def mark(seconds: float) -> str:
+    """A place on an axis of time: ``30 s``, ``1 min``."""
+    return re.sub(r"[.]0(?= s)| 0 (s|min|h)$", "", seconds_text(seconds))
 
 
 def percent(share: float | None) -> str:

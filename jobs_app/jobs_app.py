@@ -64,7 +64,12 @@ def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks
 
 
 app = rx.App(
-    head_components=[rx.el.style(styles.STYLE_SHEET)],
+    head_components=[
+        rx.el.link(
+            rel="preload", href=styles.FONT, custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": ""}
+        ),
+        rx.el.style(styles.STYLE_SHEET),
+    ],
     html_lang="en",
     api_transformer=[
         build_api(),

@@ -24,6 +24,9 @@ STATUS_ICON: dict[str, str] = {
 }
 
 PAGE_WIDTH = "1400px"
+AXIS_WIDTH = "48px"
+"""Left of a chart, for what its lines stand for."""
+FONT = "/fonts/inter-latin.woff2"
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 TABULAR = {"font_variant_numeric": "tabular-nums"}
 ONE_LINE = {"overflow": "hidden", "text_overflow": "ellipsis", "white_space": "nowrap", "min_width": "0"}
@@ -58,6 +61,16 @@ THUMB = {
 }
 
 RULES: dict[str, object] = {
+    "@font-face": {
+        "font_family": "Inter",
+        "src": f"url({FONT}) format('woff2')",
+        "font_weight": "100 900",
+        "font_display": "swap",
+    },
+    "body .radix-themes": {  # before those of Radix, whose sheet comes later
+        "--default-font-family": "Inter, system-ui, sans-serif",
+        "--heading-letter-spacing": "-0.01em",
+    },
     ".radix-themes[data-is-root-theme=true]": {"background": "var(--gray-2)"},
     "a:focus-visible, button:focus-visible, input:focus-visible": {
         "outline": "2px solid var(--accent-8)",
@@ -121,22 +134,24 @@ RULES: dict[str, object] = {
     ".failures li:first-child": {"border_top": "none"},
     ".spark": {"display": "flex", "align_items": "flex-end", "gap": "2px", "height": "28px"},
     ".spark span": {"flex": "1", "min_height": "1px", "background": f"var(--{STATUS_COLOR['failed']}-9)"},
-    ".chart": {"position": "relative", "height": "150px", "border_bottom": "1px solid var(--gray-a6)"},
+    ".chart": {"position": "relative", "height": "150px", "margin": f"14px 0 4px {AXIS_WIDTH}"},
     ".chart svg": {"position": "absolute", "inset": "0", "width": "100%", "height": "100%", "overflow": "visible"},
     ".chart path": {"vector_effect": "non-scaling-stroke", "stroke_width": "1.5", "stroke_linejoin": "round"},
-    ".chart .half": {
-        "position": "absolute",
-        "inset": "50% 0 auto",
-        "border_top": "1px dashed var(--gray-a5)",
-        "pointer_events": "none",
-    },
     ".chart .edge": {
         "position": "absolute",
-        "left": "2px",
+        "left": "0",
+        "right": "0",
+        "border_top": "1px solid var(--gray-a4)",
+        "pointer_events": "none",
+    },
+    ".chart .edge span": {
+        "position": "absolute",
+        "right": "calc(100% + 8px)",
+        "transform": "translateY(-50%)",
         "font_size": "var(--font-size-1)",
         "color": "var(--gray-11)",
-        "pointer_events": "none",
-        "z_index": "1",
+        "white_space": "nowrap",
+        "font_variant_numeric": "tabular-nums",
     },
     ".buckets": {"position": "absolute", "inset": "0", "display": "flex"},
     ".bucket": {"all": "unset", "flex": "1", "cursor": "pointer", "position": "relative"},
@@ -165,6 +180,7 @@ RULES: dict[str, object] = {
         "color": "var(--gray-11)",
         "height": "18px",
         "overflow": "hidden",
+        "margin_left": AXIS_WIDTH,
     },
     ".ticks span": {"flex": "1", "width": "0", "white_space": "nowrap", "overflow": "visible"},
     ".legend": {"display": "inline-block", "width": "10px", "height": "10px", "border_radius": "2px"},

@@ -21,9 +21,10 @@ def chart(
             margin_bottom="10px",
         ),
         rx.box(
-            rx.el.span(drawn["top"], class_name="edge", style={"top": "0"}),
-            rx.el.span(drawn["half"], class_name="edge", style={"top": "50%"}),
-            rx.el.div(class_name="half"),
+            *[
+                rx.el.div(rx.el.span(words), class_name="edge", style={"top": top})
+                for top, words in (("0", drawn["top"]), ("50%", drawn["half"]), ("100%", "0"))
+            ],
             rx.el.svg(
                 rx.foreach(drawn["series"], _series),
                 custom_attrs={

@@ -24,10 +24,32 @@ def report(*columns, step=Step.MINUTE):
 
 
 @pytest.mark.parametrize(
-    ("highest", "top"), [(0, 1), (0.004, 0.005), (1, 1), (3, 5), (5, 5), (51, 100), (101, 200), (999, 1000)]
+    ("highest", "top"), [(0, 1), (0.003, 0.004), (1, 1), (3, 4), (4, 4), (5, 10), (51, 100), (101, 200), (999, 1000)]
 )
 def test_the_upper_edge_is_a_round_number(highest, top):
     assert charts.rounded(highest) == pytest.approx(top)
+
+
+@pytest.mark.parametrize(
+    ("highest_s", "top", "half"),
+    [
+        (0, "1 s", "500 ms"),
+        (0.003, "4 ms", "2 ms"),
+        (31, "40 s", "20 s"),
+        (45, "1 min", "30 s"),
+        (90, "2 min", "1 min"),
+        (3000, "1 h", "30 min"),
+        (3601, "2 h", "1 h"),
+        (50_000, "20 h", "10 h"),
+        (80_000, "24 h", "12 h"),
+        (100_000, "2 d", "24 h"),
+        (30_000_000, "400 d", "200 d"),
+    ],
+)
+def test_an_axis_of_time_is_marked_as_people_count(highest_s, top, half):
+    edge = charts.rounded_time(highest_s)
+
+    assert (charts.mark(edge), charts.mark(edge / 2)) == (top, half)
 
 
 def test_bars_stand_on_what_is_below_them():
@@ -61,6 +83,7 @@ def test_the_failure_rate_is_of_what_ended():
     drawn = charts.failure_rate(report(figures(completed=3, failed=1, cancelled=5), figures(submitted=1)))
 
     assert drawn["tips"] == ["12:00: 25 % failed", "12:01: none ended"]
+    assert (drawn["top"], drawn["half"]) == ("40 %", "20 %")
 
 
 @pytest.mark.parametrize(("count", "step"), [(60, Step.MINUTE), (168, Step.HOUR), (90, Step.DAY)])
@@ -76,4 +99,4 @@ def test_a_spark_line_has_a_place_for_every_minute():
     values = charts.by_minute([sample], BEGIN, lambda sample: sample.queued)
 
     assert (len(values), values[:4]) == (charts.SPARK_MINUTES, [None, None, 5, None])
-    assert charts.spark(values) == "M2.3 0.00h.4"
+    assert charts.spark(values).startswith("M2.5 0.00L3.5 0.00L4.5 0.00")  # what was, until something else is known
