@@ -241,7 +241,7 @@ def unusual(term: Term) -> Select[tuple[UUID]] | None:
         measured: ColumnElement[Any] = columns.attempt
     else:
         measured = SecondsBetween(columns.started_at, columns.finished_at)
-    return select(columns.id).where(measured > one, _compared(measured, term))
+    return select(columns.id).where(_compared(measured, term), measured > one)  # SQLite begins at the first of the two
 
 
 def _rare(db: Connection, term: Term) -> set[UUID] | None:

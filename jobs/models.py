@@ -86,7 +86,7 @@ class JobRow(SQLModel, table=True):
         Index("ix_job_queued", "queued_at", **_where("status = 'queued'")),
         Index("ix_job_failure", "kind", "fingerprint", "finished_at", **_where("status = 'failed'")),
         Index("ix_job_finished", "finished_at", **_where("finished_at IS NOT NULL")),
-        Index("ix_job_attempt", "attempt", **_where("attempt > 1")),
+        Index("ix_job_attempt", "attempt", "id", **_where("attempt > 1")),
         Index("ix_job_deleted", "deleted_at", **_where("deleted_at IS NOT NULL")),
         CheckConstraint("version >= 1 AND attempt >= 1", name="ck_job_counters"),
     )

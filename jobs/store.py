@@ -70,7 +70,7 @@ LARGEST_INTEGER = 2**31 - 1
 ID_BATCH = 500
 """Rows a statement when walking all matches; SQLite's limit on variables is far above."""
 WAITING_BATCH = 2000
-NEAR = 2000
+NEAR = 5000
 """Jobs of a list that are read for what its indexes do not know, before it is looked up."""
 
 

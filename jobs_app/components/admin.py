@@ -237,6 +237,7 @@ def _worker_job(job: rx.Var[JobLink], state: rx.Var[str]) -> rx.Component:
         ),
         gap="6px",
         align="center",
+        min_height="24px",  # so that a finger hits one of several
     )
 
 

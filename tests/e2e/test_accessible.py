@@ -29,7 +29,7 @@ async def violations(page: Page) -> list[str]:
 
 @pytest.fixture
 async def jobs(product) -> dict[str, str]:
-    """A job in each status that stays, and one that runs."""
+    """A job in each status that stays, and some that run."""
     ids = {
         "completed": await product.submit("web_agent", params={"steps": 7, "step_seconds": 0}),
         "failed": await product.submit("always_fails"),
@@ -39,8 +39,9 @@ async def jobs(product) -> dict[str, str]:
     await product.status_is(ids["completed"], "completed")
     await product.status_is(ids["failed"], "failed")
     await product.status_is(ids["flaky"], "completed")
-    ids["running"] = await product.submit("slow", params={"seconds": 60})
-    await product.status_is(ids["running"], "running")
+    for _ in range(2):
+        ids["running"] = await product.submit("slow", params={"seconds": 60})
+        await product.status_is(ids["running"], "running")
     return ids
 
 

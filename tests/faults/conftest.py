@@ -262,9 +262,9 @@ async def farm(
     queue, events = JobQueue(url), RedisEvents(url)
     service = JobService(active.service.store, queue, events, Catalogue([*catalogue(), *more]), config)
 
-    async def start(**environ: str) -> Worker:
+    async def start(*, ready: bool = True, **environ: str) -> Worker:
         given = {"JOBS_LEASE_S": str(LEASE_S), "JOBS_STOP_GRACE_S": "0", "JOBS_CANCEL_GRACE_S": "1"}
-        return await start_worker(cwd=tree, **given | environ)
+        return await start_worker(cwd=tree, ready=ready, **given | environ)
 
     yield Farm(service, record, start)
     await queue.close()

@@ -184,10 +184,9 @@ class TestAServerThatIsKilled:
 
     async def test_who_starts_while_it_is_away_waits_with_a_sentence_and_then_goes_on(self, farm, own_postgres):
         with own_postgres.away():
-            starting = asyncio.create_task(farm.start())
-            await asyncio.sleep(1)
-            assert not starting.done()
+            worker = await farm.start(ready=False)
+            assert "does not answer" in await sees_lines(worker, "Waiting for it.")
+            assert not any("is ready" in line for line in worker.lines)
 
-        worker = await starting
-        assert any("does not answer" in line and "Waiting for it." in line for line in worker.lines)
+        await sees_lines(worker, "is ready")
         await farm.is_(await farm.submit(), "completed")

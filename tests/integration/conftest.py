@@ -66,7 +66,7 @@ async def start_worker(config: Settings) -> AsyncIterator[StartWorker]:
     started: list[Worker] = []
     readers: list[asyncio.Task[None]] = []
 
-    async def start(*, cwd: Path = ROOT, **environ: str) -> Worker:
+    async def start(*, cwd: Path = ROOT, ready: bool = True, **environ: str) -> Worker:
         given = os.environ | {
             "REDIS_URL": str(config.redis_url),
             "DATABASE_URL": config.resolved_database_url,
@@ -89,7 +89,8 @@ async def start_worker(config: Settings) -> AsyncIterator[StartWorker]:
             assert process.returncode is None, worker.lines
             return worker.lines
 
-        await until(lines, lambda seen: any("is ready" in line for line in seen), within_s=20)
+        if ready:
+            await until(lines, lambda seen: any("is ready" in line for line in seen), within_s=20)
         return worker
 
     yield start

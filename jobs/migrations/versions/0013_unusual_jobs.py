@@ -18,5 +18,5 @@ TOOK_S = {
 
 def upgrade() -> None:
     took_s = TOOK_S[op.get_bind().dialect.name]
-    op.create_index("ix_job_attempt", "job", ["attempt"], sqlite_where=TRIED_AGAIN, postgresql_where=TRIED_AGAIN)
-    op.execute(f"CREATE INDEX ix_job_took ON job (({took_s})) WHERE ({took_s}) > 1")
+    op.create_index("ix_job_attempt", "job", ["attempt", "id"], sqlite_where=TRIED_AGAIN, postgresql_where=TRIED_AGAIN)
+    op.execute(f"CREATE INDEX ix_job_took ON job (({took_s}), id) WHERE ({took_s}) > 1")
