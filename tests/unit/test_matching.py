@@ -92,7 +92,7 @@ async def named(world):
         ("slow:<1h", {"running", "done", "failed"}),
         ("slow:>1h", set()),
         ("slow:1h", set()),
-        ("report 42", {"done"}),
+        ("report size", {"done"}),
     ],
 )
 async def test_a_query_finds_what_it_says(named, store, text, found):
