@@ -7,9 +7,10 @@ to this package, so that the web app can validate parameters without importing t
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -77,28 +78,72 @@ class Kind:
 
 
 MASK = "••••••"
+Schema = dict[str, Any]
 
 
-def masked(kind: Kind, params: dict[str, Any]) -> dict[str, Any]:
+def masked(kind: Kind, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters with every ``Secret`` that is set replaced by ``MASK``: for whoever looks, not for handlers."""
-    return {name: _masked(part, kind.params_schema, params[name]) for name, part in _parts(kind, params)}
+    shown: dict[str, Any] = _masked([kind.params_schema], kind.params_schema, params)
+    return shown
 
 
-def _parts(kind: Kind, params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    parts = kind.params_schema.get("properties", {})
-    yield from ((name, parts.get(name, {})) for name in params)
+def unmasked(params: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with every ``MASK`` replaced by what is ``stored`` in its place.
+
+    Raises:
+        InvalidInput: nothing is stored there; names the place.
+    """
+    whole: dict[str, Any] = _unmasked(params, stored, "params")
+    return whole
 
 
-def _masked(schema: dict[str, Any], whole: dict[str, Any], value: Any) -> Any:
-    if "$ref" in schema:
-        schema = whole["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
-    if schema.get("format") == SECRET_FORMAT:
-        return MASK if value else value
-    if isinstance(value, dict):
-        parts = schema.get("properties", {})
-        return {name: _masked(parts.get(name, {}), whole, part) for name, part in value.items()}
+def _masked(schemas: Iterable[Schema], whole: Schema, value: Any) -> Any:
+    """``schemas``: all that the value may follow."""
+    ways = [way for schema in schemas for way in _ways(schema, whole)]
+    if isinstance(value, Mapping):
+        return {name: _masked([s for way in ways for s in _of_name(way, name)], whole, v) for name, v in value.items()}
     if isinstance(value, list):
-        return [_masked(schema.get("items", {}), whole, part) for part in value]
+        return [_masked([s for way in ways for s in _of_place(way, n)], whole, v) for n, v in enumerate(value)]
+    return MASK if value and any(way.get("format") == SECRET_FORMAT for way in ways) else value
+
+
+def _ways(schema: Schema, whole: Schema) -> Iterator[Schema]:
+    """The schema and all its alternatives, with references followed."""
+    if "$ref" in schema:
+        yield from _ways(whole["$defs"][schema["$ref"].rsplit("/", 1)[-1]], whole)
+    for key in ("anyOf", "oneOf", "allOf"):
+        for alternative in schema.get(key, ()):
+            yield from _ways(alternative, whole)
+    yield schema
+
+
+def _of_name(way: Schema, name: str) -> Iterator[Schema]:
+    """What a schema says of the value of that name."""
+    if name in way.get("properties", {}):
+        yield way["properties"][name]
+    yield from way.get("patternProperties", {}).values()
+    if isinstance(more := way.get("additionalProperties"), dict):
+        yield more
+
+
+def _of_place(way: Schema, place: int) -> Iterator[Schema]:
+    """What a schema says of the value at that place of a list."""
+    yield from way.get("prefixItems", ())[place : place + 1]
+    if isinstance(items := way.get("items"), dict):
+        yield items
+
+
+def _unmasked(value: Any, stored: Any, path: str) -> Any:
+    if value == MASK:
+        if not stored:
+            raise InvalidInput.of(path, "is not known any more; type it anew")
+        return stored
+    if isinstance(value, Mapping):
+        there = stored if isinstance(stored, Mapping) else {}
+        return {name: _unmasked(part, there.get(name), f"{path}.{name}") for name, part in value.items()}
+    if isinstance(value, list):
+        beside = stored if isinstance(stored, list) else []
+        return [_unmasked(v, s, f"{path}.{n}") for n, (v, s) in enumerate(zip_longest(value, beside[: len(value)]))]
     return value
 
 

@@ -102,7 +102,16 @@ def _field(
             ),
             ("json", rx.text_area(**about, **typed, rows="3", placeholder="JSON")),
             ("lines", rx.text_area(**about, **typed, rows="3", placeholder="one a line")),
-            ("secret", rx.input(**about, **typed, type="password", auto_complete="off")),
+            (
+                "secret",
+                rx.input(
+                    **about,
+                    **typed,
+                    type="password",
+                    auto_complete="off",
+                    placeholder=rx.cond(field["kept"], "stays as it is", ""),
+                ),
+            ),
             (
                 "number",
                 rx.input(

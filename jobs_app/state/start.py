@@ -10,12 +10,13 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs.errors import InvalidInput, JobsError
-from jobs.kinds import catalogue, field_errors
+from jobs.kinds import catalogue, field_errors, unmasked
 from jobs.requests import JobPatch, Submission
 from jobs.snapshot import JobSnapshot
 from jobs_app import routes, runtime
 from jobs_app.forms import FormField, defaults, form_fields, form_params
 from jobs_app.state.actions import parse_id
+from jobs_app.state.notices import tell
 
 FIRST_KIND = "web_agent"
 ADVANCED = ("priority", "delay_s", "scheduled_for", "max_attempts")
@@ -45,6 +46,8 @@ class StartForm(rx.State):
     filled: int = 0
     """Counts how often the form was filled anew, so that its inputs begin with the new values."""
     _values: dict[str, Any] = {}
+    _stored: dict[str, Any] = {}
+    """What the form was filled with, secrets included."""
     _last: Submission | None = None
     _version: int = 0
     """At which version the edited job was seen."""
@@ -95,7 +98,7 @@ class StartForm(rx.State):
         try:
             return await self._start(self._last)
         except JobsError as error:
-            return rx.toast.error(error.message)
+            return await tell(self, "error", error.message)
 
     @rx.event
     async def again(self, job_id: str):
@@ -103,7 +106,7 @@ class StartForm(rx.State):
         try:
             job = await runtime.jobs().store.get(parse_id(job_id))
         except JobsError as error:
-            return rx.toast.error(error.message)
+            return await tell(self, "error", error.message)
         self._show(job.kind, job)
         self.rerun_of = str(job.id)
         return None
@@ -114,7 +117,7 @@ class StartForm(rx.State):
         try:
             job = await runtime.jobs().store.get(parse_id(job_id))
         except JobsError as error:
-            return rx.toast.error(error.message)
+            return await tell(self, "error", error.message)
         self._show(job.kind, job)
         self.editing, self._version = str(job.id), job.version
         due = f"{job.scheduled_for:%Y-%m-%dT%H:%M:%S}" if job.scheduled_for else ""
@@ -150,7 +153,7 @@ class StartForm(rx.State):
 
     def _copied(self, written: Any) -> Any:
         try:
-            wish = self._submission(self._values)
+            wish = self._submission(self._values, with_secrets=False)
         except InvalidInput as error:
             return rx.toast.error(error.message)
         body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
@@ -165,28 +168,36 @@ class StartForm(rx.State):
         asked |= {name: getattr(wish, name) for name in typed if getattr(wish, name) is not None}
         job = await runtime.jobs().edit(parse_id(self.editing), JobPatch(**asked))
         self.editing = ""
-        return rx.toast.success(f"Job {job.short_id} is changed.")
+        return await tell(self, "success", f"Job {job.short_id} is changed.")
 
     async def _start(self, wish: Submission) -> Any:
         job, _ = await runtime.jobs().submit(wish, lax=True)
         self._last, self.repeatable, self.last_id = wish, True, str(job.id)
         if self.rerun_of:
             self.rerun_of = ""
-            return [rx.redirect(routes.job(job.id)), rx.toast.success(f"Job {job.short_id} is {job.status}.")]
-        return rx.toast.success(
+            return [
+                rx.redirect(routes.job(job.id)),
+                await tell(self, "success", f"Job {job.short_id} is {job.status}."),
+            ]
+        return await tell(
+            self,
+            "success",
             f"Job {job.short_id} is {job.status}.",
             action={"label": "Watch", "on_click": rx.redirect(routes.job(job.id))},
             id="submitted",
         )
 
-    def _submission(self, values: Mapping[str, Any]) -> Submission:
-        """What the form asks for, checked as a whole.
+    def _submission(self, values: Mapping[str, Any], *, with_secrets: bool = True) -> Submission:
+        """What the form asks for, checked as a whole; ``with_secrets``: those, too, that were not typed anew.
 
         Raises:
             InvalidInput: names each wrong field, ``params.<name>`` or ``<name>``.
         """
         kind = catalogue().get(self.kind)
-        params = kind.validate(form_params(self.fields, values), lax=True).model_dump(mode="json")
+        given = form_params(self.fields, values)
+        if with_secrets:
+            given = unmasked(given, self._stored)
+        params = kind.validate(given, lax=True).model_dump(mode="json")
         asked: dict[str, Any] = {"kind": self.kind, "params": params}
         asked |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
         if "scheduled_for" in asked:
@@ -218,7 +229,8 @@ class StartForm(rx.State):
             self.trouble = error.message
             return
         self.kind, self.description = chosen.name, chosen.description
-        self.fields = form_fields(chosen, job.params if job else None)
+        self._stored = job.params if job else chosen.defaults
+        self.fields = form_fields(chosen, self._stored)
         self._values, self.filled = defaults(self.fields), self.filled + 1
         self.rerun_of, self.editing, self.advanced = "", "", dict.fromkeys(ADVANCED, "")
         self.errors, self.trouble = {}, ""

@@ -1,9 +1,10 @@
 """Kinds: found by being there, strict about their parameters, each with a handler."""
 
 import pytest
+from pydantic import Field
 
 from jobs.errors import InvalidInput, StartRefused
-from jobs.kinds import MASK, Catalogue, Kind, Params, catalogue, masked
+from jobs.kinds import MASK, Catalogue, Kind, Params, Secret, catalogue, masked, unmasked
 from worker.tasks import handlers
 
 CONTRACT = {
@@ -43,6 +44,53 @@ def test_secrets_are_masked_at_any_depth_and_only_where_they_are_set():
 
     assert masked(kind, params)["source"] == {"url": params["source"]["url"], "api_key": MASK}
     assert masked(kind, kind.defaults) == kind.defaults
+
+
+class Account(Params):
+    user: str
+    token: Secret = ""
+    others: list["Account"] = Field([])
+
+
+class Everywhere(Params):
+    plain: str = ""
+    perhaps: Secret | None = None
+    named: dict[str, Secret] = Field({})
+    listed: list[Secret] = Field([])
+    pair: tuple[str, Secret] | None = None
+    account: Account | str | None = None
+
+
+def test_secrets_are_masked_wherever_a_model_can_have_them_and_come_back():
+    kind = Kind(name="everywhere", title="", description="", params=Everywhere)
+    account = {"user": "ann", "token": "S1", "others": [{"user": "bob", "token": "S2", "others": []}]}
+    params = {
+        "plain": "shown",
+        "perhaps": "S3",
+        "named": {"a": "S4", "b": ""},
+        "listed": ["S5", "S6"],
+        "pair": ["shown", "S7"],
+        "account": account,
+    }
+
+    shown = masked(kind, params)
+
+    assert shown == {
+        "plain": "shown",
+        "perhaps": MASK,
+        "named": {"a": MASK, "b": ""},
+        "listed": [MASK, MASK],
+        "pair": ["shown", MASK],
+        "account": {"user": "ann", "token": MASK, "others": [{"user": "bob", "token": MASK, "others": []}]},
+    }
+    assert unmasked(shown, params) == params
+    assert unmasked({**shown, "named": {"a": "new"}}, params)["named"] == {"a": "new"}
+
+
+@pytest.mark.parametrize("shown", [{"named": {"c": MASK}}, {"listed": ["x", "y", MASK]}, {"perhaps": MASK}])
+def test_a_mask_that_stands_for_nothing_is_refused(shown):
+    with pytest.raises(InvalidInput, match="type it anew"):
+        unmasked(shown, {"named": {"a": "S"}, "listed": ["S1", "S2"], "perhaps": None})
 
 
 @pytest.mark.parametrize(

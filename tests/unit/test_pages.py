@@ -1,7 +1,7 @@
 """What pages show, without a browser: rows, forms, the board and mailboxes."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from uuid import uuid4
 
@@ -9,8 +9,9 @@ import pytest
 from pydantic import Field
 
 from jobs.attempts import completed, failed
+from jobs.errors import InvalidInput
 from jobs.events import Feed
-from jobs.kinds import Kind, Params, Secret, catalogue
+from jobs.kinds import MASK, Kind, Params, Secret, catalogue, unmasked
 from jobs.models import EventType, JobStatus
 from jobs.snapshot import Change, JobEvent, JobSnapshot
 from jobs_app import rows, timeline_rows
@@ -115,6 +116,63 @@ def test_a_form_has_an_input_for_every_sort_of_parameter():
         "extra": {"x": 1},
         "password": "",
         "inner": {"depth": "5"},
+    }
+
+
+class Perhaps(Params):
+    text: str | None = "something"
+    count: int | None = Field(None, ge=1, le=9)
+    size: Literal["s", "m"] | None = None
+    level: Literal[1, 2, 3] = 2
+    on: bool | None = None
+    day: date | None = None
+    only: Literal["this"] = "this"
+    must: Literal["a", 1]
+
+
+def test_what_may_be_nothing_is_a_plain_field_and_a_choice_stands_for_its_value():
+    kind = Kind(name="perhaps", title="Perhaps", description="", params=Perhaps)
+    fields = {field["name"]: field for field in form_fields(kind)}
+
+    def sent(**typed):
+        begun = {name: field["default"] for name, field in fields.items()}
+        return kind.validate(form_params(list(fields.values()), {**begun, "must": "a", **typed}), lax=True)
+
+    assert {name: field["input"] for name, field in fields.items()} == {
+        **dict.fromkeys(("text", "day"), "text"),
+        "count": "number",
+        **dict.fromkeys(("size", "level", "on", "only", "must"), "choice"),
+    }
+    assert (fields["count"]["minimum"], fields["count"]["maximum"]) == ("1", "9")
+    assert (fields["size"]["choices"], fields["level"]["choices"]) == (["s", "m", "none"], ["1", "2", "3"])
+    assert sent() == Perhaps(must="a")
+    assert sent(text="", count="3", size="m", level="3", on="false", day="2026-11-25", must="1") == Perhaps(
+        text=None, count=3, size="m", level=3, on=False, day=date(2026, 11, 25), must=1
+    )
+    with pytest.raises(InvalidInput, match="is required"):
+        sent(must="")
+
+
+def test_a_form_is_filled_without_secrets_and_keeps_those_that_are_not_typed_anew():
+    class Access(Params):
+        token: Secret = ""
+        spare: Secret | None = None
+        keys: dict[str, Secret] = Field({})
+
+    stored = {"token": "S1", "spare": None, "keys": {"a": "S2"}}
+    fields = form_fields(Kind(name="access", title="", description="", params=Access), stored)
+
+    assert [(f["input"], f["default"], f["kept"]) for f in fields] == [
+        ("secret", "", True),
+        ("secret", "", False),
+        ("json", f'{{"a":"{MASK}"}}', False),
+    ]
+    untouched = form_params(fields, {field["name"]: field["default"] for field in fields})
+    assert unmasked(untouched, stored) == stored
+    assert unmasked(form_params(fields, {"token": "new", "keys": "{}"}), stored) == {
+        "token": "new",
+        "spare": None,
+        "keys": {},
     }
 
 

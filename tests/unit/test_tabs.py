@@ -342,6 +342,30 @@ async def test_a_job_is_run_again_with_edited_parameters_and_stays_linked(servic
     assert [(relation["id"], relation["depth"]) for relation in page.family] == [(str(job.id), 0), (str(again.id), 1)]
 
 
+async def test_a_secret_that_nobody_typed_anew_stays_and_never_leaves_the_server(tab, visit, service, store):
+    given = {"source": {"api_key": "hunter2"}}
+    job, _ = await service.submit(Submission(kind="report", params=given, delay_s=3600))
+    visit(routes.DASHBOARD, "/")
+    form = await tab.get_state(StartForm)
+
+    def typed(**changes):
+        return {**{field["name"]: field["default"] for field in form.fields}, **changes}
+
+    await form.edit(str(job.id))
+    assert "hunter2" not in f"{form.fields}{form.copy_curl()[0]}"
+    await form.submit(typed(title="Renamed"))
+    edited = await store.get(job.id)
+    assert (edited.params["title"], edited.params["source"]["api_key"]) == ("Renamed", "hunter2")
+
+    await form.again(str(job.id))
+    await form.submit(typed())
+    await form.again(str(job.id))
+    await form.submit(typed(**{"source.api_key": "other"}))
+
+    [other, same, _] = (await store.page()).jobs
+    assert [each.params["source"]["api_key"] for each in (same, other)] == ["hunter2", "other"]
+
+
 async def test_what_is_wrong_with_a_field_is_said_while_one_types(tab):
     form = await tab.get_state(StartForm)
     form.load()
