@@ -233,12 +233,11 @@ class _Transaction:
             _ARTIFACT.run_many(self.db, self.artifacts)
 
     def _start(self, write: Start) -> list[Change]:
-        told = {"now": self.at, "on_worker": write.worker}
-        started = _START.run_each(self.db, [{"job_id": job_id, **told} for job_id in write.job_ids])
+        values = {"now": self.at, "on_worker": write.worker}
+        started = _START.run_each(self.db, [{"job_id": job_id, **values} for job_id in write.job_ids])
+        told = {"worker": write.worker}
         return [
-            self._record(_snapshot(_START, row), EventType.STATUS, "Started.", {"worker": write.worker})
-            for rows in started
-            for row in rows
+            self._record(_snapshot(_START, row), EventType.STATUS, "Started.", told) for rows in started for row in rows
         ]
 
     def _say(self, writes: Sequence[Say]) -> list[list[Change] | None]:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import enum
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Protocol
 from uuid import UUID
@@ -22,6 +23,8 @@ from jobs.snapshot import Change, Deleted
 CHANNEL = "jobs:changes"
 MOST_ANNOUNCED_BYTES = 64_000
 """A larger change is announced by its id and version alone; whoever wants it reads the store."""
+MOST_OWN = 200
+"""Messages of our own that are on their way."""
 LONGEST_PAUSE_S = 5.0
 
 log = logging.getLogger(__name__)
@@ -59,37 +62,53 @@ class Events(Protocol):
     async def close(self) -> None: ...
 
 
-def encode(changes: Iterable[Change | Deleted]) -> Iterator[bytes]:
-    """The wire form: JSON lists of as many changes, in order, as fit in a message that every listener can take."""
-    message: list[bytes] = []
+def encode(changes: Iterable[Change | Deleted]) -> Iterator[tuple[bytes, list[Announcement]]]:
+    """The wire form: JSON lists of as many changes, in order, as fit in a message that every listener can take.
+
+    Each with what it says to whoever decodes it.
+    """
+    bodies: list[bytes] = []
+    announced: list[Announcement] = []
     size_bytes = 0
     for change in changes:
+        said: Announcement = change
         body = change.model_dump_json().encode()
         if len(body) > MOST_ANNOUNCED_BYTES and isinstance(change, Change):
-            body = TooBig(too_big=change.job.id, version=change.job.version).model_dump_json().encode()
-        if message and size_bytes + len(body) > MOST_ANNOUNCED_BYTES:
-            yield b"[" + b",".join(message) + b"]"
-            message, size_bytes = [], 0
-        message.append(body)
+            said = TooBig(too_big=change.job.id, version=change.job.version)
+            body = said.model_dump_json().encode()
+        if bodies and size_bytes + len(body) > MOST_ANNOUNCED_BYTES:
+            yield b"[" + b",".join(bodies) + b"]", announced
+            bodies, announced, size_bytes = [], [], 0
+        bodies.append(body)
+        announced.append(said)
         size_bytes += len(body)
-    if message:
-        yield b"[" + b",".join(message) + b"]"
+    if bodies:
+        yield b"[" + b",".join(bodies) + b"]", announced
 
 
 class RedisEvents:
-    """Announcements over one Redis."""
+    """Announcements over one Redis.
+
+    While it listens, what it announces itself is kept until it comes back, so that it need not be decoded.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._redis = Redis(connection_pool=connection_pool(url))
+        self._listening = False
+        self._own: OrderedDict[bytes, list[Announcement]] = OrderedDict()
 
     async def publish(self, changes: Sequence[Change | Deleted]) -> None:
         """Announce changes in order, in one round trip. Raises one of ``REDIS_TROUBLE`` when Redis is away."""
         if not changes:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
-            for message in encode(changes):
+            for message, announced in encode(changes):
                 pipe.publish(CHANNEL, message)
+                if self._listening:
+                    self._own[message] = announced
+            while len(self._own) > MOST_OWN:  # the oldest were lost on their way
+                self._own.popitem(last=False)
             await pipe.execute()
 
     async def listen(self) -> AsyncIterator[Announcement | Feed]:
@@ -112,9 +131,11 @@ class RedisEvents:
         async with contextlib.aclosing(hear(self._url, CHANNEL)) as messages:
             async for message in messages:
                 if message is None:
+                    self._own.clear()
+                    self._listening = True
                     yield Feed.UP
                 else:
-                    for item in decode(message):
+                    for item in self._own.pop(message, None) or decode(message):
                         yield item
 
     async def close(self) -> None:

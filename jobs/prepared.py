@@ -32,7 +32,7 @@ class Prepared:
         self._compile(db.dialect)
         cursor = db.connection.cursor()
         try:
-            cursor.execute(self._sql, self._bound(values))
+            cursor.execute(self._sql, self._bound(values, {}))
             rows = cursor.fetchall()
             give = self._give or self._learn(db.dialect, cursor.description)
         finally:
@@ -45,8 +45,9 @@ class Prepared:
             return [self.run(db, each) for each in values]
         self._compile(db.dialect)
         cursor: Any = db.connection.cursor()
+        last: _Last = {}
         try:
-            cursor.executemany(self._sql, [self._bound(each) for each in values], returning=True)
+            cursor.executemany(self._sql, [self._bound(each, last) for each in values], returning=True)
             give = self._give or self._learn(db.dialect, cursor.description)
             return [[_converted(row, give) for row in result.fetchall()] for result in cursor.results()]
         finally:
@@ -60,8 +61,9 @@ class Prepared:
         """
         self._compile(db.dialect)
         cursor = db.connection.cursor()
+        last: _Last = {}
         try:
-            cursor.executemany(self._sql, [self._bound(each) for each in values])
+            cursor.executemany(self._sql, [self._bound(each, last) for each in values])
         except db.dialect.loaded_dbapi.IntegrityError as exc:
             raise IntegrityError(self._sql, None, exc) from exc
         finally:
@@ -98,13 +100,22 @@ class Prepared:
         self._give = [(place, give) for place, give in found if give is not None]
         return self._give
 
-    def _bound(self, values: Mapping[str, Any]) -> list[Any]:
+    def _bound(self, values: Mapping[str, Any], last: "_Last") -> list[Any]:
+        """What the driver takes. What is the same object as in the row before is not converted again."""
         bound = self._fixed.copy()
         for place, name, take in self._given:
-            bound[place] = values[name] if take is None else take(values[name])
+            value = values[name]
+            if take is not None:
+                before = last.get(place)
+                if before is None or before[0] is not value:
+                    before = last[place] = (value, take(value))
+                value = before[1]
+            bound[place] = value
         return bound
 
 
+_Last = dict[int, tuple[Any, Any]]
+"""By place, what a row had there, and what the driver was given."""
 _Converters = list[tuple[int, Callable[[Any], Any]]]
 """The places of a row that need converting, and how."""
 

@@ -99,7 +99,7 @@ class MemoryEvents:
 
     async def publish(self, changes: Sequence[Change | Deleted]) -> None:
         self.published += changes
-        for message in encode(changes):
+        for message, _ in encode(changes):
             for announcement in decode(message):
                 for listener in self._listeners:
                     listener.put_nowait(announcement)

@@ -209,6 +209,25 @@ async def test_a_change_that_is_too_large_is_announced_by_its_id_alone(events):
     await listener.stop()
 
 
+async def test_who_announces_hears_the_same_as_others_do(redis_server):
+    own, other = RedisEvents(redis_server.url), RedisEvents(redis_server.url)
+    listeners = [Listener(own), Listener(other)]
+    for listener in listeners:
+        await listener.hears(1)
+    large = change(2, message="x" * MOST_ANNOUNCED_BYTES)
+
+    await own.publish([change(1), large, Deleted(deleted=(uuid4(),)), *(change(version) for version in range(3, 400))])
+    await other.publish([change(1)])
+
+    first, second = [await listener.hears(401) for listener in listeners]
+    assert first == second
+    assert first[2] == TooBig(too_big=large.job.id, version=2)
+    for listener in listeners:
+        await listener.stop()
+    await own.close()
+    await other.close()
+
+
 async def test_publishing_nothing_or_to_nobody_is_harmless(events):
     await events.publish([])
     await events.publish([change(1)])
