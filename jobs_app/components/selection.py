@@ -10,8 +10,6 @@ VERBS = (
     ("retry", "Retry", "rotate-ccw", "indigo"),
     ("promote", "Start now", "play", "indigo"),
 )
-MOST_UNDONE = 200
-"""More are deleted by the server by itself, which nobody can undo."""
 DELETE = ("delete", "Delete", "trash-2", "tomato")
 
 
@@ -94,11 +92,7 @@ def bulk_dialog(
                     "Left alone, for their status does not allow it: " + left_alone.join(", ") + ".",
                     "Nothing is left alone.",
                 ),
-                rx.cond(
-                    (action == "delete") & (affected <= MOST_UNDONE),
-                    " For ten seconds after it is done you can undo it.",
-                    "",
-                ),
+                rx.cond(action == "delete", " For ten seconds after it is done you can undo it.", ""),
                 size="2",
             ),
             rx.hstack(

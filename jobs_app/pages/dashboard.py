@@ -76,7 +76,7 @@ def _list() -> rx.Component:
             wrap="wrap",
         ),
         list_trouble(BoardState.trouble, BoardState.wrong),
-        operation_bars(Live.operations, AdminQueue.stop),
+        operation_bars(Live.operations, AdminQueue.stop, AdminQueue.undo),
         bulk_progress(Selection.working, Selection.done, Selection.total, Selection.stop),
         bulk_report(Selection.report, Selection.reasons, Selection.undoable, Selection.undo, Selection.dismiss),
         selection_bar(

@@ -28,6 +28,39 @@ async def test_a_range_is_deleted_and_brought_back(product, open_page):
         await expect(row_of(page, job_id)).to_be_visible()
 
 
+async def test_many_are_deleted_on_the_server_and_brought_back_from_any_page(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 300})
+    page = await open_page("/?status=queued")
+    await page.get_by_role("checkbox", name="Select every row of this page").click()
+    await page.get_by_role("button", name="Select all that match").click()
+    await page.locator("#selection").get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("alertdialog")
+    await expect(dialog).to_contain_text("For ten seconds after it is done you can undo it.")
+    await dialog.get_by_role("button", name="Delete 300 jobs").click()
+    other = await open_page("/admin")
+
+    await other.locator("#operations-now").get_by_role("button", name="Undo").click()
+
+    await expect(page.locator("[data-status=queued]").first).to_contain_text("300")
+    await expect(other.locator("#operations-now [data-operation]")).to_have_count(0)
+    assert (await product.api.get("/api/queue")).json()["counts"]["queued"] == 300
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
+async def test_the_offer_to_undo_goes_when_its_time_is_over(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    await product.submit("noop")
+    page = await open_page("/")
+    await product.api.post("/api/operations", json={"action": "delete", "filter": {}})
+    undo = page.locator("#operations-now").get_by_role("button", name="Undo")
+    await expect(undo).to_be_visible()
+
+    await expect(undo).to_have_count(0, timeout=20_000)
+
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
 async def test_one_deleted_job_is_brought_back_from_the_toast(product, open_page):
     job_id = await product.submit("noop")
     await product.status_is(job_id, "completed")
