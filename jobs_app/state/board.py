@@ -5,6 +5,7 @@ meanwhile is counted, and shown when they ask for it or turn away.
 """
 
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import reflex as rx
@@ -15,9 +16,10 @@ from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import JobSnapshot
 from jobs.store import Page
 from jobs_app import routes, runtime
-from jobs_app.list_view import PAGE_SIZES, ListView, SavedView
+from jobs_app.list_view import FIRST_PAGE, PAGE_SIZES, ListView, SavedView
 from jobs_app.rows import Row, gone, row
 from jobs_app.state.failures import FailureGroups
+from jobs_app.state.notices import tell
 from jobs_app.state.selection import Selection
 from jobs_app.suggestions import suggestions
 
@@ -44,6 +46,7 @@ class BoardState(rx.State):
     columns: list[str] = list(ListView.columns)
     address: str = ""
     """The view as the end of an address."""
+    page_number: int = 1
     loaded: bool = False
     trouble: str = ""
     wrong: list[str] = []
@@ -52,27 +55,27 @@ class BoardState(rx.State):
     """How many jobs the list would show that it does not, for it is held still."""
     next_cursor: str = ""
     suggested: list[str] = []
-    _cursors: list[str] = []
+    _cursor: str = ""
+    """Where the page begins that is shown; empty: with the first job."""
     _held: bool = False
-
-    @rx.var
-    def page_number(self) -> int:
-        return len(self._cursors) + 1
 
     @rx.var
     def export_query(self) -> str:
         """The view as the end of an export's address: empty, or from the first ``&`` on."""
-        return self._view().address(size=ListView.size, columns=ListView.columns).replace("?", "&", 1)
+        shown_alike = {**FIRST_PAGE, "size": ListView.size, "columns": ListView.columns}
+        return self._view().address(**shown_alike).replace("?", "&", 1)
 
     @rx.event
     async def load(self):
-        """Read the view from the address, and the list's first page."""
+        """Read the view from the address, and the jobs; what is selected stays while one turns the pages of a list."""
         view = ListView.read(dict(self.router.url.query_parameters))
         await (await self.get_state(FailureGroups)).read(view.status)
+        if view.job_filter != self._view().job_filter:
+            (await self.get_state(Selection)).forget()
         self.status, self.search, self.sort = view.status, view.q, view.sort
         self.size, self.columns, self.address = view.size, list(view.columns), view.address()
-        self._cursors, self._held, self.suggested = [], False, []
-        (await self.get_state(Selection)).forget()
+        self._cursor, self.page_number = view.cursor, view.page
+        self._held, self.suggested = False, []
         await self._read()
 
     @rx.event
@@ -86,8 +89,9 @@ class BoardState(rx.State):
 
     @rx.event
     async def show_newer(self):
-        self._cursors = []
-        await self._read()
+        if self._cursor:
+            return self._go(push=True)
+        return await self._read()
 
     @rx.event
     def hold(self):
@@ -101,23 +105,30 @@ class BoardState(rx.State):
             await self.refresh()
 
     @rx.event
-    async def next_page(self):
+    def next_page(self):
         if self.next_cursor:
-            self._cursors = [*self._cursors, self.next_cursor]
-            await self._read()
+            return self._go(push=True, cursor=self.next_cursor, page=self.page_number + 1)
+        return None
 
     @rx.event
     async def previous_page(self):
-        self._cursors = self._cursors[:-1]
-        await self._read()
+        cursor = None
+        try:
+            if self.page_number > 2:
+                cursor = await runtime.jobs().store.previous_cursor(
+                    self._cursor, self._view().job_filter, sort=self.sort, limit=self.size
+                )
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        return self._go(push=True, cursor=cursor or "", page=self.page_number - 1 if cursor else 1)
 
     @rx.event
     def show_status(self, status: str):
-        return self._go(status=status)
+        return self._go(push=True, status=status)
 
     @rx.event
     def find(self, form: dict[str, str]):
-        return self._go(q=form.get("q", "").strip())
+        return self._go(push=True, q=form.get("q", "").strip())
 
     @rx.event
     def sort_by(self, sort: str):
@@ -130,22 +141,24 @@ class BoardState(rx.State):
     @rx.event
     def show_column(self, column: str, shown: bool):
         chosen = {*self.columns, column} if shown else {*self.columns} - {column}
-        return self._go(columns=tuple(sorted(chosen)))
+        return self._go(columns=tuple(sorted(chosen)), cursor=self._cursor, page=self.page_number)
 
     @rx.event
     def show_all(self):
-        return rx.redirect(routes.DASHBOARD, replace=True)
+        return rx.redirect(routes.DASHBOARD)
 
     @rx.event
     def suggest(self, typed: str):
         self.suggested = suggestions(typed)
 
     def _view(self) -> ListView:
-        return ListView(self.status, self.search, self.sort, self.size, tuple(self.columns))
+        view = ListView(self.status, self.search, self.sort, self.size, tuple(self.columns))
+        return replace(view, cursor=self._cursor, page=self.page_number)
 
-    def _go(self, **changes: object) -> rx.event.EventSpec:
-        asked = self._view().address(**changes)
-        return rx.redirect(routes.DASHBOARD + asked, replace=True)
+    def _go(self, *, push: bool = False, **changes: object) -> rx.event.EventSpec:
+        """Show the list with ``changes``, from its begin unless they say otherwise; ``push``: Back leads to here."""
+        asked = self._view().address(**{**FIRST_PAGE, **changes})
+        return rx.redirect(routes.DASHBOARD + asked, replace=not push or asked == self.address)
 
     async def _read(self) -> None:
         page = await self._page()
@@ -181,7 +194,7 @@ class BoardState(rx.State):
                 self._view().job_filter,
                 sort=self.sort,
                 limit=self.size,
-                cursor=self._cursors[-1] if self._cursors else None,
+                cursor=self._cursor or None,
                 brief=True,
             )
         except InvalidInput as error:
@@ -212,7 +225,7 @@ class Views(rx.State):
         name = form.get("name", "").strip()[:LONGEST_NAME]
         if not name:
             return rx.toast.error("Give the view a name.")
-        address = (await self.get_state(BoardState)).address
+        address = (await self.get_state(BoardState))._view().address(**FIRST_PAGE)
         others = [view for view in _views(self.kept) if view["name"] != name]
         if len(others) >= MOST_SAVED:
             return rx.toast.error(f"There are {MOST_SAVED} saved views already; remove one first.")
