@@ -505,6 +505,13 @@ def insert_jobs(
     return record(db, made, EventType.STATUS, None, dict(told))
 
 
+def comes_before(job: JobSnapshot, other: JobSnapshot, sort: str) -> bool:
+    """Whether a job is nearer to the begin of a list in the order of ``sort`` than another one."""
+    column, descending = _sort(sort)
+    place, others = ((getattr(each, column.name), each.id) for each in (job, other))
+    return bool(place > others if descending else place < others)
+
+
 def is_cursor(text: str, sort: str) -> bool:
     """Whether it is a place in a list in the order of ``sort``."""
     try:

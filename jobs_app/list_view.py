@@ -1,5 +1,4 @@
-"""What a list shows, as an address holds it: which jobs, in which order, how many, with which columns, from which place
-on. No I/O.
+"""What a list shows, as an address holds it: which jobs, in which order, from where on, with which columns. No I/O.
 
 The whole view is in the address, so that a link shows the same list; what is as usual is left out of it.
 """

@@ -14,7 +14,7 @@ from jobs.errors import InvalidInput, JobsError
 from jobs.query import QueryError
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import JobSnapshot
-from jobs.store import Page
+from jobs.store import Page, comes_before
 from jobs_app import routes, runtime
 from jobs_app.list_view import FIRST_PAGE, PAGE_SIZES, ListView, SavedView
 from jobs_app.rows import Row, gone, row
@@ -52,12 +52,16 @@ class BoardState(rx.State):
     wrong: list[str] = []
     """A query that cannot be read in three parts: before the wrong character, that one, and what follows."""
     newer: int = 0
-    """How many jobs the list would show that it does not, for it is held still."""
+    """How many jobs have come before those that are shown, which are held still."""
     next_cursor: str = ""
     suggested: list[str] = []
     _cursor: str = ""
     """Where the page begins that is shown; empty: with the first job."""
+    _first: JobSnapshot | None = None
+    """The first job when all that is shown was read."""
     _held: bool = False
+    _moved: bool = False
+    """The list would show other jobs than it does, for it is held still."""
 
     @rx.var
     def export_query(self) -> str:
@@ -101,7 +105,7 @@ class BoardState(rx.State):
     @rx.event
     async def let_go(self):
         self._held = False
-        if self.newer:
+        if self._moved:
             await self.refresh()
 
     @rx.event
@@ -164,14 +168,16 @@ class BoardState(rx.State):
         page = await self._page()
         if page is not None:
             self.rows = await self._shown(page.jobs)
-            self.next_cursor, self.newer = page.next_cursor or "", 0
+            self._first = page.jobs[0] if page.jobs else None
+            self.next_cursor, self.newer, self._moved = page.next_cursor or "", 0, False
 
     async def _read_in_place(self) -> None:
-        page = await self._page()
-        if page is None:
+        page, first = await self._page(), self._first
+        if page is None or first is None:
             return
         shown = [known["id"] for known in self.rows]
-        self.newer = len({str(job.id) for job in page.jobs} - set(shown))
+        self._moved = [str(job.id) for job in page.jobs] != shown
+        self.newer = sum(str(job.id) not in shown and comes_before(job, first, self.sort) for job in page.jobs)
         now = await runtime.jobs().store.get_many([UUID(job_id) for job_id in shown], brief=True)
         by_id = {known["id"]: known for known in await self._shown(list(now.values()))}
         self.rows = [by_id.get(known["id"]) or gone(known) for known in self.rows]

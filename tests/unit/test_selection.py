@@ -1,11 +1,13 @@
 """Selecting rows and acting on all of them, without a browser."""
 
+from uuid import UUID
+
 import pytest
 
 from jobs.models import JobStatus
 from jobs.requests import Submission
 from jobs_app import routes
-from jobs_app.state.board import BoardState, Views
+from jobs_app.state.board import PAGE_SIZE, BoardState, Views
 from jobs_app.state.selection import Selection
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import tab, visit  # noqa: F401 - fixtures
@@ -84,6 +86,47 @@ async def test_rows_do_not_move_under_the_pointer_until_it_leaves(board, service
     assert [row["live"]["status"] for row in board.rows].count("deleted") == 1
     await board.let_go()
     assert (len(ids(board)), board.newer) == (6, 0)
+
+
+async def test_older_jobs_that_move_up_are_not_new(board, service, tab, visit):  # noqa: F811
+    await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE)])
+    await board.load()
+    shown = ids(board)
+    board.hold()
+    await service.delete(UUID(shown[0]))
+    await service.delete(UUID(shown[3]))
+
+    await board.refresh()
+    assert (ids(board), board.newer) == (shown, 0)
+    for job_id in (*shown[1:3], *shown[4:]):
+        await service.delete(UUID(job_id))
+    await board.refresh()
+    assert (ids(board), board.newer) == (shown, 0)
+    await submitted(service)
+    await board.refresh()
+    assert (ids(board), board.newer) == (shown, 1)
+
+
+async def test_a_deleted_row_leaves_when_the_pointer_does_though_nothing_is_new(board, service):
+    first, *others = ids(board)
+    board.hold()
+    await service.delete(UUID(first))
+    await board.refresh()
+
+    await board.let_go()
+
+    assert ids(board) == others
+
+
+async def test_in_another_order_what_comes_last_is_not_new_above(tab, visit, board, service):  # noqa: F811
+    visit(routes.DASHBOARD, "/?sort=created_at", sort="created_at")
+    await board.load()
+    board.hold()
+    await submitted(service)
+
+    await board.refresh()
+
+    assert board.newer == 0
 
 
 async def test_a_preview_counts_what_would_be_done_and_what_left_alone(board, selection, service):
