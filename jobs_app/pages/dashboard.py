@@ -82,7 +82,7 @@ def _list() -> rx.Component:
         selection_bar(
             Selection.selected,
             Selection.whole,
-            Selection.matching,
+            Selection.matching_words,
             BoardState.export_query,
             Selection.ask,
             Selection.select_all_matching,
@@ -96,7 +96,7 @@ def _list() -> rx.Component:
                 job_rows(BoardState.rows, Live.hot, BoardState.columns, BoardState.address),
                 BoardState.columns,
                 BoardState.sort,
-                (Selection.selected.length() > 0) & (Selection.selected.length() >= BoardState.rows.length()),
+                BoardState.rows.map(lambda row: Selection.selected.contains(row["id"])),
                 BoardState.sort_by,
                 Selection.toggle_page,
                 BoardState.hold,

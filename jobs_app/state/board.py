@@ -230,13 +230,13 @@ class Views(rx.State):
         """Keep the present view under a name; one that has the name already is replaced."""
         name = form.get("name", "").strip()[:LONGEST_NAME]
         if not name:
-            return rx.toast.error("Give the view a name.")
+            return await tell(self, "error", "Give the view a name.")
         address = (await self.get_state(BoardState))._view().address(**FIRST_PAGE)
         others = [view for view in _views(self.kept) if view["name"] != name]
         if len(others) >= MOST_SAVED:
-            return rx.toast.error(f"There are {MOST_SAVED} saved views already; remove one first.")
+            return await tell(self, "error", f"There are {MOST_SAVED} saved views already; remove one first.")
         self.kept = json.dumps([*others, SavedView(name=name, address=address)])
-        return rx.toast.success(f"The view is saved as {name!r}.")
+        return await tell(self, "success", f"The view is saved as {name!r}.")
 
     @rx.event
     def remove(self, name: str):

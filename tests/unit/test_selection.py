@@ -8,9 +8,10 @@ from jobs.models import JobStatus
 from jobs.requests import Submission
 from jobs_app import routes
 from jobs_app.state.board import PAGE_SIZE, BoardState, Views
-from jobs_app.state.selection import Selection
+from jobs_app.state.notices import Notices
+from jobs_app.state.selection import MOST_SELECTED, Selection
 from tests.unit.test_job_life import running, submitted
-from tests.unit.test_tabs import tab, visit  # noqa: F401 - fixtures
+from tests.unit.test_tabs import follow, tab, visit  # noqa: F401 - fixtures
 
 PLAIN = {"shift_key": False}
 SHIFT = {"shift_key": True}
@@ -60,6 +61,52 @@ async def test_the_page_is_selected_and_deselected_at_once(board, selection):
 
     await selection.toggle_page()
     assert selection.selected == []
+
+
+async def test_more_than_can_be_selected_by_hand_is_said_and_drops_nothing(board, selection, service, follow):  # noqa: F811
+    await service.submit_many([Submission(kind="noop") for _ in range(3 * 100)])
+    await follow(board, board.show_many("100"))
+    for _ in range(2):
+        await selection.toggle_page()
+        await follow(board, board.next_page())
+    before = list(selection.selected)
+    assert len(before) == MOST_SELECTED
+
+    told = [await selection.toggle_page(), await selection.toggle(ids(board)[0], PLAIN)]
+
+    assert selection.selected == before
+    assert all("Up to 200 rows can be selected by hand" in str(each) for each in told)
+
+
+async def test_how_many_match_is_known_when_something_is_selected(board, selection, service):
+    await service.submit_many([Submission(kind="noop") for _ in range(1500)])
+    await service.submit(Submission(kind="slow"))
+
+    counted = [await selection.toggle(ids(board)[0], PLAIN), await selection.toggle(ids(board)[1], PLAIN)]
+    assert ["count_matching" in str(each) for each in counted] == [True, False]
+
+    for text, number in (("", 1507), ("kind:slow", 1)):
+        board.search = text
+        await selection.select_all_matching()
+        assert selection.matching == number
+
+
+async def test_what_the_list_tells_is_kept_in_the_list_of_messages(board, selection, database_away):
+    views, notices = await board.get_state(Views), await board.get_state(Notices)
+    await selection.toggle(ids(board)[0], PLAIN)
+
+    await views.save({"name": ""})
+    await views.save({"name": "Mine"})
+    with database_away():
+        await selection.ask("delete")
+        await selection.ask_group("noop", "x")
+
+    assert [(each["level"], each["text"][:22]) for each in notices.own[::-1]] == [
+        ("error", "Give the view a name."),
+        ("success", "The view is saved as '"),
+        ("error", "The database does not "),
+        ("error", "The database does not "),
+    ]
 
 
 async def test_rows_do_not_move_while_some_are_selected(board, selection, service):
