@@ -35,6 +35,13 @@ async def _leases(ids: list[UUID]) -> dict[UUID, float]:
         return {}
 
 
+async def _workers() -> list[str]:
+    try:
+        return [worker.id for worker in await runtime.current().registry.all()]
+    except REDIS_TROUBLE:  # the mark above says so
+        return []
+
+
 class BoardState(rx.State):
     """One tab's list."""
 
@@ -152,8 +159,8 @@ class BoardState(rx.State):
         return rx.redirect(routes.DASHBOARD)
 
     @rx.event
-    def suggest(self, typed: str):
-        self.suggested = suggestions(typed)
+    async def suggest(self, typed: str):
+        self.suggested = suggestions(typed, await _workers() if "worker:" in typed else ())
 
     def _view(self) -> ListView:
         view = ListView(self.status, self.search, self.sort, self.size, tuple(self.columns))

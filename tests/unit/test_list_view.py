@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.models import JobStatus
-from jobs.query import LONGEST
+from jobs.query import FIELDS, LONGEST, parse
 from jobs.store import SORTS
 from jobs_app.list_view import COLUMNS, PAGE_SIZES, ListView
-from jobs_app.suggestions import suggestions
+from jobs_app.suggestions import AGES, suggestions
 
 views = st.builds(
     ListView,
@@ -80,6 +80,13 @@ def test_what_makes_no_sense_in_an_address_is_as_usual(asked):
         ("-status:comp", ["-status:completed"]),
         ("timeout status:failed,canc", ["timeout status:failed,cancelled"]),
         ("kind:web", ["kind:web_agent"]),
+        ("kind:noop params.go", ["kind:noop params.goal:"]),
+        ("params.source", ["params.source.url:"]),
+        ("-params.format:m", ["-params.format:markdown"]),
+        ("finished_after:", [f"finished_after:{age}" for age in AGES]),
+        ("after:30m,2", []),
+        ("slow:>5", ["slow:>5m"]),
+        ("worker:host-1", ["worker:host-12"]),
         ("word ", []),
         ("", []),
         ("error:time", []),
@@ -87,9 +94,15 @@ def test_what_makes_no_sense_in_an_address_is_as_usual(asked):
     ],
 )
 def test_the_last_word_is_completed(typed, expected):
-    assert suggestions(typed) == expected
+    assert suggestions(typed, ["host-1", "host-12", "other-1"]) == expected
 
 
 @given(st.text())
 def test_what_is_suggested_begins_with_what_was_typed(typed):
-    assert all(text.startswith(typed) for text in suggestions(typed))
+    assert all(text.startswith(typed) for text in suggestions(typed, [typed, "host-1"]))
+
+
+def test_every_suggestion_of_a_value_can_be_read():
+    fields = [*FIELDS, "params.format"]
+
+    assert all(parse(text).terms for field in fields for text in suggestions(f"{field}:", ["host-1"]))

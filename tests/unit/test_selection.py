@@ -10,6 +10,7 @@ from jobs_app import routes
 from jobs_app.state.board import PAGE_SIZE, BoardState, Views
 from jobs_app.state.notices import Notices
 from jobs_app.state.selection import MOST_SELECTED, Selection
+from tests.unit.test_admin import worker
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import follow, tab, visit  # noqa: F401 - fixtures
 
@@ -242,6 +243,14 @@ async def test_what_a_browser_kept_may_be_anything(board, kept):
     views.kept = kept
 
     assert views.saved == []
+
+
+async def test_the_search_box_knows_the_workers_there_are(board, world):
+    await world.registry.beat(worker())
+
+    await board.suggest("status:failed worker:")
+
+    assert board.suggested == ["status:failed worker:host-1"]
 
 
 async def test_a_query_that_cannot_be_read_is_shown_with_its_wrong_character(tab, visit, board):  # noqa: F811
