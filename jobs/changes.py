@@ -13,13 +13,14 @@ from sqlalchemy import ColumnElement, Connection, insert, update
 
 from jobs.audit import acting, note
 from jobs.clock import utc_now
-from jobs.models import FOLLOWS, ArtifactRow, EventType, JobEventRow, JobRow, JobStatus
+from jobs.models import FOLLOWS, ArtifactRow, EventType, JobEventRow, JobRow, JobStatus, OperationRow
 from jobs.prepared import Prepared
 from jobs.snapshot import Change, JobEvent, JobSnapshot
 
 job_table = JobRow.__table__  # type: ignore[attr-defined]
 event_table = JobEventRow.__table__  # type: ignore[attr-defined]
 artifact_table = ArtifactRow.__table__  # type: ignore[attr-defined]
+operation_table = OperationRow.__table__  # type: ignore[attr-defined]
 
 _EVENT = Prepared(insert(event_table))
 SNAPSHOT_COLUMNS = [job_table.c[name] for name in JobSnapshot.model_fields]

@@ -116,6 +116,8 @@ class JobRow(SQLModel, table=True):
     deleted_at: datetime | None = None
     deleted_status: str | None = None
     """What the status was when the job was deleted."""
+    deleted_by: UUID | None = Field(default=None, sa_column=Column(Uuid, nullable=True))
+    """The operation that deleted the job; none if it was deleted alone."""
 
 
 class JobCountRow(SQLModel, table=True):
@@ -271,6 +273,8 @@ class OperationRow(SQLModel, table=True):
     left_alone: int
     reasons: list[dict[str, str]] = Field(sa_column=Column(JSON, nullable=False))
     cursor: UUID | None = Field(default=None, sa_column=Column(Uuid, nullable=True))
+    undoes: UUID | None = Field(default=None, sa_column=Column(Uuid, nullable=True))
+    """The deletion that this one brings back."""
     taken_by: str | None = None
     seen_at: datetime | None = None
     started_at: datetime

@@ -1,7 +1,7 @@
 """Operations in SQL: what is done to many jobs, how far it is, and who does it.
 
 A server that works on an operation says so with each step it records; one that has not for ``TAKEN_FOR`` is gone, and
-another goes on where it was.
+another goes on where it was. A deletion can be undone for a while: by another operation, which is linked to it.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,12 @@ from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 from uuid_utils.compat import uuid7
 
 from jobs.audit import acting, note
+from jobs.changes import operation_table
 from jobs.clock import utc_now
 from jobs.database import Database
-from jobs.errors import OperationNotFound
+from jobs.errors import OperationNotFound, WrongStatus
 from jobs.matching import JobFilter
-from jobs.models import OperationRow
-
-operation_table = OperationRow.__table__  # type: ignore[attr-defined]
+from jobs.removal import UNDO_WITHIN
 
 TAKEN_FOR = timedelta(seconds=15)
 MOST_REASONS = 100
@@ -37,17 +36,20 @@ class OperationState(StrEnum):
     """Somebody asked it to stop; it does after what it is at."""
     STOPPED = "stopped"
     DONE = "done"
+    UNDONE = "undone"
+    """It deleted, and another one brings back what it deleted."""
 
     @property
     def is_over(self) -> bool:
-        return self in (OperationState.STOPPED, OperationState.DONE)
+        return self not in (OperationState.RUNNING, OperationState.STOPPING)
 
 
 @dataclass(frozen=True)
 class Operation:
     """One of them. ``total``: how many jobs it was about when it began; ``left_alone``: how many it had to leave.
 
-    ``reasons``: the first of those, as ``{"id", "reason"}``. ``cursor``: the last job it has dealt with.
+    ``reasons``: the first of those, as ``{"id", "reason"}``. ``cursor``: the last job it has dealt with. ``undoes``:
+    the deletion that it brings back.
     """
 
     id: UUID
@@ -60,8 +62,14 @@ class Operation:
     left_alone: int
     reasons: list[dict[str, str]]
     cursor: UUID | None
+    undoes: UUID | None
     started_at: datetime
     ended_at: datetime | None
+
+    def can_be_undone(self, now: datetime) -> bool:
+        """Whether it deleted jobs, and they are not purged yet."""
+        deleted = self.action == "delete" and self.state is not OperationState.UNDONE and self.done > 0
+        return deleted and self.ended_at is not None and now - self.ended_at <= UNDO_WITHIN
 
 
 @dataclass(frozen=True)
@@ -80,31 +88,29 @@ class OperationStore:
         self._db = database
 
     async def insert(self, action: str, wanted: JobFilter, total: int) -> Operation:
-        now, who = utc_now(), acting()
-        shown = _FILTER.dump_python(wanted, mode="json", exclude_defaults=True)
-        row: dict[str, Any] = {
-            "id": uuid7(),
-            "action": action,
-            "filter": shown,
-            "who": who,
-            "state": OperationState.RUNNING,
-            "total": total,
-            "done": 0,
-            "left_alone": 0,
-            "reasons": [],
-            "cursor": None,
-            "taken_by": None,
-            "seen_at": None,
-            "started_at": now,
-            "ended_at": None,
-        }
+        who = acting()
+        return await self._db.write(lambda db: _insert(db, who, action, wanted, total))
 
-        def work(db: Connection) -> None:
-            db.execute(insert(operation_table).values(row))
-            note(db, who, action, "jobs", [str(row["id"])], None, {"jobs": total, **shown})
+    async def undo(self, operation_id: UUID) -> Operation:
+        """A new operation that brings back what this one deleted.
 
-        await self._db.write(work)
-        return _operation(row)
+        Raises:
+            OperationNotFound: no such operation.
+            WrongStatus: it did not delete, is not over, is undone already, or what it deleted is gone for good.
+        """
+        who, now = acting(), utc_now()
+
+        def work(db: Connection) -> Operation | None:
+            found = db.execute(select(operation_table).where(operation_table.c.id == operation_id)).mappings().first()
+            if found is None or not _operation(dict(found)).can_be_undone(now):
+                return None
+            as_found = operation_table.c.state == found["state"]  # or somebody else undoes it
+            undone = _change(db, operation_id, as_found, state=OperationState.UNDONE)
+            return undone and _insert(db, who, "restore", undone.filter, undone.done, undoes=operation_id)
+
+        if restoring := await self._db.write(work):
+            return restoring
+        raise WrongStatus(_why_not_undone(await self.get(operation_id)))
 
     async def get(self, operation_id: UUID) -> Operation:
         """Raises ``OperationNotFound``."""
@@ -182,3 +188,41 @@ def _operation(row: dict[str, Any]) -> Operation:
     values["filter"] = _FILTER.validate_python(row["filter"])
     values["state"] = OperationState(row["state"])
     return Operation(**values)
+
+
+def _insert(
+    db: Connection, who: str, action: str, wanted: JobFilter, total: int, undoes: UUID | None = None
+) -> Operation:
+    shown = _FILTER.dump_python(wanted, mode="json", exclude_defaults=True)
+    row: dict[str, Any] = {
+        "id": uuid7(),
+        "action": action,
+        "filter": shown,
+        "who": who,
+        "state": OperationState.RUNNING,
+        "total": total,
+        "done": 0,
+        "left_alone": 0,
+        "reasons": [],
+        "cursor": None,
+        "undoes": undoes,
+        "taken_by": None,
+        "seen_at": None,
+        "started_at": utc_now(),
+        "ended_at": None,
+    }
+    db.execute(insert(operation_table).values(row))
+    note(db, who, action, "jobs", [str(row["id"])], None, {"jobs": total, **shown})
+    return _operation(row)
+
+
+def _why_not_undone(operation: Operation) -> str:
+    if operation.action != "delete":
+        return "Only a deletion can be undone."
+    if not operation.state.is_over:
+        return "It still deletes; stop it first, then undo it."
+    if operation.state is OperationState.UNDONE:
+        return "It is undone already."
+    if not operation.done:
+        return "It deleted nothing, so there is nothing to bring back."
+    return f"What it deleted is gone for good: that can be undone for {UNDO_WITHIN.seconds} seconds after it is done."

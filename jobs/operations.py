@@ -1,7 +1,7 @@
 """What is done to many jobs at once, on the server: previewed, then done in batches, seen by all, stopped by anybody.
 
 It goes on when the page that asked for it is closed, and when the server is started again. What removes
-jobs rests between transactions of milliseconds, so that workers write between any two of them.
+jobs, or brings them back, rests between transactions of milliseconds, so that workers write between any two of them.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
@@ -39,7 +40,7 @@ LOOK_EVERY_S = 5.0
 RECORD_EVERY_S = 0.25
 FIRST_BATCH, FEWEST, MOST = 250, 50, 2000
 BATCH_S = 0.025
-"""How long a transaction that removes jobs should take; its size follows from that."""
+"""How long a transaction that removes jobs or brings them back should take; its size follows from that."""
 REST_S = 0.008
 """Between two of them: long enough that a worker that waits for the database looks meanwhile."""
 STOPPED_WITHIN_S = 60.0
@@ -98,6 +99,13 @@ class Operations:
         self.changed.set()
         return operation
 
+    async def undo(self, operation_id: UUID) -> Operation:
+        """Begin to bring back what a deletion removed. Raises ``OperationNotFound``, ``WrongStatus`` if it cannot."""
+        operation = await self.store.undo(operation_id)
+        self._begun.set()
+        self.changed.set()
+        return operation
+
     async def stop(self, operation_id: UUID) -> Operation:
         """Stop it after what it is at. Raises ``OperationNotFound``."""
         operation = await self.store.stop(operation_id)
@@ -125,6 +133,7 @@ class Operations:
         steps: dict[str, Callable[[Operation], Awaitable[Operation | None]]] = {
             "clean": self._clean,
             "obliterate": self._obliterate,
+            "restore": self._restore,
         }
         try:
             with acting_as(operation.who):
@@ -146,6 +155,8 @@ class Operations:
     async def _one_by_one(self, operation: Operation) -> Operation | None:
         """Do what can be done with one job to each, in the order of their ids."""
         act = self._service.acts()[operation.action]  # type: ignore[index]
+        if operation.action == "delete":
+            act = partial(self._service.delete, operation=operation.id)
         now: Operation | None = operation
         while now is not None and now.state is OperationState.RUNNING:
             batch = await self._service.store.matching_ids(now.filter, now.cursor)
@@ -175,18 +186,27 @@ class Operations:
         return now
 
     async def _clean(self, operation: Operation) -> Operation | None:
-        """Remove for good, in batches, everything that matches and does not run."""
+        """Remove for good everything that matches and does not run."""
+        return await self._in_batches(operation, partial(self._service.clean, operation.filter))
+
+    async def _restore(self, operation: Operation) -> Operation | None:
+        """Bring back what another operation deleted."""
+        assert operation.undoes is not None
+        return await self._in_batches(operation, partial(self._service.restore_some, operation.undoes))
+
+    async def _in_batches(self, operation: Operation, step: Callable[[int], Awaitable[int]]) -> Operation | None:
+        """Do ``step``, which is told with how many jobs at most and tells with how many it was, until none is left."""
         now: Operation | None = operation
-        most, gone, recorded_at = FIRST_BATCH, 0, time.monotonic()
+        most, done, recorded_at = FIRST_BATCH, 0, time.monotonic()
         while now is not None and now.state is OperationState.RUNNING:
             began = time.monotonic()
-            found = await self._service.clean(now.filter, most)
+            found = await step(most)
             took_s = time.monotonic() - began
             most = max(FEWEST, min(MOST, round(most * min(2.0, BATCH_S / took_s))))
-            gone += found
+            done += found
             if not found or time.monotonic() - recorded_at > RECORD_EVERY_S:
-                now = await self._add(now, gone, [], None)
-                gone, recorded_at = 0, time.monotonic()
+                now = await self._add(now, done, [], None)
+                done, recorded_at = 0, time.monotonic()
             if not found:
                 return now
             await asyncio.sleep(REST_S)

@@ -1,17 +1,27 @@
 """Deleting jobs in SQL: hidden at once, gone for good a little later, so that a deletion can be undone.
 
 A hidden job has ``DELETED`` in its status column, which is no ``JobStatus``: every statement that names a status leaves
-it alone, whoever wrote it. What it was before is kept beside it.
+it alone, whoever wrote it. What it was before is kept beside it, and which operation deleted it, if one did: for that
+one the time to undo it begins when it is over.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, delete, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Text, cast, delete, func, null, or_, select, update
 
 from jobs.audit import acting, note
-from jobs.changes import SNAPSHOT_COLUMNS, artifact_table, by, event_table, job_table, record, snapshots
+from jobs.changes import (
+    SNAPSHOT_COLUMNS,
+    artifact_table,
+    by,
+    event_table,
+    job_table,
+    operation_table,
+    record,
+    snapshots,
+)
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.matching import JobFilter, matches
@@ -32,8 +42,8 @@ class Removal:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def delete(self, job_ids: Sequence[UUID]) -> dict[UUID, str]:
-        """Hide those of the jobs that exist and do not run; the kind of each.
+    async def delete(self, job_ids: Sequence[UUID], operation: UUID | None = None) -> dict[UUID, str]:
+        """Hide those of the jobs that exist and do not run; the kind of each. ``operation``: the one that does it.
 
         Their idempotency keys are free again at once.
         """
@@ -44,6 +54,7 @@ class Removal:
                 status=DELETED,
                 deleted_status=job_table.c.status,
                 deleted_at=utc_now(),
+                deleted_by=operation,
                 idempotency_key=null(),
             )
             .returning(job_table.c.id, job_table.c.kind)
@@ -59,13 +70,22 @@ class Removal:
 
     async def restore(self, job_ids: Sequence[UUID]) -> list[Change]:
         """Bring back those of the jobs that were deleted a moment ago and are not purged yet."""
+        return await self._restore(job_table.c.id.in_(job_ids))
+
+    async def restore_some(self, operation: UUID, most: int) -> list[Change]:
+        """Bring back up to ``most`` of the jobs that an operation deleted; none when all are back, or purged."""
+        some = select(job_table.c.id).where(job_table.c.deleted_at.is_not(None), job_table.c.deleted_by == operation)
+        return await self._restore(job_table.c.id.in_(some.limit(most)))
+
+    async def _restore(self, wanted: ColumnElement[bool]) -> list[Change]:
         statement = (
             update(job_table)
-            .where(job_table.c.id.in_(job_ids), job_table.c.status == DELETED)
+            .where(wanted, job_table.c.status == DELETED)
             .values(
                 status=job_table.c.deleted_status,
                 deleted_status=null(),
                 deleted_at=null(),
+                deleted_by=null(),
                 version=job_table.c.version + 1,
             )
             .returning(*SNAPSHOT_COLUMNS)
@@ -82,9 +102,13 @@ class Removal:
         return await self._db.write(work)
 
     async def purge(self, now: datetime) -> int:
-        """Remove for good, with timelines and artifacts, what was deleted long enough before ``now``; how many."""
+        """Remove for good, with timelines and artifacts, what was deleted long enough before ``now``; how many.
+
+        Nothing goes that was deleted since the begin of an operation which can still be undone.
+        """
         purged = 0
-        is_old = job_table.c.deleted_at < now - UNDO_WITHIN
+        kept_since = await self._db.read(lambda db: db.execute(_undoable_since(now)).scalar())
+        is_old = job_table.c.deleted_at < min(now - UNDO_WITHIN, kept_since or now)
         old = select(job_table.c.id).where(is_old).limit(PURGE_BATCH)
         statement = delete(job_table).where(job_table.c.id.in_(old), is_old)  # again: not if it is restored just now
         while count := int(await self._db.write(lambda db: db.execute(statement).rowcount)):
@@ -144,3 +168,11 @@ class Removal:
         """Whether anything waits to be purged."""
         query = select(job_table.c.id).where(job_table.c.deleted_at.is_not(None)).limit(1)
         return await self._db.read(lambda db: db.execute(query).first()) is not None
+
+
+def _undoable_since(now: datetime) -> Select[datetime]:
+    """When the first of the operations began that delete, whose deletion can be undone, or is being undone."""
+    table, undoing = operation_table.c, operation_table.alias().c
+    being_undone = select(undoing.undoes).where(undoing.undoes.is_not(None), undoing.ended_at.is_(None))
+    is_kept = or_(table.ended_at.is_(None), table.ended_at >= now - UNDO_WITHIN, table.id.in_(being_undone))
+    return select(func.min(table.started_at)).where(table.action == "delete", is_kept)

@@ -260,8 +260,8 @@ class JobService:
             )
         return await self.edit(job_id, JobPatch(priority=highest + 1))
 
-    async def delete(self, job_id: UUID) -> None:
-        """Remove a job that is not running, with its timeline and artifacts.
+    async def delete(self, job_id: UUID, *, operation: UUID | None = None) -> None:
+        """Remove a job that is not running, with its timeline and artifacts. ``operation``: the one that does it.
 
         It is gone for everybody at once; ``restore`` brings it back until it is purged, ``UNDO_WITHIN`` later.
 
@@ -269,11 +269,11 @@ class JobService:
             JobNotFound: no such job.
             WrongStatus: it is running.
         """
-        deleted = await self.store.removal.delete([job_id])
+        deleted = await self.store.removal.delete([job_id], operation)
         if not deleted:
             job = await self.store.get(job_id)
             if job.status is not JobStatus.RUNNING:  # it has ended between the two
-                return await self.delete(job_id)
+                return await self.delete(job_id, operation=operation)
             raise WrongStatus(f"Job {job.short_id} is running; cancel it first, then delete it.")
         await self._quietly(self._queue.remove(list(deleted.items())))
         await self._announce([Deleted(deleted=(job_id,))])
@@ -303,6 +303,12 @@ class JobService:
             raise WrongStatus(f"Job {job.short_id} is not deleted, so there is nothing to bring back.")
         await self._enqueue_and_announce(changes)
         return changes[0].job
+
+    async def restore_some(self, operation: UUID, most: int) -> int:
+        """Bring back up to ``most`` of the jobs that an operation deleted; how many, 0 when none is left."""
+        changes = await self.store.removal.restore_some(operation, most)
+        await self._enqueue_and_announce(changes)
+        return len(changes)
 
     async def bulk(
         self,

@@ -176,13 +176,27 @@ class Store:
     ) -> tuple[UUID | None, UUID | None]:
         """The jobs right before and right after ``job`` in a list; ``None`` where it ends."""
         column, _ = _sort(sort)
-        back = sort[1:] if sort.startswith("-") else f"-{sort}"
         found = []
-        for order in (back, sort):
+        for order in (_back(sort), sort):
             cursor = _encode_cursor(order, getattr(job, column.name), job.id)
             page = await self.page(job_filter, sort=order, limit=1, cursor=cursor, brief=True)
             found.append(page.jobs[0].id if page.jobs else None)
         return found[0], found[1]
+
+    async def previous_cursor(
+        self, cursor: str, job_filter: JobFilter = EVERY_JOB, *, sort: str = DEFAULT_SORT, limit: int = 50
+    ) -> str | None:
+        """Where the page begins that is right before the one after ``cursor``; ``None``: it is the first.
+
+        Raises:
+            InvalidInput: as ``page``.
+        """
+        column, _ = _sort(sort)
+        back = _encode_cursor(_back(sort), *_decode_cursor(cursor, sort))
+        page = await self.page(job_filter, sort=_back(sort), limit=limit, cursor=back, brief=True)
+        if len(page.jobs) < limit:
+            return None
+        return _encode_cursor(sort, getattr(page.jobs[-1], column.name), page.jobs[-1].id)
 
     async def count(self, job_filter: JobFilter) -> int:
         """How many jobs match."""
@@ -491,6 +505,22 @@ def insert_jobs(
     return record(db, made, EventType.STATUS, None, dict(told))
 
 
+def comes_before(job: JobSnapshot, other: JobSnapshot, sort: str) -> bool:
+    """Whether a job is nearer to the begin of a list in the order of ``sort`` than another one."""
+    column, descending = _sort(sort)
+    place, others = ((getattr(each, column.name), each.id) for each in (job, other))
+    return bool(place > others if descending else place < others)
+
+
+def is_cursor(text: str, sort: str) -> bool:
+    """Whether it is a place in a list in the order of ``sort``."""
+    try:
+        _decode_cursor(text, sort)
+    except InvalidInput:
+        return False
+    return True
+
+
 def _check_exists(db: Connection, job_id: UUID) -> None:
     if db.execute(select(job_table.c.id).where(job_table.c.id == job_id, _EXISTS)).first() is None:
         raise JobNotFound(job_id)
@@ -507,6 +537,11 @@ def _sort(sort: str) -> tuple[Any, bool]:
     if sort not in SORTS:
         raise InvalidInput.of("sort", f"is {sort!r}, but it must be one of {', '.join(SORTS)}")
     return SORTS[sort]
+
+
+def _back(sort: str) -> str:
+    """The other way round."""
+    return sort[1:] if sort.startswith("-") else f"-{sort}"
 
 
 def _mark(column: Any, value: Any, job_id: UUID) -> tuple[ColumnElement[Any], ColumnElement[UUID]]:

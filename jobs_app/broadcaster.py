@@ -7,6 +7,7 @@ event that makes it read again, at most every ``REFRESH_EVERY_S``. A room is not
 """
 
 import asyncio
+import contextlib
 import logging
 import statistics
 from collections import Counter, deque
@@ -27,6 +28,7 @@ from jobs.errors import Unavailable
 from jobs.events import Feed
 from jobs.models import EventType, JobStatus
 from jobs.redis_link import REDIS_TROUBLE
+from jobs.removal import UNDO_WITHIN
 from jobs.snapshot import Change, Deleted, JobSnapshot
 from jobs.workers import WorkerState
 from jobs_app import routes, rows, runtime
@@ -260,10 +262,16 @@ class Broadcaster:
         changed = self._active.operations.changed
         changed.set()
         while True:
-            await changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._undo_over_in_s()):
+                    await changed.wait()
             changed.clear()
             await self._read_operations()
             await asyncio.sleep(EVENTS_EVERY_S)
+
+    def _undo_over_in_s(self) -> float | None:
+        """By when a deletion that can be undone now is so no more; nobody announces it."""
+        return UNDO_WITHIN.total_seconds() if any(row["can_be_undone"] for row in self.operations) else None
 
     async def _read_operations(self) -> None:
         try:
@@ -272,7 +280,7 @@ class Broadcaster:
             log.debug("What is done to many jobs is not known: %s", exc.message)
             return
         before = {row["id"] for row in self.operations if not row["is_over"]}
-        self.operations = [rows.operation_row(operation) for operation in found]
+        self.operations = [rows.operation_row(operation, utc_now()) for operation in found]
         for row in self.operations:
             if row["id"] in before and row["is_over"]:
                 text = f"{row['title']}: {row['state']}, {row['so_far']}."

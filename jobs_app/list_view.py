@@ -1,4 +1,4 @@
-"""What a list shows, as an address holds it: which jobs, in which order, how many, with which columns. No I/O.
+"""What a list shows, as an address holds it: which jobs, in which order, from where on, with which columns. No I/O.
 
 The whole view is in the address, so that a link shows the same list; what is as usual is left out of it.
 """
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.query import LONGEST
-from jobs.store import DEFAULT_SORT, SORTS
+from jobs.store import DEFAULT_SORT, SORTS, is_cursor
 
 PAGE_SIZES = (25, 50, 100)
 COLUMNS = {
@@ -26,6 +26,9 @@ COLUMNS = {
 }
 """The columns that a person may choose; the job and its status are always there."""
 USUAL_COLUMNS = ("progress", "created", "took")
+FIRST_PAGE: dict[str, object] = {"cursor": "", "page": 1}
+"""The change that leads to the begin of a list."""
+MOST_DIGITS = 9
 
 
 class SavedView(TypedDict):
@@ -37,18 +40,23 @@ class SavedView(TypedDict):
 
 @dataclass(frozen=True)
 class ListView:
-    """One way to look at the jobs."""
+    """One way to look at the jobs. ``page``: the number of the one that begins at ``cursor``; the first has none."""
 
     status: str = ""
     q: str = ""
     sort: str = DEFAULT_SORT
     size: int = PAGE_SIZES[0]
     columns: tuple[str, ...] = USUAL_COLUMNS
+    cursor: str = ""
+    page: int = 1
 
     @classmethod
     def read(cls, asked: Mapping[str, str]) -> Self:
         """The view that an address asks for; what makes no sense in it is as usual."""
-        status, sort, size = asked.get("status", ""), asked.get("sort", ""), asked.get("size", "")
+        status, size, page = asked.get("status", ""), asked.get("size", ""), asked.get("page", "")
+        sort = asked["sort"] if asked.get("sort") in SORTS else cls.sort
+        cursor = asked.get("cursor", "")
+        is_beyond = bool(cursor) and is_cursor(cursor, sort)
         columns = cls.columns
         if "columns" in asked:
             named = asked["columns"].split(",")
@@ -56,9 +64,11 @@ class ListView:
         return cls(
             status=status if status in set(JobStatus) else cls.status,
             q=asked.get("q", "")[:LONGEST],
-            sort=sort if sort in SORTS else cls.sort,
+            sort=sort,
             size=int(size) if size in map(str, PAGE_SIZES) else cls.size,
             columns=columns,
+            cursor=cursor if is_beyond else cls.cursor,
+            page=_number(page) if is_beyond else cls.page,
         )
 
     def address(self, **changes: object) -> str:
@@ -76,3 +86,8 @@ class ListView:
     @property
     def job_filter(self) -> JobFilter:
         return JobFilter(statuses=(JobStatus(self.status),) if self.status else (), text=self.q)
+
+
+def _number(page: str) -> int:
+    """The number of a page that is not the first."""
+    return max(int(page), 2) if page.isdecimal() and len(page) <= MOST_DIGITS else 2

@@ -380,6 +380,7 @@ class OperationRow(TypedDict):
     filter: str
     started_at: str
     is_over: bool
+    can_be_undone: bool
     reasons: list[str]
 
 
@@ -478,10 +479,11 @@ ACTION_TITLES = {
     "promote": "Starting",
     "cancel": "Cancelling",
     "delete": "Deleting",
+    "restore": "Bringing back",
 }
 
 
-def operation_row(operation: Operation) -> OperationRow:
+def operation_row(operation: Operation, now: datetime) -> OperationRow:
     left = f", {operation.left_alone:,} left alone" if operation.left_alone else ""
     handled = operation.done + operation.left_alone
     wanted = {name: value for name, value in vars(operation.filter).items() if value}
@@ -495,6 +497,7 @@ def operation_row(operation: Operation) -> OperationRow:
         "filter": ", ".join(f"{name} {_words(value)}" for name, value in wanted.items()) or "every job",
         "started_at": iso(operation.started_at),
         "is_over": operation.state.is_over,
+        "can_be_undone": operation.can_be_undone(now),
         "reasons": [reason["reason"] for reason in operation.reasons],
     }
 

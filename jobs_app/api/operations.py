@@ -1,7 +1,7 @@
 """REST: what is done to many jobs at once, on the server."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -39,10 +39,13 @@ class ConfirmedWish(Wish):
 
 
 class OperationInfo(BaseModel):
-    """``total``: how many jobs it was about; ``reasons``: why the first of those that were left alone were."""
+    """``total``: how many jobs it was about; ``reasons``: why the first of those that were left alone were.
+
+    ``undoes``: the operation whose deletion this one, a ``restore``, brings back.
+    """
 
     id: UUID
-    action: Action
+    action: Action | Literal["restore"]
     filter: dict[str, Any]
     who: str
     state: OperationState
@@ -50,6 +53,7 @@ class OperationInfo(BaseModel):
     done: int
     left_alone: int
     reasons: list[dict[str, str]]
+    undoes: UUID | None
     started_at: datetime
     ended_at: datetime | None
 
@@ -76,9 +80,7 @@ async def preview(wish: Wish) -> PreviewInfo:
 @router.post("", status_code=202)
 async def begin(wish: ConfirmedWish, response: Response) -> OperationInfo:
     """Begin to do something to every job that matches; what becomes of it is at the address in ``Location``."""
-    operation = await runtime.current().operations.begin(wish.action, wish.filter.to_filter())
-    response.headers["Location"] = f"/api/operations/{operation.id}"
-    return _info(operation)
+    return _begun(await runtime.current().operations.begin(wish.action, wish.filter.to_filter()), response)
 
 
 @router.get("")
@@ -97,6 +99,17 @@ async def operation(id: UUID) -> OperationInfo:
 async def stop(id: UUID) -> OperationInfo:
     """Stop an operation after what it is at; what is done stays done. One that is over stays as it is."""
     return _info(await runtime.current().operations.stop(id))
+
+
+@router.post("/{id}/undo", status_code=202)
+async def undo(id: UUID, response: Response) -> OperationInfo:
+    """Begin to bring back what an operation deleted, until ten seconds after it is over; see ``Location``."""
+    return _begun(await runtime.current().operations.undo(id), response)
+
+
+def _begun(operation: Operation, response: Response) -> OperationInfo:
+    response.headers["Location"] = f"/api/operations/{operation.id}"
+    return _info(operation)
 
 
 def _info(operation: Operation) -> OperationInfo:

@@ -125,7 +125,7 @@ def download_link(href: rx.Var[str] | str, *content: object) -> rx.Component:
 
 
 def export_menu(export_query: rx.Var[str]) -> rx.Component:
-    """Downloads of every job that the list's filter means, on all its pages."""
+    """Downloads of every job that the end of an export's address means."""
     formats = (("CSV, for spreadsheets", "csv"), ("NDJSON, for programs", "ndjson"))
     return rx.dropdown_menu.root(
         rx.dropdown_menu.trigger(

@@ -17,19 +17,24 @@ def job_table(
     body: rx.Component,
     columns: rx.Var[list[str]],
     sort: rx.Var[str],
-    all_selected: rx.Var[bool],
+    selected: rx.Var[list[bool]],
     on_sort: object,
     on_select_all: object,
     on_enter: object,
     on_leave: object,
 ) -> rx.Component:
+    """The list with its head. ``selected``: of each row that is shown, whether it is."""
     return rx.box(
         rx.table.root(
             rx.table.header(
                 rx.table.row(
                     rx.table.column_header_cell(
                         rx.checkbox(
-                            checked=all_selected, on_click=on_select_all, aria_label="Select every row of this page"
+                            checked=rx.cond(
+                                selected.contains(False), rx.cond(selected.contains(True), "indeterminate", False), True
+                            ).to(bool),
+                            on_click=on_select_all,
+                            aria_label="Select every row of this page",
                         ),
                         width="32px",
                     ),

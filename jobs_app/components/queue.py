@@ -16,28 +16,35 @@ READY = (
 """Wishes that need no form: what, on which statuses, in words."""
 
 
-def operation_bars(operations: rx.Var[list[OperationRow]], on_stop: object) -> rx.Component:
-    """What is being done now, on every page that shows jobs."""
+def operation_bars(operations: rx.Var[list[OperationRow]], on_stop: object, on_undo: object) -> rx.Component:
+    """What is being done now, and what can still be undone, on every page that shows jobs."""
     return rx.vstack(
-        rx.foreach(operations, lambda each: rx.cond(each["is_over"], rx.fragment(), _bar(each, on_stop))),
+        rx.foreach(
+            operations,
+            lambda each: rx.cond(~each["is_over"] | each["can_be_undone"], _bar(each, on_stop, on_undo)),
+        ),
         spacing="2",
         width="100%",
         id="operations-now",
     )
 
 
-def _bar(operation: rx.Var[OperationRow], on_stop: object) -> rx.Component:
+def _bar(operation: rx.Var[OperationRow], on_stop: object, on_undo: object) -> rx.Component:
     return rx.flex(
         rx.text(operation["title"], size="2", weight="medium", white_space="nowrap"),
         rx.progress(value=operation["percent"], aria_label=operation["title"], flex="1", min_width="120px"),
         rx.text(operation["so_far"], size="2", style=TABULAR, white_space="nowrap"),
-        rx.button(
-            rx.cond(operation["state"] == "stopping", "Stopping", "Stop"),
-            size="1",
-            variant="soft",
-            color_scheme="gray",
-            on_click=on_stop(operation["id"]),
-            disabled=operation["state"] == "stopping",
+        rx.cond(
+            operation["is_over"],
+            rx.button("Undo", size="1", on_click=on_undo(operation["id"])),
+            rx.button(
+                rx.cond(operation["state"] == "stopping", "Stopping", "Stop"),
+                size="1",
+                variant="soft",
+                color_scheme="gray",
+                on_click=on_stop(operation["id"]),
+                disabled=operation["state"] == "stopping",
+            ),
         ),
         style={**CARD, "padding": "10px 16px"},
         gap="12px",

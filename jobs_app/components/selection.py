@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.components.filters import EXPORT, download_link
+from jobs_app.components.filters import export_menu
 from jobs_app.styles import CARD, TABULAR
 
 VERBS = (
@@ -10,15 +10,13 @@ VERBS = (
     ("retry", "Retry", "rotate-ccw", "indigo"),
     ("promote", "Start now", "play", "indigo"),
 )
-MOST_UNDONE = 200
-"""More are deleted by the server by itself, which nobody can undo."""
 DELETE = ("delete", "Delete", "trash-2", "tomato")
 
 
 def selection_bar(
     selected: rx.Var[list[str]],
     whole: rx.Var[bool],
-    matching: rx.Var[int],
+    matching: rx.Var[str],
     export_query: rx.Var[str],
     on_ask: object,
     on_select_matching: object,
@@ -31,13 +29,18 @@ def selection_bar(
         rx.flex(
             rx.cond(
                 whole,
-                rx.text("All ", rx.text.strong(matching.to_string()), " that match", size="2", style=TABULAR),
+                rx.text("All ", rx.text.strong(matching), " that match", size="2", style=TABULAR),
                 rx.text(rx.text.strong(selected.length()), " selected", size="2", style=TABULAR),
             ),
             rx.cond(
                 whole,
                 rx.fragment(),
-                rx.button("Select all that match", variant="ghost", size="2", on_click=on_select_matching),
+                rx.button(
+                    rx.cond(matching == "", "Select all that match", f"Select all {matching} that match"),
+                    variant="ghost",
+                    size="2",
+                    on_click=on_select_matching,
+                ),
             ),
             rx.spacer(),
             *[
@@ -52,15 +55,7 @@ def selection_bar(
                 )
                 for name, label, icon, color in (*VERBS, DELETE)
             ],
-            rx.button(
-                download_link(
-                    f"{EXPORT}?format=ndjson{rx.cond(whole, export_query, ids)}", rx.icon("download", size=15), "Export"
-                ),
-                as_child=True,
-                variant="soft",
-                color_scheme="gray",
-                size="2",
-            ),
+            export_menu(rx.cond(whole, export_query, ids)),
             rx.button("Clear", variant="ghost", color_scheme="gray", size="2", on_click=on_clear),
             style={**CARD, "padding": "8px 16px", "background": "var(--accent-2)"},
             wrap="wrap",
@@ -94,11 +89,7 @@ def bulk_dialog(
                     "Left alone, for their status does not allow it: " + left_alone.join(", ") + ".",
                     "Nothing is left alone.",
                 ),
-                rx.cond(
-                    (action == "delete") & (affected <= MOST_UNDONE),
-                    " For ten seconds after it is done you can undo it.",
-                    "",
-                ),
+                rx.cond(action == "delete", " For ten seconds after it is done you can undo it.", ""),
                 size="2",
             ),
             rx.hstack(

@@ -33,7 +33,7 @@ def admin_overview() -> rx.Component:
         "Overview",
         figures(Admin.numbers, Admin.sparks, Admin.concurrency, Admin.oldest_queued_at, Admin.taking, Admin.lately),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
-        operation_bars(Live.operations, AdminQueue.stop),
+        operation_bars(Live.operations, AdminQueue.stop, AdminQueue.undo),
     )
 
 
@@ -47,7 +47,7 @@ def admin_queue() -> rx.Component:
         routes.ADMIN_QUEUE,
         "Queue",
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
-        operation_bars(Live.operations, page.stop),
+        operation_bars(Live.operations, page.stop, page.undo),
         clean_up(page.form, page.wrong, page.fill, page.ask, page.ask_ready, page.ask_obliterate),
         operation_list(Live.operations, page.stop),
         dialogs=question(

@@ -104,6 +104,15 @@ class AdminQueue(rx.State):
             return await tell(self, "error", error.message)
         return None
 
+    @rx.event
+    async def undo(self, operation_id: str):
+        """Bring back what an operation deleted."""
+        try:
+            await runtime.current().operations.undo(_parse_id(operation_id))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        return None
+
     async def _ask(self, action: Action, wanted: JobFilter) -> Any:
         self.wrong = ""
         try:

@@ -5,6 +5,7 @@ meanwhile is counted, and shown when they ask for it or turn away.
 """
 
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import reflex as rx
@@ -13,11 +14,12 @@ from jobs.errors import InvalidInput, JobsError
 from jobs.query import QueryError
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import JobSnapshot
-from jobs.store import Page
+from jobs.store import Page, comes_before
 from jobs_app import routes, runtime
-from jobs_app.list_view import PAGE_SIZES, ListView, SavedView
+from jobs_app.list_view import FIRST_PAGE, PAGE_SIZES, ListView, SavedView
 from jobs_app.rows import Row, gone, row
 from jobs_app.state.failures import FailureGroups
+from jobs_app.state.notices import tell
 from jobs_app.state.selection import Selection
 from jobs_app.suggestions import suggestions
 
@@ -33,6 +35,13 @@ async def _leases(ids: list[UUID]) -> dict[UUID, float]:
         return {}
 
 
+async def _workers() -> list[str]:
+    try:
+        return [worker.id for worker in await runtime.current().registry.all()]
+    except REDIS_TROUBLE:  # the mark above says so
+        return []
+
+
 class BoardState(rx.State):
     """One tab's list."""
 
@@ -44,35 +53,40 @@ class BoardState(rx.State):
     columns: list[str] = list(ListView.columns)
     address: str = ""
     """The view as the end of an address."""
+    page_number: int = 1
     loaded: bool = False
     trouble: str = ""
     wrong: list[str] = []
     """A query that cannot be read in three parts: before the wrong character, that one, and what follows."""
     newer: int = 0
-    """How many jobs the list would show that it does not, for it is held still."""
+    """How many jobs have come before those that are shown, which are held still."""
     next_cursor: str = ""
     suggested: list[str] = []
-    _cursors: list[str] = []
+    _cursor: str = ""
+    """Where the page begins that is shown; empty: with the first job."""
+    _first: JobSnapshot | None = None
+    """The first job when all that is shown was read."""
     _held: bool = False
-
-    @rx.var
-    def page_number(self) -> int:
-        return len(self._cursors) + 1
+    _moved: bool = False
+    """The list would show other jobs than it does, for it is held still."""
 
     @rx.var
     def export_query(self) -> str:
         """The view as the end of an export's address: empty, or from the first ``&`` on."""
-        return self._view().address(size=ListView.size, columns=ListView.columns).replace("?", "&", 1)
+        shown_alike = {**FIRST_PAGE, "size": ListView.size, "columns": ListView.columns}
+        return self._view().address(**shown_alike).replace("?", "&", 1)
 
     @rx.event
     async def load(self):
-        """Read the view from the address, and the list's first page."""
+        """Read the view from the address, and the jobs; what is selected stays while one turns the pages of a list."""
         view = ListView.read(dict(self.router.url.query_parameters))
         await (await self.get_state(FailureGroups)).read(view.status)
+        if view.job_filter != self._view().job_filter:
+            (await self.get_state(Selection)).forget()
         self.status, self.search, self.sort = view.status, view.q, view.sort
         self.size, self.columns, self.address = view.size, list(view.columns), view.address()
-        self._cursors, self._held, self.suggested = [], False, []
-        (await self.get_state(Selection)).forget()
+        self._cursor, self.page_number = view.cursor, view.page
+        self._held, self.suggested = False, []
         await self._read()
 
     @rx.event
@@ -86,8 +100,9 @@ class BoardState(rx.State):
 
     @rx.event
     async def show_newer(self):
-        self._cursors = []
-        await self._read()
+        if self._cursor:
+            return self._go(push=True)
+        return await self._read()
 
     @rx.event
     def hold(self):
@@ -97,27 +112,34 @@ class BoardState(rx.State):
     @rx.event
     async def let_go(self):
         self._held = False
-        if self.newer:
+        if self._moved:
             await self.refresh()
 
     @rx.event
-    async def next_page(self):
+    def next_page(self):
         if self.next_cursor:
-            self._cursors = [*self._cursors, self.next_cursor]
-            await self._read()
+            return self._go(push=True, cursor=self.next_cursor, page=self.page_number + 1)
+        return None
 
     @rx.event
     async def previous_page(self):
-        self._cursors = self._cursors[:-1]
-        await self._read()
+        cursor = None
+        try:
+            if self.page_number > 2:
+                cursor = await runtime.jobs().store.previous_cursor(
+                    self._cursor, self._view().job_filter, sort=self.sort, limit=self.size
+                )
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        return self._go(push=True, cursor=cursor or "", page=self.page_number - 1 if cursor else 1)
 
     @rx.event
     def show_status(self, status: str):
-        return self._go(status=status)
+        return self._go(push=True, status=status)
 
     @rx.event
     def find(self, form: dict[str, str]):
-        return self._go(q=form.get("q", "").strip())
+        return self._go(push=True, q=form.get("q", "").strip())
 
     @rx.event
     def sort_by(self, sort: str):
@@ -130,35 +152,39 @@ class BoardState(rx.State):
     @rx.event
     def show_column(self, column: str, shown: bool):
         chosen = {*self.columns, column} if shown else {*self.columns} - {column}
-        return self._go(columns=tuple(sorted(chosen)))
+        return self._go(columns=tuple(sorted(chosen)), cursor=self._cursor, page=self.page_number)
 
     @rx.event
     def show_all(self):
-        return rx.redirect(routes.DASHBOARD, replace=True)
+        return rx.redirect(routes.DASHBOARD)
 
     @rx.event
-    def suggest(self, typed: str):
-        self.suggested = suggestions(typed)
+    async def suggest(self, typed: str):
+        self.suggested = suggestions(typed, await _workers() if "worker:" in typed else ())
 
     def _view(self) -> ListView:
-        return ListView(self.status, self.search, self.sort, self.size, tuple(self.columns))
+        view = ListView(self.status, self.search, self.sort, self.size, tuple(self.columns))
+        return replace(view, cursor=self._cursor, page=self.page_number)
 
-    def _go(self, **changes: object) -> rx.event.EventSpec:
-        asked = self._view().address(**changes)
-        return rx.redirect(routes.DASHBOARD + asked, replace=True)
+    def _go(self, *, push: bool = False, **changes: object) -> rx.event.EventSpec:
+        """Show the list with ``changes``, from its begin unless they say otherwise; ``push``: Back leads to here."""
+        asked = self._view().address(**{**FIRST_PAGE, **changes})
+        return rx.redirect(routes.DASHBOARD + asked, replace=not push or asked == self.address)
 
     async def _read(self) -> None:
         page = await self._page()
         if page is not None:
             self.rows = await self._shown(page.jobs)
-            self.next_cursor, self.newer = page.next_cursor or "", 0
+            self._first = page.jobs[0] if page.jobs else None
+            self.next_cursor, self.newer, self._moved = page.next_cursor or "", 0, False
 
     async def _read_in_place(self) -> None:
-        page = await self._page()
-        if page is None:
+        page, first = await self._page(), self._first
+        if page is None or first is None:
             return
         shown = [known["id"] for known in self.rows]
-        self.newer = len({str(job.id) for job in page.jobs} - set(shown))
+        self._moved = [str(job.id) for job in page.jobs] != shown
+        self.newer = sum(str(job.id) not in shown and comes_before(job, first, self.sort) for job in page.jobs)
         now = await runtime.jobs().store.get_many([UUID(job_id) for job_id in shown], brief=True)
         by_id = {known["id"]: known for known in await self._shown(list(now.values()))}
         self.rows = [by_id.get(known["id"]) or gone(known) for known in self.rows]
@@ -181,7 +207,7 @@ class BoardState(rx.State):
                 self._view().job_filter,
                 sort=self.sort,
                 limit=self.size,
-                cursor=self._cursors[-1] if self._cursors else None,
+                cursor=self._cursor or None,
                 brief=True,
             )
         except InvalidInput as error:
@@ -211,13 +237,13 @@ class Views(rx.State):
         """Keep the present view under a name; one that has the name already is replaced."""
         name = form.get("name", "").strip()[:LONGEST_NAME]
         if not name:
-            return rx.toast.error("Give the view a name.")
-        address = (await self.get_state(BoardState)).address
+            return await tell(self, "error", "Give the view a name.")
+        address = (await self.get_state(BoardState))._view().address(**FIRST_PAGE)
         others = [view for view in _views(self.kept) if view["name"] != name]
         if len(others) >= MOST_SAVED:
-            return rx.toast.error(f"There are {MOST_SAVED} saved views already; remove one first.")
+            return await tell(self, "error", f"There are {MOST_SAVED} saved views already; remove one first.")
         self.kept = json.dumps([*others, SavedView(name=name, address=address)])
-        return rx.toast.success(f"The view is saved as {name!r}.")
+        return await tell(self, "success", f"The view is saved as {name!r}.")
 
     @rx.event
     def remove(self, name: str):

@@ -40,6 +40,7 @@ class Selection(rx.State):
     whole: bool = False
     """Not only the selected rows: every job that matches the list's filter."""
     matching: int = 0
+    """How many the filter means, as far as it was counted; 0: not yet."""
     action: str = ""
     """What the person is asked to confirm; empty when nothing is."""
     affected: int = 0
@@ -56,34 +57,49 @@ class Selection(rx.State):
     _stop: bool = False
     _deleted: list[UUID] = []
 
+    @rx.var
+    def matching_words(self) -> str:
+        return f"{self.matching:,}" if self.matching else ""
+
     @rx.event
     async def toggle(self, job_id: str, pointer: dict[str, Any]):
         """Select or deselect a row; with shift, every row from the one before to this one."""
         shown = await self._shown()
         if job_id not in shown:
-            return
+            return None
         select = job_id not in self.selected
         ids = {job_id}
         if pointer.get("shift_key") and self._anchor in shown:
             first, last = sorted((shown.index(self._anchor), shown.index(job_id)))
             ids = set(shown[first : last + 1])
-        self._anchor, self.whole = job_id, False
-        self._select({*self.selected, *ids} if select else set(self.selected) - ids)
+        self._anchor = job_id
+        return await self._select({*self.selected, *ids} if select else set(self.selected) - ids)
 
     @rx.event
     async def toggle_page(self):
         """Select every row that is shown, or none if all are."""
-        shown = set(await self._shown())
-        self.whole = False
-        self._select(set(self.selected) - shown if shown <= set(self.selected) else {*self.selected, *shown})
+        shown, selected = set(await self._shown()), set(self.selected)
+        return await self._select(selected - shown if shown <= selected else selected | shown)
+
+    @rx.event(background=True, supersedes=True)
+    async def count_matching(self):
+        """Know how many jobs could be selected, for the offer to select them all."""
+        async with self:
+            wanted = await self._filter()
+        try:
+            matching = await _count(wanted)
+        except JobsError:
+            return  # the offer is made without a number
+        async with self:
+            self.matching = matching
 
     @rx.event
     async def select_all_matching(self):
         """Select every job that the list's filter means, on all its pages."""
         try:
-            self.matching = await runtime.jobs().store.count(await self._filter())
+            self.matching = await _count(await self._filter())
         except JobsError as error:
-            return rx.toast.error(error.message)
+            return await tell(self, "error", error.message)
         self.whole = True
         return None
 
@@ -100,7 +116,7 @@ class Selection(rx.State):
         try:
             preview = await runtime.jobs().preview(action, **await self._chosen())
         except JobsError as error:
-            return rx.toast.error(error.message)
+            return await tell(self, "error", error.message)
         self.action, self.affected = action, preview.affected
         self.left_alone = [f"{number} {status}" for status, number in preview.left_alone.items()]
         return None
@@ -113,7 +129,7 @@ class Selection(rx.State):
         try:
             preview = await runtime.jobs().preview("retry", job_filter=wanted)
         except JobsError as error:
-            return rx.toast.error(error.message)
+            return await tell(self, "error", error.message)
         self._group, self.action, self.affected, self.left_alone = wanted, "retry", preview.affected, []
         return None
 
@@ -172,7 +188,8 @@ class Selection(rx.State):
 
     def forget(self) -> None:
         """Select nothing."""
-        self.selected, self.whole, self._anchor, self.action, self._group = [], False, "", "", None
+        self.selected, self.whole, self.matching, self._anchor = [], False, 0, ""
+        self.action, self._group = "", None
 
     async def _hand_over(self, action: BulkAction) -> Any:
         """Have the server do it: many jobs take long, and a page may be closed."""
@@ -184,8 +201,13 @@ class Selection(rx.State):
             return await tell(self, "error", error.message)
         return await tell(self, "info", f"The server does it: {operation.total:,} jobs, seen above the list.")
 
-    def _select(self, ids: set[str]) -> None:
-        self.selected = sorted(ids)[:MOST_SELECTED]
+    async def _select(self, ids: set[str]) -> Any:
+        """Select these and no others; what there is besides is counted when they are the first."""
+        if len(ids) > MOST_SELECTED:
+            many = f"Up to {MOST_SELECTED} rows can be selected by hand. For more, select all that match."
+            return await tell(self, "error", many)
+        were_none, self.selected, self.whole = not self.selected, sorted(ids), False
+        return Selection.count_matching if were_none and ids else None
 
     def _tell(self, action: BulkAction, outcome: BulkOutcome, trouble: str) -> None:
         self.working = False
@@ -218,3 +240,12 @@ class Selection(rx.State):
         from jobs_app.state.board import BoardState
 
         return [row["id"] for row in (await self.get_state(BoardState)).rows]
+
+
+async def _count(wanted: JobFilter) -> int:
+    """How many jobs match; those of a status are counted already."""
+    store = runtime.jobs().store
+    if wanted.text:
+        return await store.count(wanted)
+    counts = await store.counts()
+    return sum(counts[status] for status in wanted.statuses or counts)

@@ -1,5 +1,8 @@
 """Selecting rows, acting on all of them, undoing a deletion, and a list that stays still under the pointer."""
 
+import csv
+from pathlib import Path
+
 from playwright.async_api import expect
 
 from tests.e2e.test_jobs_in_every_state import row_of
@@ -28,6 +31,77 @@ async def test_a_range_is_deleted_and_brought_back(product, open_page):
         await expect(row_of(page, job_id)).to_be_visible()
 
 
+async def test_many_are_deleted_on_the_server_and_brought_back_from_any_page(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 300})
+    page = await open_page("/?status=queued")
+    await page.get_by_role("checkbox", name="Select every row of this page").click()
+    await page.get_by_role("button", name="Select all 300 that match").click()
+    await page.locator("#selection").get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("alertdialog")
+    await expect(dialog).to_contain_text("For ten seconds after it is done you can undo it.")
+    await dialog.get_by_role("button", name="Delete 300 jobs").click()
+    other = await open_page("/admin")
+
+    await other.locator("#operations-now").get_by_role("button", name="Undo").click()
+
+    await expect(page.locator("[data-status=queued]").first).to_contain_text("300")
+    await expect(other.locator("#operations-now [data-operation]")).to_have_count(0)
+    assert (await product.api.get("/api/queue")).json()["counts"]["queued"] == 300
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
+async def test_the_offer_to_undo_goes_when_its_time_is_over(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    await product.submit("noop")
+    page = await open_page("/")
+    await product.api.post("/api/operations", json={"action": "delete", "filter": {}})
+    undo = page.locator("#operations-now").get_by_role("button", name="Undo")
+    await expect(undo).to_be_visible()
+
+    await expect(undo).to_have_count(0, timeout=20_000)
+
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
+async def test_the_box_above_the_rows_tells_of_the_rows_that_are_shown(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 30})
+    page = await open_page("/")
+    above = page.get_by_role("checkbox", name="Select every row of this page")
+    rows = page.locator("tr[data-job]")
+    await above.click()
+    await expect(page.locator("#selection")).to_contain_text("25 selected")
+    await expect(above).to_have_attribute("aria-checked", "true")
+
+    await page.get_by_role("button", name="Older").click()
+    await expect(rows).to_have_count(5)
+    await expect(above).to_have_attribute("aria-checked", "false")
+    await rows.first.get_by_role("checkbox").click()
+    await expect(above).to_have_attribute("aria-checked", "mixed")
+    await above.click()
+    await expect(above).to_have_attribute("aria-checked", "true")
+    await expect(page.locator("#selection")).to_contain_text("30 selected")
+    await page.get_by_role("button", name="Newer").click()
+    await expect(rows).to_have_count(25)
+    await expect(above).to_have_attribute("aria-checked", "true")
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
+async def test_selected_jobs_are_exported_for_a_spreadsheet(product, open_page):
+    ids = [await product.submit("noop") for _ in range(3)]
+    page = await open_page("/")
+    for job_id in ids[:2]:
+        await box(page, job_id).click()
+
+    await page.locator("#selection").get_by_role("button", name="Export").click()
+    async with page.expect_download() as downloading:
+        await page.get_by_role("menuitem", name="CSV").click()
+
+    lines = Path(await (await downloading.value).path()).read_text().splitlines()
+    assert {line["id"] for line in csv.DictReader(lines)} == set(ids[:2])
+
+
 async def test_one_deleted_job_is_brought_back_from_the_toast(product, open_page):
     job_id = await product.submit("noop")
     await product.status_is(job_id, "completed")
@@ -50,7 +124,7 @@ async def test_all_that_match_are_retried_and_the_rest_is_left_alone_with_its_re
     await page.reload()
 
     await page.get_by_role("checkbox", name="Select every row of this page").click()
-    await page.get_by_role("button", name="Select all that match").click()
+    await page.get_by_role("button", name="Select all 31 that match").click()
     await expect(page.locator("#selection")).to_contain_text("All 31 that match")
     await page.locator("#selection").get_by_role("button", name="Retry").click()
     dialog = page.get_by_role("alertdialog")

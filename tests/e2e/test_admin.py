@@ -226,7 +226,7 @@ async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_a
         await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 1000})
     page = await open_page("/?status=queued")
     await page.get_by_role("checkbox", name="Select every row of this page").click()
-    await page.get_by_role("button", name="Select all that match").click()
+    await page.get_by_role("button", name="Select all 3,000 that match").click()
     await page.locator("#selection").get_by_role("button", name="Cancel").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Cancel 3000 jobs").click()
     await expect(page.locator("#operations-now")).to_contain_text("Cancelling 3,000 jobs")

@@ -24,6 +24,47 @@ async def test_a_query_narrows_the_list_and_lives_in_the_address(product, open_p
     await expect(row_of(again, other)).to_have_count(0)
 
 
+async def test_back_undoes_a_tab_a_search_and_a_page_and_a_reload_keeps_them(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 30})
+    page = await open_page("/")
+    rows, pages = page.locator("tr[data-job]"), page.get_by_text("Page 2")
+    await expect(rows).to_have_count(25)
+
+    await page.locator("[data-status=queued]").first.click()
+    await expect(page).to_have_url(f"{product.url}/?status=queued")
+    await page.get_by_label("Find jobs").fill("kind:noop")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{product.url}/?status=queued&q=kind%3Anoop")
+    await page.get_by_role("button", name="Older").click()
+    await expect(pages).to_be_visible()
+    await expect(rows).to_have_count(5)
+    last = await rows.last.get_attribute("data-job")
+
+    await page.reload()
+    await expect(pages).to_be_visible()
+    await expect(rows).to_have_count(5)
+    await row_of(page, last).get_by_role("link").first.click()
+    await page.get_by_role("link", name="All jobs").click()
+    await expect(row_of(page, last)).to_be_visible()
+    again = await open_page(page.url.removeprefix(product.url))
+    await expect(row_of(again, last)).to_be_visible()
+
+    await page.go_back()  # to the job
+    await page.go_back()
+    await expect(pages).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_text("Page 1")).to_be_visible()
+    await expect(rows).to_have_count(25)
+    await page.go_back()
+    await expect(page.get_by_label("Find jobs")).to_have_value("")
+    await page.go_back()
+    await expect(page.locator("[data-status=all]")).to_have_attribute("aria-pressed", "true")
+    await page.go_forward()
+    await expect(page.locator("[data-status=queued]").first).to_have_attribute("aria-pressed", "true")
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
 async def test_a_query_that_cannot_be_read_says_where_and_why(open_page):
     page = await open_page("/")
 

@@ -50,6 +50,23 @@ async def test_waiting_jobs_are_drained_while_others_run(api, client, start_work
     assert (done["done"], (await api.get("/api/jobs")).json()["items"]) == (1, [])
 
 
+async def test_a_deletion_of_many_is_undone(api, client):
+    ids = {await client.submit("noop") for _ in range(6)}
+    address = await begun(api, action="delete", filter={})
+    deleted = await over(api, address)
+    assert (await api.get("/api/jobs")).json()["items"] == []
+
+    reply = await api.post(f"{address}/undo")
+    assert reply.status_code == 202, reply.text
+    restored = await over(api, reply.headers["location"])
+
+    assert (restored["action"], restored["undoes"], restored["done"]) == ("restore", deleted["id"], 6)
+    assert {job["id"] for job in (await api.get("/api/jobs")).json()["items"]} == ids
+    assert (await api.get(address)).json()["state"] == "undone"
+    assert (await api.post(f"{address}/undo")).status_code == 409
+    assert (await api.post("/api/operations", json={"action": "restore", "filter": {}})).status_code == 422
+
+
 async def test_an_operation_goes_on_when_the_server_is_started_again(config):
     async with runtime.serving(config) as first:
         from jobs.requests import Submission

@@ -1,14 +1,18 @@
 """What an address says about a list, and what may be typed next in its search box."""
 
+import base64
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.models import JobStatus
-from jobs.query import LONGEST
+from jobs.query import FIELDS, LONGEST, parse
 from jobs.store import SORTS
 from jobs_app.list_view import COLUMNS, PAGE_SIZES, ListView
-from jobs_app.suggestions import suggestions
+from jobs_app.suggestions import AGES, suggestions
 
 views = st.builds(
     ListView,
@@ -20,6 +24,34 @@ views = st.builds(
 )
 
 
+JOB = UUID(int=7)
+CURSOR = base64.urlsafe_b64encode(f'["-priority",5,"{JOB}"]'.encode()).decode()
+
+
+@given(views, st.integers(2, 999_999_999))
+def test_an_address_leads_to_the_page_that_made_it(view, page):
+    there = replace(view, sort="-priority", cursor=CURSOR, page=page)
+
+    assert ListView.of_address(there.address()) == there
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        (f"?sort=-priority&cursor={CURSOR}", (CURSOR, 2)),
+        (f"?sort=-priority&cursor={CURSOR}&page=x", (CURSOR, 2)),
+        (f"?sort=-priority&cursor={CURSOR}&page={'9' * 5000}", (CURSOR, 2)),
+        (f"?sort=priority&cursor={CURSOR}&page=7", ("", 1)),
+        ("?cursor=x&page=7", ("", 1)),
+        ("?page=7", ("", 1)),
+    ],
+)
+def test_a_place_that_is_not_in_the_list_is_its_begin(address, place):
+    view = ListView.of_address(address)
+
+    assert (view.cursor, view.page) == place
+
+
 def test_the_usual_view_needs_no_words():
     assert ListView().address() == ""
 
@@ -29,7 +61,7 @@ def test_an_address_shows_the_view_that_made_it(view):
     assert ListView.of_address(view.address()) == view
 
 
-@given(st.dictionaries(st.sampled_from(["status", "q", "sort", "size", "columns", "x"]), st.text()))
+@given(st.dictionaries(st.sampled_from(["status", "q", "sort", "size", "columns", "cursor", "page", "x"]), st.text()))
 def test_what_makes_no_sense_in_an_address_is_as_usual(asked):
     view = ListView.read(asked)
 
@@ -48,6 +80,13 @@ def test_what_makes_no_sense_in_an_address_is_as_usual(asked):
         ("-status:comp", ["-status:completed"]),
         ("timeout status:failed,canc", ["timeout status:failed,cancelled"]),
         ("kind:web", ["kind:web_agent"]),
+        ("kind:noop params.go", ["kind:noop params.goal:"]),
+        ("params.source", ["params.source.url:"]),
+        ("-params.format:m", ["-params.format:markdown"]),
+        ("finished_after:", [f"finished_after:{age}" for age in AGES]),
+        ("after:30m,2", []),
+        ("slow:>5", ["slow:>5m"]),
+        ("worker:host-1", ["worker:host-12"]),
         ("word ", []),
         ("", []),
         ("error:time", []),
@@ -55,9 +94,15 @@ def test_what_makes_no_sense_in_an_address_is_as_usual(asked):
     ],
 )
 def test_the_last_word_is_completed(typed, expected):
-    assert suggestions(typed) == expected
+    assert suggestions(typed, ["host-1", "host-12", "other-1"]) == expected
 
 
 @given(st.text())
 def test_what_is_suggested_begins_with_what_was_typed(typed):
-    assert all(text.startswith(typed) for text in suggestions(typed))
+    assert all(text.startswith(typed) for text in suggestions(typed, [typed, "host-1"]))
+
+
+def test_every_suggestion_of_a_value_can_be_read():
+    fields = [*FIELDS, "params.format"]
+
+    assert all(parse(text).terms for field in fields for text in suggestions(f"{field}:", ["host-1"]))

@@ -10,12 +10,13 @@ from jobs.attempts import cancelled, completed, failed
 from jobs.audit import acting_as
 from jobs.background import end_tasks
 from jobs.clock import utc_now
-from jobs.errors import InvalidInput, OperationNotFound, Unavailable
+from jobs.errors import InvalidInput, OperationNotFound, Unavailable, WrongStatus
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.operation_store import TAKEN_FOR, OperationState, Progress
 from jobs.operations import Operations
 from jobs.query import QueryError
+from jobs.removal import UNDO_WITHIN
 from jobs.snapshot import Deleted, JobError
 from tests.support import until
 from tests.unit.test_job_life import running, submitted
@@ -182,6 +183,90 @@ async def _value(value):
     return value
 
 
+async def test_a_deletion_of_many_is_undone_and_leaves_other_deletions_alone(service, operations, world):
+    jobs, ended = [await submitted(service) for _ in range(4)], await failures(service, 2)
+    alone = await submitted(service)
+    await service.delete(alone.id)
+    deleted = await over(operations, await operations.begin("delete", EVERYTHING))
+
+    with acting_as("ada"):
+        begun = await operations.undo(deleted.id)
+    restored = await over(operations, begun)
+
+    assert (begun.action, begun.undoes, begun.total, begun.who) == ("restore", deleted.id, 6, "ada")
+    assert (restored.state, restored.done, restored.left_alone) == (OperationState.DONE, 6, 0)
+    assert (await operations.store.get(deleted.id)).state is OperationState.UNDONE
+    assert set(await service.store.statuses([alone.id, *(job.id for job in jobs + ended)])) == {
+        job.id for job in jobs + ended
+    }
+    assert sorted(world.queue.in_order()) == sorted(str(job.id) for job in jobs)
+    assert await service.store.count(FAILED) == 2
+
+
+async def test_what_many_were_deleted_with_is_kept_until_ten_seconds_after_its_end(service, operations, monkeypatch):
+    jobs = [await submitted(service) for _ in range(3)]
+    removal, held, delete, reached = service.store.removal, asyncio.Event(), service.delete, asyncio.Event()
+
+    async def slow(job_id, **operation):
+        if job_id == jobs[-1].id:
+            reached.set()
+            await held.wait()
+        await delete(job_id, **operation)
+
+    monkeypatch.setattr(service, "delete", slow)
+    begun = await operations.begin("delete", EVERYTHING)
+    await reached.wait()
+    assert await removal.purge(utc_now() + timedelta(hours=1)) == 0
+    held.set()
+    done = await over(operations, begun)
+
+    assert await removal.purge(done.ended_at + UNDO_WITHIN) == 0
+    assert await removal.purge(done.ended_at + UNDO_WITHIN + timedelta(seconds=1)) == 3
+
+
+async def test_what_is_being_brought_back_is_not_purged_however_long_that_takes(service, world):
+    await submitted(service)
+    operations = world.operations
+    task = asyncio.create_task(operations.run())
+    deleted = await over(operations, await operations.begin("delete", EVERYTHING))
+    await end_tasks(task)
+
+    await operations.undo(deleted.id)
+
+    assert await service.store.removal.purge(utc_now() + timedelta(hours=1)) == 0
+    assert await service.store.removal.any_deleted()
+
+
+async def test_what_cannot_be_undone_says_why(service, operations, world):
+    await failures(service, 2)
+    retried = await over(operations, await operations.begin("retry", EVERYTHING))
+    deleted = await over(operations, await operations.begin("delete", EVERYTHING))
+    with pytest.raises(WrongStatus, match="Only a deletion"):
+        await operations.undo(retried.id)
+
+    with pytest.raises(OperationNotFound):
+        await operations.undo(UUID(NOBODY))
+    await over(operations, await operations.undo(deleted.id))
+    with pytest.raises(WrongStatus, match="undone already"):
+        await operations.undo(deleted.id)
+
+    again = await over(operations, await operations.begin("delete", EVERYTHING))
+    await _change(world, again, ended_at=utc_now() - UNDO_WITHIN)
+
+    with pytest.raises(WrongStatus, match="gone for good"):
+        await operations.undo(again.id)
+
+
+async def test_two_who_undo_the_same_deletion_undo_it_once(service, operations):
+    await failures(service, 2)
+    deleted = await over(operations, await operations.begin("delete", EVERYTHING))
+
+    both = await asyncio.gather(*(operations.undo(deleted.id) for _ in range(2)), return_exceptions=True)
+
+    assert sorted(isinstance(each, WrongStatus) for each in both) == [False, True]
+    assert [each.action for each in await operations.store.newest(5)] == ["restore", "delete"]
+
+
 async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     jobs = await failures(service, 6)
     lost, other = world.operations, Operations(world.operations.store, service)
@@ -191,7 +276,7 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
         await service.retry(job.id)
     await lost.store.record(taken, "lost", Progress(3, [], jobs[2].id))
     assert await other.store.take("other", utc_now()) is None
-    await _age(world, begun)
+    await _change(world, begun, seen_at=utc_now() - TAKEN_FOR * 2)
 
     task = asyncio.create_task(other.run())
     done = await over(other, begun)
@@ -201,14 +286,14 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     assert await lost.store.record(taken, "lost", Progress(1, [], None)) is None
 
 
-async def _age(world, operation):
-    """Make it look as if its server had been silent for long."""
+async def _change(world, operation, **values):
+    """Make it look as if it had happened at other times."""
     from sqlalchemy import update
 
     from jobs.operation_store import operation_table
 
-    past = utc_now() - TAKEN_FOR * 2
-    await world.store._db.write(lambda db: db.execute(update(operation_table).values(seen_at=past)))
+    mine = operation_table.c.id == operation.id
+    await world.store._db.write(lambda db: db.execute(update(operation_table).where(mine).values(**values)))
 
 
 async def test_it_waits_while_the_database_is_away(service, operations, monkeypatch):

@@ -1,14 +1,18 @@
 """Selecting rows and acting on all of them, without a browser."""
 
+from uuid import UUID
+
 import pytest
 
 from jobs.models import JobStatus
 from jobs.requests import Submission
 from jobs_app import routes
-from jobs_app.state.board import BoardState, Views
-from jobs_app.state.selection import Selection
+from jobs_app.state.board import PAGE_SIZE, BoardState, Views
+from jobs_app.state.notices import Notices
+from jobs_app.state.selection import MOST_SELECTED, Selection
+from tests.unit.test_admin import worker
 from tests.unit.test_job_life import running, submitted
-from tests.unit.test_tabs import tab, visit  # noqa: F401 - fixtures
+from tests.unit.test_tabs import follow, tab, visit  # noqa: F401 - fixtures
 
 PLAIN = {"shift_key": False}
 SHIFT = {"shift_key": True}
@@ -60,6 +64,52 @@ async def test_the_page_is_selected_and_deselected_at_once(board, selection):
     assert selection.selected == []
 
 
+async def test_more_than_can_be_selected_by_hand_is_said_and_drops_nothing(board, selection, service, follow):  # noqa: F811
+    await service.submit_many([Submission(kind="noop") for _ in range(3 * 100)])
+    await follow(board, board.show_many("100"))
+    for _ in range(2):
+        await selection.toggle_page()
+        await follow(board, board.next_page())
+    before = list(selection.selected)
+    assert len(before) == MOST_SELECTED
+
+    told = [await selection.toggle_page(), await selection.toggle(ids(board)[0], PLAIN)]
+
+    assert selection.selected == before
+    assert all("Up to 200 rows can be selected by hand" in str(each) for each in told)
+
+
+async def test_how_many_match_is_known_when_something_is_selected(board, selection, service):
+    await service.submit_many([Submission(kind="noop") for _ in range(1500)])
+    await service.submit(Submission(kind="slow"))
+
+    counted = [await selection.toggle(ids(board)[0], PLAIN), await selection.toggle(ids(board)[1], PLAIN)]
+    assert ["count_matching" in str(each) for each in counted] == [True, False]
+
+    for text, number in (("", 1507), ("kind:slow", 1)):
+        board.search = text
+        await selection.select_all_matching()
+        assert selection.matching == number
+
+
+async def test_what_the_list_tells_is_kept_in_the_list_of_messages(board, selection, database_away):
+    views, notices = await board.get_state(Views), await board.get_state(Notices)
+    await selection.toggle(ids(board)[0], PLAIN)
+
+    await views.save({"name": ""})
+    await views.save({"name": "Mine"})
+    with database_away():
+        await selection.ask("delete")
+        await selection.ask_group("noop", "x")
+
+    assert [(each["level"], each["text"][:22]) for each in notices.own[::-1]] == [
+        ("error", "Give the view a name."),
+        ("success", "The view is saved as '"),
+        ("error", "The database does not "),
+        ("error", "The database does not "),
+    ]
+
+
 async def test_rows_do_not_move_while_some_are_selected(board, selection, service):
     before = ids(board)
     await selection.toggle(before[0], PLAIN)
@@ -84,6 +134,47 @@ async def test_rows_do_not_move_under_the_pointer_until_it_leaves(board, service
     assert [row["live"]["status"] for row in board.rows].count("deleted") == 1
     await board.let_go()
     assert (len(ids(board)), board.newer) == (6, 0)
+
+
+async def test_older_jobs_that_move_up_are_not_new(board, service, tab, visit):  # noqa: F811
+    await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE)])
+    await board.load()
+    shown = ids(board)
+    board.hold()
+    await service.delete(UUID(shown[0]))
+    await service.delete(UUID(shown[3]))
+
+    await board.refresh()
+    assert (ids(board), board.newer) == (shown, 0)
+    for job_id in (*shown[1:3], *shown[4:]):
+        await service.delete(UUID(job_id))
+    await board.refresh()
+    assert (ids(board), board.newer) == (shown, 0)
+    await submitted(service)
+    await board.refresh()
+    assert (ids(board), board.newer) == (shown, 1)
+
+
+async def test_a_deleted_row_leaves_when_the_pointer_does_though_nothing_is_new(board, service):
+    first, *others = ids(board)
+    board.hold()
+    await service.delete(UUID(first))
+    await board.refresh()
+
+    await board.let_go()
+
+    assert ids(board) == others
+
+
+async def test_in_another_order_what_comes_last_is_not_new_above(tab, visit, board, service):  # noqa: F811
+    visit(routes.DASHBOARD, "/?sort=created_at", sort="created_at")
+    await board.load()
+    board.hold()
+    await submitted(service)
+
+    await board.refresh()
+
+    assert board.newer == 0
 
 
 async def test_a_preview_counts_what_would_be_done_and_what_left_alone(board, selection, service):
@@ -152,6 +243,14 @@ async def test_what_a_browser_kept_may_be_anything(board, kept):
     views.kept = kept
 
     assert views.saved == []
+
+
+async def test_the_search_box_knows_the_workers_there_are(board, world):
+    await world.registry.beat(worker())
+
+    await board.suggest("status:failed worker:")
+
+    assert board.suggested == ["status:failed worker:host-1"]
 
 
 async def test_a_query_that_cannot_be_read_is_shown_with_its_wrong_character(tab, visit, board):  # noqa: F811

@@ -1,7 +1,9 @@
 """What one browser tab holds and answers, without a browser: the list, the form, the actions, a job's page."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import pytest
@@ -24,8 +26,9 @@ from jobs_app.event_log import EventLog
 from jobs_app.hub import Hub
 from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
-from jobs_app.state.board import PAGE_SIZE, BoardState
+from jobs_app.state.board import PAGE_SIZE, BoardState, Views
 from jobs_app.state.job_page import JobPage
+from jobs_app.state.selection import Selection
 from jobs_app.state.start import StartForm
 from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
 from jobs_app.state.trees import Trees
@@ -87,16 +90,30 @@ def open_job(tab, visit):
     return opened
 
 
-async def test_the_list_is_read_page_by_page(tab, visit, service):
+@pytest.fixture
+def follow(visit):
+    """Goes where a page of the dashboard leads to, and reads the list there; the address."""
+
+    async def go(board: BoardState, leads: rx.event.EventSpec) -> str:
+        [path] = [json.loads(str(value)) for name, value in leads.args if str(name) == "path"]
+        _, _, query = path.partition("?")
+        visit(routes.DASHBOARD, path, **dict(parse_qsl(query)))
+        await board.load()
+        return path
+
+    return go
+
+
+async def test_the_list_is_read_page_by_page(tab, visit, service, follow):
     await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
     visit(routes.DASHBOARD, "/")
     board = await tab.get_state(BoardState)
     await board.load()
     first = [row["id"] for row in board.rows]
 
-    await board.next_page()
+    await follow(board, board.next_page())
     second, page_number = [row["id"] for row in board.rows], board.page_number
-    await board.previous_page()
+    await follow(board, await board.previous_page())
 
     assert (len(first), len(second), page_number) == (PAGE_SIZE, 3, 2)
     assert not set(first) & set(second)
@@ -109,10 +126,58 @@ async def test_beyond_the_last_page_there_is_none(tab, visit, service):
     board = await tab.get_state(BoardState)
     await board.load()
 
-    await board.next_page()
+    assert board.next_page() is None
 
     assert board.page_number == 1
     assert len(board.rows) == 1
+
+
+async def test_pages_are_turned_back_to_the_first_from_an_address_alone(tab, visit, service, follow):
+    await service.submit_many([Submission(kind="noop") for _ in range(3 * PAGE_SIZE + 3)])
+    visit(routes.DASHBOARD, "/")
+    board = await tab.get_state(BoardState)
+    await board.load()
+    pages = [[row["id"] for row in board.rows]]
+    for _ in range(3):
+        address = await follow(board, board.next_page())
+        pages.append([row["id"] for row in board.rows])
+
+    await follow(board, board.show_all())
+    visit(routes.DASHBOARD, address, **dict(parse_qsl(address.partition("?")[2])))
+    await board.load()
+    turned = [[row["id"] for row in board.rows]]
+    for _ in range(3):
+        await follow(board, await board.previous_page())
+        turned.append([row["id"] for row in board.rows])
+
+    assert turned == pages[::-1]
+    assert (board.page_number, board.address) == (1, "")
+
+
+async def test_turning_pages_keeps_what_is_selected_and_another_filter_does_not(tab, visit, service, follow):
+    await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
+    visit(routes.DASHBOARD, "/")
+    board, selection = await tab.get_state(BoardState), await tab.get_state(Selection)
+    await board.load()
+    await selection.toggle_page()
+
+    await follow(board, board.next_page())
+    assert len(selection.selected) == PAGE_SIZE
+    await follow(board, board.show_status("queued"))
+    assert (selection.selected, board.page_number) == ([], 1)
+
+
+async def test_what_is_exported_and_saved_is_the_whole_list_from_any_page(tab, visit, service, follow):
+    await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
+    visit(routes.DASHBOARD, "/?status=queued", status="queued")
+    board, views = await tab.get_state(BoardState), await tab.get_state(Views)
+    await board.load()
+
+    await follow(board, board.next_page())
+    await views.save({"name": "Waiting"})
+
+    assert board.export_query == "&status=queued"
+    assert views.saved == [{"name": "Waiting", "address": "?status=queued"}]
 
 
 async def test_the_address_says_which_jobs_are_listed(tab, visit, service):
