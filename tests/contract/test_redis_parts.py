@@ -214,7 +214,7 @@ async def test_who_announces_hears_the_same_as_others_do(redis_server):
     listeners = [Listener(own), Listener(other)]
     for listener in listeners:
         await listener.hears(1)
-    large = change(2, message="x" * MOST_ANNOUNCED_BYTES)
+    large = change(2, "x" * MOST_ANNOUNCED_BYTES)
 
     await own.publish([change(1), large, Deleted(deleted=(uuid4(),)), *(change(version) for version in range(3, 400))])
     await other.publish([change(1)])
