@@ -14,7 +14,7 @@ from jobs_app.components.basics import (
     status_color,
     ticking,
 )
-from jobs_app.components.timeline import lanes, replay_bar, timeline, timeline_tools
+from jobs_app.components.timeline import lanes, live_lines, replay_bar, timeline, timeline_tools
 from jobs_app.live import LiveJob
 from jobs_app.pages.dashboard import confirm_delete
 from jobs_app.pages.frame import page
@@ -24,7 +24,7 @@ from jobs_app.rows import Hot
 from jobs_app.state.actions import Actions
 from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
-from jobs_app.state.timeline import SHOW, Timeline
+from jobs_app.state.timeline import Timeline
 from jobs_app.styles import MONO_BLOCK, TABULAR
 
 
@@ -210,13 +210,13 @@ def _progress(now: rx.Var[Hot]) -> rx.Component:
 
 
 def _timeline() -> rx.Component:
+    live = live_lines(LiveJob.tail, Timeline.loaded_version, Timeline.show, Timeline.search, Timeline.attempt)
     ended = rx.match(JobPage.row["live"]["status"], *[(s.value, True) for s in JobStatus if s.is_terminal], False)
     return card(
         heading("Timeline"),
         lanes(Timeline.lanes, Timeline.attempt, Timeline.choose_attempt),
         timeline_tools(
             Timeline.show,
-            SHOW,
             Timeline.search,
             Timeline.follow,
             Timeline.narrow,
@@ -241,18 +241,17 @@ def _timeline() -> rx.Component:
             ),
         ),
         rx.cond(
-            Timeline.earlier & (Timeline.show == "all") & (Timeline.search == "") & (Timeline.attempt == 0),
+            Timeline.earlier & (Timeline.show == "") & (Timeline.search == "") & (Timeline.attempt == 0),
             rx.button("Show earlier lines", size="1", variant="ghost", on_click=Timeline.show_earlier),
         ),
         rx.cond(
-            Timeline.blocks.length() == 0,
+            (Timeline.blocks.length() == 0) & (live.length() == 0),
             rx.text("No line matches.", size="2", color_scheme="gray"),
         ),
         timeline(
             Timeline.blocks,
-            LiveJob.tail,
+            live,
             LiveJob.ended,
-            Timeline.loaded_version,
             rx.cond(LiveJob.elapsed_s > Timeline.span_s, LiveJob.elapsed_s, Timeline.span_s),
             Timeline.follow,
             rx.cond(Timeline.replaying, Timeline.replay_s, -1.0),

@@ -17,13 +17,6 @@ MORE_LINES = 2000
 MOST_LINES = 10_000
 BLOCK = 100
 SHOWN_STATUS_ROWS = 1000
-SHOW = {
-    "all": "Everything",
-    "steps": "Steps",
-    "logs": "Log lines",
-    "problems": "Warnings and errors",
-}
-"""What a timeline may be narrowed to."""
 REPLAY_S = 8.0
 """How long a replay takes at most; a shorter job is replayed at its own pace."""
 FRAME_S = 0.1
@@ -37,7 +30,8 @@ class Timeline(rx.State):
     earlier: bool = False
     """Whether older lines are not shown."""
     loaded_version: int = 0
-    show: str = "all"
+    show: str = ""
+    """Only lines of this sort; empty: all of them."""
     search: str = ""
     attempt: int = 0
     """Only this attempt; 0: all of them."""
@@ -71,7 +65,7 @@ class Timeline(rx.State):
 
     @rx.event
     async def narrow(self, show: str):
-        self.show = show if show in SHOW else "all"
+        self.show = show if show in timeline_rows.SORTS else ""
         return await self._read_again()
 
     @rx.event
@@ -142,7 +136,7 @@ class Timeline(rx.State):
         return None
 
     async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:
-        narrowed = self.show != "all" or self.search or self.attempt
+        narrowed = self.show or self.search or self.attempt
         limit = MOST_LINES if narrowed else self._wanted
         events = await runtime.jobs().store.events(job_id, limit=limit, newest=True)
         began = timeline_rows.starts(turns)
@@ -159,13 +153,8 @@ class Timeline(rx.State):
         ]
 
     def _is_wanted(self, line: Line) -> bool:
-        narrowed = {
-            "steps": line["type"] in (EventType.PROGRESS, EventType.STATUS),
-            "logs": line["type"] == EventType.LOG,
-            "problems": line["level"] in ("warning", "error") or line["status"] == "failed",
-        }
         return (
-            narrowed.get(self.show, True)
+            self.show in ("", *line["sorts"])
             and self.search.lower() in line["text"].lower()
             and self.attempt in (0, line["attempt"])
         )

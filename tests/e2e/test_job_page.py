@@ -43,6 +43,27 @@ async def test_the_timeline_is_narrowed_searched_copied_and_downloaded(product, 
     assert sum("of 500" in line for line in text.splitlines()) == 500
 
 
+async def test_lines_that_come_while_a_job_runs_are_narrowed_like_those_before(product, open_page):
+    job_id = await product.submit("web_agent", params={"steps": 100, "step_seconds": 0.1})
+    page = await open_page(f"/jobs/{job_id}")
+    lines, step = page.locator("#timeline .line"), page.locator("#step")
+
+    await page.get_by_label("Which lines").select_option("problems")
+    await expect(page.get_by_text("No line matches.")).to_be_visible()
+    for name in ("Extracting data", "Checking result"):
+        await expect(step).to_have_text(name)
+    assert await lines.count() == 0
+    await expect(page.get_by_text("No line matches.")).to_be_visible()
+    await page.get_by_label("Which lines").select_option("steps")
+    await page.get_by_label("Find in the timeline").fill("SCROLL")
+    await expect(lines.first).to_be_visible()
+    shown = await lines.count()
+    await page.wait_for_function("n => document.querySelectorAll('#timeline .line').length > n", arg=shown)
+
+    assert {await line.locator(".what").inner_text() for line in await lines.all()} == {"Scrolling"}
+    await expect(page.get_by_text("No line matches.")).to_have_count(0)
+
+
 async def test_ten_thousand_lines_are_shown_on_demand(product, open_page):
     job_id = await product.submit("noisy", params={"lines": 10_000})
     await product.status_is(job_id, "completed")
