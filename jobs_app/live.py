@@ -27,6 +27,11 @@ def job_room(job_id: object) -> str:
     return f"job:{job_id}"
 
 
+def compared_room(job_id: object) -> str:
+    """The room of pages that compare the job with another one; such a page is in two rooms."""
+    return f"compared:{job_id}"
+
+
 def _broadcaster() -> "Broadcaster":
     from jobs_app import broadcaster  # which imports this module, for the states it writes
 

@@ -25,6 +25,7 @@ from jobs_app.hub import Hub
 from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
 from jobs_app.state.board import PAGE_SIZE, BoardState
+from jobs_app.state.compare import MOST_STEPS, Comparison
 from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
 from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
@@ -72,6 +73,21 @@ def visit(tab) -> Callable[..., None]:
         )
 
     return go
+
+
+@pytest.fixture
+def compare(tab, visit):
+    """The page that compares two jobs, opened."""
+
+    async def opened(job_id: object, other_id: object) -> Comparison:
+        path = f"{routes.job(job_id)}/compare"
+        visit(routes.COMPARE, f"{path}?with={other_id}", job_id=str(job_id), **{"with": str(other_id)})
+        page = await tab.get_state(Comparison)
+        await page.choose()
+        await page.refresh()
+        return page
+
+    return opened
 
 
 @pytest.fixture
@@ -326,6 +342,59 @@ async def test_the_page_of_a_job_leads_to_its_neighbours_in_the_list_it_was_open
     await page.load()
 
     assert (page.newer, page.older) == ("", f"{routes.job(jobs[0].id)}?status=queued")
+
+
+async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however_long_their_timelines(
+    service, store, compare
+):
+    jobs = [await running(service, max_attempts=2) for _ in range(2)]
+    error = JobError(type="X", message="y")
+    for job in jobs:
+        steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+        await store.record([Say(job.id, 1, steps)])
+        await service.end(failed(job.id, 1, error, retry_at=utc_now()))
+        await service.promote_due([job.id], utc_now())
+        await service.start(job.id, "worker-1")
+        ticks = [Note(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
+        last = Note(EventType.PROGRESS, message="The last step", data={"step": True})
+        await store.record([Say(job.id, 2, [*ticks, last])])
+
+    page = await compare(*[job.id for job in jobs])
+
+    assert [(pair["left"], pair["right"]) for pair in page.steps] == [("Started.", "Started."), ("The last step",) * 2]
+    assert not page.cut
+
+
+async def test_a_comparison_that_leaves_out_steps_says_so(service, store, compare):
+    jobs = [await running(service) for _ in range(2)]
+    steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+    await store.record([Say(jobs[0].id, 1, steps)])
+
+    page = await compare(*[job.id for job in jobs])
+
+    assert (page.cut, len(page.steps)) == (True, MOST_STEPS)
+
+
+async def test_a_comparison_that_is_read_again_shows_what_became_of_both(service, compare):
+    jobs = [await running(service) for _ in range(2)]
+    page = await compare(*[job.id for job in jobs])
+    assert [row["live"]["status"] for row in (page.left, page.right)] == ["running", "running"]
+
+    await service.end(completed(jobs[0].id, 1, None))
+    await page.refresh()
+
+    assert [row["live"]["status"] for row in (page.left, page.right)] == ["completed", "running"]
+    assert page.facts[0] == {"label": "Status", "left": "completed", "right": "running", "differs": True}
+
+
+async def test_a_comparison_with_a_job_that_is_deleted_meanwhile_says_so(service, compare):
+    jobs = [await submitted(service) for _ in range(2)]
+    page = await compare(*[job.id for job in jobs])
+
+    await service.delete(jobs[1].id)
+    await page.refresh()
+
+    assert "There is no job" in page.trouble
 
 
 async def test_a_job_is_run_again_with_edited_parameters_and_stays_linked(service, store, tab, open_job):

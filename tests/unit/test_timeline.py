@@ -187,6 +187,18 @@ async def test_two_runs_are_compared_value_by_value_and_step_by_step(service, st
     assert facts["Error"] == {"label": "Error", "left": "", "right": "E: m", "differs": True}
 
 
+async def test_a_step_that_has_not_ended_is_compared_as_under_way(service, store):
+    jobs = [await told(service, step("One"), step("Two")) for _ in range(2)]
+
+    pairs = comparison.steps(*[await store.events(job.id) for job in jobs])
+
+    assert [(pair["left_took"] == "under way", pair["left_width"] > 0) for pair in pairs] == [
+        (False, True),
+        (False, True),
+        (True, False),
+    ]
+
+
 def test_a_moment_before_an_attempt_began_has_no_place_on_its_axis():
     now = utc_now()
 
