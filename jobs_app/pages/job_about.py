@@ -135,7 +135,7 @@ def _follow() -> rx.Component:
                 variant="ghost",
                 size="1",
                 aria_label="Copy the command",
-                on_click=[rx.set_clipboard(JobPage.follow_command), rx.toast.success("Copied.", id="copied")],
+                on_click=JobPage.copy_follow_command,
             ),
         ),
         rx.el.pre(JobPage.follow_command, style=MONO_BLOCK, tab_index=0),

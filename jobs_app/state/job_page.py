@@ -14,6 +14,8 @@ from jobs.tracebacks import Frame, frames
 from jobs_app import routes, rows, runtime
 from jobs_app.list_view import ListView
 from jobs_app.state.actions import parse_id
+from jobs_app.state.clipboard import copy
+from jobs_app.state.notices import tell
 from jobs_app.state.timeline import Timeline
 from jobs_app.state.trees import Trees
 from jobs_app.timeline_rows import Proof, proof
@@ -22,6 +24,7 @@ IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 """What browsers draw, and run nothing of inside an ``img``."""
 READABLE = ("text/", "application/json")
 LARGEST_PREVIEW_BYTES = 20_000
+ASK_FOR_NOTIFICATIONS = "isSecureContext && window.Notification ? Notification.requestPermission() : 'missing'"
 
 
 class Fact(TypedDict):
@@ -101,8 +104,11 @@ class JobPage(rx.State):
 
     @rx.event
     def copy_trace(self):
-        text = "\n".join(frame["text"] for frame in self.frames)
-        return [rx.set_clipboard(text), rx.toast.success("Copied.", id="copied")]
+        return copy("\n".join(frame["text"] for frame in self.frames))
+
+    @rx.event
+    def copy_follow_command(self):
+        return copy(self.follow_command)
 
     @rx.event
     def wish_notification(self):
@@ -110,16 +116,18 @@ class JobPage(rx.State):
         if self.tell_end:
             self.tell_end = False
             return None
-        return rx.call_script("Notification.requestPermission()", callback=JobPage.allow_notification)
+        return rx.call_script(ASK_FOR_NOTIFICATIONS, callback=JobPage.allow_notification)
 
     @rx.event
-    def allow_notification(self, answer: str):
+    async def allow_notification(self, answer: str):
         self.tell_end = answer == "granted"
-        if not self.tell_end:
-            return rx.toast.error(
-                "The browser does not allow notifications of this site; its settings can change that."
-            )
-        return rx.toast.success("You will be told when this job ends.")
+        if self.tell_end:
+            return rx.toast.success("You will be told when this job ends.")
+        if answer == "missing":
+            text = "The browser has no notifications for this page: it must be opened over HTTPS, or on localhost."
+        else:
+            text = "The browser does not allow notifications of this site; its settings can change that."
+        return await tell(self, "error", text)
 
     async def _read(self) -> None:
         store = runtime.jobs().store

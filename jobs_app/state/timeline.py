@@ -10,6 +10,8 @@ from jobs.errors import JobsError
 from jobs.models import EventType
 from jobs.snapshot import JobEvent, JobSnapshot
 from jobs_app import runtime, timeline_rows
+from jobs_app.state.clipboard import copy
+from jobs_app.state.notices import tell
 from jobs_app.timeline_rows import Lane, Line
 
 FIRST_LINES = 300
@@ -84,10 +86,14 @@ class Timeline(rx.State):
         self.follow = follow
 
     @rx.event
-    def copy(self):
+    async def copy(self):
+        """Put the lines on the clipboard, with those that came since they were read."""
+        trouble = await self._read_again()
+        if trouble is not None:
+            return trouble
         lines = shown_lines(self)
         text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in lines)
-        return [rx.set_clipboard(text), rx.toast.success(f"{len(lines)} lines copied.", id="copied")]
+        return copy(text, f"{len(lines)} lines copied.")
 
     @rx.event
     def replay_to(self, at_s: float):
@@ -132,7 +138,7 @@ class Timeline(rx.State):
             try:
                 await self.read(await runtime.jobs().store.get(UUID(self._job_id)))
             except JobsError as error:
-                return rx.toast.error(error.message)
+                return await tell(self, "error", error.message)
         return None
 
     async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:

@@ -6,6 +6,7 @@ import reflex as rx
 
 from jobs import plain_json
 from jobs_app.json_tree import TreeRow, at_path, tree_rows
+from jobs_app.state.clipboard import copy
 
 TREES = ("params", "result")
 
@@ -59,7 +60,7 @@ class Trees(rx.State):
             text = plain_json.indented(at_path(self._values[tree], path))
         except KeyError:
             return rx.toast.error("That part is no longer there; reload the page.")
-        return [rx.set_clipboard(text), rx.toast.success("Copied.", id="copied")]
+        return copy(text)
 
     def _is_of(self, tree: str, path: str) -> bool:
         """Whether such a row is shown; a client may ask for anything."""

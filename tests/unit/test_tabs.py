@@ -476,7 +476,7 @@ async def test_the_form_is_copied_as_a_command_and_as_python(tab, visit):
     form.choose("slow")
     form.type_in("seconds", "3")
 
-    curl, python = str(form.copy_curl()[0]), str(form.copy_python()[0])
+    curl, python = str(form.copy_curl()), str(form.copy_python())
 
     assert "curl -X POST http://localhost:8000/api/jobs" in curl
     assert "seconds" in curl
