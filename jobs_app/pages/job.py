@@ -24,7 +24,7 @@ from jobs_app.rows import Hot
 from jobs_app.state.actions import Actions
 from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
-from jobs_app.state.timeline import Timeline
+from jobs_app.state.timeline import MOST_LINES, Timeline
 from jobs_app.styles import MONO_BLOCK, TABULAR
 
 
@@ -241,8 +241,16 @@ def _timeline() -> rx.Component:
             ),
         ),
         rx.cond(
-            Timeline.earlier & (Timeline.show == "") & (Timeline.search == "") & (Timeline.attempt == 0),
-            rx.button("Show earlier lines", size="1", variant="ghost", on_click=Timeline.show_earlier),
+            Timeline.most,
+            rx.text(
+                f"Older lines than the newest {MOST_LINES:,} are neither shown nor searched here; Log has them all.",
+                size="2",
+                color_scheme="gray",
+            ),
+            rx.cond(
+                Timeline.earlier,
+                rx.button("Show earlier lines", size="1", variant="ghost", on_click=Timeline.show_earlier),
+            ),
         ),
         rx.cond(
             (Timeline.blocks.length() == 0) & (live.length() == 0),

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import reflex as rx
 
-from jobs.errors import JobNotFound, JobsError
+from jobs.errors import InvalidInput, JobNotFound, JobsError
 from jobs.lineage import Relative
 from jobs.models import JobStatus
 from jobs.snapshot import Artifact, JobSnapshot, short_id
@@ -163,7 +163,10 @@ class JobPage(rx.State):
     async def _find_neighbours(self, job: JobSnapshot) -> None:
         view = ListView.read(dict(self.router.url.query_parameters))
         self.list_address = view.address()
-        before, after = await runtime.jobs().store.neighbours(job, view.job_filter, sort=view.sort)
+        try:
+            before, after = await runtime.jobs().store.neighbours(job, view.job_filter, sort=view.sort)
+        except InvalidInput:  # the list itself tells what is wrong with its search
+            before = after = None
         self.newer = routes.job(before) + view.address() if before else ""
         self.older = routes.job(after) + view.address() if after else ""
 

@@ -30,7 +30,9 @@ class Timeline(rx.State):
     blocks: list[list[Line]] = []
     """The lines, oldest first, in blocks that a browser can leave out as a whole when they are not in sight."""
     earlier: bool = False
-    """Whether older lines are not shown."""
+    """Whether there are older lines, which were not read."""
+    most: bool = False
+    """Whether so many were read that older ones are not shown and not searched at all."""
     loaded_version: int = 0
     show: str = ""
     """Only lines of this sort; empty: all of them."""
@@ -148,6 +150,7 @@ class Timeline(rx.State):
         began = timeline_rows.starts(turns)
         every = timeline_rows.lines(events, began)
         self.earlier = bool(events) and events[0].version > 1
+        self.most = self.earlier and limit == MOST_LINES
         self.loaded_version = events[-1].version if events else 0
         wanted = [line for line in every if self._is_wanted(line)]
         self.blocks = [wanted[begin : begin + BLOCK] for begin in range(0, len(wanted), BLOCK)]

@@ -344,6 +344,17 @@ async def test_the_page_of_a_job_leads_to_its_neighbours_in_the_list_it_was_open
     assert (page.newer, page.older) == ("", f"{routes.job(jobs[0].id)}?status=queued")
 
 
+async def test_a_job_that_was_opened_from_a_list_that_cannot_be_read_is_shown_without_neighbours(service, tab, visit):
+    jobs = [await submitted(service) for _ in range(2)]
+    visit(routes.JOB, f"{routes.job(jobs[0].id)}?q=status:done", job_id=str(jobs[0].id), q="status:done")
+    page = await tab.get_state(JobPage)
+
+    await page.load()
+
+    assert (page.found, page.trouble) == (True, "")
+    assert (page.newer, page.older, page.list_address) == ("", "", "?q=status%3Adone")
+
+
 async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however_long_their_timelines(
     service, store, compare
 ):

@@ -9,7 +9,7 @@ from jobs.models import EventType
 from jobs.snapshot import JobError
 from jobs.tracebacks import frames, top_frame
 from jobs_app import comparison, timeline_rows
-from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
+from jobs_app.state.timeline import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
 from tests.unit.test_job_life import BOOM, running
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
@@ -137,6 +137,23 @@ async def test_earlier_lines_are_shown_when_asked_for(service, tab):  # noqa: F8
     await timeline.show_earlier()
 
     assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES + 52, False)
+
+
+async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, tab):  # noqa: F811
+    job = await running(service)
+    await service.add_notes(job.id, 1, [log(f"line {i}") for i in range(MOST_LINES)])
+    timeline = await tab.get_state(Timeline)
+    await timeline.read(job)
+    assert (timeline.earlier, timeline.most) == (True, False)
+
+    await timeline.find("line 1")
+    assert timeline.most
+    await timeline.find("")
+    for _ in range(MOST_LINES // MORE_LINES):
+        assert not timeline.most
+        await timeline.show_earlier()
+
+    assert (len(shown_lines(timeline)), timeline.most) == (MOST_LINES, True)
 
 
 async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):  # noqa: F811
