@@ -424,10 +424,10 @@ class Broadcaster:
         except Unavailable as exc:
             log.debug("The queue's settings are not known: %s", exc.message)
             return
-        lanes = len(self.board.slots())
-        self.board.set_places(limits.concurrency)
-        if limits.paused is not self.board.paused or len(self.board.slots()) != lanes:
-            self.board.paused = limits.paused
+        if limits != self.board.limits:
+            self.board.limits = limits
+            self.board.set_places(limits.concurrency)
+            self._recount.set()  # what starts next depends on them
             self._board_changed.set()
 
     # Rooms
