@@ -107,6 +107,46 @@ async def test_a_whole_journey_with_the_keyboard_alone(product, open_page):
     assert await page.get_by_role("dialog").count() == 0
 
 
+async def test_searching_and_starting_a_job_are_one_key_away_on_every_page(product, open_page):
+    job_id = await product.submit("noop", delay_s=600)
+    page = await open_page("/admin/kinds")
+
+    for key, wanted in (("/", "search"), ("n", "kind")):
+        for path in ("/admin/kinds", f"/jobs/{job_id}", f"/jobs/{job_id}/compare"):
+            await page.goto(product.url + path)
+            await page.locator("#live-mark", has_text="Live").wait_for()
+            await page.keyboard.press(key)
+            await until(lambda: focused(page), lambda at, wanted=wanted: at == wanted)
+            await expect(page).to_have_url(f"{product.url}/")
+
+
+async def test_the_palette_acts_on_the_job_that_is_open_and_on_the_selected_ones(product, open_page):
+    waiting, failing = await product.submit("noop", delay_s=600), await product.submit("always_fails", max_attempts=1)
+    await product.status_is(failing, "failed")
+    page = await open_page(f"/jobs/{waiting}")
+    commands, field = page.locator("#commands li"), page.get_by_label("Command", exact=True)
+
+    await page.keyboard.press("Control+k")
+    await expect(commands.filter(has_text=waiting[-8:])).to_have_text(
+        [f"Cancel No-op {waiting[-8:]}action", f"Delete No-op {waiting[-8:]}action"]
+    )
+    await field.fill("cancel")
+    await expect(commands.first).to_contain_text("Cancel")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+    await expect(field).to_have_count(0)
+    await page.keyboard.press("g")
+    await page.keyboard.press("d")
+    await page.locator(f"#row-{failing}").focus()
+    await page.keyboard.press("x")
+    await page.keyboard.press("Control+k")
+    await field.fill("retry the selected")
+    await expect(commands).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+    await expect(row_of(page, failing)).to_contain_text("attempt 2")
+
+
 async def test_the_sheet_lists_the_keys_and_closes(open_page):
     page = await open_page("/")
 

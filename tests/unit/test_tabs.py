@@ -27,6 +27,7 @@ from jobs_app.state.actions import Actions
 from jobs_app.state.board import PAGE_SIZE, BoardState
 from jobs_app.state.compare import MOST_STEPS, Comparison
 from jobs_app.state.job_page import JobPage
+from jobs_app.state.keys import Keys
 from jobs_app.state.start import StartForm
 from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
 from jobs_app.state.trees import Trees
@@ -517,6 +518,33 @@ async def test_a_tree_is_unfolded_loaded_searched_and_copied(service, open_job):
     for tree in ("nonsense", "result"):
         trees.toggle(tree, "/x")
         assert "no longer there" in str(trees.copy(tree, "/x"))
+
+
+async def test_keys_do_nothing_to_a_job_that_is_compared(tab, visit, service, store):
+    job = await submitted(service)
+    visit(routes.COMPARE, f"{routes.job(job.id)}/compare", job_id=str(job.id))
+    keys = await tab.get_state(Keys)
+
+    assert [await keys.press(key, "") for key in "cr"] == [None, None]
+
+    visit(routes.JOB, routes.job(job.id), job_id=str(job.id))
+    assert "cancel" in str(await keys.press("c", ""))
+
+
+async def test_the_palette_offers_what_can_be_done_with_the_job_as_it_is(tab, visit, service):
+    busy, ended = await running(service), await service.cancel((await submitted(service)).id)
+    keys = await tab.get_state(Keys)
+
+    async def offered(job_id, words=""):
+        visit(routes.JOB, routes.job(job_id), job_id=str(job_id))
+        await keys.press("palette", "")
+        await keys.find(words)
+        return [command["does"] for command in keys.commands if str(job_id) in command["does"]]
+
+    assert await offered(busy.id) == [f"cancel:{busy.id}"]
+    assert await offered(ended.id) == [f"retry:{ended.id}", f"delete:{ended.id}"]
+    assert await offered(ended.id, "delete no-op") == [f"delete:{ended.id}"]
+    assert await offered(NOBODY) == []
 
 
 async def test_a_secret_is_shown_nowhere_on_the_page(service, open_job):
