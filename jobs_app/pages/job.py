@@ -18,13 +18,14 @@ from jobs_app.components.timeline import lanes, live_lines, replay_bar, timeline
 from jobs_app.live import LiveJob
 from jobs_app.pages.dashboard import confirm_delete
 from jobs_app.pages.frame import page
-from jobs_app.pages.job_about import about_job
+from jobs_app.pages.job_about import about_job, tree_card
 from jobs_app.pages.start import again_dialog
 from jobs_app.rows import Hot
 from jobs_app.state.actions import Actions
 from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
 from jobs_app.state.timeline import MOST_LINES, Timeline
+from jobs_app.state.trees import Trees
 from jobs_app.styles import MONO_BLOCK, TABULAR
 
 
@@ -308,26 +309,27 @@ def _proof(now: rx.Var[Hot]) -> rx.Component:
 
 def _error() -> rx.Component:
     return rx.cond(
-        JobPage.error_message != "",
-        card(
-            heading("Error", icon_button("copy", "Copy the traceback", JobPage.copy_trace)),
-            rx.text(JobPage.error_type, size="2", weight="bold", color_scheme="tomato"),
-            rx.text(JobPage.error_message, size="2", margin_bottom="10px", style={"overflow_wrap": "anywhere"}),
+        Trees.rows.contains("error"),
+        rx.vstack(
+            tree_card("Error", "error"),
             rx.cond(
                 JobPage.frames.length() > 0,
-                rx.el.pre(
-                    rx.foreach(
-                        JobPage.frames,
-                        lambda frame: rx.el.span(
-                            frame["text"] + "\n", class_name=rx.cond(frame["ours"], "frame-ours", "frame-theirs")
+                card(
+                    heading("Traceback", icon_button("copy", "Copy the traceback", JobPage.copy_trace)),
+                    rx.el.pre(
+                        rx.foreach(
+                            JobPage.frames,
+                            lambda frame: rx.el.span(
+                                frame["text"] + "\n", class_name=rx.cond(frame["ours"], "frame-ours", "frame-theirs")
+                            ),
                         ),
+                        style=MONO_BLOCK,
+                        id="traceback",
+                        tab_index=0,
                     ),
-                    style=MONO_BLOCK,
-                    id="traceback",
-                    tab_index=0,
                 ),
             ),
+            spacing="4",
             width="100%",
-            id="error",
         ),
     )

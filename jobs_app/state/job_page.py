@@ -61,8 +61,6 @@ class JobPage(rx.State):
     trouble: str = ""
     row: rows.Row = rows.EMPTY_ROW
     facts: list[Fact] = []
-    error_type: str = ""
-    error_message: str = ""
     frames: list[Frame] = []
     proof: list[Proof] = []
     artifacts: list[ArtifactRow] = []
@@ -144,7 +142,8 @@ class JobPage(rx.State):
         except JobsError as error:
             self.trouble = error.message
             return
-        (await self.get_state(Trees)).put(params=rows.shown_params(job), result=job.result)
+        error = job.error.model_dump(exclude={"traceback"}) if job.error else None  # that one is shown frame by frame
+        (await self.get_state(Trees)).put(params=rows.shown_params(job), result=job.result, error=error)
         self._show(job)
         self.proof = proof(job, turns)
         self.artifacts = artifacts
@@ -154,8 +153,6 @@ class JobPage(rx.State):
         self.found, self.trouble = True, ""
         self.row = rows.row(job)
         self.facts = _facts(job)
-        self.error_type = job.error.type if job.error else ""
-        self.error_message = job.error.message if job.error else ""
         self.frames = frames(job.error.traceback) if job.error else []
         address = f"{self.router.url.origin}/api/jobs/{job.id}/stream"
         self.follow_command = f"curl -N {shlex.quote(address)}"

@@ -22,6 +22,7 @@ from jobs.snapshot import JobError
 from jobs_app import routes, runtime
 from jobs_app.event_log import EventLog
 from jobs_app.hub import Hub
+from jobs_app.json_tree import BEYOND, FIRST_ROWS
 from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
 from jobs_app.state.board import PAGE_SIZE, BoardState
@@ -308,7 +309,8 @@ async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open
 
     assert (page.found, page.row["live"]["status"]) == (True, "failed")
     timeline = await page.get_state(Timeline)
-    assert (page.error_type, page.error_message, page.frames) == ("X", "y", [{"text": "z", "ours": True}])
+    shown = {row["key"]: row["text"] for row in (await page.get_state(Trees)).rows["error"] if not row["branch"]}
+    assert (shown, page.frames) == ({"type": '"X"', "message": '"y"'}, [{"text": "z", "ours": True}])
     assert [line["text"] for line in shown_lines(timeline)] == ["Waiting for a free slot.", "Started.", "Failed: y"]
     assert [(lane["number"], lane["status"]) for lane in timeline.lanes] == [(1, "failed")]
     assert timeline.loaded_version == 3
@@ -545,6 +547,20 @@ async def test_the_palette_offers_what_can_be_done_with_the_job_as_it_is(tab, vi
     assert await offered(ended.id) == [f"retry:{ended.id}", f"delete:{ended.id}"]
     assert await offered(ended.id, "delete no-op") == [f"delete:{ended.id}"]
     assert await offered(NOBODY) == []
+
+
+async def test_rows_of_a_large_tree_are_loaded_as_many_as_are_asked_for(service, open_job):
+    job = await running(service)
+    await service.end(completed(job.id, 1, [[n] for n in range(2 * FIRST_ROWS)]))
+    trees = await (await open_job(job.id)).get_state(Trees)
+    trees.load_rest("result", "")
+    assert len(trees.rows["result"]) == FIRST_ROWS + 1
+
+    trees.load_rest("result", BEYOND)
+
+    assert len(trees.rows["result"]) == 2 * FIRST_ROWS + 1
+    trees.load_rest("params", BEYOND)
+    assert trees.rows["params"][-1]["path"] != BEYOND
 
 
 async def test_a_secret_is_shown_nowhere_on_the_page(service, open_job):
