@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     null,
+    or_,
     select,
     tuple_,
 )
@@ -300,8 +301,11 @@ class Store:
         limit: int = 1000,
         newest: bool = False,
         types: Sequence[EventType] = tuple(EventType),
+        ticks: bool = True,
     ) -> list[JobEvent]:
         """Timeline rows with a version above ``after``, oldest first: the first ``limit``, or the last if ``newest``.
+
+        Without ``ticks``, progress that begins no step is left out.
 
         Raises:
             JobNotFound: no such job.
@@ -315,6 +319,8 @@ class Store:
         )
         if len(types) < len(EventType):
             query = query.where(event_table.c.type.in_(types))
+        if not ticks:
+            query = query.where(or_(event_table.c.type != EventType.PROGRESS, event_table.c.data.is_not(None)))
 
         def work(db: Connection) -> list[JobEvent]:
             _check_exists(db, job_id)

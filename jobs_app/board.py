@@ -5,13 +5,14 @@ dropped. A running job keeps the place it was first given, so that lanes do not 
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from jobs.clock import utc_now
 from jobs.events import Feed
+from jobs.limits import KindLimit, Limits
 from jobs.models import JobStatus
 from jobs.snapshot import JobSnapshot
 from jobs_app import rows
@@ -34,7 +35,7 @@ class Board:
         self.next: list[rows.Next] = []
         self.counts: dict[str, int] = {}
         self.workers = 1
-        self.paused = False
+        self.limits = Limits(slots)
         self.feed = Feed.DOWN.value  # until something was heard
 
     def apply(self, job: JobSnapshot, at: datetime | None = None) -> bool:
@@ -48,6 +49,10 @@ class Board:
         self._seat(job)
         self._forget_old()
         return known is None or known[0].status is not job.status
+
+    @property
+    def paused(self) -> bool:
+        return self.limits.paused
 
     def remove(self, job_id: UUID) -> None:
         self._jobs.pop(job_id, None)
@@ -86,8 +91,29 @@ class Board:
         """Take note of the jobs that start next, and tell when each may."""
         now = utc_now()
         ends = [expected_end(job, self._usual(job.kind)) for job in self.running()]
-        times = starts(len(waiting), self._places, ends, now)
-        self.next = [rows.coming(job, at, now) for job, at in zip(waiting, times, strict=True)]
+        held_up = self._held_up(waiting)
+        times = iter(starts(len(waiting) - len(held_up), self._places, ends, now))
+        self.next = [
+            rows.coming(job, None, held_up[job.id], now)
+            if job.id in held_up
+            else rows.coming(job, next(times), "when a slot is free", now)
+            for job in waiting
+        ]
+
+    def _held_up(self, waiting: Sequence[JobSnapshot]) -> dict[UUID, str]:
+        """Which of the jobs their kind keeps from starting although a slot may be free, and what they wait for."""
+        begun = Counter(job.kind for job in self.running())
+        held_up = {}
+        for job in waiting:
+            limit = self.limits.kinds.get(job.kind, KindLimit())
+            if limit.paused:
+                held_up[job.id] = "when its kind goes on"
+            elif limit.max_running is not None and begun[job.kind] >= limit.max_running:
+                held_up[job.id] = "when another of its kind ends"
+            elif limit.rate is not None:
+                held_up[job.id] = "as the rate of its kind allows"
+            begun[job.kind] += 1
+        return held_up
 
     def _slot(self, number: int, job_id: UUID, now: datetime) -> rows.Slot:
         job = self._jobs[job_id][0]

@@ -36,7 +36,7 @@ from jobs_app.board import Board
 from jobs_app.estimates import Estimates
 from jobs_app.event_log import LogLine
 from jobs_app.hub import Item
-from jobs_app.live import ADMIN, BOARD, EVENTS, QUIET, Live, LiveEvents, LiveJob, job_room
+from jobs_app.live import ADMIN, BOARD, EVENTS, QUIET, Live, LiveEvents, LiveJob, compared_room, job_room
 from jobs_app.tails import TAIL_LINES, Tail
 from jobs_app.timeline_rows import is_step
 
@@ -111,7 +111,8 @@ class Broadcaster:
         elif isinstance(item, Deleted):
             for job_id in item.deleted:
                 self.board.remove(job_id)
-            self._mark_stale(BOARD, *({job_room(job_id) for job_id in item.deleted} & set(self._rooms())))
+            about = {room(job_id) for job_id in item.deleted for room in (job_room, compared_room)}
+            self._mark_stale(BOARD, *(about & set(self._rooms())))
         else:
             was_down = self.board.feed == Feed.DOWN.value and self._gap_since is not None
             self.board.feed = item.value
@@ -141,6 +142,8 @@ class Broadcaster:
             tail.append(change.event, job.started_at, self._steps.get(job.id))
             if change.event.type in (EventType.STATUS, EventType.ARTIFACT) or len(tail.lines) == TAIL_LINES:
                 self._mark_stale(room)
+        if self._members(compared_room(job.id)) and (change.event.type is EventType.STATUS or is_step(change.event)):
+            self._mark_stale(compared_room(job.id))
         self._follow_steps(change)
         if change.event.type is EventType.STATUS:
             self._recount.set()
@@ -313,19 +316,24 @@ class Broadcaster:
     async def _refresh(self) -> None:
         from jobs_app.state.admin import Admin
         from jobs_app.state.board import BoardState
+        from jobs_app.state.compare import Comparison
         from jobs_app.state.job_page import JobPage
 
+        refreshes = {
+            BOARD: BoardState.refresh,
+            ADMIN: Admin.refresh,
+            EVENTS: Admin.refresh,
+            "job": JobPage.refresh,
+            "compared": Comparison.refresh,
+        }
         while True:
             await self._stale.wait()
             self._stale.clear()
             rooms, self._stale_rooms = self._stale_rooms, set()
             for room in rooms:
                 if room != QUIET:
-                    refresh = {BOARD: BoardState.refresh, ADMIN: Admin.refresh, EVENTS: Admin.refresh}.get(
-                        room, JobPage.refresh
-                    )
-                    await self._enqueue(room, refresh())
-            self._shorten_tails()
+                    await self._enqueue(room, refreshes[room.partition(":")[0]]())
+            self._shorten_tails(rooms)
             await asyncio.sleep(REFRESH_EVERY_S)
 
     async def _enqueue(self, room: str, spec: Any) -> None:
@@ -336,10 +344,11 @@ class Broadcaster:
                 for event in Event.from_event_type(spec):
                     await self._app.event_processor.enqueue(token, event)
 
-    def _shorten_tails(self) -> None:
-        """Drop what the tabs have just been told to read, and what nobody looks at any more."""
-        for tail in self._tails.values():
-            tail.shorten()
+    def _shorten_tails(self, rooms: set[str]) -> None:
+        """Drop what the tabs in these rooms have just been told to read, and what nobody looks at any more."""
+        for job_id, tail in self._tails.items():
+            if job_room(job_id) in rooms:
+                tail.shorten()
         for job_id in [j for j in self._tails if not self._members(job_room(j))]:
             del self._tails[job_id]
             self._heads.pop(job_id, None)
@@ -423,25 +432,26 @@ class Broadcaster:
         except Unavailable as exc:
             log.debug("The queue's settings are not known: %s", exc.message)
             return
-        lanes = len(self.board.slots())
-        self.board.set_places(limits.concurrency)
-        if limits.paused is not self.board.paused or len(self.board.slots()) != lanes:
-            self.board.paused = limits.paused
+        if limits != self.board.limits:
+            self.board.limits = limits
+            self.board.set_places(limits.concurrency)
+            self._recount.set()  # what starts next depends on them
             self._board_changed.set()
 
     # Rooms
 
-    async def enter(self, sid: str, room: str) -> None:
-        """Put a tab in one room and take it out of the others: it shows one page at a time.
+    async def enter(self, sid: str, *rooms: str) -> None:
+        """Put a tab in the rooms of the page that it shows, and take it out of all others.
 
         The board is sent once more a moment later, for a broadcast may overtake the reply to the newcomer.
         """
         namespace = self._app.event_namespace
         for other in self._rooms():
-            if other != room:
+            if other not in rooms:
                 await namespace.leave_room(sid, other)
-        await namespace.enter_room(sid, room)
-        if room == BOARD:
+        for room in rooms:
+            await namespace.enter_room(sid, room)
+        if BOARD in rooms:
             await self._read_counts()  # kept up only while somebody looks
             asyncio.get_running_loop().call_later(SAY_AGAIN_S, self._board_changed.set)
 
@@ -453,7 +463,8 @@ class Broadcaster:
     def _rooms(self) -> list[str]:
         manager = self._app.event_namespace.server.manager
         rooms = manager.rooms.get(self._app.event_namespace.namespace, {})
-        return [room for room in rooms if room and (room in (ADMIN, BOARD, EVENTS, QUIET) or room.startswith("job:"))]
+        whole, of_jobs = (ADMIN, BOARD, EVENTS, QUIET), ("job:", "compared:")
+        return [room for room in rooms if room and (room in whole or room.startswith(of_jobs))]
 
     def _members(self, room: str) -> list[str]:
         """The connections in a room."""

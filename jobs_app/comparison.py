@@ -63,10 +63,10 @@ def steps(left: Sequence[JobEvent], right: Sequence[JobEvent]) -> list[StepPair]
             "number": number,
             "left": one[0],
             "right": other[0],
-            "left_took": rows.seconds_text(one[1]) if one[0] else "",
-            "right_took": rows.seconds_text(other[1]) if other[0] else "",
-            "left_width": round(100 * one[1] / longest_s, 1),
-            "right_width": round(100 * other[1] / longest_s, 1),
+            "left_took": _took(*one),
+            "right_took": _took(*other),
+            "left_width": round(100 * max(one[1], 0.0) / longest_s, 1),
+            "right_width": round(100 * max(other[1], 0.0) / longest_s, 1),
             "differs": one[0] != other[0],
         }
         for number, (one, other) in enumerate(zip_longest(*sides, fillvalue=("", 0.0)), start=1)
@@ -77,7 +77,13 @@ def _last_steps(events: Sequence[JobEvent]) -> list[tuple[str, float]]:
     began = timeline_rows.starts(events)
     last = max(began, default=0)
     shown = timeline_rows.lines(events, began)
-    return [(line["text"], max(line["took_s"], 0.0)) for line in shown if line["attempt"] == last and _is_step(line)]
+    return [(line["text"], line["took_s"]) for line in shown if line["attempt"] == last and _is_step(line)]
+
+
+def _took(text: str, took_s: float) -> str:
+    if not text:
+        return ""
+    return "under way" if took_s == timeline_rows.OPEN else rows.seconds_text(took_s)
 
 
 def _is_step(line: timeline_rows.Line) -> bool:

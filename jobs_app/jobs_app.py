@@ -87,7 +87,12 @@ app.register_lifespan_task(serve)
 app.add_page(
     dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load, Live.arrive]
 )
-app.add_page(compare_page, route=routes.COMPARE, title="Compare", on_load=[Live.listen, Comparison.load, Live.arrive])
+app.add_page(
+    compare_page,
+    route=routes.COMPARE,
+    title="Compare",
+    on_load=[Comparison.choose, Comparison.join, Comparison.refresh, Live.arrive],
+)
 for build, route, title, load in (
     (admin_overview, routes.ADMIN, "Admin", ()),
     (admin_queue, routes.ADMIN_QUEUE, "Queue", (AdminQueue.load,)),

@@ -10,7 +10,9 @@ from typing import Any, TypedDict
 
 from jobs import plain_json
 
-MOST_ROWS = 500
+FIRST_ROWS = 500
+BEYOND = "beyond"
+"""The path of the row that stands for all rows beyond those that are shown; no part of a value has such a path."""
 SHOWN_CHARS = 300
 SHOWN_ENTRIES = 50
 OPEN_DEPTH = 2
@@ -32,9 +34,14 @@ class TreeRow(TypedDict):
 
 
 def tree_rows(
-    value: Any, *, toggled: Collection[str] = (), whole: Collection[str] = (), search: str = ""
+    value: Any,
+    *,
+    toggled: Collection[str] = (),
+    whole: Collection[str] = (),
+    search: str = "",
+    most: int = FIRST_ROWS,
 ) -> list[TreeRow]:
-    """The rows to show, at most ``MOST_ROWS``.
+    """The rows to show, at most ``most`` and one that tells of those beyond.
 
     ``toggled``: paths whose folding is not the usual. ``whole``: paths that are shown uncut. With ``search`` only the
     rows whose key or value has it, and what leads to them.
@@ -42,10 +49,10 @@ def tree_rows(
     wanted = _found(value, search.lower()) if search else None
     rows: list[TreeRow] = []
     for row in _rows("", "", value, 0, toggled, whole, wanted):
-        rows.append(row)
-        if len(rows) == MOST_ROWS:
-            rows.append(_row("", 0, "", "more", "… only the first rows are shown; search, or copy it whole"))
+        if len(rows) == most:
+            rows.append(_row(BEYOND, 0, "", "more", f"only the first {most:,} rows are shown", cut=True))
             break
+        rows.append(row)
     return rows
 
 

@@ -8,6 +8,7 @@ import reflex as rx
 from jobs.clock import utc_now
 from jobs_app import rows
 from jobs_app.event_log import LogLine
+from jobs_app.state.notices import tell
 from jobs_app.timeline_rows import Line
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ QUIET = "quiet"
 
 def job_room(job_id: object) -> str:
     return f"job:{job_id}"
+
+
+def compared_room(job_id: object) -> str:
+    """The room of pages that compare the job with another one; such a page is in two rooms."""
+    return f"compared:{job_id}"
 
 
 def _broadcaster() -> "Broadcaster":
@@ -89,12 +95,12 @@ class Live(rx.State):
         return rx.call_script("performance.now()", callback=Live.measured)
 
     @rx.event
-    def measured(self, page_age_ms: float):
+    async def measured(self, page_age_ms: float):
         """The tab has answered: how long that took, and whether it had been here before over another connection."""
         self.way_ms = round((time.monotonic() - self._asked_at) / 2 * 1000)
         sid = self.router.session.session_id
         is_back, self._sid = self._sid != sid and page_age_ms > FRESH_PAGE_MS, sid
-        return rx.toast.info("Connected again; everything was read anew.", id="back") if is_back else None
+        return await tell(self, "info", "Connected again; everything was read anew.", id="back") if is_back else None
 
 
 class LiveEvents(rx.State):

@@ -168,12 +168,13 @@ class Notice(TypedDict):
 
 
 class Next(TypedDict):
-    """A job that starts soon; ``starts_at`` is empty when nobody can tell when."""
+    """A job that starts soon; ``starts_at`` is empty when nobody can tell when, and ``waits_for`` says what for."""
 
     id: str
     short_id: str
     title: str
     starts_at: str
+    waits_for: str
     now: bool
 
 
@@ -294,12 +295,13 @@ def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None,
     }
 
 
-def coming(job: JobSnapshot, starts_at: datetime | None, now: datetime) -> Next:
+def coming(job: JobSnapshot, starts_at: datetime | None, waits_for: str, now: datetime) -> Next:
     return {
         "id": str(job.id),
         "short_id": job.short_id,
         "title": kind_title(job.kind),
         "starts_at": iso(starts_at),
+        "waits_for": waits_for,
         "now": starts_at is not None and starts_at <= now,
     }
 

@@ -16,8 +16,12 @@ OPEN = -1.0
 """In ``took_s``: the step has not ended."""
 NO_BAR = -2.0
 """In ``took_s``: the line is no step, and has no bar."""
-
-
+SORTS = {
+    "steps": "Steps",
+    "logs": "Log lines",
+    "problems": "Warnings and errors",
+}
+"""What a timeline may be narrowed to."""
 SLIMMEST = 0.5
 """The narrowest bar of a lane, in percent: it must be seen."""
 
@@ -36,6 +40,8 @@ class Line(TypedDict):
     level: str
     text: str
     attempt: int
+    sorts: list[str]
+    """Which of ``SORTS`` it is."""
 
 
 class Lane(TypedDict):
@@ -60,7 +66,6 @@ class Proof(TypedDict):
 
 def line(event: JobEvent, began: datetime | None) -> Line:
     """A timeline row; ``began`` is when its attempt did, if it has."""
-    details = event.data or {}
     from_s = -1.0 if began is None or event.at < began else (event.at - began).total_seconds()
     return {
         "version": event.version,
@@ -71,10 +76,24 @@ def line(event: JobEvent, began: datetime | None) -> Line:
         "took": "",
         "type": str(event.type),
         "status": str(event.status),
-        "level": str(details.get("level", "")) if event.type is EventType.LOG else "",
+        "level": _level(event),
         "text": _text(event),
         "attempt": attempt_of(event),
+        "sorts": _sorts(event),
     }
+
+
+def _level(event: JobEvent) -> str:
+    return str((event.data or {}).get("level", "")) if event.type is EventType.LOG else ""
+
+
+def _sorts(event: JobEvent) -> list[str]:
+    is_of = {
+        "steps": event.type in (EventType.PROGRESS, EventType.STATUS),
+        "logs": event.type is EventType.LOG,
+        "problems": _level(event) in ("warning", "error") or event.status is JobStatus.FAILED,
+    }
+    return [sort for sort in SORTS if is_of[sort]]
 
 
 def _text(event: JobEvent) -> str:

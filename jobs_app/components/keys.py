@@ -16,13 +16,13 @@ from jobs_app.rows import Command
 
 SHEET = (
     ("?", "this list"),
-    ("/", "search"),
+    ("/", "search the list"),
     ("n", "start a job"),
     ("j  k", "next, previous row; on a job's page the next, previous job"),
     ("Enter", "open the job"),
     ("x", "select the row"),
-    ("c", "cancel the job"),
-    ("r", "retry the job"),
+    ("c", "cancel the job that is open, or of the row"),
+    ("r", "retry the job that is open, or of the row"),
     ("g d", "go to the dashboard"),
     ("g a", "go to the admin pages"),
     ("Ctrl K  ⌘ K", "command palette"),

@@ -13,6 +13,7 @@ def slots_panel(
     workers: rx.Var[int],
     paused: rx.Var[bool],
     waiting: rx.Var[int],
+    scheduled: rx.Var[int],
     coming: rx.Var[list[Next]],
     on_pause: object,
     on_resume: object,
@@ -43,21 +44,33 @@ def slots_panel(
             gap="12px",
             width="100%",
         ),
-        _coming(coming, paused),
+        _coming(coming, waiting, scheduled, _when_any(paused, workers)),
         id="slots",
     )
 
 
-def _coming(coming: rx.Var[list[Next]], paused: rx.Var[bool]) -> rx.Component:
+def _when_any(paused: rx.Var[bool], workers: rx.Var[int]) -> rx.Var[str]:
+    """What must happen before any job starts; empty if nothing must."""
+    return rx.cond(paused, "when the queue goes on", rx.cond(workers == 0, "when a worker takes jobs", ""))
+
+
+def _coming(
+    coming: rx.Var[list[Next]], waiting: rx.Var[int], scheduled: rx.Var[int], when_any: rx.Var[str]
+) -> rx.Component:
     """What starts next, and when about; of always the same height, so that nothing below it jumps."""
     return rx.flex(
         rx.cond(
             coming.length() > 0,
             rx.fragment(
                 rx.text("Next", size="1", weight="medium"),
-                rx.foreach(coming, lambda job: _next(job, paused)),
+                rx.foreach(coming, lambda job: _next(job, when_any)),
             ),
-            rx.text("Nothing waits.", size="1", color_scheme="gray"),
+            rx.text(
+                rx.cond(waiting > 0, f"Waiting for a slot: {waiting}.", "Nothing waits for a slot."),
+                rx.cond(scheduled > 0, f" Scheduled for later: {scheduled}.", ""),
+                size="1",
+                color_scheme="gray",
+            ),
         ),
         gap="12px",
         align="center",
@@ -68,16 +81,16 @@ def _coming(coming: rx.Var[list[Next]], paused: rx.Var[bool]) -> rx.Component:
     )
 
 
-def _next(job: rx.Var[Next], paused: rx.Var[bool]) -> rx.Component:
+def _next(job: rx.Var[Next], when_any: rx.Var[str]) -> rx.Component:
     when = rx.cond(
-        paused,
-        "when the queue goes on",
+        when_any != "",
+        when_any,
         rx.cond(
             job["now"],
             "now",
             rx.cond(
                 job["starts_at"] == "",
-                "when a slot is free",
+                job["waits_for"],
                 rx.moment(job["starts_at"], from_now=True, interval=1000),
             ),
         ),

@@ -4,10 +4,11 @@ The axis is a CSS variable of the list: while a job runs only that changes, and 
 """
 
 import reflex as rx
+from reflex.vars import var_operation, var_operation_return
 
 from jobs_app.components.basics import status_badge, status_color
 from jobs_app.styles import TABULAR
-from jobs_app.timeline_rows import OPEN, Lane, Line
+from jobs_app.timeline_rows import OPEN, SORTS, Lane, Line
 
 
 def lanes(attempts: rx.Var[list[Lane]], chosen: rx.Var[int], on_choose: object) -> rx.Component:
@@ -56,16 +57,31 @@ def _lane(lane: rx.Var[Lane], chosen: rx.Var[int], on_choose: object) -> rx.Comp
     )
 
 
+@var_operation
+def live_lines(
+    tail: rx.Var[list[Line]],
+    loaded_version: rx.Var[int],
+    show: rx.Var[str],
+    search: rx.Var[str],
+    attempt: rx.Var[int],
+) -> object:
+    """Of what was broadcast, what was not read yet and is wanted: the browser's half of ``Timeline._is_wanted``."""
+    return var_operation_return(
+        f"{tail}.filter(line => line.version > {loaded_version} && ({show} === '' || line.sorts.includes({show})) && "
+        f"line.text.toLowerCase().includes({search}.toLowerCase()) && ({attempt} === 0 || line.attempt === {attempt}))",
+        var_type=list[Line],
+    )
+
+
 def timeline(
     blocks: rx.Var[list[list[Line]]],
-    tail: rx.Var[list[Line]],
+    live: rx.Var[list[Line]],
     ended: rx.Var[dict[str, float]],
-    loaded_version: rx.Var[int],
     span_s: rx.Var[float],
     follow: rx.Var[bool],
     replay_s: rx.Var[float],
 ) -> rx.Component:
-    """``tail`` holds what was broadcast; of it, what ``blocks`` already have is not shown twice.
+    """``blocks`` were read, ``live`` came after them.
 
     ``replay_s``: lines after that moment are faint; negative when nothing is replayed.
     """
@@ -83,7 +99,7 @@ def timeline(
             blocks,
             lambda block: rx.el.ol(rx.foreach(block, shown), class_name="block", key=block[0]["version"].to_string()),
         ),
-        rx.el.ol(rx.foreach(tail, lambda line: rx.cond(line["version"] > loaded_version, shown(line)))),
+        rx.el.ol(rx.foreach(live, shown)),
         class_name="timeline",
         custom_attrs={"style": rx.Var.create({"--span": rx.cond(span_s > 0.001, span_s, 0.001)})},
     )
@@ -146,7 +162,6 @@ def _act(icon: str, label: str, on_click: object) -> rx.Component:
 
 def timeline_tools(
     show: rx.Var[str],
-    choices: dict[str, str],
     search: rx.Var[str],
     follow: rx.Var[bool],
     on_show: object,
@@ -158,7 +173,8 @@ def timeline_tools(
     """What narrows a timeline, and what takes it away."""
     return rx.flex(
         rx.el.select(
-            *[rx.el.option(label, value=name) for name, label in choices.items()],
+            rx.el.option("Everything", value=""),
+            *[rx.el.option(label, value=name) for name, label in SORTS.items()],
             value=show,
             on_change=on_show,
             aria_label="Which lines",

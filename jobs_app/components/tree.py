@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app.components.basics import icon_button
-from jobs_app.json_tree import TreeRow
+from jobs_app.json_tree import BEYOND, TreeRow
 
 
 def json_tree(
@@ -66,7 +66,12 @@ def _row(name: str, row: rx.Var[TreeRow], on_toggle: object, on_load_rest: objec
         ),
         rx.cond(
             row["cut"],
-            rx.el.button("load the rest", type="button", class_name="tree-act", on_click=on_load_rest(name, path)),
+            rx.el.button(
+                rx.cond(path == BEYOND, "load more", "load the rest"),
+                type="button",
+                class_name="tree-act",
+                on_click=on_load_rest(name, path),
+            ),
         ),
         rx.cond(
             row["kind"] != "more",

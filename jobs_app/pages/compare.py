@@ -7,7 +7,7 @@ from jobs_app.comparison import Pair, StepPair
 from jobs_app.components.basics import ago, card, heading, mono, notice, status_badge
 from jobs_app.pages.frame import page
 from jobs_app.rows import Row
-from jobs_app.state.compare import Comparison
+from jobs_app.state.compare import MOST_STEPS, Comparison
 
 
 def compare_page() -> rx.Component:
@@ -26,7 +26,7 @@ def compare_page() -> rx.Component:
         ),
         _choice(),
         rx.cond(
-            right["id"] != "",
+            Comparison.loaded & (right["id"] != ""),
             rx.vstack(
                 rx.grid(_side(left), _side(right), columns="2", gap="16px", width="100%"),
                 _pairs("How they ended", Comparison.facts, "ends"),
@@ -114,6 +114,10 @@ def _steps() -> rx.Component:
             Comparison.steps.length() > 0,
             rx.el.ol(rx.foreach(Comparison.steps, _step), class_name="steps-compared"),
             rx.text("Neither has any.", size="2", color_scheme="gray"),
+        ),
+        rx.cond(
+            Comparison.cut,
+            rx.text(f"Only the first {MOST_STEPS:,} steps of each are compared.", size="2", color_scheme="gray"),
         ),
         id="steps",
     )

@@ -31,6 +31,7 @@ def dashboard() -> rx.Component:
                 Live.workers,
                 Live.paused,
                 Live.counts[JobStatus.QUEUED.value].to(int),
+                Live.counts[JobStatus.SCHEDULED.value].to(int),
                 Live.next,
                 Actions.pause,
                 Actions.resume,

@@ -14,17 +14,18 @@ from jobs_app.components.basics import (
     status_color,
     ticking,
 )
-from jobs_app.components.timeline import lanes, replay_bar, timeline, timeline_tools
+from jobs_app.components.timeline import lanes, live_lines, replay_bar, timeline, timeline_tools
 from jobs_app.live import LiveJob
 from jobs_app.pages.dashboard import confirm_delete
 from jobs_app.pages.frame import page
-from jobs_app.pages.job_about import about_job
+from jobs_app.pages.job_about import about_job, tree_card
 from jobs_app.pages.start import again_dialog
 from jobs_app.rows import Hot
 from jobs_app.state.actions import Actions
 from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
-from jobs_app.state.timeline import SHOW, Timeline
+from jobs_app.state.timeline import MOST_LINES, Timeline
+from jobs_app.state.trees import Trees
 from jobs_app.styles import MONO_BLOCK, TABULAR
 
 
@@ -210,13 +211,13 @@ def _progress(now: rx.Var[Hot]) -> rx.Component:
 
 
 def _timeline() -> rx.Component:
+    live = live_lines(LiveJob.tail, Timeline.loaded_version, Timeline.show, Timeline.search, Timeline.attempt)
     ended = rx.match(JobPage.row["live"]["status"], *[(s.value, True) for s in JobStatus if s.is_terminal], False)
     return card(
         heading("Timeline"),
         lanes(Timeline.lanes, Timeline.attempt, Timeline.choose_attempt),
         timeline_tools(
             Timeline.show,
-            SHOW,
             Timeline.search,
             Timeline.follow,
             Timeline.narrow,
@@ -241,18 +242,25 @@ def _timeline() -> rx.Component:
             ),
         ),
         rx.cond(
-            Timeline.earlier & (Timeline.show == "all") & (Timeline.search == "") & (Timeline.attempt == 0),
-            rx.button("Show earlier lines", size="1", variant="ghost", on_click=Timeline.show_earlier),
+            Timeline.most,
+            rx.text(
+                f"Older lines than the newest {MOST_LINES:,} are neither shown nor searched here; Log has them all.",
+                size="2",
+                color_scheme="gray",
+            ),
+            rx.cond(
+                Timeline.earlier,
+                rx.button("Show earlier lines", size="1", variant="ghost", on_click=Timeline.show_earlier),
+            ),
         ),
         rx.cond(
-            Timeline.blocks.length() == 0,
+            (Timeline.blocks.length() == 0) & (live.length() == 0),
             rx.text("No line matches.", size="2", color_scheme="gray"),
         ),
         timeline(
             Timeline.blocks,
-            LiveJob.tail,
+            live,
             LiveJob.ended,
-            Timeline.loaded_version,
             rx.cond(LiveJob.elapsed_s > Timeline.span_s, LiveJob.elapsed_s, Timeline.span_s),
             Timeline.follow,
             rx.cond(Timeline.replaying, Timeline.replay_s, -1.0),
@@ -301,26 +309,27 @@ def _proof(now: rx.Var[Hot]) -> rx.Component:
 
 def _error() -> rx.Component:
     return rx.cond(
-        JobPage.error_message != "",
-        card(
-            heading("Error", icon_button("copy", "Copy the traceback", JobPage.copy_trace)),
-            rx.text(JobPage.error_type, size="2", weight="bold", color_scheme="tomato"),
-            rx.text(JobPage.error_message, size="2", margin_bottom="10px", style={"overflow_wrap": "anywhere"}),
+        Trees.rows.contains("error"),
+        rx.vstack(
+            tree_card("Error", "error"),
             rx.cond(
                 JobPage.frames.length() > 0,
-                rx.el.pre(
-                    rx.foreach(
-                        JobPage.frames,
-                        lambda frame: rx.el.span(
-                            frame["text"] + "\n", class_name=rx.cond(frame["ours"], "frame-ours", "frame-theirs")
+                card(
+                    heading("Traceback", icon_button("copy", "Copy the traceback", JobPage.copy_trace)),
+                    rx.el.pre(
+                        rx.foreach(
+                            JobPage.frames,
+                            lambda frame: rx.el.span(
+                                frame["text"] + "\n", class_name=rx.cond(frame["ours"], "frame-ours", "frame-theirs")
+                            ),
                         ),
+                        style=MONO_BLOCK,
+                        id="traceback",
+                        tab_index=0,
                     ),
-                    style=MONO_BLOCK,
-                    id="traceback",
-                    tab_index=0,
                 ),
             ),
+            spacing="4",
             width="100%",
-            id="error",
         ),
     )

@@ -42,7 +42,8 @@ def _fact(fact: rx.Var[Fact]) -> rx.Component:
     )
 
 
-def _tree(title: str, name: str) -> rx.Component:
+def tree_card(title: str, name: str) -> rx.Component:
+    """The tree called ``name``; see ``Trees``."""
     return card(
         heading(title),
         json_tree(
@@ -58,11 +59,11 @@ def _tree(title: str, name: str) -> rx.Component:
 
 
 def _params() -> rx.Component:
-    return _tree("Parameters", "params")
+    return tree_card("Parameters", "params")
 
 
 def _result() -> rx.Component:
-    return rx.cond(Trees.rows.contains("result"), _tree("Result", "result"))
+    return rx.cond(Trees.rows.contains("result"), tree_card("Result", "result"))
 
 
 def _artifacts() -> rx.Component:
@@ -135,7 +136,7 @@ def _follow() -> rx.Component:
                 variant="ghost",
                 size="1",
                 aria_label="Copy the command",
-                on_click=[rx.set_clipboard(JobPage.follow_command), rx.toast.success("Copied.", id="copied")],
+                on_click=JobPage.copy_follow_command,
             ),
         ),
         rx.el.pre(JobPage.follow_command, style=MONO_BLOCK, tab_index=0),

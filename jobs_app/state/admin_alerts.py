@@ -13,6 +13,7 @@ from jobs.errors import InvalidInput, JobsError, RuleNotFound
 from jobs.kinds import field_errors
 from jobs_app import rows, runtime
 from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
+from jobs_app.state.clipboard import copy
 from jobs_app.state.notices import tell
 
 BLANK = {"name": "", "condition": "wait", "threshold": "60", "kind": "", "webhook_url": ""}
@@ -105,7 +106,7 @@ class AdminAlerts(rx.State):
             rule = await _alerts().store.rule(_parse_id(rule_id))
         except JobsError as error:
             return await tell(self, "error", error.message)
-        return [rx.set_clipboard(rule.secret), rx.toast.success("Copied.", id="copied")]
+        return copy(rule.secret)
 
     @rx.event
     def ask_delete(self, rule_id: str):

@@ -13,6 +13,7 @@ from jobs_app import rows, runtime
 from jobs_app.diagnostics import diagnostics, send_canary
 from jobs_app.rows import FactRow, seconds_text
 from jobs_app.shared import Shared
+from jobs_app.state.clipboard import copy
 from jobs_app.state.notices import tell
 
 FRESH_S = 5.0
@@ -89,7 +90,7 @@ class AdminSystem(rx.State):
             found = await diagnostics()
         except JobsError as error:
             return await tell(self, "error", error.message)
-        return [rx.set_clipboard(plain_json.dumps(found)), await tell(self, "success", "Copied; no secret is in it.")]
+        return copy(plain_json.dumps(found), "Copied; no secret is in it.")
 
     async def _care(self, name: str, act: Any) -> None:
         async with self:

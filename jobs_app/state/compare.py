@@ -4,15 +4,17 @@ import reflex as rx
 
 from jobs.errors import JobsError
 from jobs.matching import JobFilter
-from jobs.models import JobStatus
-from jobs.snapshot import JobSnapshot
-from jobs_app import comparison, rows, runtime
+from jobs.models import EventType, JobStatus
+from jobs.snapshot import JobEvent, JobSnapshot
+from jobs_app import broadcaster, comparison, rows, runtime, timeline_rows
 from jobs_app.comparison import Pair, StepPair
+from jobs_app.live import QUIET, compared_room
 from jobs_app.rows import Row
 from jobs_app.state.actions import parse_id
+from jobs_app.state.timeline import SHOWN_STATUS_ROWS
 
 CHOICES = 20
-MOST_EVENTS = 2000
+MOST_STEPS = 2000
 
 
 class Comparison(rx.State):
@@ -25,38 +27,70 @@ class Comparison(rx.State):
     facts: list[Pair] = []
     params: list[Pair] = []
     steps: list[StepPair] = []
+    cut: bool = False
+    """Whether one of them has more steps than are compared."""
     trouble: str = ""
     loaded: bool = False
 
     @rx.event
-    async def load(self):
-        """Compare the job with the one named by ``with``, else with the last that completed."""
-        self.trouble, self.loaded, self.left, self.right = "", False, rows.EMPTY_ROW, rows.EMPTY_ROW
-        self.facts, self.params, self.steps = [], [], []
+    async def choose(self):
+        """Take the job of the address, and the one named by ``with``, else the last that completed."""
+        self.reset()
         try:
-            await self._compare(self.router.url.query_parameters.get("with", ""))
+            self.left = rows.row(await runtime.jobs().store.get(parse_id(self.job_id)))
+            other = await self._other(self.router.url.query_parameters.get("with", ""))
         except JobsError as error:
             self.trouble = error.message
+            return
+        self.right = rows.row(other) if other else rows.EMPTY_ROW
+
+    @rx.event
+    async def join(self):
+        """Have the page read again whenever one of the two changes."""
+        rooms = [compared_room(row["id"]) for row in (self.left, self.right) if row["id"]]
+        await broadcaster.current().enter(self.router.session.session_id, *(rooms or [QUIET]))
+
+    @rx.event
+    async def refresh(self):
+        """Read both, and compare them."""
+        if self.right["id"]:
+            try:
+                await self._compare()
+            except JobsError as error:
+                self.trouble = error.message
         self.loaded = True
 
-    async def _compare(self, other_id: str) -> None:
+    async def _compare(self) -> None:
         store = runtime.jobs().store
-        job = await store.get(parse_id(self.job_id))
-        self.left = rows.row(job)
-        page = await store.page(JobFilter(kinds=(job.kind,)), limit=CHOICES, brief=True)
-        others = [found for found in page.jobs if found.id != job.id]
-        self.choices = [rows.row(found) for found in others]
-        other = await self._other(other_id, others)
-        if other is None:
-            return
-        self.right = rows.row(other)
+        job, other = [await store.get(parse_id(row["id"])) for row in (self.left, self.right)]
+        steps = [await _last_steps(found) for found in (job, other)]
+        self.choices = [rows.row(found) for found in await self._others()]
+        self.left, self.right = rows.row(job), rows.row(other)
+        if self.right["id"] not in {row["id"] for row in self.choices}:
+            self.choices = [*self.choices, self.right]
         self.facts, self.params = comparison.facts(job, other), comparison.params(job, other)
-        events = [await store.events(found.id, limit=MOST_EVENTS) for found in (job, other)]
-        self.steps = comparison.steps(*events)
+        self.steps = comparison.steps(*[found[:MOST_STEPS] for found in steps])
+        self.cut = max(map(len, steps)) > MOST_STEPS
+        self.trouble = ""
 
-    async def _other(self, other_id: str, others: list[JobSnapshot]) -> JobSnapshot | None:
-        store = runtime.jobs().store
+    async def _other(self, other_id: str) -> JobSnapshot | None:
         if other_id:
-            return await store.get(parse_id(other_id))
+            return await runtime.jobs().store.get(parse_id(other_id))
+        others = await self._others()
         likeliest = [job for job in others if job.status is JobStatus.COMPLETED] or others
-        return await store.get(likeliest[0].id) if likeliest else None
+        return likeliest[0] if likeliest else None
+
+    async def _others(self) -> list[JobSnapshot]:
+        page = await runtime.jobs().store.page(JobFilter(kinds=(self.left["kind"],)), limit=CHOICES, brief=True)
+        return [found for found in page.jobs if str(found.id) != self.left["id"]]
+
+
+async def _last_steps(job: JobSnapshot) -> list[JobEvent]:
+    """The steps of the last attempt that began, with what began and ended it."""
+    store = runtime.jobs().store
+    turns = await store.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+    starts = [turn.version for turn in turns if timeline_rows.is_start(turn)]
+    if not starts:
+        return []
+    told = [EventType.STATUS, EventType.PROGRESS]
+    return await store.events(job.id, after=starts[-1] - 1, limit=MOST_STEPS + 1, types=told, ticks=False)

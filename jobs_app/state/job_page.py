@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import reflex as rx
 
-from jobs.errors import JobNotFound, JobsError
+from jobs.errors import InvalidInput, JobNotFound, JobsError
 from jobs.lineage import Relative
 from jobs.models import JobStatus
 from jobs.snapshot import Artifact, JobSnapshot, short_id
@@ -14,6 +14,8 @@ from jobs.tracebacks import Frame, frames
 from jobs_app import routes, rows, runtime
 from jobs_app.list_view import ListView
 from jobs_app.state.actions import parse_id
+from jobs_app.state.clipboard import copy
+from jobs_app.state.notices import tell
 from jobs_app.state.timeline import Timeline
 from jobs_app.state.trees import Trees
 from jobs_app.timeline_rows import Proof, proof
@@ -22,6 +24,7 @@ IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 """What browsers draw, and run nothing of inside an ``img``."""
 READABLE = ("text/", "application/json")
 LARGEST_PREVIEW_BYTES = 20_000
+ASK_FOR_NOTIFICATIONS = "isSecureContext && window.Notification ? Notification.requestPermission() : 'missing'"
 
 
 class Fact(TypedDict):
@@ -58,8 +61,6 @@ class JobPage(rx.State):
     trouble: str = ""
     row: rows.Row = rows.EMPTY_ROW
     facts: list[Fact] = []
-    error_type: str = ""
-    error_message: str = ""
     frames: list[Frame] = []
     proof: list[Proof] = []
     artifacts: list[ArtifactRow] = []
@@ -101,8 +102,11 @@ class JobPage(rx.State):
 
     @rx.event
     def copy_trace(self):
-        text = "\n".join(frame["text"] for frame in self.frames)
-        return [rx.set_clipboard(text), rx.toast.success("Copied.", id="copied")]
+        return copy("\n".join(frame["text"] for frame in self.frames))
+
+    @rx.event
+    def copy_follow_command(self):
+        return copy(self.follow_command)
 
     @rx.event
     def wish_notification(self):
@@ -110,16 +114,18 @@ class JobPage(rx.State):
         if self.tell_end:
             self.tell_end = False
             return None
-        return rx.call_script("Notification.requestPermission()", callback=JobPage.allow_notification)
+        return rx.call_script(ASK_FOR_NOTIFICATIONS, callback=JobPage.allow_notification)
 
     @rx.event
-    def allow_notification(self, answer: str):
+    async def allow_notification(self, answer: str):
         self.tell_end = answer == "granted"
-        if not self.tell_end:
-            return rx.toast.error(
-                "The browser does not allow notifications of this site; its settings can change that."
-            )
-        return rx.toast.success("You will be told when this job ends.")
+        if self.tell_end:
+            return rx.toast.success("You will be told when this job ends.")
+        if answer == "missing":
+            text = "The browser has no notifications for this page: it must be opened over HTTPS, or on localhost."
+        else:
+            text = "The browser does not allow notifications of this site; its settings can change that."
+        return await tell(self, "error", text)
 
     async def _read(self) -> None:
         store = runtime.jobs().store
@@ -136,7 +142,8 @@ class JobPage(rx.State):
         except JobsError as error:
             self.trouble = error.message
             return
-        (await self.get_state(Trees)).put(params=rows.shown_params(job), result=job.result)
+        error = job.error.model_dump(exclude={"traceback"}) if job.error else None  # that one is shown frame by frame
+        (await self.get_state(Trees)).put(params=rows.shown_params(job), result=job.result, error=error)
         self._show(job)
         self.proof = proof(job, turns)
         self.artifacts = artifacts
@@ -146,8 +153,6 @@ class JobPage(rx.State):
         self.found, self.trouble = True, ""
         self.row = rows.row(job)
         self.facts = _facts(job)
-        self.error_type = job.error.type if job.error else ""
-        self.error_message = job.error.message if job.error else ""
         self.frames = frames(job.error.traceback) if job.error else []
         address = f"{self.router.url.origin}/api/jobs/{job.id}/stream"
         self.follow_command = f"curl -N {shlex.quote(address)}"
@@ -155,7 +160,10 @@ class JobPage(rx.State):
     async def _find_neighbours(self, job: JobSnapshot) -> None:
         view = ListView.read(dict(self.router.url.query_parameters))
         self.list_address = view.address()
-        before, after = await runtime.jobs().store.neighbours(job, view.job_filter, sort=view.sort)
+        try:
+            before, after = await runtime.jobs().store.neighbours(job, view.job_filter, sort=view.sort)
+        except InvalidInput:  # the list itself tells what is wrong with its search
+            before = after = None
         self.newer = routes.job(before) + view.address() if before else ""
         self.older = routes.job(after) + view.address() if after else ""
 

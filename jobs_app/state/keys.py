@@ -8,18 +8,20 @@ import reflex as rx
 from jobs.errors import JobsError
 from jobs.kinds import catalogue
 from jobs.matching import JobFilter
-from jobs.models import JobStatus
+from jobs.models import RETRYABLE, JobStatus
 from jobs.query import LONGEST
 from jobs_app import routes, rows, runtime
 from jobs_app.rows import Command
-from jobs_app.state.actions import Actions
+from jobs_app.state.actions import Actions, parse_id
 from jobs_app.state.board import BoardState, Views
 from jobs_app.state.job_page import JobPage
-from jobs_app.state.selection import Selection
+from jobs_app.state.selection import ACTIONS, Selection
 from jobs_app.state.start import StartForm
 
 CHORD_S = 1.5
 """How long after ``g`` the second key may come."""
+ARRIVES_WITHIN_S = 5
+"""How long what is to have the focus on another page is waited for."""
 MOST_COMMANDS = 12
 FOUND_JOBS = 6
 
@@ -34,17 +36,19 @@ class Keys(rx.State):
     _went_at: float = 0.0
     _found: str = ""
     """The words that ``commands`` are about."""
+    _job_id: str = ""
+    """The job that was open, or whose row had the focus, when the palette was opened."""
 
     @rx.event
     async def press(self, key: str, job_id: str):
         """Do what a key means here; ``job_id`` is the job of the focused row, if one has the focus."""
         is_second = time.monotonic() - self._went_at < CHORD_S
         self._went_at = time.monotonic() if key == "g" else 0.0
-        page = str(getattr(self, "job_id", ""))
+        page = self._open_job()
         job_id = job_id or page
         match key:
             case "palette":
-                self.palette = True
+                self.palette, self._job_id = True, job_id
                 await self._find("")
             case "?":
                 self.sheet = True
@@ -52,18 +56,15 @@ class Keys(rx.State):
                 return rx.redirect(routes.DASHBOARD)
             case "a" if is_second:
                 return rx.redirect(routes.ADMIN)
-            case "/" | "n" if page:
-                return rx.redirect(routes.DASHBOARD)
-            case "/":
-                return _focus("search")
-            case "n":
-                return _focus("kind")
+            case "/" | "n":
+                focus = _focus("search" if key == "/" else "kind", ARRIVES_WITHIN_S)
+                return focus if self._is_on_dashboard() else [rx.redirect(routes.DASHBOARD), focus]
             case "j" | "k" if page:
                 to = await self._neighbour(1 if key == "j" else -1)
                 return rx.redirect(to) if to else None
             case "j" | "k":
                 return await self._move(job_id, 1 if key == "j" else -1)
-            case "x" if job_id and not page:
+            case "x" if job_id and self._is_on_dashboard():
                 return Selection.toggle(job_id, {"shift_key": False})
             case "c" if job_id:
                 return Actions.cancel(job_id)
@@ -106,7 +107,15 @@ class Keys(rx.State):
             case "go" if whom.startswith("/") and not whom.startswith("//"):
                 return rx.redirect(whom)
             case "start":
-                return [rx.redirect(routes.DASHBOARD), StartForm.choose(whom), _focus("kind")]
+                return [rx.redirect(routes.DASHBOARD), StartForm.choose(whom), _focus("kind", ARRIVES_WITHIN_S)]
+            case "cancel":
+                return Actions.cancel(whom)
+            case "retry":
+                return Actions.retry(whom)
+            case "delete":
+                return Actions.ask_delete(whom)
+            case "selected":
+                return Selection.ask(whom)
             case "pause":
                 return Actions.pause
             case "resume":
@@ -121,10 +130,20 @@ class Keys(rx.State):
         known = [c for c in await self._known() if all(word in f"{c['label']} {c['hint']}".lower() for word in words)]
         self.commands = [*known, *(await _jobs(text) if text else [])][:MOST_COMMANDS]
 
+    def _open_job(self) -> str:
+        """The job whose own page this is; empty on every other page."""
+        job_id = str(getattr(self, "job_id", ""))
+        return job_id if self.router.url.path == routes.job(job_id) else ""
+
+    def _is_on_dashboard(self) -> bool:
+        return bool(self.router.url.path == routes.DASHBOARD)
+
     async def _known(self) -> list[Command]:
         """Every command that needs no search."""
         views = (await self.get_state(Views)).saved
         return [
+            *(await _on_job(self._job_id)),
+            *(await self._on_selected()),
             Command(label="Dashboard", hint="page", does=f"go:{routes.DASHBOARD}"),
             Command(label="Admin", hint="page", does=f"go:{routes.ADMIN}"),
             Command(label="Metrics", hint="page", does=f"go:{routes.ADMIN_METRICS}"),
@@ -144,6 +163,15 @@ class Keys(rx.State):
             Command(label="Keys", hint="help", does="keys:"),
         ]
 
+    async def _on_selected(self) -> list[Command]:
+        """What can be done with the selected rows; each asks first."""
+        if not (self._is_on_dashboard() and (await self.get_state(Selection)).selected):
+            return []
+        return [
+            Command(label=f"{action.capitalize()} the selected jobs", hint="action", does=f"selected:{action}")
+            for action in ACTIONS
+        ]
+
     async def _move(self, job_id: str, step: int) -> rx.event.EventSpec | None:
         """Focus the row after or before that of a job; the first one if none has the focus."""
         ids = [row["id"] for row in (await self.get_state(BoardState)).rows]
@@ -155,6 +183,25 @@ class Keys(rx.State):
     async def _neighbour(self, step: int) -> str:
         page = await self.get_state(JobPage)
         return page.older if step > 0 else page.newer
+
+
+async def _on_job(job_id: str) -> list[Command]:
+    """What can be done with a job as it is now; nothing without one."""
+    try:
+        job = await runtime.jobs().store.get(parse_id(job_id))
+    except JobsError:  # deleted, or no database: the page says so
+        return []
+    can = {
+        "cancel": not job.status.is_terminal,
+        "retry": job.status in RETRYABLE,
+        "delete": job.status is not JobStatus.RUNNING,
+    }
+    name = f"{rows.kind_title(job.kind)} {job.short_id}"
+    return [
+        Command(label=f"{action.capitalize()} {name}", hint="action", does=f"{action}:{job.id}")
+        for action, may_be in can.items()
+        if may_be
+    ]
 
 
 async def _jobs(text: str) -> list[Command]:
@@ -171,8 +218,13 @@ async def _jobs(text: str) -> list[Command]:
     ]
 
 
-def _focus(element_id: str) -> rx.event.EventSpec:
-    return rx.call_script(f"document.getElementById({json.dumps(element_id)})?.focus()")
+def _focus(element_id: str, within_s: float = 0) -> rx.event.EventSpec:
+    """Give an element the focus as soon as it is there, if that is soon enough."""
+    return rx.call_script(
+        f"const ends = performance.now() + {within_s * 1000}; (function look() {{ "
+        f"const found = document.getElementById({json.dumps(element_id)}); "
+        "if (found) found.focus(); else if (performance.now() < ends) requestAnimationFrame(look); })()"
+    )
 
 
 def _words(text: str) -> str:

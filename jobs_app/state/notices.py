@@ -22,6 +22,15 @@ class Notices(rx.State):
     def forget(self):
         self.own = []
 
+    @rx.event
+    async def copied(self, done: bool, said: str):
+        """Tell what came of copying: ``said``, if it was ``done``."""
+        if done:
+            return rx.toast.success(said, id="copied")
+        return await tell(
+            self, "error", "The browser did not let this page copy. Select the text, and copy it by hand."
+        )
+
     def add(self, level: Level, text: str) -> None:
         self.own = [Notice(at=rows.iso(utc_now()), level=level, text=text, href=""), *self.own][:MOST_KEPT]
 

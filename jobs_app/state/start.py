@@ -16,6 +16,7 @@ from jobs.snapshot import JobSnapshot
 from jobs_app import routes, runtime
 from jobs_app.forms import FormField, defaults, form_fields, form_params
 from jobs_app.state.actions import parse_id
+from jobs_app.state.clipboard import copy
 from jobs_app.state.notices import tell
 
 FIRST_KIND = "web_agent"
@@ -157,7 +158,7 @@ class StartForm(rx.State):
         except InvalidInput as error:
             return rx.toast.error(error.message)
         body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-        return [rx.set_clipboard(written(body)), rx.toast.success("Copied.", id="copied")]
+        return copy(written(body))
 
     async def _edit(self, wish: Submission, form: Mapping[str, Any]) -> Any:
         asked: dict[str, Any] = {"params": wish.params, "version": self._version}

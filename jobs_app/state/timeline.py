@@ -10,6 +10,8 @@ from jobs.errors import JobsError
 from jobs.models import EventType
 from jobs.snapshot import JobEvent, JobSnapshot
 from jobs_app import runtime, timeline_rows
+from jobs_app.state.clipboard import copy
+from jobs_app.state.notices import tell
 from jobs_app.timeline_rows import Lane, Line
 
 FIRST_LINES = 300
@@ -17,13 +19,6 @@ MORE_LINES = 2000
 MOST_LINES = 10_000
 BLOCK = 100
 SHOWN_STATUS_ROWS = 1000
-SHOW = {
-    "all": "Everything",
-    "steps": "Steps",
-    "logs": "Log lines",
-    "problems": "Warnings and errors",
-}
-"""What a timeline may be narrowed to."""
 REPLAY_S = 8.0
 """How long a replay takes at most; a shorter job is replayed at its own pace."""
 FRAME_S = 0.1
@@ -35,9 +30,12 @@ class Timeline(rx.State):
     blocks: list[list[Line]] = []
     """The lines, oldest first, in blocks that a browser can leave out as a whole when they are not in sight."""
     earlier: bool = False
-    """Whether older lines are not shown."""
+    """Whether there are older lines, which were not read."""
+    most: bool = False
+    """Whether so many were read that older ones are not shown and not searched at all."""
     loaded_version: int = 0
-    show: str = "all"
+    show: str = ""
+    """Only lines of this sort; empty: all of them."""
     search: str = ""
     attempt: int = 0
     """Only this attempt; 0: all of them."""
@@ -71,7 +69,7 @@ class Timeline(rx.State):
 
     @rx.event
     async def narrow(self, show: str):
-        self.show = show if show in SHOW else "all"
+        self.show = show if show in timeline_rows.SORTS else ""
         return await self._read_again()
 
     @rx.event
@@ -90,10 +88,14 @@ class Timeline(rx.State):
         self.follow = follow
 
     @rx.event
-    def copy(self):
+    async def copy(self):
+        """Put the lines on the clipboard, with those that came since they were read."""
+        trouble = await self._read_again()
+        if trouble is not None:
+            return trouble
         lines = shown_lines(self)
         text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in lines)
-        return [rx.set_clipboard(text), rx.toast.success(f"{len(lines)} lines copied.", id="copied")]
+        return copy(text, f"{len(lines)} lines copied.")
 
     @rx.event
     def replay_to(self, at_s: float):
@@ -138,16 +140,17 @@ class Timeline(rx.State):
             try:
                 await self.read(await runtime.jobs().store.get(UUID(self._job_id)))
             except JobsError as error:
-                return rx.toast.error(error.message)
+                return await tell(self, "error", error.message)
         return None
 
     async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:
-        narrowed = self.show != "all" or self.search or self.attempt
+        narrowed = self.show or self.search or self.attempt
         limit = MOST_LINES if narrowed else self._wanted
         events = await runtime.jobs().store.events(job_id, limit=limit, newest=True)
         began = timeline_rows.starts(turns)
         every = timeline_rows.lines(events, began)
         self.earlier = bool(events) and events[0].version > 1
+        self.most = self.earlier and limit == MOST_LINES
         self.loaded_version = events[-1].version if events else 0
         wanted = [line for line in every if self._is_wanted(line)]
         self.blocks = [wanted[begin : begin + BLOCK] for begin in range(0, len(wanted), BLOCK)]
@@ -159,13 +162,8 @@ class Timeline(rx.State):
         ]
 
     def _is_wanted(self, line: Line) -> bool:
-        narrowed = {
-            "steps": line["type"] in (EventType.PROGRESS, EventType.STATUS),
-            "logs": line["type"] == EventType.LOG,
-            "problems": line["level"] in ("warning", "error") or line["status"] == "failed",
-        }
         return (
-            narrowed.get(self.show, True)
+            self.show in ("", *line["sorts"])
             and self.search.lower() in line["text"].lower()
             and self.attempt in (0, line["attempt"])
         )

@@ -1,13 +1,14 @@
-"""The JSON trees of a job's page: what is unfolded, loaded and searched for in its parameters and its result."""
+"""The JSON trees of a job's page: what is unfolded, loaded and searched for in its parameters, result and error."""
 
 from typing import Any
 
 import reflex as rx
 
 from jobs import plain_json
-from jobs_app.json_tree import TreeRow, at_path, tree_rows
+from jobs_app.json_tree import BEYOND, FIRST_ROWS, TreeRow, at_path, tree_rows
+from jobs_app.state.clipboard import copy
 
-TREES = ("params", "result")
+TREES = ("params", "result", "error")
 
 
 class Trees(rx.State):
@@ -18,6 +19,8 @@ class Trees(rx.State):
     _values: dict[str, Any] = {}
     _toggled: dict[str, list[str]] = {}
     _whole: dict[str, list[str]] = {}
+    _most: dict[str, int] = {}
+    """How many rows are shown at most, where more than the first were asked for."""
 
     def put(self, **values: Any) -> None:
         """Show these values; what was unfolded in them stays so."""
@@ -41,10 +44,13 @@ class Trees(rx.State):
 
     @rx.event
     def load_rest(self, tree: str, path: str):
-        """Show a row uncut."""
+        """Show a row uncut, or as many rows again."""
         if not self._is_of(tree, path):
             return
-        self._whole = {**self._whole, tree: [*self._whole.get(tree, []), path]}
+        if path == BEYOND:
+            self._most = {**self._most, tree: self._most.get(tree, FIRST_ROWS) + FIRST_ROWS}
+        else:
+            self._whole = {**self._whole, tree: [*self._whole.get(tree, []), path]}
         self._draw(tree)
 
     @rx.event
@@ -59,7 +65,7 @@ class Trees(rx.State):
             text = plain_json.indented(at_path(self._values[tree], path))
         except KeyError:
             return rx.toast.error("That part is no longer there; reload the page.")
-        return [rx.set_clipboard(text), rx.toast.success("Copied.", id="copied")]
+        return copy(text)
 
     def _is_of(self, tree: str, path: str) -> bool:
         """Whether such a row is shown; a client may ask for anything."""
@@ -74,5 +80,6 @@ class Trees(rx.State):
             toggled=self._toggled.get(tree, []),
             whole=self._whole.get(tree, []),
             search=self.searches.get(tree, ""),
+            most=self._most.get(tree, FIRST_ROWS),
         )
         self.rows = {**self.rows, tree: drawn}

@@ -17,10 +17,11 @@ import httpx
 import pytest
 import socketio
 
-from jobs.attempts import failed
+from jobs.attempts import Note, completed, failed
 from jobs.database import Database
 from jobs.events import RedisEvents
 from jobs.kinds import catalogue
+from jobs.models import EventType
 from jobs.queue import JobQueue
 from jobs.requests import Submission
 from jobs.service import JobService
@@ -29,7 +30,9 @@ from jobs.snapshot import JobError
 from jobs.store import Store
 from jobs_app.live import Live, LiveJob
 from jobs_app.state.board import BoardState
+from jobs_app.state.compare import Comparison
 from jobs_app.state.job_page import JobPage
+from jobs_app.tails import TAIL_KEPT
 from tests.support import ROOT, free_port, until
 
 
@@ -166,6 +169,39 @@ async def test_a_tab_on_a_jobs_page_hears_of_that_job_alone(served, tab):
     tail = await tab.var(LiveJob, "tail")
     assert [line["text"] for line in tail] == ["Cancelled before it started. By REST from 127.0.0.1."]
     assert await tab.var(Live, "hot") in (None, {})
+
+
+async def test_a_tab_that_compares_two_jobs_follows_both(served, tab):
+    left, right = [(await served.api.post("/api/jobs", json={"kind": "noop"})).json() for _ in range(2)]
+    await tab.open(served.url, f"/jobs/{left['id']}/compare", job_id=left["id"], **{"with": right["id"]})
+    await until(lambda: tab.var(Comparison, "loaded"))
+
+    for side, job in (("left", left), ("right", right)):
+        await served.api.post(f"/api/jobs/{job['id']}/cancel")
+
+        await until(lambda side=side: tab.var(Comparison, side), lambda row: row["live"]["status"] == "cancelled")
+
+
+async def test_what_happens_to_another_job_takes_no_line_from_a_jobs_page(served, tab, session):
+    mine, _ = await served.service.submit(Submission(kind="noop"))
+    await served.service.start(mine.id, "worker-1")
+    await tab.open(served.url, f"/jobs/{mine.id}", job_id=str(mine.id))
+    await until(lambda: tab.var(JobPage, "found"))
+    said = [Note(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
+
+    await served.service.add_notes(mine.id, 1, said[:-1])
+    await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail and len(tail) == len(said) - 1)
+    other = Tab(session)
+    await other.open(served.url, "/")
+    await until(lambda: other.var(Live, "slots"))
+    another, _ = await served.service.submit(Submission(kind="slow"))
+    await until(lambda: other.var(BoardState, "rows"), lambda rows: rows and rows[0]["id"] == str(another.id))
+    await served.service.add_notes(mine.id, 1, said[-1:])
+
+    tail = await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail[-1]["text"] == said[-1].log_message)
+    assert len(tail) == len(said)
+    await other.client.disconnect()
+    await served.service.end(completed(mine.id, 1, None))
 
 
 async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):

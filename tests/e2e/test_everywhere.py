@@ -42,6 +42,8 @@ async def test_a_page_without_its_server_says_how_old_it_is_and_catches_up(produ
     await until(answers, lambda code: code == 200, within_s=20)
     await expect(page.get_by_text("Connected again; everything was read anew.")).to_be_visible(timeout=15_000)
     await expect(page.locator("main")).to_have_attribute("data-stale", "false")
+    await page.get_by_role("button", name="Recent messages").click()
+    await expect(page.locator("#notices")).to_contain_text("Connected again; everything was read anew.")
 
 
 async def test_what_one_person_does_another_sees_at_once(product, open_page):
@@ -105,6 +107,46 @@ async def test_a_whole_journey_with_the_keyboard_alone(product, open_page):
     await page.keyboard.type("njxcr?/")
     await expect(page.get_by_label("Find jobs")).to_have_value("njxcr?/")
     assert await page.get_by_role("dialog").count() == 0
+
+
+async def test_searching_and_starting_a_job_are_one_key_away_on_every_page(product, open_page):
+    job_id = await product.submit("noop", delay_s=600)
+    page = await open_page("/admin/kinds")
+
+    for key, wanted in (("/", "search"), ("n", "kind")):
+        for path in ("/admin/kinds", f"/jobs/{job_id}", f"/jobs/{job_id}/compare"):
+            await page.goto(product.url + path)
+            await page.locator("#live-mark", has_text="Live").wait_for()
+            await page.keyboard.press(key)
+            await until(lambda: focused(page), lambda at, wanted=wanted: at == wanted)
+            await expect(page).to_have_url(f"{product.url}/")
+
+
+async def test_the_palette_acts_on_the_job_that_is_open_and_on_the_selected_ones(product, open_page):
+    waiting, failing = await product.submit("noop", delay_s=600), await product.submit("always_fails", max_attempts=1)
+    await product.status_is(failing, "failed")
+    page = await open_page(f"/jobs/{waiting}")
+    commands, field = page.locator("#commands li"), page.get_by_label("Command", exact=True)
+
+    await page.keyboard.press("Control+k")
+    await expect(commands.filter(has_text=waiting[-8:])).to_have_text(
+        [f"Cancel No-op {waiting[-8:]}action", f"Delete No-op {waiting[-8:]}action"]
+    )
+    await field.fill("cancel")
+    await expect(commands.first).to_contain_text("Cancel")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+    await expect(field).to_have_count(0)
+    await page.keyboard.press("g")
+    await page.keyboard.press("d")
+    await page.locator(f"#row-{failing}").focus()
+    await page.keyboard.press("x")
+    await page.keyboard.press("Control+k")
+    await field.fill("retry the selected")
+    await expect(commands).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+    await expect(row_of(page, failing)).to_contain_text("attempt 2")
 
 
 async def test_the_sheet_lists_the_keys_and_closes(open_page):

@@ -43,6 +43,71 @@ async def test_the_timeline_is_narrowed_searched_copied_and_downloaded(product, 
     assert sum("of 500" in line for line in text.splitlines()) == 500
 
 
+async def test_a_page_over_plain_http_copies_as_well_and_tells_when_it_cannot(product, open_page):
+    job_id = await product.submit("report", params={"sections": ["Alpha", "Beta"]})
+    page = await open_page(f"/jobs/{job_id}", permissions=["clipboard-read", "clipboard-write"])
+    await page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true}); null")
+    button = page.get_by_role("button", name="Copy the command")
+
+    await button.click()
+
+    await expect(page.get_by_text("Copied.")).to_be_visible()
+    await expect(button).to_be_focused()
+    copied = await page.evaluate("delete navigator.clipboard && navigator.clipboard.readText()")
+    assert copied == f"curl -N {product.url}/api/jobs/{job_id}/stream"
+    await page.evaluate(
+        "document.execCommand = () => false; navigator.clipboard.writeText = () => Promise.reject(); null"
+    )
+    await page.get_by_role("button", name="Copy all of params").click()
+    await expect(page.get_by_text("The browser did not let this page copy.")).to_be_visible()
+
+
+async def test_what_is_copied_in_a_dialog_over_plain_http_is_all_of_it(product, open_page):
+    job_id = await product.submit("noop")
+    page = await open_page(f"/jobs/{job_id}", permissions=["clipboard-read", "clipboard-write"])
+    await page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true}); null")
+    await page.get_by_role("button", name="Run again").click()
+
+    await page.get_by_role("dialog").get_by_role("button", name="Copy as curl").click()
+
+    await expect(page.get_by_text("Copied.")).to_be_visible()
+    copied = await page.evaluate("delete navigator.clipboard && navigator.clipboard.readText()")
+    assert copied.startswith(f"curl -X POST {product.url}/api/jobs")
+
+
+async def test_a_browser_without_notifications_says_what_they_need(product, open_page):
+    job_id = await product.submit("noop", delay_s=600)
+    page = await open_page(f"/jobs/{job_id}")
+    await page.evaluate("delete window.Notification")
+    button = page.get_by_role("button", name="Tell me when it ends")
+
+    await button.click()
+
+    await expect(page.get_by_text("it must be opened over HTTPS")).to_be_visible()
+    await expect(button).to_have_attribute("aria-pressed", "false")
+
+
+async def test_lines_that_come_while_a_job_runs_are_narrowed_like_those_before(product, open_page):
+    job_id = await product.submit("web_agent", params={"steps": 100, "step_seconds": 0.3})
+    page = await open_page(f"/jobs/{job_id}")
+    lines = page.locator("#timeline .line")
+
+    await page.get_by_label("Which lines").select_option("problems")
+    await expect(page.get_by_text("No line matches.")).to_be_visible()
+    for step in ("Extracting data", "Checking result"):
+        await glimpse(page, "#step", step)
+    assert await lines.count() == 0
+    await expect(page.get_by_text("No line matches.")).to_be_visible()
+    await page.get_by_label("Which lines").select_option("steps")
+    await page.get_by_label("Find in the timeline").fill("SCROLL")
+    await expect(lines.filter(has_not_text="Scrolling")).to_have_count(0)
+    shown = await lines.count()
+    await page.wait_for_function("n => document.querySelectorAll('#timeline .line').length > n", arg=shown)
+
+    assert {await line.locator(".what").inner_text() for line in await lines.all()} == {"Scrolling"}
+    await expect(page.get_by_text("No line matches.")).to_have_count(0)
+
+
 async def test_ten_thousand_lines_are_shown_on_demand(product, open_page):
     job_id = await product.submit("noisy", params={"lines": 10_000})
     await product.status_is(job_id, "completed")

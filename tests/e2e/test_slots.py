@@ -15,6 +15,26 @@ async def test_a_lane_tells_what_is_usual_and_marks_what_is_unusually_slow(produ
     await expect(lane).to_contain_text("unusually slow", timeout=10_000)
 
 
+async def test_a_job_is_not_said_to_start_now_while_nothing_can_start_it(product, open_page):
+    await product.api.patch("/api/kinds/noop", json={"paused": True})
+    page = await open_page("/")
+    coming = page.locator("#next")
+    await product.submit("noop", delay_s=600)
+    await expect(coming).to_contain_text("Nothing waits for a slot. Scheduled for later: 1.")
+
+    await product.submit("noop")
+
+    await expect(coming).to_contain_text("when its kind goes on")
+    workers = (await product.api.get("/api/workers")).json()
+    worker = next(worker for worker in workers if worker["state"] == "running")
+    await product.api.post(f"/api/workers/{worker['id']}/quiet")
+    try:
+        await expect(coming).to_contain_text("when a worker takes jobs")
+        await expect(coming).not_to_contain_text("now")
+    finally:
+        await product.api.post(f"/api/workers/{worker['id']}/resume")
+
+
 async def test_what_starts_next_is_named_in_order_with_a_guess_when(product, open_page):
     page = await open_page("/")
     for job_id in [await product.submit("slow", params={"seconds": 30}) for _ in range(5)]:

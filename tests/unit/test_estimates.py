@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from jobs.attempts import completed, failed
 from jobs.clock import utc_now
+from jobs.limits import KindLimit, Limits, Rate
 from jobs.snapshot import JobError
 from jobs_app import rows
 from jobs_app.board import Board
@@ -43,6 +44,38 @@ def test_who_waits_starts_now_when_a_slot_is_free_or_an_end_is_overdue():
 
 def test_nobody_can_tell_when_a_job_without_an_estimate_ends():
     assert starts(2, 2, [None, at(5)], NOW) == [at(5), None]
+
+
+def test_who_waits_is_told_what_its_kind_keeps_it_from_starting_for():
+    board = Board(5, lambda kind: Usual(10.0, 20.0))
+    board.limits = Limits(
+        5,
+        kinds={
+            "paused": KindLimit(paused=True),
+            "single": KindLimit(max_running=1),
+            "rated": KindLimit(rate=Rate(1, 60)),
+        },
+    )
+    board.apply(snapshot(status="running", kind="single"), NOW)
+    kinds = ("paused", "single", "rated", "noop")
+
+    board.expect([snapshot(status="queued", kind=kind) for kind in kinds])
+
+    assert [(job["now"], job["starts_at"] == "", job["waits_for"]) for job in board.next] == [
+        (False, True, "when its kind goes on"),
+        (False, True, "when another of its kind ends"),
+        (False, True, "as the rate of its kind allows"),
+        (True, False, "when a slot is free"),
+    ]
+
+
+def test_of_two_that_wait_only_as_many_start_now_as_their_kind_allows():
+    board = Board(5)
+    board.limits = Limits(5, kinds={"single": KindLimit(max_running=1)})
+
+    board.expect([snapshot(status="queued", kind="single") for _ in range(2)])
+
+    assert [job["now"] for job in board.next] == [True, False]
 
 
 def test_a_slot_tells_what_is_slow_and_what_is_silent():

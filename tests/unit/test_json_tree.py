@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import plain_json
-from jobs_app.json_tree import MOST_ROWS, SHOWN_CHARS, SHOWN_ENTRIES, at_path, tree_rows
+from jobs_app.json_tree import BEYOND, FIRST_ROWS, SHOWN_CHARS, SHOWN_ENTRIES, at_path, tree_rows
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
@@ -61,8 +61,17 @@ def test_a_search_shows_what_has_the_word_and_what_leads_there():
 def test_a_huge_value_is_bounded():
     rows = tree_rows([[i] for i in range(10_000)], whole=[""], toggled=[f"/{i}" for i in range(10_000)])
 
-    assert len(rows) == MOST_ROWS + 1
+    assert len(rows) == FIRST_ROWS + 1
     assert rows[-1]["kind"] == "more"
+
+
+def test_rows_beyond_the_first_are_shown_when_more_are_asked_for():
+    value = list(range(FIRST_ROWS))
+
+    cut = tree_rows(value, whole=[""])
+    assert (len(cut), cut[-1]["path"], cut[-1]["cut"]) == (FIRST_ROWS + 1, BEYOND, True)
+    whole = tree_rows(value, whole=[""], most=FIRST_ROWS + 1)
+    assert (len(whole), whole[-1]["text"]) == (FIRST_ROWS + 1, str(value[-1]))
 
 
 @given(values)

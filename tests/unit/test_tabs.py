@@ -24,10 +24,13 @@ from jobs.snapshot import JobError
 from jobs_app import routes, runtime
 from jobs_app.event_log import EventLog
 from jobs_app.hub import Hub
+from jobs_app.json_tree import BEYOND, FIRST_ROWS
 from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
 from jobs_app.state.board import PAGE_SIZE, BoardState, Views
+from jobs_app.state.compare import MOST_STEPS, Comparison
 from jobs_app.state.job_page import JobPage
+from jobs_app.state.keys import Keys
 from jobs_app.state.selection import Selection
 from jobs_app.state.start import StartForm
 from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
@@ -75,6 +78,21 @@ def visit(tab) -> Callable[..., None]:
         )
 
     return go
+
+
+@pytest.fixture
+def compare(tab, visit):
+    """The page that compares two jobs, opened."""
+
+    async def opened(job_id: object, other_id: object) -> Comparison:
+        path = f"{routes.job(job_id)}/compare"
+        visit(routes.COMPARE, f"{path}?with={other_id}", job_id=str(job_id), **{"with": str(other_id)})
+        page = await tab.get_state(Comparison)
+        await page.choose()
+        await page.refresh()
+        return page
+
+    return opened
 
 
 @pytest.fixture
@@ -356,7 +374,8 @@ async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open
 
     assert (page.found, page.row["live"]["status"]) == (True, "failed")
     timeline = await page.get_state(Timeline)
-    assert (page.error_type, page.error_message, page.frames) == ("X", "y", [{"text": "z", "ours": True}])
+    shown = {row["key"]: row["text"] for row in (await page.get_state(Trees)).rows["error"] if not row["branch"]}
+    assert (shown, page.frames) == ({"type": '"X"', "message": '"y"'}, [{"text": "z", "ours": True}])
     assert [line["text"] for line in shown_lines(timeline)] == ["Waiting for a free slot.", "Started.", "Failed: y"]
     assert [(lane["number"], lane["status"]) for lane in timeline.lanes] == [(1, "failed")]
     assert timeline.loaded_version == 3
@@ -393,6 +412,70 @@ async def test_the_page_of_a_job_leads_to_its_neighbours_in_the_list_it_was_open
     assert (page.newer, page.older) == ("", f"{routes.job(jobs[0].id)}?status=queued")
 
 
+async def test_a_job_that_was_opened_from_a_list_that_cannot_be_read_is_shown_without_neighbours(service, tab, visit):
+    jobs = [await submitted(service) for _ in range(2)]
+    visit(routes.JOB, f"{routes.job(jobs[0].id)}?q=status:done", job_id=str(jobs[0].id), q="status:done")
+    page = await tab.get_state(JobPage)
+
+    await page.load()
+
+    assert (page.found, page.trouble) == (True, "")
+    assert (page.newer, page.older, page.list_address) == ("", "", "?q=status%3Adone")
+
+
+async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however_long_their_timelines(
+    service, store, compare
+):
+    jobs = [await running(service, max_attempts=2) for _ in range(2)]
+    error = JobError(type="X", message="y")
+    for job in jobs:
+        steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+        await store.record([Say(job.id, 1, steps)])
+        await service.end(failed(job.id, 1, error, retry_at=utc_now()))
+        await service.promote_due([job.id], utc_now())
+        await service.start(job.id, "worker-1")
+        ticks = [Note(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
+        last = Note(EventType.PROGRESS, message="The last step", data={"step": True})
+        await store.record([Say(job.id, 2, [*ticks, last])])
+
+    page = await compare(*[job.id for job in jobs])
+
+    assert [(pair["left"], pair["right"]) for pair in page.steps] == [("Started.", "Started."), ("The last step",) * 2]
+    assert not page.cut
+
+
+async def test_a_comparison_that_leaves_out_steps_says_so(service, store, compare):
+    jobs = [await running(service) for _ in range(2)]
+    steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+    await store.record([Say(jobs[0].id, 1, steps)])
+
+    page = await compare(*[job.id for job in jobs])
+
+    assert (page.cut, len(page.steps)) == (True, MOST_STEPS)
+
+
+async def test_a_comparison_that_is_read_again_shows_what_became_of_both(service, compare):
+    jobs = [await running(service) for _ in range(2)]
+    page = await compare(*[job.id for job in jobs])
+    assert [row["live"]["status"] for row in (page.left, page.right)] == ["running", "running"]
+
+    await service.end(completed(jobs[0].id, 1, None))
+    await page.refresh()
+
+    assert [row["live"]["status"] for row in (page.left, page.right)] == ["completed", "running"]
+    assert page.facts[0] == {"label": "Status", "left": "completed", "right": "running", "differs": True}
+
+
+async def test_a_comparison_with_a_job_that_is_deleted_meanwhile_says_so(service, compare):
+    jobs = [await submitted(service) for _ in range(2)]
+    page = await compare(*[job.id for job in jobs])
+
+    await service.delete(jobs[1].id)
+    await page.refresh()
+
+    assert "There is no job" in page.trouble
+
+
 async def test_a_job_is_run_again_with_edited_parameters_and_stays_linked(service, store, tab, open_job):
     job, _ = await service.submit(Submission(kind="slow", params={"seconds": 5}))
     form = await tab.get_state(StartForm)
@@ -417,7 +500,7 @@ async def test_a_secret_that_nobody_typed_anew_stays_and_never_leaves_the_server
         return {**{field["name"]: field["default"] for field in form.fields}, **changes}
 
     await form.edit(str(job.id))
-    assert "hunter2" not in f"{form.fields}{form.copy_curl()[0]}"
+    assert "hunter2" not in f"{form.fields}{form.copy_curl()}"
     await form.submit(typed(title="Renamed"))
     edited = await store.get(job.id)
     assert (edited.params["title"], edited.params["source"]["api_key"]) == ("Renamed", "hunter2")
@@ -496,7 +579,7 @@ async def test_the_form_is_copied_as_a_command_and_as_python(tab, visit):
     form.choose("slow")
     form.type_in("seconds", "3")
 
-    curl, python = str(form.copy_curl()[0]), str(form.copy_python()[0])
+    curl, python = str(form.copy_curl()), str(form.copy_python())
 
     assert "curl -X POST http://localhost:8000/api/jobs" in curl
     assert "seconds" in curl
@@ -526,6 +609,47 @@ async def test_a_tree_is_unfolded_loaded_searched_and_copied(service, open_job):
     for tree in ("nonsense", "result"):
         trees.toggle(tree, "/x")
         assert "no longer there" in str(trees.copy(tree, "/x"))
+
+
+async def test_keys_do_nothing_to_a_job_that_is_compared(tab, visit, service, store):
+    job = await submitted(service)
+    visit(routes.COMPARE, f"{routes.job(job.id)}/compare", job_id=str(job.id))
+    keys = await tab.get_state(Keys)
+
+    assert [await keys.press(key, "") for key in "cr"] == [None, None]
+
+    visit(routes.JOB, routes.job(job.id), job_id=str(job.id))
+    assert "cancel" in str(await keys.press("c", ""))
+
+
+async def test_the_palette_offers_what_can_be_done_with_the_job_as_it_is(tab, visit, service):
+    busy, ended = await running(service), await service.cancel((await submitted(service)).id)
+    keys = await tab.get_state(Keys)
+
+    async def offered(job_id, words=""):
+        visit(routes.JOB, routes.job(job_id), job_id=str(job_id))
+        await keys.press("palette", "")
+        await keys.find(words)
+        return [command["does"] for command in keys.commands if str(job_id) in command["does"]]
+
+    assert await offered(busy.id) == [f"cancel:{busy.id}"]
+    assert await offered(ended.id) == [f"retry:{ended.id}", f"delete:{ended.id}"]
+    assert await offered(ended.id, "delete no-op") == [f"delete:{ended.id}"]
+    assert await offered(NOBODY) == []
+
+
+async def test_rows_of_a_large_tree_are_loaded_as_many_as_are_asked_for(service, open_job):
+    job = await running(service)
+    await service.end(completed(job.id, 1, [[n] for n in range(2 * FIRST_ROWS)]))
+    trees = await (await open_job(job.id)).get_state(Trees)
+    trees.load_rest("result", "")
+    assert len(trees.rows["result"]) == FIRST_ROWS + 1
+
+    trees.load_rest("result", BEYOND)
+
+    assert len(trees.rows["result"]) == 2 * FIRST_ROWS + 1
+    trees.load_rest("params", BEYOND)
+    assert trees.rows["params"][-1]["path"] != BEYOND
 
 
 async def test_a_secret_is_shown_nowhere_on_the_page(service, open_job):

@@ -9,7 +9,7 @@ from jobs.models import EventType
 from jobs.snapshot import JobError
 from jobs.tracebacks import frames, top_frame
 from jobs_app import comparison, timeline_rows
-from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
+from jobs_app.state.timeline import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
 from tests.unit.test_job_life import BOOM, running
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
@@ -139,6 +139,23 @@ async def test_earlier_lines_are_shown_when_asked_for(service, tab):  # noqa: F8
     assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES + 52, False)
 
 
+async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, tab):  # noqa: F811
+    job = await running(service)
+    await service.add_notes(job.id, 1, [log(f"line {i}") for i in range(MOST_LINES)])
+    timeline = await tab.get_state(Timeline)
+    await timeline.read(job)
+    assert (timeline.earlier, timeline.most) == (True, False)
+
+    await timeline.find("line 1")
+    assert timeline.most
+    await timeline.find("")
+    for _ in range(MOST_LINES // MORE_LINES):
+        assert not timeline.most
+        await timeline.show_earlier()
+
+    assert (len(shown_lines(timeline)), timeline.most) == (MOST_LINES, True)
+
+
 async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):  # noqa: F811
     job = await told(service, step("One", 0.0), step("Two", 50.0))
     await service.end(completed(job.id, 1, None))
@@ -185,6 +202,18 @@ async def test_two_runs_are_compared_value_by_value_and_step_by_step(service, st
     ]
     facts = {pair["label"]: pair for pair in comparison.facts(*jobs)}
     assert facts["Error"] == {"label": "Error", "left": "", "right": "E: m", "differs": True}
+
+
+async def test_a_step_that_has_not_ended_is_compared_as_under_way(service, store):
+    jobs = [await told(service, step("One"), step("Two")) for _ in range(2)]
+
+    pairs = comparison.steps(*[await store.events(job.id) for job in jobs])
+
+    assert [(pair["left_took"] == "under way", pair["left_width"] > 0) for pair in pairs] == [
+        (False, True),
+        (False, True),
+        (True, False),
+    ]
 
 
 def test_a_moment_before_an_attempt_began_has_no_place_on_its_axis():
