@@ -123,11 +123,17 @@ def line(values: Values, top: float) -> str:
 
 
 def spark(values: Values) -> str:
-    """A small line, from nothing to the highest; what is known holds until something else is."""
+    """A small line, from nothing to the highest; what is known holds until something else is.
+
+    From the lowest, where all are large and little apart: a line along the top would tell nothing.
+    """
     held: list[float | None] = []
     for value in values:
         held.append(held[-1] if value is None and held else value)
-    return line(held, max((value for value in values if value), default=1.0))
+    known = [value for value in held if value is not None]
+    top, low = max(known, default=0.0), min(known, default=0.0)
+    base = low if top / 2 < low < top else 0.0
+    return line([None if value is None else value - base for value in held], (top - base) or 1.0)
 
 
 def by_minute(samples: Sequence[Sample], since: datetime, of: Callable[[Sample], float | None]) -> Values:

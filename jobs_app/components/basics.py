@@ -53,6 +53,11 @@ def ticking(since: rx.Var[str]) -> rx.Component:
     )
 
 
+def grouped(number: rx.Var[int]) -> rx.Var[str]:
+    """A whole number with its thousands apart."""
+    return rx.Var(f"({number!s} ?? 0).toLocaleString('en-US')", _var_data=number._get_all_var_data()).to(str)
+
+
 def progress_bar(percent: rx.Var[int], color: rx.Var[str] | str = "blue", label: str = "Progress") -> rx.Component:
     return rx.progress(
         value=percent,

@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs.models import JobStatus
 from jobs.query import FIELDS, LONGEST
-from jobs_app.components.basics import mono, notice
+from jobs_app.components.basics import grouped, mono, notice
 from jobs_app.list_view import COLUMNS, PAGE_SIZES, SavedView
 from jobs_app.styles import MONO, STATUS_LABEL, TABULAR
 
@@ -21,7 +21,7 @@ def status_tabs(status: rx.Var[str], counts: rx.Var[dict[str, int]], on_choose: 
         *[
             rx.button(
                 label,
-                rx.text(rx.cond(counts.length() > 0, number, "–"), as_="span", style=TABULAR, opacity="0.7"),
+                rx.text(rx.cond(counts.length() > 0, grouped(number), "–"), as_="span", style=TABULAR, opacity="0.7"),
                 variant=rx.cond(status == value, "solid", "soft"),
                 color_scheme=rx.cond(status == value, "indigo", "gray"),
                 size="2",

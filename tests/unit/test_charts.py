@@ -100,3 +100,17 @@ def test_a_spark_line_has_a_place_for_every_minute():
 
     assert (len(values), values[:4]) == (charts.SPARK_MINUTES, [None, None, 5, None])
     assert charts.spark(values).startswith("M2.5 0.00L3.5 0.00L4.5 0.00")  # what was, until something else is known
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        ([0, 4], "M0.5 100.00L1.5 0.00"),
+        ([2, 2], "M0.5 0.00L1.5 0.00"),
+        ([1, 4], "M0.5 75.00L1.5 0.00"),
+        ([10_000, 10_004], "M0.5 100.00L1.5 0.00"),
+        ([0, 0], "M0.5 100.00L1.5 100.00"),
+    ],
+)
+def test_a_spark_line_shows_what_changes(values, path):
+    assert charts.spark(values) == path
