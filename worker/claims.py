@@ -66,6 +66,7 @@ class Claims:
     """The claims of one worker. Every method raises one of ``REDIS_TROUBLE`` when Redis is away."""
 
     def __init__(self, redis: Redis, url: str, worker_id: str, kinds: Sequence[str], lease_s: float) -> None:
+        self.lease_s = lease_s
         self._worker_id = worker_id
         self._kinds = list(kinds)
         self._lease_ms = round(lease_s * 1000)

@@ -24,7 +24,6 @@ from worker.runner import Interruption, Runner
 
 LOOK_UP_EVERY_S = 2.0
 WISH_EVERY = 5
-DUE_AT_LEAST_EVERY_S = 15.0
 RECONCILE_EVERY_S = 30.0
 THOROUGH_EVERY_S = 600.0
 """How often reconciling goes through everything, and not only through what came last."""
@@ -109,7 +108,10 @@ class Upkeep:
     # What is due
 
     async def _wake_due(self) -> None:
-        """Deal with what has fallen due, and return when it is time to look again."""
+        """Deal with what has fallen due, and return when it is time to look again.
+
+        That is within a lease: so a claim that is made after a look is seen by the next before it can be over.
+        """
         self._due_changed.clear()
         due = await self._claims.due()
         jobs = [UUID(name) for name in due.names if not name.startswith(REMINDER)]
@@ -121,7 +123,7 @@ class Upkeep:
         for claim in due.lost:
             await self._service.take_up(claim.job_id)
         await self._claims.release(due.lost)
-        longest_s = DUE_AT_LEAST_EVERY_S if due.next_s is None else min(due.next_s, DUE_AT_LEAST_EVERY_S)
+        longest_s = self._claims.lease_s if due.next_s is None else min(due.next_s, self._claims.lease_s)
         try:
             async with asyncio.timeout(longest_s):
                 await self._due_changed.wait()

@@ -148,6 +148,46 @@ async def test_a_killed_workers_slots_are_free_again_after_the_lease(farm):
     await farm.is_(await farm.submit(), "completed")
 
 
+@pytest.mark.parametrize(
+    "accident", ["killed", *(pytest.param(name, marks=pytest.mark.faults) for name in ("stopped", "quiet"))]
+)
+async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_itself(farm, api, accident):
+    busy = await farm.start()
+    its_own = await farm.submit(seconds=60)
+    await farm.record.has("begin", its_own.id)
+    await tell(api, busy, "quiet")
+    leaving = await farm.start()
+    others = await farm.submit_many(4, seconds=4)
+    for job in others:
+        await farm.record.has("begin", job.id)
+    waiting = await farm.submit_many(4, seconds=0.1)
+    await tell(api, busy, "resume")
+
+    if accident == "killed":
+        farm.kill(leaving)
+    elif accident == "stopped":
+        leaving.signal(signal.SIGTERM)
+    else:
+        await tell(api, leaving, "quiet")
+
+    await farm.all_are([*others, *waiting], "completed", within_s=LEASE_S + 2 + 4 + 4)
+    assert {line.pid for line in farm.record.lines() if line.job_id in {job.id for job in waiting}} == {
+        busy.process.pid
+    }
+
+
+async def tell(api, worker, wish):
+    """Have a worker go quiet or on, and wait until it does."""
+
+    async def states():
+        return {seen["pid"]: seen for seen in (await api.get("/api/workers")).json()}
+
+    seen = await until(states, lambda workers: worker.process.pid in workers)
+    reply = await api.post(f"/api/workers/{seen[worker.process.pid]['id']}/{wish}")
+    assert reply.status_code == 202
+    await until(states, lambda workers: (workers[worker.process.pid]["state"] == "quiet") is (wish == "quiet"))
+
+
 @pytest.mark.faults
 async def test_a_cancelled_job_that_does_not_stop_keeps_its_slot(farm):
     await farm.start(JOBS_CONCURRENCY="1")
