@@ -47,8 +47,8 @@ COLLECT_EVERY = 20_000
 log = logging.getLogger("worker")
 
 
-async def serve(config: Settings) -> None:
-    """Run jobs until a signal says stop."""
+async def serve(config: Settings) -> int:
+    """Run jobs until a signal says stop, or until this worker cannot do all that it should; the exit code."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
     kinds = catalogue()
@@ -99,13 +99,16 @@ async def serve(config: Settings) -> None:
     writer.open()
     _stop_on_signals(engine)
     duties = asyncio.create_task(upkeep.run(engine, runner))
+    duties.add_done_callback(lambda ended: _stop_without_duties(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
     await engine.serve(config.stop_grace_s)
+    exit_code = 1 if duties.done() else 0
     await end_tasks(duties)
     heart.stop()
     await writer.close()
     await _sign_off(registry, about.id)
     log.info("Worker %s has stopped.", about.id)
+    return exit_code
 
 
 async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
@@ -146,6 +149,14 @@ def _stop_on_signals(engine: Engine) -> None:
         asyncio.get_running_loop().add_signal_handler(signum, stop)
 
 
+def _stop_without_duties(duties: "asyncio.Task[None]", engine: Engine) -> None:
+    """A worker that hears no cancel and looks after nothing must not go on; whoever started it starts another."""
+    if not engine.stopping:
+        exc = None if duties.cancelled() else duties.exception()
+        log.critical("This worker's duties have ended; it gives its jobs back and ends.", exc_info=exc)
+        engine.stop(at_once=True)
+
+
 def _exit(code: int) -> None:
     # A handler may hold a thread that never returns; everything worth keeping is committed, so do not join it.
     logging.shutdown()
@@ -159,11 +170,13 @@ def main() -> None:
         configure("worker", config.log_level, config.log_format)
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
-        uvloop.run(serve(config))
+        _exit(uvloop.run(serve(config)))
     except StartRefused as exc:
         print(exc.message, file=sys.stderr)
         _exit(2)
-    _exit(0)
+    except Exception:
+        log.critical("This worker cannot go on, and ends.", exc_info=True)
+        _exit(1)
 
 
 if __name__ == "__main__":

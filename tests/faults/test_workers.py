@@ -462,6 +462,35 @@ async def test_a_quiet_worker_claims_nothing_until_it_is_told_to_go_on(farm, api
     assert await worker.ends() == 0
 
 
+async def test_a_schedule_that_a_worker_cannot_read_is_logged_and_its_other_duties_go_on(farm, api, plain_sql):
+    timing = {"name": "odd", "kind": "noop", "cron": "* * * * *"}
+    assert (await api.post("/api/schedules", json=timing)).status_code == 201
+    plain_sql("UPDATE schedule SET timezone = 'Of/Another', next_at = created_at")
+    first = await farm.start()
+    lost = await farm.submit(seconds=0.5)
+    await farm.record.has("begin", lost.id)
+    survivor = await farm.start()
+
+    farm.kill(first)
+
+    await sees_lines(survivor, "Of/Another")
+    await farm.is_(lost, "completed")
+    later = await farm.submit(options={"delay_s": 0.5})
+    await farm.is_(later, "completed", within_s=5)
+
+
+async def test_a_worker_whose_duties_have_ended_gives_its_jobs_back_and_ends_with_an_error(farm):
+    worker = await farm.start()
+    other = await farm.submit(seconds=60, options={"max_attempts": 1})
+    await farm.record.has("begin", other.id)
+
+    await farm.submit(ends_duties=True)
+
+    assert await worker.ends(within_s=15) == 1
+    assert any("duties" in line for line in worker.lines)
+    assert (await farm.job(other)).status is JobStatus.QUEUED
+
+
 async def test_a_deferred_job_starts_at_its_time_on_an_idle_worker(farm):
     await farm.start()
 

@@ -14,8 +14,9 @@ for _, name in ipairs(names) do
   reply[#reply + 1] = name
 end
 for _, id in ipairs(lost) do
-  redis.call('ZADD', LEASES, now_ms + while_ms, id)
-  reply[#reply + 1], reply[#reply + 2] = id, token_of(id) or ''
+  local token = token_of(id)
+  if token then redis.call('ZADD', LEASES, now_ms + while_ms, id) else redis.call('ZREM', LEASES, id) end
+  reply[#reply + 1], reply[#reply + 2] = id, token or ''
 end
 for _, key in ipairs({SCHEDULED, LEASES}) do
   local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
