@@ -24,6 +24,8 @@ SCRIPTS = Path(__file__).parent / "lua"
 IDLE_READ_S = 30.0
 DEAL_WITHIN_MS = 5_000
 """What has fallen due is told to the next worker if the first has not dealt with it by then."""
+LAST_CALL_MS = 1_000
+"""What is left to a worker to renew a lease that is over; its heart tries every half second while Redis is away."""
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +125,7 @@ class Claims:
 
     async def due(self, most: int = 500) -> Due:
         """What has fallen due, for this worker to deal with."""
-        now_us, next_ms, count, *found = await self._call("due", most, DEAL_WITHIN_MS)
+        now_us, next_ms, count, *found = await self._call("due", most, DEAL_WITHIN_MS, LAST_CALL_MS)
         names, lost = found[:count], found[count:]
         now_s = now_us / 1e6
         return Due(

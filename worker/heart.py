@@ -73,13 +73,13 @@ class Heart:
         while not self._ended.is_set():
             now = time.monotonic()
             try:
+                if now >= renew_at:  # first of all, when Redis is back: others are about to take the jobs for lost
+                    self._renew_leases()
+                    renew_at = now + self._renew_every_s
                 if now >= beat_at:
                     beat_at = now + BEAT_S
                     about = self._vitals.about()
                     self._redis.hset(WORKERS_KEY, about.id, about.model_dump_json())
-                if now >= renew_at:
-                    self._renew_leases()
-                    renew_at = now + self._renew_every_s
             except REDIS_TROUBLE as exc:
                 log.debug("Could not beat: %s", exc)
             self._look_at_loop()

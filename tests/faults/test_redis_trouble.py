@@ -110,6 +110,26 @@ async def test_a_job_that_ends_while_redis_is_away_longer_than_its_lease_has_run
     assert worker.process.returncode is None
 
 
+@pytest.mark.parametrize("trouble", ["killed", pytest.param("hung", marks=pytest.mark.faults)])
+async def test_a_job_that_outlives_an_outage_longer_than_its_lease_is_not_taken_from_its_worker(
+    farm, redis_server, trouble
+):
+    for _ in range(3):
+        await farm.start()
+    jobs = await farm.submit_many(4, seconds=12, talks=True)
+    for job in jobs:
+        await farm.record.has("begin", job.id)
+
+    for _ in range(3):
+        with redis_server.away() if trouble == "killed" else hung(redis_server):
+            await asyncio.sleep(1.5 * LEASE_S)
+        await works_again(farm)
+
+    await farm.all_are(jobs, "completed", within_s=20)
+    assert [(await farm.job(job)).attempt for job in jobs] == [1] * 4
+    assert farm.record.never_two_runs_of_one_job()
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(90)
 async def test_an_outage_is_neither_noisy_nor_slow_for_those_who_submit_and_nothing_is_lost(farm, api, redis_server):

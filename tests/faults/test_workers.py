@@ -174,6 +174,10 @@ async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_
     assert {line.pid for line in farm.record.lines() if line.job_id in {job.id for job in waiting}} == {
         busy.process.pid
     }
+    if accident == "killed":
+        again = [line.at for line in farm.record.lines() if line.what == "begin" and line.attempt == 2]
+        assert len(again) == len(others)
+        assert max(again) - farm.record.killed[leaving.process.pid] < LEASE_S + 2
 
 
 async def tell(api, worker, wish):
@@ -353,7 +357,7 @@ async def test_jobs_deleted_in_every_state_leave_nothing_behind(farm, redis_serv
 @pytest.mark.faults
 async def test_a_worker_that_was_frozen_beyond_its_lease_writes_nothing_more(farm):
     frozen = await farm.start()
-    job = await farm.submit(seconds=3)
+    job = await farm.submit(seconds=5)
     await farm.record.has("begin", job.id)
     frozen.signal(signal.SIGSTOP)
     await farm.start()
