@@ -47,8 +47,8 @@ COLLECT_EVERY = 20_000
 log = logging.getLogger("worker")
 
 
-async def serve(config: Settings) -> int:
-    """Run jobs until a signal says stop, or until this worker cannot do all that it should; the exit code."""
+async def serve(config: Settings) -> None:
+    """Run jobs until a signal says stop, or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
     kinds = catalogue()
@@ -108,7 +108,7 @@ async def serve(config: Settings) -> int:
     await writer.close()
     await _sign_off(registry, about.id)
     log.info("Worker %s has stopped.", about.id)
-    return exit_code
+    _exit(exit_code)  # here: the loop would wait for handlers that will not stop
 
 
 async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
@@ -170,7 +170,7 @@ def main() -> None:
         configure("worker", config.log_level, config.log_format)
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
-        _exit(uvloop.run(serve(config)))
+        uvloop.run(serve(config))
     except StartRefused as exc:
         print(exc.message, file=sys.stderr)
         _exit(2)

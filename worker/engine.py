@@ -146,7 +146,7 @@ class Engine(Worker):
         """
         listening: asyncio.Task[None] | None = None
         try:
-            while not (self.stopping and self._slots.idle):
+            while not self._may_end:
                 self._look.clear()
                 await self._claim()
                 if listening is None and self._wanted() and self._slots.used < self._concurrency:
@@ -162,10 +162,19 @@ class Engine(Worker):
             if self._heard:
                 with contextlib.suppress(*REDIS_TROUBLE):
                     await self._claims.release([])
+        if held := len(self._slots.held):
+            log.warning(
+                "The database takes no writes; %d jobs are left, and run again when their leases are over.", held
+            )
+
+    @property
+    def _may_end(self) -> bool:
+        """Told to stop, with nothing held; or told again, while what is held cannot be recorded."""
+        return self.stopping and (self._slots.idle or (self._hurried.is_set() and self._writer.holding))
 
     async def _something(self, listening: "asyncio.Task[None] | None") -> None:
         """Return when there is something to claim for, as far as this process can know."""
-        if self._look.is_set() or (self.stopping and self._slots.idle):
+        if self._look.is_set() or self._may_end:
             return
         looking = asyncio.create_task(self._look.wait())
         waiting = {looking} if listening is None else {looking, listening}

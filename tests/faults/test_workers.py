@@ -112,6 +112,17 @@ async def test_a_second_signal_hands_jobs_back_at_once(farm):
     assert not any("Traceback" in line for line in worker.lines)
 
 
+async def test_a_worker_ends_when_it_is_stopped_though_a_handler_never_does(farm):
+    worker = await farm.start()
+    job = await farm.submit(stubborn_s=60)
+    await farm.record.has("begin", job.id)
+
+    worker.signal(signal.SIGTERM)
+
+    assert await worker.ends() == 0
+    assert (await farm.job(job)).status is JobStatus.QUEUED
+
+
 @pytest.mark.faults
 async def test_a_worker_told_to_stop_while_it_claims_leaves_nothing_leased(farm, redis_server):
     for _ in range(5):
