@@ -62,7 +62,8 @@ async def serve(config: Settings) -> None:
         RedisEvents(url),
         WorkerRegistry(url),
     )
-    service = JobService(Store(database), queue, events, kinds, config)
+    store = Store(database)
+    service = JobService(store, queue, events, kinds, config)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     schedules = ScheduleService(ScheduleStore(database), service)
     upkeep = Upkeep(url, service, schedules, queue, registry, claims, about.id)
@@ -93,7 +94,7 @@ async def serve(config: Settings) -> None:
         }
         return about.model_copy(update=told)
 
-    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.deadline_s)
+    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, store.cancel_is_asked)
     heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
     heart.start()
     writer.open()

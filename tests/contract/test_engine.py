@@ -57,7 +57,13 @@ class Plant:
             on_emptied=upkeep.refill,
             **hooks,
         )
-        vitals = Vitals(lambda: self._about(runner), lambda: engine.held, engine.found_missing, runner.deadline_s)
+        vitals = Vitals(
+            lambda: self._about(runner),
+            lambda: engine.held,
+            engine.found_missing,
+            runner.bounds,
+            self.service.store.cancel_is_asked,
+        )
         heart = Heart(self.url, self.config.lease_s, vitals, asyncio.get_running_loop())
         heart.start()
         writer.open()

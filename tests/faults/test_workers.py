@@ -410,6 +410,21 @@ async def test_a_worker_whose_loop_is_blocked_beyond_the_jobs_time_limit_ends_an
     assert (await farm.is_(job, "failed")).error.type == "WorkerLost"
 
 
+async def test_a_worker_whose_loop_is_blocked_by_a_cancelled_job_ends_after_the_grace_time(farm):
+    worker = await farm.start()
+    job = await farm.submit(block_s=60)
+    await farm.record.has("begin", job.id)
+    await sees_lines(worker, "has blocked the event loop")
+
+    await farm.service.cancel(job.id)
+
+    assert await worker.ends(within_s=10) == 70
+    assert any("was cancelled" in line and f"record:{job.short_id}" in line for line in worker.lines)
+    await farm.start()
+    assert (await farm.is_(job, "cancelled")).message == "Cancelled; its worker was lost."
+    assert len(farm.record.lines()) == 1
+
+
 async def test_three_hundred_jobs_of_one_call_start_in_their_order(farm):
     await farm.start(JOBS_CONCURRENCY="1")
 
