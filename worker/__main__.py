@@ -54,7 +54,6 @@ async def serve(config: Settings) -> None:
     kinds = catalogue()
     names = [kind.name for kind in kinds]
     url = config.resolved_redis_url
-    slots = config.worker_slots or MOST_CONCURRENCY
     about = _describe_self(config, names)
     database, queue, events, registry = (
         Database(config.resolved_database_url),
@@ -76,7 +75,8 @@ async def serve(config: Settings) -> None:
         writer,
         names,
         worker_id=about.id,
-        slots=slots,
+        slots=config.worker_slots or MOST_CONCURRENCY,
+        concurrency=config.concurrency,
         on_emptied=upkeep.refill,
     )
 
@@ -87,6 +87,7 @@ async def serve(config: Settings) -> None:
         told = {
             "last_seen_at": utc_now(),
             "running": runner.running,
+            "slots": engine.slots,
             "state": state,
             "cpu_percent": process.cpu_percent(),
             "memory_bytes": process.memory_info().rss,
@@ -130,7 +131,7 @@ def _describe_self(config: Settings, kinds: list[str]) -> WorkerInfo:
         started_at=now,
         last_seen_at=now,
         running=[],
-        slots=config.worker_slots or config.concurrency,
+        slots=0,
         state=WorkerState.RUNNING,
         kinds=kinds,
     )

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 class Engine(Worker):
     """Claims jobs and runs them, at most ``slots`` at once in this process; the queue's own limits hold over all.
 
+    ``concurrency`` is how many may run over all workers until Redis tells.
     ``on_emptied`` is called when Redis has lost everything, before anything is claimed again.
     """
 
@@ -54,6 +55,7 @@ class Engine(Worker):
         *,
         worker_id: str,
         slots: int,
+        concurrency: int,
         on_emptied: Callable[[], Awaitable[None]],
         **hooks: "StartupShutdown",
     ) -> None:
@@ -76,7 +78,7 @@ class Engine(Worker):
         self._on_emptied = on_emptied
         self._slots = Slots()
         self._release_later: asyncio.TimerHandle | None = None
-        self._concurrency = 1
+        self._concurrency = concurrency
         self._more = False
         """Whether more jobs waited than were claimed last."""
         self._room = 1
@@ -96,6 +98,11 @@ class Engine(Worker):
     def held(self) -> list[Claim]:
         """The claims whose leases are to be kept. Safe to ask from another thread."""
         return self._slots.held
+
+    @property
+    def slots(self) -> int:
+        """How many jobs may run in this process, as last told. Safe to ask from another thread."""
+        return min(self.max_jobs, self._concurrency)
 
     @property
     def stopping(self) -> bool:

@@ -54,6 +54,7 @@ class Plant:
             ["made"],
             worker_id="plant",
             slots=5,
+            concurrency=5,
             on_emptied=upkeep.refill,
             **hooks,
         )
