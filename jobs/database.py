@@ -8,7 +8,7 @@ faster. How each kind of database is set up is in ``jobs.engines``.
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -59,6 +59,10 @@ class Database:
             Unavailable: the database does not answer.
         """
         return await self._run(self._read_threads, self._reader, work)
+
+    def read_soon(self, work: Callable[[Connection], T]) -> Future[T]:
+        """As ``read``, for code in a thread of its own that must not wait, however long the answer takes."""
+        return self._read_threads.submit(_transaction, self._reader, work)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._shut_down)

@@ -39,6 +39,7 @@ _PRIORITY_STEP_MS = 2**41
 _SCORES_SINCE_MS = 1_577_836_800_000
 """2020 began; later times make smaller numbers."""
 BATCH = 5000
+LENGTH_OF_ID = 36
 
 
 class Command(BaseModel):
@@ -73,6 +74,15 @@ def dumps(value: object) -> bytes:
 def loads(body: bytes) -> dict[str, object]:
     """Deserializer of arq job bodies."""
     return plain_json.loads(body)  # type: ignore[no-any-return]
+
+
+def id_in(name: bytes | str) -> UUID | None:
+    """The id that a name in Redis is; ``None`` if it is none, and so not ours: others may have put it there."""
+    text = name.decode(errors="replace") if isinstance(name, bytes) else name
+    try:
+        return UUID(text) if len(text) == LENGTH_OF_ID else None
+    except ValueError:
+        return None
 
 
 def score(job: JobSnapshot) -> int:
@@ -174,8 +184,8 @@ class JobQueue:
         async with self.redis.pipeline(transaction=False) as pipe:
             for kind in kinds:
                 pipe.zrange(QUEUE_PREFIX + kind, 0, count - 1, withscores=True)
-            found = [(place, name) for heads in await pipe.execute() for name, place in heads if _is_id(name)]
-        return [UUID(name.decode()) for _, name in sorted(found)[:count]]
+            found = sorted((place, name) for heads in await pipe.execute() for name, place in heads)
+        return [job_id for _, name in found if (job_id := id_in(name))][:count]
 
     async def depths(self) -> dict[str, int]:
         """How many jobs wait in the queue of each kind, as Redis has it."""
@@ -196,7 +206,7 @@ class JobQueue:
     async def entries_of(self, kind: str, cursor: int) -> tuple[int, list[UUID]]:
         """Some jobs that wait in a kind's queue, and where to go on; 0 is the begin and the end. For reconciling."""
         cursor, found = await self.redis.zscan(QUEUE_PREFIX + kind, cursor, count=BATCH)
-        return int(cursor), [UUID(name.decode()) for name, _ in found if _is_id(name)]
+        return int(cursor), [job_id for name, _ in found if (job_id := id_in(name))]
 
     async def kinds(self) -> set[str]:
         """The kinds that have ever waited."""
@@ -225,11 +235,3 @@ class JobQueue:
 def _body(job: JobSnapshot) -> bytes:
     enqueued_ms = clock.epoch_ms(job.queued_at or job.created_at)
     return serialize_job(job.kind, (str(job.id),), {}, None, enqueued_ms, serializer=dumps)
-
-
-def _is_id(name: bytes) -> bool:
-    try:
-        UUID(name.decode())
-    except ValueError:
-        return False
-    return True

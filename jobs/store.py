@@ -6,6 +6,7 @@ What workers change is in ``jobs.attempts``; how any change is made, in ``jobs.c
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -259,6 +260,13 @@ class Store:
         query = select(*SNAPSHOT_COLUMNS).where(job_table.c.status == JobStatus.RUNNING)
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
+
+    def cancel_is_asked(self, job_id: UUID) -> Future[bool]:
+        """Whether a running job is to be cancelled; may be asked in any thread, which learns it later."""
+        query = select(job_table.c.cancel_requested_at).where(
+            job_table.c.id == job_id, job_table.c.status == JobStatus.RUNNING
+        )
+        return self._db.read_soon(lambda db: db.execute(query).scalar() is not None)
 
     async def running_by_kind(self) -> dict[str, int]:
         """How many jobs of each kind run."""

@@ -46,6 +46,7 @@ class WorkerInfo(BaseModel):
     last_seen_at: datetime
     running: list[UUID]
     slots: int
+    """How many jobs it may run at once, as the queue's limit and its own are now."""
     state: WorkerState
     version: str = ""
     kinds: list[str] = []

@@ -48,13 +48,12 @@ log = logging.getLogger("worker")
 
 
 async def serve(config: Settings) -> None:
-    """Run jobs until a signal says stop."""
+    """Run jobs until a signal says stop, or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
     kinds = catalogue()
     names = [kind.name for kind in kinds]
     url = config.resolved_redis_url
-    slots = config.worker_slots or MOST_CONCURRENCY
     about = _describe_self(config, names)
     database, queue, events, registry = (
         Database(config.resolved_database_url),
@@ -62,7 +61,8 @@ async def serve(config: Settings) -> None:
         RedisEvents(url),
         WorkerRegistry(url),
     )
-    service = JobService(Store(database), queue, events, kinds, config)
+    store = Store(database)
+    service = JobService(store, queue, events, kinds, config)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     schedules = ScheduleService(ScheduleStore(database), service)
     upkeep = Upkeep(url, service, schedules, queue, registry, claims, about.id)
@@ -75,7 +75,8 @@ async def serve(config: Settings) -> None:
         writer,
         names,
         worker_id=about.id,
-        slots=slots,
+        slots=config.worker_slots or MOST_CONCURRENCY,
+        concurrency=config.concurrency,
         on_emptied=upkeep.refill,
     )
 
@@ -86,6 +87,7 @@ async def serve(config: Settings) -> None:
         told = {
             "last_seen_at": utc_now(),
             "running": runner.running,
+            "slots": engine.slots,
             "state": state,
             "cpu_percent": process.cpu_percent(),
             "memory_bytes": process.memory_info().rss,
@@ -93,19 +95,22 @@ async def serve(config: Settings) -> None:
         }
         return about.model_copy(update=told)
 
-    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.deadline_s)
+    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, store.cancel_is_asked)
     heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
     heart.start()
     writer.open()
     _stop_on_signals(engine)
     duties = asyncio.create_task(upkeep.run(engine, runner))
+    duties.add_done_callback(lambda ended: _stop_without_duties(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
     await engine.serve(config.stop_grace_s)
+    exit_code = 1 if duties.done() else 0
     await end_tasks(duties)
     heart.stop()
     await writer.close()
     await _sign_off(registry, about.id)
     log.info("Worker %s has stopped.", about.id)
+    _exit(exit_code)  # here: the loop would wait for handlers that will not stop
 
 
 async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
@@ -126,7 +131,7 @@ def _describe_self(config: Settings, kinds: list[str]) -> WorkerInfo:
         started_at=now,
         last_seen_at=now,
         running=[],
-        slots=config.worker_slots or config.concurrency,
+        slots=0,
         state=WorkerState.RUNNING,
         kinds=kinds,
     )
@@ -146,6 +151,14 @@ def _stop_on_signals(engine: Engine) -> None:
         asyncio.get_running_loop().add_signal_handler(signum, stop)
 
 
+def _stop_without_duties(duties: "asyncio.Task[None]", engine: Engine) -> None:
+    """A worker that hears no cancel and looks after nothing must not go on; whoever started it starts another."""
+    if not engine.stopping:
+        exc = None if duties.cancelled() else duties.exception()
+        log.critical("This worker's duties have ended; it gives its jobs back and ends.", exc_info=exc)
+        engine.stop(at_once=True)
+
+
 def _exit(code: int) -> None:
     # A handler may hold a thread that never returns; everything worth keeping is committed, so do not join it.
     logging.shutdown()
@@ -163,7 +176,9 @@ def main() -> None:
     except StartRefused as exc:
         print(exc.message, file=sys.stderr)
         _exit(2)
-    _exit(0)
+    except Exception:
+        log.critical("This worker cannot go on, and ends.", exc_info=True)
+        _exit(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A claim is a lease on a job: its worker renews it, and when it is over the job f
 different from every other, so that a worker that lost a job and is late cannot touch the next one's claim.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,17 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from jobs import clock
-from jobs.queue import WAKE_PREFIX
+from jobs.queue import WAKE_PREFIX, id_in
 from jobs.redis_link import connection_pool
 
 SCRIPTS = Path(__file__).parent / "lua"
 IDLE_READ_S = 30.0
 DEAL_WITHIN_MS = 5_000
 """What has fallen due is told to the next worker if the first has not dealt with it by then."""
+LAST_CALL_MS = 1_000
+"""What is left to a worker to renew a lease that is over; its heart tries every half second while Redis is away."""
+
+log = logging.getLogger(__name__)
 
 
 @cache
@@ -66,6 +71,7 @@ class Claims:
     """The claims of one worker. Every method raises one of ``REDIS_TROUBLE`` when Redis is away."""
 
     def __init__(self, redis: Redis, url: str, worker_id: str, kinds: Sequence[str], lease_s: float) -> None:
+        self.lease_s = lease_s
         self._worker_id = worker_id
         self._kinds = list(kinds)
         self._lease_ms = round(lease_s * 1000)
@@ -94,10 +100,7 @@ class Claims:
             *(len(passing), *_pairs(passing)),
             *_pairs(ended),
         )
-        claims = [
-            Claim(UUID(job_id.decode()), token.decode(), body)
-            for job_id, token, body in zip(found[::3], found[1::3], found[2::3], strict=True)
-        ]
+        claims = await self._ours(list(zip(found[::3], found[1::3], found[2::3], strict=True)))
         wait_s = None if wait_ms < 0 else wait_ms / 1000
         return Claimed(claims, bool(emptied), room, wait_s, concurrency, passed)
 
@@ -122,18 +125,28 @@ class Claims:
 
     async def due(self, most: int = 500) -> Due:
         """What has fallen due, for this worker to deal with."""
-        now_us, next_ms, count, *found = await self._call("due", most, DEAL_WITHIN_MS)
+        now_us, next_ms, count, *found = await self._call("due", most, DEAL_WITHIN_MS, LAST_CALL_MS)
         names, lost = found[:count], found[count:]
         now_s = now_us / 1e6
         return Due(
             datetime.fromtimestamp(now_s, UTC),
             None if next_ms < 0 else max(0.0, next_ms / 1000 - now_s),
-            [name.decode() for name in names],
-            [Claim(UUID(job_id.decode()), token.decode()) for job_id, token in zip(lost[::2], lost[1::2], strict=True)],
+            [name.decode(errors="replace") for name in names],
+            await self._ours([(job_id, token, None) for job_id, token in zip(lost[::2], lost[1::2], strict=True)]),
         )
 
     async def close(self) -> None:
         await self._idle.aclose(close_connection_pool=True)
+
+    async def _ours(self, found: Sequence[tuple[bytes, bytes, bytes | None]]) -> list[Claim]:
+        """The claims of what is named as jobs are; what others have put in the queue is dropped."""
+        claims = [Claim(job_id, token.decode(), body) for name, token, body in found if (job_id := id_in(name))]
+        if len(claims) < len(found):
+            strange = [(name, token) for name, token, _ in found if id_in(name) is None]
+            for name, _ in strange:
+                log.warning("The queue's entry %r is not ours; it is dropped.", name.decode(errors="replace"))
+            await self._call("release", *(part for pair in strange for part in pair))
+        return claims
 
     async def _call(self, name: str, *arguments: Any) -> Any:
         sent_s = time.time()

@@ -6,6 +6,7 @@ are replaced by leases and by SQL.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 class Engine(Worker):
     """Claims jobs and runs them, at most ``slots`` at once in this process; the queue's own limits hold over all.
 
+    ``concurrency`` is how many may run over all workers until Redis tells.
     ``on_emptied`` is called when Redis has lost everything, before anything is claimed again.
     """
 
@@ -53,6 +55,7 @@ class Engine(Worker):
         *,
         worker_id: str,
         slots: int,
+        concurrency: int,
         on_emptied: Callable[[], Awaitable[None]],
         **hooks: "StartupShutdown",
     ) -> None:
@@ -75,10 +78,12 @@ class Engine(Worker):
         self._on_emptied = on_emptied
         self._slots = Slots()
         self._release_later: asyncio.TimerHandle | None = None
-        self._concurrency = 1
+        self._concurrency = concurrency
         self._more = False
         """Whether more jobs waited than were claimed last."""
         self._room = 1
+        self._heard = False
+        """Whether a marker was taken and Redis not asked since; asking sets it again if others may claim."""
         self._pause_s = FIRST_PAUSE_S
         self._wait_s: float | None = None
         self._restoring: set[asyncio.Task[None]] = set()
@@ -93,6 +98,11 @@ class Engine(Worker):
     def held(self) -> list[Claim]:
         """The claims whose leases are to be kept. Safe to ask from another thread."""
         return self._slots.held
+
+    @property
+    def slots(self) -> int:
+        """How many jobs may run in this process, as last told. Safe to ask from another thread."""
+        return min(self.max_jobs, self._concurrency)
 
     @property
     def stopping(self) -> bool:
@@ -137,34 +147,51 @@ class Engine(Worker):
             self._hurried.set()
 
     async def main(self) -> None:
-        """Claim jobs and run them until told to stop and nothing is held."""
+        """Claim jobs and run them until told to stop and nothing is held.
+
+        While others hold slots, it listens though there is no room: they may leave theirs without claiming the next.
+        """
         listening: asyncio.Task[None] | None = None
         try:
-            while not (self.stopping and self._slots.idle):
+            while not self._may_end:
                 self._look.clear()
                 await self._claim()
-                if listening is None and self._wanted() and (self._room > 0 or not self._slots.used):
+                if listening is None and self._wanted() and self._slots.used < self._concurrency:
                     listening = asyncio.create_task(self._claims.wait_for_work())
                 await self._something(listening)
                 if listening is not None and listening.done():
-                    await self._heard(listening)
+                    await self._hear(listening)
                     listening = None
         finally:
             if listening is not None:
+                self._heard = True  # it may take a marker as it is ended
                 await end_tasks(listening)
+            if self._heard:
+                with contextlib.suppress(*REDIS_TROUBLE):
+                    await self._claims.release([])
+        if held := len(self._slots.held):
+            log.warning(
+                "The database takes no writes; %d jobs are left, and run again when their leases are over.", held
+            )
+
+    @property
+    def _may_end(self) -> bool:
+        """Told to stop, with nothing held; or told again, while what is held cannot be recorded."""
+        return self.stopping and (self._slots.idle or (self._hurried.is_set() and self._writer.holding))
 
     async def _something(self, listening: "asyncio.Task[None] | None") -> None:
         """Return when there is something to claim for, as far as this process can know."""
-        if self._look.is_set() or (self.stopping and self._slots.idle):
+        if self._look.is_set() or self._may_end:
             return
         looking = asyncio.create_task(self._look.wait())
         waiting = {looking} if listening is None else {looking, listening}
         await asyncio.wait(waiting, timeout=self._wait_s, return_when=asyncio.FIRST_COMPLETED)
         looking.cancel()
 
-    async def _heard(self, listening: "asyncio.Task[None]") -> None:
+    async def _hear(self, listening: "asyncio.Task[None]") -> None:
         try:
             listening.result()
+            self._heard = True
         except REDIS_TROUBLE as exc:
             await self._pause(exc)
 
@@ -176,7 +203,7 @@ class Engine(Worker):
     async def _claim(self) -> None:
         """Give up what has ended and claim what may run, in one call; a call is not cut short, so that it is known."""
         wanted = self._wanted()
-        if not wanted and self._slots.idle:
+        if not wanted and self._slots.idle and not self._heard:
             return
         if self._release_later is not None:
             self._release_later.cancel()
@@ -197,7 +224,7 @@ class Engine(Worker):
             self._look.set()
             await self._pause(exc)
             return
-        self._pause_s = FIRST_PAUSE_S
+        self._heard, self._pause_s = False, FIRST_PAUSE_S
         self._room, self._wait_s, self._concurrency = claimed.room, claimed.wait_s, claimed.concurrency
         self._slots.passed_on(passing[: claimed.passed])
         self._more = wanted > 0 and len(claimed.claims) == wanted

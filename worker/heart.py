@@ -3,8 +3,8 @@
 It is a thread of its own because a handler may block the event loop. Were leases renewed there, such a job would be
 given to another worker while its code still runs here: two runs at once of what must run once. So the lease stays for
 as long as the process lives, and the thread finds out which job blocks, where, and says so. If the loop stays blocked
-until after that job's time limit, nothing but the end of the process can stop it, and the thread ends it; its jobs then
-run elsewhere.
+after that job's time limit, or after the grace time of a cancel, nothing but the end of the process can stop it, and
+the thread ends it; its jobs then run elsewhere.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from redis.client import Redis
 from jobs.redis_link import REDIS_TROUBLE, sync_redis
 from jobs.workers import BEAT_S, WORKERS_KEY, WorkerInfo
 from worker.claims import Claim, script
+from worker.runner import Bounds
 
 BLOCKED_AFTER_S = 2.0
 EXIT_STUCK = 70
@@ -39,8 +41,10 @@ class Vitals:
     held: Callable[[], list[Claim]]
     on_missing: Callable[[list[UUID]], None]
     """Called in the loop with jobs that Redis does not know as ours."""
-    deadline_s: Callable[[str], float | None]
-    """How long the job in this task may run in all, clean-up included; ``None``: the task is no job."""
+    bounds: Callable[[str], Bounds | None]
+    """How long the job in this task may block the loop; ``None``: the task is no job."""
+    cancel_is_asked: Callable[[UUID], Future[bool]]
+    """Whether this job is to be cancelled, which the blocked loop cannot hear."""
 
 
 class Heart:
@@ -58,6 +62,8 @@ class Heart:
         self._thread = threading.Thread(target=self._beat_forever, name="heart", daemon=True)
         self._pulse_s = time.monotonic()
         self._reported = False
+        self._asking: Future[bool] | None = None
+        self._cancel_seen_s: float | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -73,13 +79,13 @@ class Heart:
         while not self._ended.is_set():
             now = time.monotonic()
             try:
+                if now >= renew_at:  # first of all, when Redis is back: others are about to take the jobs for lost
+                    self._renew_leases()
+                    renew_at = now + self._renew_every_s
                 if now >= beat_at:
                     beat_at = now + BEAT_S
                     about = self._vitals.about()
                     self._redis.hset(WORKERS_KEY, about.id, about.model_dump_json())
-                if now >= renew_at:
-                    self._renew_leases()
-                    renew_at = now + self._renew_every_s
             except REDIS_TROUBLE as exc:
                 log.debug("Could not beat: %s", exc)
             self._look_at_loop()
@@ -99,7 +105,7 @@ class Heart:
         self._in_loop(self._feel)
         blocked_s = time.monotonic() - self._pulse_s
         if blocked_s < BLOCKED_AFTER_S:
-            self._reported = False
+            self._reported, self._asking, self._cancel_seen_s = False, None, None
             return
         task = asyncio.current_task(self._loop)
         name = "something outside of any task" if task is None else task.get_name()
@@ -112,11 +118,30 @@ class Heart:
                 "cancelled. Run such code in a thread: await asyncio.to_thread(…). It is here:\n%s",
                 *(name, blocked_s, where),
             )
-        deadline_s = self._vitals.deadline_s(name)
-        if deadline_s is not None and blocked_s > deadline_s:
-            log.critical("%s still blocks the event loop after its time limit; this worker ends itself.", name)
-            logging.shutdown()
-            os._exit(EXIT_STUCK)
+        bounds = self._vitals.bounds(name)
+        if bounds is None:
+            return
+        if blocked_s > bounds.deadline_s:
+            self._end_process(f"{name} still blocks the event loop after its time limit")
+        if self._cancelled_for_s(bounds.job_id) > bounds.cancel_grace_s:
+            self._end_process(f"{name} was cancelled and still blocks the event loop")
+
+    def _cancelled_for_s(self, job_id: UUID) -> float:
+        """How long it is known that this job is to be cancelled. Asked in one look, answered by a later one."""
+        if self._cancel_seen_s is not None:
+            return time.monotonic() - self._cancel_seen_s
+        if self._asking is None:
+            self._asking = self._vitals.cancel_is_asked(job_id)
+        elif self._asking.done():
+            if self._asking.exception() is None and self._asking.result():
+                self._cancel_seen_s = time.monotonic()
+            self._asking = None
+        return 0.0
+
+    def _end_process(self, why: str) -> None:
+        log.critical("%s; this worker ends itself.", why)
+        logging.shutdown()
+        os._exit(EXIT_STUCK)
 
     def _feel(self) -> None:
         self._pulse_s = time.monotonic()

@@ -97,6 +97,15 @@ class Run:
             self._waiter.set_result(None)
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """How long the code of a job may block the event loop: in all, and after somebody has cancelled it."""
+
+    job_id: UUID
+    deadline_s: float
+    cancel_grace_s: float
+
+
 Hook = Callable[[], Awaitable[None]]
 
 
@@ -115,7 +124,7 @@ class Runner:
         self._handlers = handlers
         self._settings = settings
         self._runs: dict[UUID, Run] = {}
-        self._limits_s: dict[str, float] = {}
+        self._bounds: dict[str, Bounds] = {}
 
     @property
     def running(self) -> list[UUID]:
@@ -156,9 +165,9 @@ class Runner:
             elif job.cancel_requested_at is not None:
                 run.interrupt(Interruption.CANCEL)
 
-    def deadline_s(self, task_name: str) -> float | None:
-        """How long the handler in the task of that name may take in all; ``None``: no handler runs in it."""
-        return self._limits_s.get(task_name)
+    def bounds(self, task_name: str) -> Bounds | None:
+        """What holds for the handler in the task of that name; ``None``: no handler runs in it."""
+        return self._bounds.get(task_name)
 
     async def run(self, job: JobSnapshot, run: Run, *, before: Hook | None = None, after: Hook | None = None) -> None:
         """Run a started attempt to its end, of its code too, and record it.
@@ -169,10 +178,11 @@ class Runner:
         name = f"{job.kind}:{job.short_id}"
         with about_job(job.id):
             try:
-                self._limits_s[name] = self._timeout_s(job) + self._settings.cancel_grace_s
+                grace_s = self._settings.cancel_grace_s
+                self._bounds[name] = Bounds(job.id, self._timeout_s(job) + grace_s, grace_s)
                 await self._run(job, run, name, before, after)
             finally:
-                self._limits_s.pop(name, None)
+                self._bounds.pop(name, None)
                 self._runs.pop(job.id, None)
 
     async def _run(self, job: JobSnapshot, run: Run, name: str, before: Hook | None, after: Hook | None) -> None:

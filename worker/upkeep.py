@@ -9,11 +9,10 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 from jobs.background import run_together
 from jobs.errors import Unavailable
-from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, Command, JobQueue, parse_command
+from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, Command, JobQueue, id_in, parse_command
 from jobs.redis_link import REDIS_TROUBLE, hear
 from jobs.schedules import REMINDER, ScheduleService
 from jobs.service import JobService
@@ -22,9 +21,9 @@ from worker.claims import Claims
 from worker.engine import Engine
 from worker.runner import Interruption, Runner
 
+FAILED_PAUSE_S = 5.0
 LOOK_UP_EVERY_S = 2.0
 WISH_EVERY = 5
-DUE_AT_LEAST_EVERY_S = 15.0
 RECONCILE_EVERY_S = 30.0
 THOROUGH_EVERY_S = 600.0
 """How often reconciling goes through everything, and not only through what came last."""
@@ -74,6 +73,9 @@ class Upkeep:
             except (*REDIS_TROUBLE, Unavailable) as exc:
                 log.debug("A duty has to wait: %s", exc)
                 await asyncio.sleep(1.0)
+            except Exception:  # whatever it is: no duty may end, nor keep the others from theirs
+                log.exception("A duty failed; it is tried again in %.0f s.", FAILED_PAUSE_S)
+                await asyncio.sleep(FAILED_PAUSE_S)
             await asyncio.sleep(pause_s)
 
     # What is wanted
@@ -109,24 +111,40 @@ class Upkeep:
     # What is due
 
     async def _wake_due(self) -> None:
-        """Deal with what has fallen due, and return when it is time to look again."""
+        """Deal with what has fallen due, and return when it is time to look again.
+
+        That is within a lease: so a claim that is made after a look is seen by the next before it can be over.
+        """
         self._due_changed.clear()
         due = await self._claims.due()
-        jobs = [UUID(name) for name in due.names if not name.startswith(REMINDER)]
-        if jobs:
+        if dealt_with := [claim for claim in due.lost if await self._alone(self._service.take_up(claim.job_id))]:
+            await self._claims.release(dealt_with)
+        if jobs := [job_id for name in due.names if (job_id := id_in(name))]:
             await self._service.promote_due(jobs, due.at)
         for name in due.names:
-            if name.startswith(REMINDER):
-                await self._schedules.fire(UUID(name.removeprefix(REMINDER)), due.at)
-        for claim in due.lost:
-            await self._service.take_up(claim.job_id)
-        await self._claims.release(due.lost)
-        longest_s = DUE_AT_LEAST_EVERY_S if due.next_s is None else min(due.next_s, DUE_AT_LEAST_EVERY_S)
+            if schedule_id := id_in(name.removeprefix(REMINDER)):
+                if name.startswith(REMINDER):
+                    await self._alone(self._schedules.fire(schedule_id, due.at))
+            else:
+                log.warning("The reminder %r is not ours; it is dropped.", name)
+                await self._queue.forget_reminder(name)
+        longest_s = self._claims.lease_s if due.next_s is None else min(due.next_s, self._claims.lease_s)
         try:
             async with asyncio.timeout(longest_s):
                 await self._due_changed.wait()
         except TimeoutError:
             pass
+
+    async def _alone(self, call: Awaitable[None]) -> bool:
+        """Deal with one thing that is due; whether that was done. What is odd about it holds up no other."""
+        try:
+            await call
+        except (*REDIS_TROUBLE, Unavailable):
+            raise
+        except Exception:
+            log.exception("What was due could not be dealt with; it is looked at again soon.")
+            return False
+        return True
 
     # What Redis may have lost
 

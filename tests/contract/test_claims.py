@@ -14,7 +14,7 @@ from jobs.models import JobStatus
 from jobs.queue import JobQueue
 from jobs.snapshot import JobSnapshot
 from tests.support import until
-from worker.claims import Claim, Claims
+from worker.claims import LAST_CALL_MS, Claim, Claims
 
 LEASE_S = 0.3
 KINDS = ["noop", "slow", "old"]
@@ -224,6 +224,25 @@ async def test_a_lease_that_is_over_is_found_with_its_token_and_a_renewed_one_is
     assert lost.lost == [Claim(claim.job_id, claim.token)]
     await other.release(lost.lost)
     assert (await other.claim([], 1)).room == 5
+
+
+async def test_a_worker_that_renews_at_the_last_call_for_a_lease_that_is_over_keeps_its_job(
+    worker, enqueue, limit, redis_server
+):
+    await limit()
+    await enqueue(1)
+    [claim] = (await worker("one").claim([], 1)).claims
+    other = worker("two")
+    await asyncio.sleep(LEASE_S)  # as if Redis had been away: nobody could renew, nor look
+
+    assert (await other.due()).lost == []
+    assert await worker("one", lease_s=60).restore([claim]) == set()
+
+    with redis_server.client() as admin:
+        [(_, ends_ms)] = admin.zrange("jobs:leases", 0, -1, withscores=True)
+    await asyncio.sleep(LAST_CALL_MS / 1000)
+    assert (await other.due()).lost == []
+    assert ends_ms % 1 == 0, "a later end of this lease is called again"
 
 
 async def test_running_jobs_without_a_lease_are_adopted_and_their_worker_takes_them_back(worker, limit, redis_server):

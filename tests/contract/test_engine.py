@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -53,10 +54,17 @@ class Plant:
             ["made"],
             worker_id="plant",
             slots=5,
+            concurrency=5,
             on_emptied=upkeep.refill,
             **hooks,
         )
-        vitals = Vitals(lambda: self._about(runner), lambda: engine.held, engine.found_missing, runner.deadline_s)
+        vitals = Vitals(
+            lambda: self._about(runner),
+            lambda: engine.held,
+            engine.found_missing,
+            runner.bounds,
+            self.service.store.cancel_is_asked,
+        )
         heart = Heart(self.url, self.config.lease_s, vitals, asyncio.get_running_loop())
         heart.start()
         writer.open()
@@ -275,3 +283,44 @@ async def test_a_quiet_engine_claims_nothing_and_a_stopped_one_leaves_nothing_cl
 
     with redis_server.client() as admin:
         assert (admin.hlen("jobs:owners"), admin.zcard("jobs:leases")) == (0, 0)
+
+
+async def test_what_wakes_an_engine_that_has_gone_quiet_wakes_another_worker_instead(plant, redis_server):
+    other = Claims(plant.queue.redis, plant.url, "other", ["made"], 1.0)
+    async with plant.working(done) as engine:
+        await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+        with redis_server.client() as admin:
+            await until(lambda: blocked(admin), lambda count: count == 1)
+            engine.set_quiet(True)
+            waiting = asyncio.create_task(other.wait_for_work())
+            await until(lambda: blocked(admin), lambda count: count == 2)
+
+        await plant.submit()
+
+        await asyncio.wait_for(waiting, 2)
+    await other.close()
+
+
+async def test_what_wakes_an_engine_that_stops_wakes_another_worker_instead(plant, redis_server):
+    other = Claims(plant.queue.redis, plant.url, "other", ["made"], 1.0)
+    async with plant.working(done) as engine:
+        await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+        with redis_server.client() as admin:
+            await until(lambda: blocked(admin), lambda count: count == 1)
+            await until(lambda: held(admin), lambda count: count == 0)
+            admin.zadd("jobs:queue:made", {str(uuid4()): 1})
+            admin.zadd("jobs:wake:made", {"1": 0})
+            engine.stop()  # it has not run since: its read has taken the marker, and it does not know
+
+    await asyncio.wait_for(other.wait_for_work(), 2)
+    await other.close()
+
+
+async def blocked(admin):
+    """How many workers wait for a marker."""
+    return admin.info("clients")["blocked_clients"]
+
+
+async def held(admin):
+    """How many claims are held."""
+    return admin.hlen("jobs:owners")

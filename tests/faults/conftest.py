@@ -60,6 +60,7 @@ class RecordParams(Params):
     block_s: float = 0.0
     fails: bool = False
     talks: bool = False
+    ends_duties: bool = False
 
 
 KIND = Kind(name="{name}", title="Record", description="", params=RecordParams, max_attempts=5{more})
@@ -87,6 +88,10 @@ def write(path: str, what: str, job: Progress) -> None:
 async def run(params: RecordParams, job: Progress) -> dict[str, int]:
     write(params.path, "begin", job)
     try:
+        if params.ends_duties:
+            for task in asyncio.all_tasks():
+                if "Upkeep" in task.get_coro().__qualname__:
+                    task.cancel()
         if params.block_s:
             time.sleep(params.block_s)
         ends_at = time.time() + params.stubborn_s
@@ -119,6 +124,7 @@ class RecordParams(Params):
     block_s: float = 0.0
     fails: bool = False
     talks: bool = False
+    ends_duties: bool = False
 
 
 def add_kind(tree: Path, name: str, more: str = "") -> None:

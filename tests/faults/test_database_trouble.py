@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import resource
+import signal
 import sqlite3
 
 import pytest
@@ -102,6 +103,29 @@ async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, da
     assert said == [f"line {n}" for n in range(len(said))]
     assert len(said) > 20
     assert worker.process.returncode is None
+
+
+async def test_a_worker_can_be_stopped_while_the_database_is_away(farm, database_away):
+    worker = await farm.start()
+    job = await farm.submit(seconds=60)
+    await farm.record.has("begin", job.id)
+    ended = await farm.submit(seconds=1)
+    await farm.record.has("begin", ended.id)
+
+    with database_away():
+        await farm.record.has("end", ended.id)
+        await sees_lines(worker, "The database takes no writes")
+        worker.signal(signal.SIGTERM)
+        await sees_lines(worker, "Stopping")
+        worker.signal(signal.SIGTERM)
+
+        assert await worker.ends() == 0
+    assert any("2 jobs" in line and "leases" in line for line in worker.lines)
+    assert not any("Traceback" in line for line in worker.lines)
+
+    await farm.start()
+    assert (await farm.is_(ended, "completed")).attempt == 2
+    await farm.record.has("begin", job.id, 2)
 
 
 @pytest.mark.faults

@@ -14,7 +14,7 @@ from jobs.queue import QUEUE_PREFIX
 from jobs.snapshot import JobSnapshot
 from jobs.store import NewJob
 from jobs_app import runtime
-from tests.faults.conftest import LEASE_S, Farm
+from tests.faults.conftest import LEASE_S, Farm, sees_lines
 from tests.faults.cutting_proxy import cutting_proxy
 from tests.support import until
 
@@ -108,6 +108,26 @@ async def test_a_job_that_ends_while_redis_is_away_longer_than_its_lease_has_run
     assert (await farm.job(job)).version == done.version
     assert len([span for span in farm.record.spans() if span[2] == job.id]) == 1
     assert worker.process.returncode is None
+
+
+@pytest.mark.parametrize("trouble", ["killed", pytest.param("hung", marks=pytest.mark.faults)])
+async def test_a_job_that_outlives_an_outage_longer_than_its_lease_is_not_taken_from_its_worker(
+    farm, redis_server, trouble
+):
+    for _ in range(3):
+        await farm.start()
+    jobs = await farm.submit_many(4, seconds=12, talks=True)
+    for job in jobs:
+        await farm.record.has("begin", job.id)
+
+    for _ in range(3):
+        with redis_server.away() if trouble == "killed" else hung(redis_server):
+            await asyncio.sleep(1.5 * LEASE_S)
+        await works_again(farm)
+
+    await farm.all_are(jobs, "completed", within_s=20)
+    assert [(await farm.job(job)).attempt for job in jobs] == [1] * 4
+    assert farm.record.never_two_runs_of_one_job()
 
 
 @pytest.mark.faults
@@ -246,6 +266,27 @@ async def test_an_entry_without_a_job_is_dropped_and_holds_up_nobody(farm, redis
             return admin.zscore(QUEUE_PREFIX + "record", stranger), admin.hlen("jobs:owners")
 
         assert await until(left, lambda seen: seen == (None, 0)) == (None, 0)
+
+
+async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_duty_goes_on(farm, redis_server):
+    with redis_server.client() as admin:
+        admin.sadd("jobs:kinds", "record")
+        for key in (QUEUE_PREFIX + "record", "jobs:scheduled", "jobs:leases"):
+            admin.zadd(key, {"of somebody else": 1, "schedule:of somebody else": 1})
+
+        worker = await farm.start()
+
+        await works_again(farm)
+        later = await farm.submit(options={"delay_s": 0.5})
+        await farm.is_(later, "completed")
+        await sees_lines(worker, "'of somebody else'")
+
+        async def left():
+            return [*admin.zrange("jobs:scheduled", 0, -1), *admin.zrange("jobs:leases", 0, -1)]
+
+        await until(left, lambda seen: not seen)
+        assert (admin.hlen("jobs:owners"), admin.zcard(QUEUE_PREFIX + "record")) == (0, 0)
+    assert worker.process.returncode is None
 
 
 async def test_a_job_that_redis_was_never_told_of_runs_when_the_app_starts_again(farm, config):

@@ -112,6 +112,17 @@ async def test_a_second_signal_hands_jobs_back_at_once(farm):
     assert not any("Traceback" in line for line in worker.lines)
 
 
+async def test_a_worker_ends_when_it_is_stopped_though_a_handler_never_does(farm):
+    worker = await farm.start()
+    job = await farm.submit(stubborn_s=60)
+    await farm.record.has("begin", job.id)
+
+    worker.signal(signal.SIGTERM)
+
+    assert await worker.ends() == 0
+    assert (await farm.job(job)).status is JobStatus.QUEUED
+
+
 @pytest.mark.faults
 async def test_a_worker_told_to_stop_while_it_claims_leaves_nothing_leased(farm, redis_server):
     for _ in range(5):
@@ -146,6 +157,50 @@ async def test_a_killed_workers_slots_are_free_again_after_the_lease(farm):
     await farm.start()
 
     await farm.is_(await farm.submit(), "completed")
+
+
+@pytest.mark.parametrize(
+    "accident", ["killed", *(pytest.param(name, marks=pytest.mark.faults) for name in ("stopped", "quiet"))]
+)
+async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_itself(farm, api, accident):
+    busy = await farm.start()
+    its_own = await farm.submit(seconds=60)
+    await farm.record.has("begin", its_own.id)
+    await tell(api, busy, "quiet")
+    leaving = await farm.start()
+    others = await farm.submit_many(4, seconds=4)
+    for job in others:
+        await farm.record.has("begin", job.id)
+    waiting = await farm.submit_many(4, seconds=0.1)
+    await tell(api, busy, "resume")
+
+    if accident == "killed":
+        farm.kill(leaving)
+    elif accident == "stopped":
+        leaving.signal(signal.SIGTERM)
+    else:
+        await tell(api, leaving, "quiet")
+
+    await farm.all_are([*others, *waiting], "completed", within_s=LEASE_S + 2 + 4 + 4)
+    assert {line.pid for line in farm.record.lines() if line.job_id in {job.id for job in waiting}} == {
+        busy.process.pid
+    }
+    if accident == "killed":
+        again = [line.at for line in farm.record.lines() if line.what == "begin" and line.attempt == 2]
+        assert len(again) == len(others)
+        assert max(again) - farm.record.killed[leaving.process.pid] < LEASE_S + 2
+
+
+async def tell(api, worker, wish):
+    """Have a worker go quiet or on, and wait until it does."""
+
+    async def states():
+        return {seen["pid"]: seen for seen in (await api.get("/api/workers")).json()}
+
+    seen = await until(states, lambda workers: worker.process.pid in workers)
+    reply = await api.post(f"/api/workers/{seen[worker.process.pid]['id']}/{wish}")
+    assert reply.status_code == 202
+    await until(states, lambda workers: (workers[worker.process.pid]["state"] == "quiet") is (wish == "quiet"))
 
 
 @pytest.mark.faults
@@ -313,7 +368,7 @@ async def test_jobs_deleted_in_every_state_leave_nothing_behind(farm, redis_serv
 @pytest.mark.faults
 async def test_a_worker_that_was_frozen_beyond_its_lease_writes_nothing_more(farm):
     frozen = await farm.start()
-    job = await farm.submit(seconds=3)
+    job = await farm.submit(seconds=5)
     await farm.record.has("begin", job.id)
     frozen.signal(signal.SIGSTOP)
     await farm.start()
@@ -353,6 +408,21 @@ async def test_a_worker_whose_loop_is_blocked_beyond_the_jobs_time_limit_ends_an
 
     await farm.start()
     assert (await farm.is_(job, "failed")).error.type == "WorkerLost"
+
+
+async def test_a_worker_whose_loop_is_blocked_by_a_cancelled_job_ends_after_the_grace_time(farm):
+    worker = await farm.start()
+    job = await farm.submit(block_s=60)
+    await farm.record.has("begin", job.id)
+    await sees_lines(worker, "has blocked the event loop")
+
+    await farm.service.cancel(job.id)
+
+    assert await worker.ends(within_s=10) == 70
+    assert any("was cancelled" in line and f"record:{job.short_id}" in line for line in worker.lines)
+    await farm.start()
+    assert (await farm.is_(job, "cancelled")).message == "Cancelled; its worker was lost."
+    assert len(farm.record.lines()) == 1
 
 
 async def test_three_hundred_jobs_of_one_call_start_in_their_order(farm):
@@ -420,6 +490,35 @@ async def test_a_quiet_worker_claims_nothing_until_it_is_told_to_go_on(farm, api
     await farm.is_(waiting, "completed")
     await api.post(f"/api/workers/{listed['id']}/stop")
     assert await worker.ends() == 0
+
+
+async def test_a_schedule_that_a_worker_cannot_read_is_logged_and_its_other_duties_go_on(farm, api, plain_sql):
+    timing = {"name": "odd", "kind": "noop", "cron": "* * * * *"}
+    assert (await api.post("/api/schedules", json=timing)).status_code == 201
+    plain_sql("UPDATE schedule SET timezone = 'Of/Another', next_at = created_at")
+    first = await farm.start()
+    lost = await farm.submit(seconds=0.5)
+    await farm.record.has("begin", lost.id)
+    survivor = await farm.start()
+
+    farm.kill(first)
+
+    await sees_lines(survivor, "Of/Another")
+    await farm.is_(lost, "completed")
+    later = await farm.submit(options={"delay_s": 0.5})
+    await farm.is_(later, "completed", within_s=5)
+
+
+async def test_a_worker_whose_duties_have_ended_gives_its_jobs_back_and_ends_with_an_error(farm):
+    worker = await farm.start()
+    other = await farm.submit(seconds=60, options={"max_attempts": 1})
+    await farm.record.has("begin", other.id)
+
+    await farm.submit(ends_duties=True)
+
+    assert await worker.ends(within_s=15) == 1
+    assert any("duties" in line for line in worker.lines)
+    assert (await farm.job(other)).status is JobStatus.QUEUED
 
 
 async def test_a_deferred_job_starts_at_its_time_on_an_idle_worker(farm):

@@ -188,6 +188,20 @@ async def test_a_worker_is_listed_with_what_it_runs_and_gone_when_it_stopped(cli
     assert await workers() == []
 
 
+async def test_a_worker_is_listed_with_the_slots_it_has_now(start_worker, api):
+    await start_worker()
+    await start_worker(JOBS_WORKER_SLOTS="2")
+
+    async def slots():
+        return [worker["slots"] for worker in (await api.get("/api/workers")).json()]
+
+    await until(slots, lambda seen: seen == [5, 2])
+    await api.patch("/api/queue", json={"concurrency": 8})
+    await until(slots, lambda seen: seen == [8, 2])
+    await api.patch("/api/queue", json={"concurrency": 1})
+    await until(slots, lambda seen: seen == [1, 1])
+
+
 async def test_an_emptied_redis_loses_no_job(client, start_worker, redis_server):
     ids = [await client.submit("slow", params={"seconds": 0.1}) for _ in range(20)]
     with redis_server.client() as admin:

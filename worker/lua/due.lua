@@ -1,21 +1,33 @@
--- What has fallen due: scheduled names whose time has come, and leases that are over. Whoever is told of one has a
+-- What has fallen due: scheduled names whose time has come, and claims whose lease is over. Whoever is told of one has a
 -- while to deal with it; if it does not, the next is told.
 --
--- Arguments: how many at most; the while in ms.
--- Reply: now in µs; when the next thing falls due, ms (-1: nothing is known to); how many scheduled names follow; those
---        names; then a job and its token for each lease that is over.
+-- A lease that is found to be over gets a last call first, and its claim is told of only if it is over again: nobody could
+-- renew while Redis was away, and those who live do so within the call. Ends of leases are whole milliseconds; a half says
+-- that the last call was given, and renewing takes it back.
+--
+-- Keys:      jobs:scheduled; jobs:leases; jobs:owners and jobs:ending, read.
+-- Arguments: how many at most; the while in ms; the last call in ms.
+-- Reply:     now in µs; when the next thing falls due, ms (-1: nothing is known to); how many scheduled names follow;
+--            those names; then for each claim that is lost: job, token (or empty: nobody holds it).
 
-local most, while_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local CALLED = 0.5
+
+local most, while_ms, call_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local names = redis.call('ZRANGE', SCHEDULED, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, most)
-local lost = redis.call('ZRANGE', LEASES, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, most)
+local over = redis.call('ZRANGE', LEASES, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
 local reply = {now_us, -1, #names}
 for _, name in ipairs(names) do
   redis.call('ZADD', SCHEDULED, now_ms + while_ms, name)
   reply[#reply + 1] = name
 end
-for _, id in ipairs(lost) do
-  redis.call('ZADD', LEASES, now_ms + while_ms, id)
-  reply[#reply + 1], reply[#reply + 2] = id, token_of(id) or ''
+for i = 1, #over, 2 do
+  local id, token = over[i], token_of(over[i])
+  if token and tonumber(over[i + 1]) % 1 ~= CALLED then
+    redis.call('ZADD', LEASES, now_ms + call_ms + CALLED, id)
+  else
+    if token then redis.call('ZADD', LEASES, now_ms + while_ms + CALLED, id) else redis.call('ZREM', LEASES, id) end
+    reply[#reply + 1], reply[#reply + 2] = id, token or ''
+  end
 end
 for _, key in ipairs({SCHEDULED, LEASES}) do
   local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
