@@ -115,6 +115,7 @@ def _search_help() -> rx.Component:
             max_width="min(520px, 92vw)",
             max_height="70vh",
             overflow="auto",
+            tab_index=0,  # so that the arrow keys scroll it
         ),
     )
 

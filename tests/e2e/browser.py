@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import pytest
 from playwright.async_api import Page
 
 BROWSER_FLAGS = [
@@ -28,3 +29,11 @@ async def glimpse(page: Page, selector: str, text: str) -> None:
         "([selector, text]) => [...document.querySelectorAll(selector)].some(e => e.innerText.includes(text))",
         arg=[selector, text],
     )
+
+
+LOOKS = [
+    pytest.param({"color_scheme": "light"}, id="light"),
+    pytest.param({"color_scheme": "dark"}, id="dark"),
+    pytest.param({"viewport": {"width": 390, "height": 800}}, id="phone"),
+]
+"""What a person may look at a page with; see Playwright's options of a new context."""

@@ -2,13 +2,15 @@
 
 import asyncio
 
+import pytest
 from playwright.async_api import expect
 
-from tests.e2e.browser import glimpse
+from tests.e2e.browser import LOOKS, glimpse
 
 
-async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(product, open_page):
-    page = await open_page("/")
+@pytest.mark.parametrize("look", LOOKS)
+async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(product, open_page, look):
+    page = await open_page("/", **look)
 
     steps = ("Web agent", "Navigating to page", "Clicking button")
     seen = asyncio.gather(
@@ -24,6 +26,12 @@ async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(
     await expect(row).to_have_attribute("data-status", "completed", timeout=10_000)
     await expect(page.locator("#slots [data-job='']")).to_have_count(5)
     await expect(page.locator("[data-status=completed]").first).to_contain_text("1")
+    await row.get_by_role("link").first.click()
+    await expect(page.locator("#timeline li[data-type=progress]")).to_have_count(10)
+    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    await expect(page.locator("#jobs")).to_be_visible()
+    await expect(row).to_have_count(0)
 
 
 async def test_the_job_page_shows_each_step_as_it_happens(product, open_page):

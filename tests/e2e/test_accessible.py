@@ -4,14 +4,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from tests.e2e.browser import LOOKS
+
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOKS = [
-    pytest.param({"color_scheme": "light"}, id="light"),
-    pytest.param({"color_scheme": "dark"}, id="dark"),
-    pytest.param({"viewport": {"width": 390, "height": 800}}, id="phone"),
-]
-
-
 SHOWN = "[...document.querySelectorAll('[data-sonner-toast]')].every(t => getComputedStyle(t).opacity === '1')"
 """Whether no notice is fading in or out."""
 
@@ -98,6 +93,40 @@ async def test_the_page_of_a_job(jobs, open_page, look, status):
 
 
 @pytest.mark.parametrize("look", LOOKS)
+async def test_the_pages_of_jobs_that_wait_and_that_were_cancelled(product, open_page, look):
+    await product.api.patch("/api/queue", json={"paused": True})
+    waiting, cancelled = await product.submit("noop"), await product.submit("noop")
+    await product.api.post(f"/api/jobs/{cancelled}/cancel")
+    found = {}
+    for name, job_id in (("queued", waiting), ("cancelled", cancelled)):
+        page = await open_page(f"/jobs/{job_id}", **look)
+        await expect(page.locator("#job")).to_have_attribute("data-status", name)
+        found[name] = await violations(page)
+
+    assert found == {"queued": [], "cancelled": []}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_dashboard_while_nothing_can_start(product, open_page, look):
+    page = await open_page("/", **look)
+    await product.api.patch("/api/queue", json={"paused": True})
+    await expect(page.get_by_text("The queue is paused")).to_be_visible()
+    found = {"paused": await violations(page)}
+    await product.api.patch("/api/queue", json={"paused": False})
+    workers = (await product.api.get("/api/workers")).json()
+    [worker] = [worker["id"] for worker in workers if worker["state"] == "running"]
+    try:
+        await product.api.post(f"/api/workers/{worker}/quiet")
+        await product.submit("noop")
+        await expect(page.get_by_text("No worker takes jobs")).to_be_visible()
+        found["no worker"] = await violations(page)
+    finally:
+        await product.api.post(f"/api/workers/{worker}/resume")
+
+    assert found == {"paused": [], "no worker": []}
+
+
+@pytest.mark.parametrize("look", LOOKS)
 async def test_the_page_that_compares(jobs, open_page, look):
     page = await open_page(f"/jobs/{jobs['completed']}/compare?with={jobs['failed']}", **look)
     await expect(page.locator("#steps")).to_be_visible()
@@ -138,5 +167,48 @@ async def test_dialogs_and_menus(jobs, open_page, look):
     await page.locator(f"tr[data-job='{jobs['failed']}']").get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("alertdialog")).to_be_visible()
     found["delete"] = await violations(page)
+
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_menus_of_the_list_and_a_form_with_a_mistake(jobs, open_page, look):
+    page = await open_page("/", reduced_motion="reduce", **look)
+    found = {}
+
+    for name in ("What can be searched for", "Saved views", "Recent messages"):
+        await page.get_by_role("button", name=name if name != "Saved views" else "Views").click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        found[name] = await violations(page)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+    await page.get_by_label("Steps", exact=True).fill("1000")
+    await expect(page.locator("[id='error-steps']")).to_be_visible()
+    found["mistake"] = await violations(page)
+    await page.locator(f"tr[data-job='{jobs['failed']}']").get_by_role("checkbox").click()
+    await page.locator("#selection").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("alertdialog")).to_be_visible()
+    found["delete many"] = await violations(page)
+
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_dialogs_of_a_job(jobs, open_page, look):
+    page = await open_page(f"/jobs/{jobs['completed']}", reduced_motion="reduce", **look)
+    found = {}
+
+    await page.get_by_role("button", name="Run again").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    found["run again"] = await violations(page)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await page.locator("#files").get_by_role("button").first.click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    found["picture"] = await violations(page)
+    page = await open_page(f"/jobs/{jobs['scheduled']}", reduced_motion="reduce", **look)
+    await page.get_by_role("button", name="Edit").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    found["edit"] = await violations(page)
 
     assert {name: each for name, each in found.items() if each} == {}

@@ -82,8 +82,16 @@ async def _failures_told(page):
 async def test_a_whole_journey_with_the_keyboard_alone(product, open_page):
     page = await open_page("/")
     waiting = await product.submit("noop", delay_s=600)
-    failing = await product.submit("always_fails", max_attempts=1)
-    await expect(row_of(page, failing)).to_have_attribute("data-status", "failed")
+    await page.keyboard.press("n")
+    await until(lambda: focused(page), lambda at: at == "kind")
+    await page.keyboard.type("Always")
+    await expect(page.locator("#kind")).to_contain_text("Always fails")
+    await page.keyboard.press("Tab")
+    await until(lambda: focused(page), lambda at: at == "field-message")
+    await page.keyboard.press("Enter")
+    failed = page.locator("#jobs tr[data-status=failed]")
+    failing = await failed.get_attribute("data-job")
+    await page.keyboard.press("Tab")  # out of the field: in there keys are text
 
     await page.keyboard.press("j")
     await until(lambda: focused(page), lambda at: at == f"row-{failing}")
