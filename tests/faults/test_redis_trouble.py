@@ -6,6 +6,7 @@ import os
 import signal
 
 import httpx
+import psutil
 import pytest
 
 from jobs.errors import WrongStatus
@@ -155,6 +156,28 @@ async def test_an_outage_is_neither_noisy_nor_slow_for_those_who_submit_and_noth
         await until(
             lambda job_id=job_id: api.get(f"/api/jobs/{job_id}"), lambda seen: seen.json()["status"] == "completed"
         )
+    assert (await farm.is_(running, "completed")).attempt == 1
+
+
+@pytest.mark.faults
+@pytest.mark.sqlite  # which database it is makes no difference here
+@pytest.mark.timeout(120)
+async def test_a_minute_without_redis_keeps_nobody_busy(farm, api, redis_server):
+    worker = await farm.start()
+    running = await farm.submit(seconds=62)
+    await farm.record.has("begin", running.id)
+    used = psutil.Process(worker.process.pid).cpu_times, psutil.Process().cpu_times
+    before = [sum(times()[:2]) for times in used]
+    said_before = len(worker.lines)
+
+    with redis_server.away():
+        submitted = await submit_noop(api)
+        await asyncio.sleep(60)
+        after = [sum(times()[:2]) for times in used]
+
+    assert all(later - earlier < 6 for earlier, later in zip(before, after, strict=True)), "a tenth of a core"
+    assert len(worker.lines) - said_before < 100
+    await farm.is_(submitted, "completed")
     assert (await farm.is_(running, "completed")).attempt == 1
 
 
