@@ -38,7 +38,7 @@ _PRIORITY_STEP_MS = 2**41
 """A step in priority outweighs 69 years of waiting; 2000 steps keep milliseconds exact in a float's 53 bits."""
 _SCORES_SINCE_MS = 1_577_836_800_000
 """2020 began; later times make smaller numbers."""
-BATCH = 5000
+BATCH = 1000
 LENGTH_OF_ID = 36
 
 
@@ -137,6 +137,13 @@ class JobQueue:
             pipe.unlink(*(job_key_prefix + name for name in names))
             await pipe.execute()
 
+    async def drop(self, kind: str, job_ids: Sequence[UUID]) -> int:
+        """Take entries out of a kind's queue, and nothing else that is known of those jobs; how many were there."""
+        if not job_ids:
+            return 0
+        names = [str(job_id) for job_id in job_ids]
+        return int(await self.redis.zrem(QUEUE_PREFIX + kind, *names))
+
     async def tell(self, command: Command) -> None:
         """Tell all workers."""
         await self.redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
@@ -207,6 +214,11 @@ class JobQueue:
         """Some jobs that wait in a kind's queue, and where to go on; 0 is the begin and the end. For reconciling."""
         cursor, found = await self.redis.zscan(QUEUE_PREFIX + kind, cursor, count=BATCH)
         return int(cursor), [job_id for name, _ in found if (job_id := id_in(name))]
+
+    async def is_empty(self) -> bool:
+        """Whether no kind has a queue."""
+        queues = [QUEUE_PREFIX + kind for kind in await self.kinds()]
+        return not (queues and await self.redis.exists(*queues))
 
     async def kinds(self) -> set[str]:
         """The kinds that have ever waited."""

@@ -506,15 +506,17 @@ class JobService:
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
         """
+        if await self._queue.is_empty():
+            return 0
         dropped = 0
         for kind in await self._queue.kinds():
             cursor = -1
             while cursor != 0:
                 cursor, ids = await self._queue.entries_of(kind, max(cursor, 0))
                 statuses = await self.store.statuses(ids)
-                strangers = [(job_id, kind) for job_id in ids if statuses.get(job_id) is not JobStatus.QUEUED]
-                await self._queue.remove(strangers)
-                dropped += len(strangers)
+                # what was claimed meanwhile is in no queue, and may be awaited again by now: that is left alone
+                strangers = [job_id for job_id in ids if statuses.get(job_id) is not JobStatus.QUEUED]
+                dropped += await self._queue.drop(kind, strangers)
         if dropped:
             log.warning("Dropped %d entries of the queue that no waiting job belongs to.", dropped)
         return dropped

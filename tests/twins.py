@@ -43,6 +43,11 @@ class MemoryQueue:
             self.entries.pop(str(job_id), None)
             self.scheduled.pop(str(job_id), None)
 
+    async def drop(self, kind: str, job_ids: Sequence[UUID]) -> int:
+        self._check()
+        names = [str(job_id) for job_id in job_ids if self.kinds_of.get(str(job_id)) == kind]
+        return sum(self.entries.pop(name, None) is not None for name in names)
+
     async def head(self, count: int) -> list[UUID]:
         self._check()
         return [UUID(name) for name in self.in_order()[:count]]
@@ -59,6 +64,10 @@ class MemoryQueue:
     async def set_limits(self, limits: Limits) -> None:
         self._check()
         self.limits = limits
+
+    async def is_empty(self) -> bool:
+        self._check()
+        return not self.entries
 
     async def kinds(self) -> set[str]:
         self._check()

@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs.background import run_together
 from jobs.errors import Unavailable
+from jobs.models import WAITING
 from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, Command, JobQueue, id_in, parse_command
 from jobs.redis_link import REDIS_TROUBLE, hear
 from jobs.schedules import REMINDER, ScheduleService
@@ -25,8 +26,10 @@ FAILED_PAUSE_S = 5.0
 LOOK_UP_EVERY_S = 2.0
 WISH_EVERY = 5
 RECONCILE_EVERY_S = 30.0
+FEW = 20_000
+"""Jobs that wait, of which reconciling goes through all each time: half a second's work, measured."""
 THOROUGH_EVERY_S = 600.0
-"""How often reconciling goes through everything, and not only through what came last."""
+"""How often it goes through all of more, and not only through what came last."""
 LOCK_KEY, THOROUGH_KEY = "jobs:reconciler", "jobs:reconciler:thorough"
 
 log = logging.getLogger(__name__)
@@ -157,7 +160,9 @@ class Upkeep:
         ):
             self._service.fell_behind.clear()
             async with self._reconciling:
-                await self._reconcile(thorough=await self._may(THOROUGH_KEY, THOROUGH_EVERY_S))
+                await self._reconcile(
+                    thorough=await self._few_wait() or await self._may(THOROUGH_KEY, THOROUGH_EVERY_S)
+                )
             self._has_reconciled = True
         try:
             async with asyncio.timeout(RECONCILE_EVERY_S):
@@ -165,6 +170,10 @@ class Upkeep:
             await asyncio.sleep(LOOK_UP_EVERY_S)  # whatever kept Redis from being told may last a little
         except TimeoutError:
             pass
+
+    async def _few_wait(self) -> bool:
+        counts = await self._service.store.counts()
+        return sum(counts[status] for status in WAITING) <= FEW
 
     async def _may(self, key: str, every_s: float) -> bool:
         """Whether no other worker has taken this turn; the lock ends by itself before the next."""

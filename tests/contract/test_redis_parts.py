@@ -106,6 +106,20 @@ async def test_what_is_taken_out_is_gone_and_taking_it_out_again_is_harmless(que
     assert await queue.entries_in_order() == [str(other.id)]
 
 
+async def test_an_entry_that_is_dropped_is_in_no_queue_and_its_job_may_be_awaited_all_the_same(queue):
+    stranger, stays, awaited = queued(), queued(), later()
+    assert await queue.is_empty()
+    await queue.enqueue([stranger, stays, awaited])
+
+    assert await queue.drop("noop", [stranger.id, awaited.id, uuid4()]) == 1
+    assert await queue.drop("slow", [stays.id]) == 0
+    assert await queue.drop("noop", []) == 0
+
+    assert await queue.entries_in_order() == [str(stays.id)]
+    assert list(await queue.scheduled_names()) == [str(awaited.id)]
+    assert not await queue.is_empty()
+
+
 async def test_the_queue_tells_which_jobs_it_does_not_know(queue):
     known, unknown = queued(), queued(kind="slow")
     awaited, forgotten = later(), later()

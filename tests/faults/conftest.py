@@ -61,6 +61,7 @@ class RecordParams(Params):
     fails: bool = False
     talks: bool = False
     ends_duties: bool = False
+    wants_retry: bool = False
 
 
 KIND = Kind(name="{name}", title="Record", description="", params=RecordParams, max_attempts=5{more})
@@ -73,6 +74,8 @@ import asyncio
 import itertools
 import os
 import time
+
+from arq import Retry
 
 from jobs.kinds.{name} import RecordParams
 from worker.progress import Progress
@@ -109,6 +112,8 @@ async def run(params: RecordParams, job: Progress) -> dict[str, int]:
         await asyncio.sleep(max(0, ends_at - time.time()))
         if params.fails:
             raise RuntimeError("as asked")
+        if params.wants_retry:
+            raise Retry(defer=0.1)
     finally:
         write(params.path, "end", job)
     return {{"attempt": job.attempt}}
@@ -125,6 +130,7 @@ class RecordParams(Params):
     fails: bool = False
     talks: bool = False
     ends_duties: bool = False
+    wants_retry: bool = False
 
 
 def add_kind(tree: Path, name: str, more: str = "") -> None:

@@ -6,11 +6,13 @@ import os
 import signal
 
 import httpx
+import psutil
 import pytest
 
 from jobs.errors import WrongStatus
 from jobs.models import JobStatus
 from jobs.queue import QUEUE_PREFIX
+from jobs.requests import QueueChange, Submission
 from jobs.snapshot import JobSnapshot
 from jobs.store import NewJob
 from jobs_app import runtime
@@ -157,6 +159,28 @@ async def test_an_outage_is_neither_noisy_nor_slow_for_those_who_submit_and_noth
     assert (await farm.is_(running, "completed")).attempt == 1
 
 
+@pytest.mark.faults
+@pytest.mark.sqlite  # which database it is makes no difference here
+@pytest.mark.timeout(120)
+async def test_a_minute_without_redis_keeps_nobody_busy(farm, api, redis_server):
+    worker = await farm.start()
+    running = await farm.submit(seconds=62)
+    await farm.record.has("begin", running.id)
+    used = psutil.Process(worker.process.pid).cpu_times, psutil.Process().cpu_times
+    before = [sum(times()[:2]) for times in used]
+    said_before = len(worker.lines)
+
+    with redis_server.away():
+        submitted = await submit_noop(api)
+        await asyncio.sleep(60)
+        after = [sum(times()[:2]) for times in used]
+
+    assert all(later - earlier < 6 for earlier, later in zip(before, after, strict=True)), "a tenth of a core"
+    assert len(worker.lines) - said_before < 100
+    await farm.is_(submitted, "completed")
+    assert (await farm.is_(running, "completed")).attempt == 1
+
+
 async def test_all_connections_are_killed_and_cancels_and_wake_ups_still_arrive(farm, redis_server):
     worker = await farm.start()
     job = await farm.submit(seconds=60)
@@ -287,6 +311,32 @@ async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_du
         await until(left, lambda seen: not seen)
         assert (admin.hlen("jobs:owners"), admin.zcard(QUEUE_PREFIX + "record")) == (0, 0)
     assert worker.process.returncode is None
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(90)
+async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_within_half_a_minute(farm, redis_server):
+    await farm.service.change_queue(QueueChange(paused=True))
+    old, later = await farm.submit(), await farm.submit(options={"delay_s": 3600})
+    for _ in range(3):  # more than are looked at when only the newest are
+        await farm.submit_many(1000)
+        await farm.service.submit_many([Submission(kind="noop", delay_s=3600)] * 1000)
+    queue, stranger = QUEUE_PREFIX + "record", "0198c0de-0000-7000-8000-000000000000"
+    with redis_server.client() as admin:
+
+        async def is_as_sql_says():
+            ours = admin.zscore(queue, str(old.id)) and admin.zscore("jobs:scheduled", str(later.id))
+            return ours and admin.zscore(queue, stranger) is None
+
+        admin.zadd(queue, {stranger: 1})
+        await farm.start()
+        await until(is_as_sql_says)  # the look of its start is over
+
+        admin.zrem(queue, str(old.id))
+        admin.zrem("jobs:scheduled", str(later.id))
+        admin.zadd(queue, {stranger: 1})
+
+        await until(is_as_sql_says, within_s=40, every_s=0.5)
 
 
 async def test_a_job_that_redis_was_never_told_of_runs_when_the_app_starts_again(farm, config):

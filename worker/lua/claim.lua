@@ -5,11 +5,14 @@
 -- a job claimed in this very call, or not at all: so a worker can start the next job in the write that ends the last,
 -- and yet no reader of the database ever sees more running than the limit.
 --
+-- Keys:      jobs:queue:<kind> and arq:job:<id>, taken from; jobs:owners, jobs:leases and jobs:ending, written and taken
+--            from; jobs:running, counted; jobs:parked, both ways; jobs:starts:<kind> and jobs:wake:<kind>, written;
+--            jobs:limits and jobs:kinds, read.
 -- Arguments: worker; number of its first new claim; lease in ms; how many jobs it wants; how many kinds it runs; those
 --            kinds; how many slots it passes on; a job and its token for each of those; then for each ended one.
--- Reply: now in µs; 1 if Redis was emptied, else 0; how many more may be claimed; in how many ms a rate allows more
---        (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; then for each
---        claimed job: id, token, body (or false).
+-- Reply:     now in µs; 1 if Redis was emptied, else 0; how many more may be claimed; in how many ms a rate allows more
+--            (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; then for
+--            each claimed job: id, token, body (or false).
 
 local worker, first_number, lease_ms, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind_count = tonumber(ARGV[5])

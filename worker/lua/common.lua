@@ -11,6 +11,7 @@
 -- jobs:owners         hash    claimed job -> token "<kind>|<worker>|<number>"; as many as slots are taken
 -- jobs:ending         hash    the same for jobs whose code has ended and whose end is being recorded: they take no slot
 -- jobs:running        hash    kind -> how many of the claimed jobs, those that are ending too, are of it
+-- arq:job:<id>        string  a waiting job as arq's worker reads it, JSON
 -- jobs:parked         hash    job -> "<kind>|<score>": it waits for an earlier attempt of its own to let go
 -- jobs:starts:<kind>  list    when its jobs were claimed, newest first, ms; only of a kind with a rate
 

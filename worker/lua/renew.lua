@@ -1,7 +1,8 @@
 -- Prolong the leases of claimed jobs.
 --
+-- Keys:      jobs:leases, written; jobs:owners and jobs:ending, read.
 -- Arguments: lease in ms; then a job and its token for each claim.
--- Reply: now in µs; then the jobs that are not claimed under their token (any more).
+-- Reply:     now in µs; then the jobs that are not claimed under their token (any more).
 
 local reply = {now_us}
 for i = 2, #ARGV, 2 do

@@ -1,7 +1,8 @@
 -- Claim again jobs whose code still runs while Redis knows nothing of it: it was emptied, or the lease was over.
 --
+-- Keys:      jobs:owners and jobs:leases, written; jobs:running, counted; jobs:ending, read.
 -- Arguments: lease in ms; then a job and its token for each.
--- Reply: now in µs; then the jobs that another holds by now.
+-- Reply:     now in µs; then the jobs that another holds by now.
 
 local reply = {now_us}
 for i = 2, #ARGV, 2 do
