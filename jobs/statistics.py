@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, tuple_, update
 
 from jobs.database import Database
+from jobs.errors import InvalidInput
 from jobs.histogram import Histogram
 from jobs.models import StatEntryRow, StatRow
 
@@ -49,6 +50,9 @@ WINDOWS: dict[str, tuple[Step, int]] = {
     "90d": (Step.DAY, 90),
 }
 """The spans that can be looked at: in what steps, and how many of them, the present one included."""
+
+LONGEST_SPAN = timedelta(days=366)
+"""Of any other span that is asked for, and how far from now it may end: the last step must have an end, too."""
 
 
 class Outcome(enum.StrEnum):
@@ -180,6 +184,18 @@ def floor(at: datetime, step: Step) -> datetime:
     """The begin of the minute, hour or day (of UTC) that ``at`` is in."""
     at = at.astimezone(UTC).replace(second=0, microsecond=0)
     return at if step is Step.MINUTE else at.replace(minute=0) if step is Step.HOUR else at.replace(hour=0, minute=0)
+
+
+def check_span(since: datetime, until: datetime, now: datetime) -> None:
+    """Nothing, when there can be figures from ``since`` to ``until``.
+
+    Raises:
+        InvalidInput: it is empty, too long, or too far ahead.
+    """
+    if not timedelta(0) < until - since <= LONGEST_SPAN:
+        raise InvalidInput.of("until", f"must be later than since, and by {LONGEST_SPAN.days} days at most")
+    if until - now > LONGEST_SPAN:
+        raise InvalidInput.of("until", f"must be no more than {LONGEST_SPAN.days} days from now")
 
 
 def step_for(since: datetime, until: datetime, now: datetime) -> Step:
