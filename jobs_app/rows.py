@@ -400,9 +400,12 @@ class RuleRow(TypedDict):
     kind: str
     webhook_url: str
     paused: bool
+    version: int
 
 
-NO_RULE = RuleRow(id="", name="", condition="", meaning="", threshold="", kind="", webhook_url="", paused=False)
+NO_RULE = RuleRow(
+    id="", name="", condition="", meaning="", threshold="", kind="", webhook_url="", paused=False, version=0
+)
 
 
 class AlertRow(TypedDict):
