@@ -131,8 +131,11 @@ class ScheduleRow(TypedDict):
     timing: str
     timezone: str
     params: str
+    priority: str
+    max_attempts: str
     catch_up: str
     paused: bool
+    version: int
     next: list[str]
     last_at: str
     last: list[JobLink]
@@ -200,8 +203,11 @@ NO_SCHEDULE: ScheduleRow = {
     "timing": "",
     "timezone": "",
     "params": "",
+    "priority": "",
+    "max_attempts": "",
     "catch_up": "",
     "paused": False,
+    "version": 0,
     "next": [],
     "last_at": "",
     "last": [],

@@ -111,11 +111,12 @@ WORDS = {
 def _limits_asked(form: Mapping[str, str]) -> dict[str, Any]:
     """The form's texts as a change: numbers where they are, as they are where they are none."""
     at_once, count, seconds = (form.get(name, "").strip() for name in LIMITS)
-    rate = {"count": _whole(count), "seconds": _number(seconds)} if count or seconds else None
-    return {"max_running": _whole(at_once) if at_once else None, "rate": rate}
+    rate = {"count": whole(count), "seconds": _number(seconds)} if count or seconds else None
+    return {"max_running": whole(at_once) if at_once else None, "rate": rate}
 
 
-def _whole(text: str) -> int | str:
+def whole(text: str) -> int | str:
+    """The whole number that a field of a form holds; what it holds, if that is none."""
     return int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 12 else text
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
+from jobs.alerts import RulePatch
 from jobs.attempts import completed
 from jobs.clock import utc_now
 from jobs.kinds import catalogue
@@ -19,6 +21,7 @@ from jobs_app.health import Facts, troubles
 from jobs_app.live import Live
 from jobs_app.overview import growth_text, overview
 from jobs_app.state.admin import Admin
+from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_kinds import AdminKinds
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
@@ -236,6 +239,22 @@ async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_fi
     assert (admin.concurrency, (await service.limits()).concurrency) == (7, 7)
     await admin.set_limit({"concurrency": "3"})
     assert (await service.limits()).concurrency == 3
+
+
+async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_first_did(tab):  # noqa: F811
+    page = await tab.get_state(AdminAlerts)
+    await page.load()
+    await page.submit({**page.form, "name": "Waiting"})
+    [made] = page.rules
+    page.edit(made["id"])
+    await runtime.current().alerts.change(UUID(made["id"]), RulePatch(threshold=90.0))
+
+    told = await page.submit({**page.form, "threshold": "30"})
+
+    assert "Somebody else has just changed the rule 'Waiting'" in str(told)
+    assert (page.editing, page.rules[0]["threshold"]) == (made["id"], "90")
+    await page.submit({**page.form, "threshold": "30"})
+    assert page.rules[0]["threshold"] == "30"
 
 
 async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):  # noqa: F811
