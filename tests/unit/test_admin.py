@@ -23,6 +23,7 @@ from jobs_app.overview import growth_text, overview
 from jobs_app.state.admin import Admin
 from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_kinds import AdminKinds
+from jobs_app.state.admin_queue import AdminQueue
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
@@ -255,6 +256,19 @@ async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_fi
     assert (page.editing, page.rules[0]["threshold"]) == (made["id"], "90")
     await page.submit({**page.form, "threshold": "30"})
     assert page.rules[0]["threshold"] == "30"
+
+
+async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_it(tab, service):  # noqa: F811
+    await submitted(service)
+    page = await tab.get_state(AdminQueue)
+
+    await page.ask_ready("clean", "")
+    assert (page.action, page.needs_word, page.may_go) == ("clean", True, False)
+    await page.go()
+    assert await runtime.current().operations.store.newest(1) == []
+
+    await page.ask_ready("clean", "queued")
+    assert (page.needs_word, page.may_go) == (False, True)
 
 
 async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):  # noqa: F811
