@@ -136,7 +136,7 @@ def _lost_worker(rule: Rule, seen: Seen) -> Causes:
     found = {}
     for worker in seen.workers or ():
         silent_s = (seen.now - worker.last_seen_at).total_seconds()
-        if worker.state is WorkerState.LOST and silent_s > rule.threshold:
+        if worker.state is WorkerState.LOST and not worker.forgotten and silent_s > rule.threshold:
             found[worker.id] = (
                 f"Worker {worker.id} has been silent for {silent_s:,.0f} s; its jobs run again elsewhere."
             )

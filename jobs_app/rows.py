@@ -159,6 +159,8 @@ class WorkerRow(TypedDict):
     memory: str
     clock: str
     """How far its clock is from Redis's, if that is worth telling."""
+    can_forget: bool
+    """It is lost, and nobody has said yet that this is no trouble."""
 
 
 class Notice(TypedDict):

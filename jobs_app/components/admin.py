@@ -149,7 +149,7 @@ def queue_control(
     )
 
 
-def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Component:
+def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object, on_forget: object) -> rx.Component:
     return rx.cond(
         workers.length() > 0,
         card(
@@ -172,7 +172,7 @@ def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Compone
                             rx.table.column_header_cell(rx.el.span("Actions", class_name="only-read")),
                         )
                     ),
-                    rx.table.body(rx.foreach(workers, lambda worker: _worker(worker, on_ask))),
+                    rx.table.body(rx.foreach(workers, lambda worker: _worker(worker, on_ask, on_forget))),
                     size="2",
                 ),
                 overflow_x="auto",
@@ -186,7 +186,7 @@ def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Compone
     )
 
 
-def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
+def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_forget: object) -> rx.Component:
     states = [(name, _state(name.capitalize(), color)) for name, color in STATE_COLOR.items()]
     return rx.table.row(
         rx.table.row_header_cell(
@@ -218,6 +218,7 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
                     rx.fragment(),
                 ),
                 rx.cond(worker["state"] == "lost", rx.fragment(), small_button("Stop", on_ask(worker["id"], "stop"))),
+                rx.cond(worker["can_forget"], small_button("Forget", on_forget(worker["id"]))),
                 spacing="2",
             )
         ),

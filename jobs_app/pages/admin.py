@@ -39,7 +39,7 @@ def admin_overview() -> rx.Component:
 
 
 def admin_workers() -> rx.Component:
-    return _tab(routes.ADMIN_WORKERS, "Workers", worker_table(Admin.workers, Admin.ask_worker))
+    return _tab(routes.ADMIN_WORKERS, "Workers", worker_table(Admin.workers, Admin.ask_worker, Admin.forget_worker))
 
 
 def admin_queue() -> rx.Component:

@@ -115,6 +115,16 @@ class Admin(rx.State):
             return await tell(self, "error", error.message)
         return await tell(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
 
+    @rx.event
+    async def forget_worker(self, worker_id: str):
+        """Let go of a lost worker."""
+        try:
+            await runtime.forget_worker(worker_id)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await self._read(anew=True)
+        return await tell(self, "success", f"Worker {worker_id} is no trouble any more.")
+
     async def _changed(self) -> None:
         await look_at_queue()
         await self._read(anew=True)
@@ -169,4 +179,5 @@ def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
         "clock": ""
         if abs(skew_s) < WORTH_TELLING_S
         else f"Its clock is {rows.seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
+        "can_forget": worker.state is WorkerState.LOST and not worker.forgotten,
     }

@@ -52,6 +52,14 @@ def test_when_all_is_well_nothing_is_said():
         ({"workers": []}, "No worker takes jobs; start one: python -m worker."),
         ({"workers": [], "queued": 3}, "3 jobs wait, and no worker takes jobs; start one: python -m worker."),
         ({"workers": [worker(WorkerState.QUIET)]}, "No worker takes jobs; 1 of them quiet: resume one."),
+        (
+            {"workers": [worker(WorkerState.LOST, NOW - timedelta(seconds=40))], "queued": 3},
+            "3 jobs wait, and no worker has been seen for 40.0 s; start one: python -m worker.",
+        ),
+        (
+            {"workers": [], "worker_seen_at": NOW - timedelta(minutes=4)},
+            "No worker has been seen for 4 min 0 s; start one: python -m worker.",
+        ),
         ({"paused": True, "queued": 1}, "The queue is paused, and 1 job wait. Resume it to let them run."),
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
@@ -180,6 +188,22 @@ async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
     assert row["state"] == "lost"
     assert [job["status"] for job in row["running"]] == ["cancelled", "", "queued"]
     assert row["clock"] == "Its clock is 3.0 s behind."
+
+
+async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, service, world):  # noqa: F811
+    await world.registry.beat(worker(seen_at=utc_now()))
+    await world.registry.beat(worker(seen_at=utc_now() - timedelta(minutes=1)).model_copy(update={"id": "gone"}))
+    await overview(anew=True)
+    admin = await tab.get_state(Admin)
+    await admin.load()
+    assert ["Worker gone has been silent" in text for text in admin.troubles] == [True]
+
+    await admin.forget_worker("gone")
+
+    assert (admin.troubles, [row["id"] for row in admin.workers]) == ([], ["host-1", "gone"])
+    assert [row["can_forget"] for row in admin.workers] == [False, False]
+    assert [(a.action, a.target, a.name) for a in await service.store.audit.page()] == [("forget", "worker", "gone")]
+    assert "There is no lost worker host-1" in str(await admin.forget_worker("host-1"))
 
 
 async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):  # noqa: F811

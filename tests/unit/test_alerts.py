@@ -41,7 +41,7 @@ def rule(condition, threshold=60.0, **more):
     return Rule(id=uuid4(), condition=condition, threshold=threshold, created_at=NOW, **given)
 
 
-def worker(state, silent_s):
+def worker(state, silent_s, **more):
     return WorkerInfo(
         id="w",
         host="h",
@@ -51,6 +51,7 @@ def worker(state, silent_s):
         running=[],
         slots=5,
         state=state,
+        **more,
     )
 
 
@@ -83,6 +84,7 @@ LONG = {"oldest_queued_at": NOW - timedelta(seconds=90), "queued": 3}
         (rule("failure_rate", 1.0), {"lately": {"noop": figures(0, 4)}}, None),
         (rule("lost_worker"), {"workers": [worker(WorkerState.LOST, 61)]}, "Worker w has been silent for 61 s"),
         (rule("lost_worker"), {"workers": [worker(WorkerState.LOST, 59)]}, None),
+        (rule("lost_worker"), {"workers": [worker(WorkerState.LOST, 61, forgotten=True)]}, None),
         (rule("lost_worker"), {"workers": None}, None),
         (rule("no_worker"), LONG, "3 jobs wait, the first for 90 s, and no worker takes any."),
         (rule("no_worker"), LONG | {"workers": [worker(WorkerState.RUNNING, 0)]}, None),
