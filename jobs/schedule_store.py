@@ -16,8 +16,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from jobs.audit import acting, note
-from jobs.changes import job_table
+from jobs.audit import SYSTEM, acting, note
+from jobs.changes import by, job_table
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import NameTaken, ScheduleNotFound
@@ -211,7 +211,7 @@ class ScheduleStore:
 
         def work(db: Connection) -> Change:
             schedule = _get(db, schedule_id)
-            made = _make_job(db, schedule, attempts, "schedule run by hand", None)
+            made = _make_job(db, schedule, attempts, "schedule run by hand", None, who)
             note(db, who, "run", "schedule", [schedule.name], None, {"job": str(made.job.id)})
             return made
 
@@ -246,7 +246,12 @@ def _due(schedule: Schedule, now: datetime) -> datetime | None:
 
 
 def _make_job(
-    db: Connection, schedule: Schedule, attempts: Mapping[str, int], reason: str, due_at: datetime | None
+    db: Connection,
+    schedule: Schedule,
+    attempts: Mapping[str, int],
+    reason: str,
+    due_at: datetime | None,
+    who: str = SYSTEM,
 ) -> Change:
     new = NewJob(
         kind=schedule.kind,
@@ -257,7 +262,7 @@ def _make_job(
     told = {"reason": reason, "schedule_id": str(schedule.id), "schedule": schedule.name}
     if due_at is not None:
         told["occurrence"] = due_at.isoformat()
-    [change] = insert_jobs(db, [new], None, told)
+    [change] = insert_jobs(db, [new], None, by(who, told))
     statement = update(schedule_table).where(schedule_table.c.id == schedule.id).values(last_job_id=change.job.id)
     db.execute(statement)
     db.execute(insert(occurrence_table).values(job_id=change.job.id, schedule_id=schedule.id))

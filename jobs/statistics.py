@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, tuple_, update
 
+from jobs.audit import acting, note
 from jobs.database import Database
 from jobs.errors import InvalidInput
 from jobs.histogram import Histogram
@@ -177,7 +178,14 @@ class Statistics:
     async def purge(self, step: Step, before: datetime) -> int:
         """Remove the rows of a step that are older than ``before``; how many. Jobs and other steps stay."""
         statement = delete(stat_table).where(stat_table.c.step == step, stat_table.c.at < before)
-        return int(await self._db.write(lambda db: db.execute(statement).rowcount))
+        who = acting()
+
+        def work(db: Connection) -> int:
+            purged = int(db.execute(statement).rowcount)
+            note(db, who, "purge", "figures", [f"by the {step}"], None, {"rows": purged, "before": before.isoformat()})
+            return purged
+
+        return await self._db.write(work)
 
 
 def floor(at: datetime, step: Step) -> datetime:
