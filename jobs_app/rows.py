@@ -111,6 +111,8 @@ class KindRow(TypedDict):
     """Of what people have set; see ``jobs.settings_store``."""
     workers: list[str]
     """The living workers that can run it."""
+    is_known: bool
+    """Whether this server knows it, too; only workers know the others."""
 
 
 class JobLink(TypedDict):

@@ -32,14 +32,36 @@ def admin_overview() -> rx.Component:
     return _tab(
         routes.ADMIN,
         "Overview",
-        figures(Admin.numbers, Admin.sparks, Admin.concurrency, Admin.oldest_queued_at, Admin.taking, Admin.lately),
+        figures(
+            Admin.numbers,
+            Admin.sparks,
+            Admin.concurrency,
+            Admin.oldest_queued_at,
+            Admin.taking,
+            Admin.lately,
+            Admin.redis_ok,
+            Admin.database_ok,
+        ),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
         operation_bars(Live.operations, AdminQueue.stop),
     )
 
 
 def admin_workers() -> rx.Component:
-    return _tab(routes.ADMIN_WORKERS, "Workers", worker_table(Admin.workers, Admin.ask_worker, Admin.forget_worker))
+    page = Admin
+    return _tab(
+        routes.ADMIN_WORKERS,
+        "Workers",
+        worker_table(
+            page.workers,
+            page.worker_text,
+            page.worker_state,
+            page.find_worker,
+            page.show_workers,
+            page.ask_worker,
+            page.forget_worker,
+        ),
+    )
 
 
 def admin_queue() -> rx.Component:

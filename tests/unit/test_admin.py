@@ -217,6 +217,17 @@ async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):  # no
     assert (kinds["noop"], kinds["slow"]) == (["host-1"], [])
 
 
+async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):  # noqa: F811
+    await world.registry.beat(worker(seen_at=utc_now()).model_copy(update={"kinds": ["noop", "brand_new"]}))
+    await overview(anew=True)
+    page = await tab.get_state(AdminKinds)
+
+    await page.load()
+
+    strangers = [(kind["name"], kind["workers"]) for kind in page.kinds if not kind["is_known"]]
+    assert strangers == [("brand_new", ["host-1"])]
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [
