@@ -4,7 +4,7 @@ An alert and the message about it are one transaction. A rule has at most one op
 to that, however many servers look.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from jobs.audit import acting, changed, note
+from jobs.audit import acting, changed, check_version, note
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import NameTaken, RuleNotFound
@@ -123,22 +123,28 @@ class AlertStore:
             raise NameTaken(str(row["name"]), "rule") from exc
         return Rule.model_validate(row)
 
-    async def change(self, rule_id: UUID, values: Mapping[str, Any]) -> Rule:
-        """The rule, changed; its open alerts are over when its condition is another. Raises as ``insert``."""
+    async def change(
+        self, rule_id: UUID, values: Mapping[str, Any], version: int | None = None
+    ) -> tuple[Rule, list[Alert]]:
+        """The rule, changed, and its alerts that are over by that: it is paused, or its condition is another.
+
+        Raises:
+            RuleNotFound, NameTaken: as ``rule`` and ``insert``.
+            ChangedMeanwhile: it is not at ``version`` any more.
+        """
         who, now = acting(), utc_now()
 
-        def work(db: Connection) -> Rule:
+        def work(db: Connection) -> tuple[Rule, list[Alert]]:
             old = _rule(db, rule_id)
+            check_version(f"the rule {old.name!r}", version, old.version, _shown(old))
             statement = update(rule_table).where(rule_table.c.id == rule_id)
             db.execute(statement.values({**values, "version": old.version + 1}))
             new = _rule(db, rule_id)
             before, after = changed(_shown(old), _shown(new))
             if after:
                 note(db, who, "change", "alert rule", [old.name], before, after)
-            if new.paused or after.keys() & {"condition", "kind"}:
-                is_open = (alert_table.c.rule_id == rule_id, alert_table.c.cleared_at.is_(None))
-                db.execute(update(alert_table).where(*is_open).values(cleared_at=now))
-            return new
+            is_over = new.paused or after.keys() & {"condition", "kind"}
+            return new, _clear(db, old, _open(db, old).values(), now) if is_over else []
 
         try:
             return await self._db.write(work, alone=True)
@@ -173,28 +179,21 @@ class AlertStore:
 
     async def turn(self, rule: Rule, causes: Mapping[str, str], now: datetime) -> Turn:
         """Open an alert for each cause (with its words) that has none, and close those whose cause is gone."""
-        query = select(alert_table).where(alert_table.c.rule_id == rule.id, alert_table.c.cleared_at.is_(None))
 
         def work(db: Connection) -> Turn:
-            is_open = {row["cause"]: dict(row) for row in db.execute(query).mappings()}
-            fired = [
+            is_open = _open(db, rule)
+            rows = [
                 {"id": uuid7(), "rule_id": rule.id, "cause": cause, "text": said, "fired_at": now, "cleared_at": None}
                 for cause, said in causes.items()
                 if cause not in is_open
             ]
-            cleared = [{**row, "cleared_at": now} for cause, row in is_open.items() if cause not in causes]
-            if fired:
-                db.execute(insert(alert_table), fired)
-            if cleared:
-                gone = alert_table.c.id.in_([row["id"] for row in cleared])
-                db.execute(update(alert_table).where(gone).values(cleared_at=now))
-            turn = Turn(*([Alert(rule=rule.name, **row) for row in rows] for rows in (fired, cleared)))
-            for what, alerts in (("alert.fired", turn.fired), ("alert.cleared", turn.cleared)):
-                _enqueue(db, rule, what, alerts, now)
-            return turn
+            if rows:
+                db.execute(insert(alert_table), rows)
+            fired = [Alert(rule=rule.name, **row) for row in rows]
+            _enqueue(db, rule, "alert.fired", fired, now)
+            return Turn(fired, _clear(db, rule, [is_open[cause] for cause in is_open if cause not in causes], now))
 
-        found = await self._db.read(lambda db: {row.cause for row in db.execute(query)})
-        if found == set(causes):
+        if await self._db.read(lambda db: set(_open(db, rule))) == set(causes):
             return Turn([], [])
         try:
             return await self._db.write(work, alone=True)
@@ -204,7 +203,7 @@ class AlertStore:
     # Messages
 
     async def test(self, rule: Rule, now: datetime) -> Delivery:
-        """Have a message sent that says it is only a test."""
+        """A message that says it is only a test, which the caller sends: nobody else is given it for ``SENDING``."""
         alert = Alert(
             id=uuid7(),
             rule_id=rule.id,
@@ -214,7 +213,8 @@ class AlertStore:
             fired_at=now,
             cleared_at=None,
         )
-        [delivery] = await self._db.write(lambda db: _enqueue(db, rule, "alert.test", [alert], now))
+        taken = now + SENDING
+        [delivery] = await self._db.write(lambda db: _enqueue(db, rule, "alert.test", [alert], now, due_at=taken))
         return delivery
 
     async def deliveries(self, limit: int = 50) -> list[Delivery]:
@@ -223,10 +223,14 @@ class AlertStore:
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
         return [Delivery.model_validate(dict(row)) for row in rows]
 
-    async def take_due(self, now: datetime) -> tuple[Delivery, Rule] | None:
-        """A message that is to be sent now, with its rule; nobody else is given it for ``SENDING``."""
+    async def take_due(self, now: datetime, not_to: Collection[str] = ()) -> tuple[Delivery, Rule] | None:
+        """The first message that is to be sent now, with its rule; nobody else is given it for ``SENDING``.
+
+        ``not_to``: receivers that are being sent one.
+        """
         table = delivery_table.c
-        query = select(delivery_table).where(table.state == "waiting", table.next_at <= now).order_by(table.id).limit(1)
+        is_due = (table.state == "waiting", table.next_at <= now, table.url.not_in(not_to))
+        query = select(delivery_table).where(*is_due).order_by(table.id).limit(1)
 
         def work(db: Connection) -> tuple[Delivery, Rule] | None:
             row = db.execute(query.with_for_update(skip_locked=True)).mappings().first()
@@ -240,8 +244,12 @@ class AlertStore:
             return None
         return await self._db.write(work)
 
-    async def record(self, delivery: Delivery, answer: Answer, now: datetime) -> None:
-        """Write down what came of a message, and when it is sent again if it did not arrive."""
+    async def record(self, delivery: Delivery, answer: Answer, now: datetime) -> Delivery:
+        """The message with what came of it, and when it is sent again if it did not arrive.
+
+        Raises:
+            RuleNotFound: it was deleted meanwhile, with its rule.
+        """
         attempts = delivery.attempts + 1
         values: dict[str, Any] = {"attempts": attempts, "status": answer.status, "trouble": answer.trouble}
         if answer.arrived:
@@ -251,7 +259,11 @@ class AlertStore:
         else:
             values["next_at"] = now + AGAIN_AFTER[attempts - 1]
         statement = update(delivery_table).where(delivery_table.c.id == delivery.id).values(values)
-        await self._db.write(lambda db: db.execute(statement))
+        told = statement.returning(delivery_table)
+        row = await self._db.write(lambda db: db.execute(told).mappings().first())
+        if row is None:
+            raise RuleNotFound(delivery.rule_id)
+        return Delivery.model_validate(dict(row))
 
 
 def _rule(db: Connection, rule_id: UUID) -> Rule:
@@ -261,12 +273,30 @@ def _rule(db: Connection, rule_id: UUID) -> Rule:
     return Rule.model_validate(dict(row))
 
 
+def _open(db: Connection, rule: Rule) -> dict[str, Alert]:
+    """The rule's alerts whose causes hold, by cause."""
+    is_open = (alert_table.c.rule_id == rule.id, alert_table.c.cleared_at.is_(None))
+    rows = db.execute(select(alert_table).where(*is_open)).mappings()
+    return {row["cause"]: Alert(rule=rule.name, **row) for row in rows}
+
+
+def _clear(db: Connection, rule: Rule, alerts: Collection[Alert], now: datetime) -> list[Alert]:
+    """Close these alerts and have a message sent about each; as they are now."""
+    cleared = [alert.model_copy(update={"cleared_at": now}) for alert in alerts]
+    gone = alert_table.c.id.in_([alert.id for alert in cleared])
+    db.execute(update(alert_table).where(gone).values(cleared_at=now))
+    _enqueue(db, rule, "alert.cleared", cleared, now)
+    return cleared
+
+
 def _shown(rule: Rule) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in SETTABLE}
 
 
-def _enqueue(db: Connection, rule: Rule, what: str, alerts: Sequence[Alert], now: datetime) -> list[Delivery]:
-    """Have a message sent about each of the alerts, if the rule names where to."""
+def _enqueue(
+    db: Connection, rule: Rule, what: str, alerts: Sequence[Alert], now: datetime, due_at: datetime | None = None
+) -> list[Delivery]:
+    """Have a message sent about each of the alerts, now or at ``due_at``, if the rule names where to."""
     if not rule.webhook_url:
         return []
     rows = [
@@ -286,7 +316,7 @@ def _enqueue(db: Connection, rule: Rule, what: str, alerts: Sequence[Alert], now
             },
             "state": "waiting",
             "attempts": 0,
-            "next_at": now,
+            "next_at": due_at or now,
             "status": None,
             "trouble": "",
             "created_at": now,

@@ -1,5 +1,7 @@
 """Telling people when something is wrong: rules, what their conditions mean, and looking whether they hold."""
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs import plain_json
 from jobs.alert_store import Alert, AlertStore, Delivery, Rule
+from jobs.background import end_tasks
 from jobs.clock import utc_now
-from jobs.errors import FieldError, InvalidInput
+from jobs.errors import FieldError, InvalidInput, RuleNotFound
 from jobs.kinds import Catalogue
 from jobs.samples import Growth, Sample
 from jobs.snapshot import short_id
@@ -25,6 +28,10 @@ FEWEST_ENDED = 5
 """A failure rate of fewer jobs says nothing."""
 RATE_OVER = timedelta(minutes=15)
 LARGEST_THRESHOLD = 1e12
+MOST_AT_ONCE = 10
+"""Receivers that are being sent a message."""
+LOOK_EVERY_S = 1.0
+"""For messages that became due while others are being sent."""
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +73,7 @@ class RulePatch(BaseModel):
     kind: str = Field("", max_length=200)
     webhook_url: str = Field("", max_length=2000)
     paused: bool = False
+    version: int | None = Field(None, ge=1, description="the version that was seen; another by now is refused")
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ def _lost_worker(rule: Rule, seen: Seen) -> Causes:
     found = {}
     for worker in seen.workers or ():
         silent_s = (seen.now - worker.last_seen_at).total_seconds()
-        if worker.state is WorkerState.LOST and silent_s > rule.threshold:
+        if worker.state is WorkerState.LOST and not worker.forgotten and silent_s > rule.threshold:
             found[worker.id] = (
                 f"Worker {worker.id} has been silent for {silent_s:,.0f} s; its jobs run again elsewhere."
             )
@@ -199,11 +207,16 @@ class Alerts:
         self._check(draft.model_dump())
         return await self.store.insert(draft.model_dump())
 
-    async def change(self, rule_id: UUID, patch: RulePatch) -> Rule:
-        """The rule, changed. Raises ``RuleNotFound``, ``InvalidInput``, ``NameTaken``."""
-        values = patch.model_dump(exclude_unset=True)
+    async def change(self, rule_id: UUID, patch: RulePatch) -> tuple[Rule, list[Alert]]:
+        """The rule, changed, and its alerts that are over by that.
+
+        Raises:
+            RuleNotFound, InvalidInput, NameTaken: as for ``create``.
+            ChangedMeanwhile: somebody else changed it since the version that the patch names.
+        """
+        values = patch.model_dump(exclude_unset=True, exclude={"version"})
         self._check(values)
-        return await self.store.change(rule_id, values)
+        return await self.store.change(rule_id, values, patch.version)
 
     def _check(self, values: Mapping[str, Any]) -> None:
         errors = []
@@ -218,15 +231,14 @@ class Alerts:
         """Send a message that says it is only a test, now; the message with what came of it.
 
         Raises:
-            RuleNotFound: no such rule.
+            RuleNotFound: no such rule, or it was deleted meanwhile.
             InvalidInput: the rule names no address.
         """
         rule = await self.store.rule(rule_id)
         if not rule.webhook_url:
             raise InvalidInput.of("webhook_url", f"is empty: the rule {rule.name!r} is told on the pages only")
         delivery = await self.store.test(rule, utc_now())
-        await self._send(delivery, rule)
-        return next(each for each in await self.store.deliveries() if each.id == delivery.id)
+        return await self._send(delivery, rule)
 
     async def look(self, seen: Seen) -> tuple[list[Alert], list[Alert]]:
         """See which conditions hold; the alerts that are new, and those that are over."""
@@ -240,16 +252,33 @@ class Alerts:
         return fired, cleared
 
     async def send_due(self) -> int:
-        """Send the messages that are due, one after the other; how many."""
-        sent = 0
-        while found := await self.store.take_due(utc_now()):
-            await self._send(*found)
-            sent += 1
-        return sent
+        """Send the messages that are due, until none is; how many.
 
-    async def _send(self, delivery: Delivery, rule: Rule) -> None:
+        Different receivers are sent theirs side by side, so that one that hangs keeps no other waiting; each of them
+        one after the other, the oldest first.
+        """
+        sent, sending = 0, dict[asyncio.Task[None], str]()
+        try:
+            while True:
+                while len(sending) < MOST_AT_ONCE and (found := await self.store.take_due(utc_now(), sending.values())):
+                    sending[asyncio.create_task(self._send_one(*found))] = found[0].url
+                    sent += 1
+                if not sending:
+                    return sent
+                ended, _ = await asyncio.wait(sending, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    del sending[task]
+                    await task
+        finally:
+            await end_tasks(*sending)
+
+    async def _send_one(self, delivery: Delivery, rule: Rule) -> None:
+        with contextlib.suppress(RuleNotFound):  # nobody wants to hear of it any more
+            await self._send(delivery, rule)
+
+    async def _send(self, delivery: Delivery, rule: Rule) -> Delivery:
         body = plain_json.dumps(delivery.body).encode()
         answer = await send(delivery.url, rule.secret, str(delivery.id), utc_now(), body, private=self._private)
         if not answer.arrived:
             log.warning("A webhook of the rule %r did not arrive: %s", rule.name, answer.trouble)
-        await self.store.record(delivery, answer, utc_now())
+        return await self.store.record(delivery, answer, utc_now())

@@ -5,7 +5,7 @@ the name while it is prepared, since the transaction runs in a thread of its own
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from jobs.clock import utc_now
 from jobs.database import Database
+from jobs.errors import ChangedMeanwhile
 from jobs.models import AuditRow
 
 audit_table = AuditRow.__table__  # type: ignore[attr-defined]
@@ -94,6 +95,17 @@ class Audit:
             query = query.where(or_(*(cast(column, Text).icontains(text, autoescape=True) for column in columns)))
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
         return [Action(**row) for row in rows]
+
+
+def check_version(what: str, seen: int | None, version: int, now: Mapping[str, Any]) -> None:
+    """Nothing, when ``what`` is still at the version that somebody saw, or nobody says which that was.
+
+    Raises:
+        ChangedMeanwhile: it is another by now; the message tells what it is ``now``.
+    """
+    if seen is not None and seen != version:
+        shown = ", ".join(f"{name} {value}" for name, value in now.items() if value not in (None, ""))
+        raise ChangedMeanwhile(f"Somebody else has just changed {what}: now it is {shown}. Look, then try again.")
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 JobsError                  a sentence for people, and an HTTP status
 ├── InvalidInput     422   a request's fields are wrong; carries one message a field
-├── NotFound         404   Job-, Kind-, Worker-, Schedule-, Operation-, RuleNotFound: there is none (any more)
+├── NotFound         404   Job-, Kind-, (Lost)Worker-, Schedule-, Operation-, RuleNotFound: there is none (any more)
 ├── NotHere          409   this set-up has no such thing
 ├── WrongStatus      409   the job's status does not allow what was asked
 ├── NameTaken        409   another schedule or rule has this name
@@ -82,6 +82,13 @@ class WorkerNotFound(NotFound):
     """No such worker, or nobody has heard of it for a while."""
 
     what = "living worker"
+    hint = "GET /api/workers lists them."
+
+
+class LostWorkerNotFound(NotFound):
+    """No such worker, or it is not lost."""
+
+    what = "lost worker"
     hint = "GET /api/workers lists them."
 
 

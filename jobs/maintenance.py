@@ -8,10 +8,10 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, select, text
@@ -24,7 +24,6 @@ from jobs.matching import JobFilter, matches, unusual
 from jobs.models import JobStatus
 from jobs.query import parse
 
-CHUNK_BYTES = 1 << 20
 MOST_FAULTS = 20
 
 
@@ -108,24 +107,27 @@ class Maintenance:
         """Write it anew without its free pages. Nothing can be written meanwhile; workers wait and lose nothing."""
         path, began = self._file(), time.monotonic()
         before = path.stat().st_size
-        await asyncio.to_thread(_execute, path, "VACUUM")
+        await asyncio.to_thread(_write_anew, path, "VACUUM")
         await asyncio.to_thread(_execute, path, "PRAGMA wal_checkpoint(TRUNCATE)")
         return Vacuumed(before, path.stat().st_size, time.monotonic() - began)
 
-    async def backup(self) -> AsyncIterator[bytes]:
-        """The bytes of a copy as of now, in which everything fits together. Workers go on meanwhile."""
-        path = self._file()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="backup-") as folder:
-            copy = Path(folder) / "jobs.db"
-            await asyncio.to_thread(_execute, path, "VACUUM INTO ?", str(copy))
-            with copy.open("rb") as file:
-                while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                    yield chunk
+    async def backup(self) -> BinaryIO:
+        """A copy as of now, whole and opened, in which everything fits together. Workers go on meanwhile.
 
-    def check_possible(self) -> None:
-        """Raises ``NotHere`` where the database is no SQLite file."""
-        self._file()
+        It has no name in its folder any more, so that nothing is left of it once it is closed.
+
+        Raises:
+            Unavailable: no copy could be made; the disk may be full.
+        """
+        path = self._file()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix="backup-") as folder:
+                copy = Path(folder) / "jobs.db"
+                await asyncio.to_thread(_write_anew, path, "VACUUM INTO ?", str(copy))
+                return copy.open("rb")
+        except OSError as exc:
+            raise Unavailable(f"No copy could be made in {self._folder}: {exc.strerror}. Nothing was changed.") from exc
 
     def _file(self) -> Path:
         if self._path is None:
@@ -174,6 +176,13 @@ def _faults(path: Path) -> list[str]:
     except sqlite3.DatabaseError as exc:  # too broken to be read to the end
         return [str(exc)]
     return [str(row[0]) for row in rows if row[0] != "ok"][:MOST_FAULTS]
+
+
+def _write_anew(path: Path, statement: str, *values: str) -> None:
+    try:
+        _execute(path, statement, *values)
+    except sqlite3.DatabaseError as exc:
+        raise Unavailable(f"The database is damaged: {exc}. Check it; nothing was changed.") from exc
 
 
 def _execute(path: Path, statement: str, *values: str) -> list[tuple[Any, ...]]:

@@ -48,8 +48,8 @@ class OperationState(StrEnum):
 class Operation:
     """One of them. ``total``: how many jobs it was about when it began; ``left_alone``: how many it had to leave.
 
-    ``reasons``: the first of those, as ``{"id", "reason"}``. ``cursor``: the last job it has dealt with. ``undoes``:
-    the deletion that it brings back.
+    ``reasons``: of the first of those, as ``{"id", "reason"}``; one that many have is told once, without an id.
+    ``cursor``: the last job it has dealt with. ``undoes``: the deletion that it brings back.
     """
 
     id: UUID
@@ -77,6 +77,7 @@ class Progress:
     """What a step added to an operation."""
 
     done: int
+    left_alone: int
     reasons: Sequence[dict[str, str]]
     cursor: UUID | None
 
@@ -148,7 +149,7 @@ class OperationStore:
         reasons = [*operation.reasons, *progress.reasons][:MOST_REASONS]
         values: dict[str, Any] = {
             "done": operation_table.c.done + progress.done,
-            "left_alone": operation_table.c.left_alone + len(progress.reasons),
+            "left_alone": operation_table.c.left_alone + progress.left_alone,
             "reasons": reasons,
             "cursor": progress.cursor,
             "seen_at": utc_now(),

@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 from uuid import UUID
@@ -19,7 +19,7 @@ from uuid import UUID
 from jobs.audit import acting_as
 from jobs.clock import utc_now
 from jobs.errors import InvalidInput, JobNotFound, JobsError, Unavailable, WrongStatus
-from jobs.matching import JobFilter
+from jobs.matching import EVERY_JOB, JobFilter
 from jobs.models import JobStatus
 from jobs.operation_store import Operation, OperationState, OperationStore, Progress
 from jobs.service import ALLOWED, JobService
@@ -36,6 +36,8 @@ AFFECTED: dict[Action, frozenset[JobStatus]] = {
     "obliterate": frozenset(JobStatus),
 }
 """The jobs that an action changes; others that match are left alone."""
+CONFIRMATION = "obliterate"
+"""The word to be typed before everything is removed for good."""
 LOOK_EVERY_S = 5.0
 RECORD_EVERY_S = 0.25
 FIRST_BATCH, FEWEST, MOST = 250, 50, 2000
@@ -57,6 +59,13 @@ class OperationPreview:
     affected: int
     bytes: int
     left_alone: dict[JobStatus, int]
+
+
+def needs_confirmation(action: Action, wanted: JobFilter) -> bool:
+    """Whether it would remove everything for good, so that ``CONFIRMATION`` has to be typed."""
+    names_all = not wanted.statuses or set(wanted.statuses) >= REMOVED
+    is_everything = replace(wanted, statuses=(), text=wanted.text.strip()) == EVERY_JOB
+    return action == "obliterate" or (action == "clean" and names_all and is_everything)
 
 
 class Operations:
@@ -186,6 +195,21 @@ class Operations:
         return now
 
     async def _clean(self, operation: Operation) -> Operation | None:
+        """Remove for good everything that matches and does not run, and tell how many were left alone, and why."""
+        now = await self._remove(operation)
+        if now is None or now.state is not OperationState.RUNNING:
+            return now
+        counts = await self._service.store.count_by_status(now.filter)
+        running = counts.get(JobStatus.RUNNING, 0)
+        meanwhile = max(0, now.total - now.done - running)
+        left = {
+            "still running: cancel first, or obliterate": running,
+            "no longer there, or not as they were, when their turn came; some may have started": meanwhile,
+        }
+        reasons = [{"id": "", "reason": f"{count:,} {why}."} for why, count in left.items() if count]
+        return await self._add(now, 0, reasons, None, left_alone=running + meanwhile)
+
+    async def _remove(self, operation: Operation) -> Operation | None:
         """Remove for good everything that matches and does not run."""
         return await self._in_batches(operation, partial(self._service.clean, operation.filter))
 
@@ -215,13 +239,13 @@ class Operations:
     async def _obliterate(self, operation: Operation) -> Operation | None:
         """Stop what runs, and remove everything; what does not stop is left alone."""
         give_up_at = time.monotonic() + STOPPED_WITHIN_S
-        now = await self._clean(operation)
+        now = await self._remove(operation)
         while now is not None and now.state is OperationState.RUNNING:
             running = await self._service.store.page(
                 JobFilter(**{**vars(now.filter), "statuses": (JobStatus.RUNNING,)}), limit=200, brief=True
             )
             if not running.jobs:
-                return await self._clean(now)
+                return await self._remove(now)
             if time.monotonic() > give_up_at:
                 left = [{"id": str(job.id), "reason": f"Job {job.short_id} still runs."} for job in running.jobs]
                 return await self._add(now, 0, left, None)
@@ -230,12 +254,19 @@ class Operations:
                     with contextlib.suppress(JobNotFound, WrongStatus):  # it has ended by itself
                         await self._service.cancel(job.id)
             await asyncio.sleep(CHECK_EVERY_S)
-            now = await self._clean(now)
+            now = await self._remove(now)
         return now
 
     async def _add(
-        self, operation: Operation, done: int, reasons: list[dict[str, str]], cursor: UUID | None
+        self,
+        operation: Operation,
+        done: int,
+        reasons: list[dict[str, str]],
+        cursor: UUID | None,
+        *,
+        left_alone: int | None = None,
     ) -> Operation | None:
-        now = await self.store.record(operation, self._server, Progress(done, reasons, cursor))
+        left = len(reasons) if left_alone is None else left_alone
+        now = await self.store.record(operation, self._server, Progress(done, left, reasons, cursor))
         self.changed.set()
         return now

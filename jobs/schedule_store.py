@@ -16,8 +16,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from jobs.audit import acting, changed, note
-from jobs.changes import job_table
+from jobs.audit import SYSTEM, acting, note
+from jobs.changes import by, job_table
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import NameTaken, ScheduleNotFound
@@ -28,8 +28,6 @@ from jobs.store import NewJob, insert_jobs
 
 MISSED_AFTER = timedelta(seconds=60)
 """An occurrence that could not be made this long after its time was missed."""
-
-SETTABLE = {"name", "kind", "cron", "interval_s", "timezone", "priority", "max_attempts", "paused", "catch_up"}
 
 schedule_table = ScheduleRow.__table__  # type: ignore[attr-defined]
 occurrence_table = OccurrenceRow.__table__  # type: ignore[attr-defined]
@@ -45,7 +43,7 @@ class CatchUp(StrEnum):
 
 
 class Schedule(BaseModel):
-    """A schedule as it was at ``version``. ``next_at``: when its next job is made, unless it is paused."""
+    """A schedule as people set it, which ``version`` counts. ``next_at``: when its next job is made, if not paused."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,8 +87,8 @@ class ScheduleStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def insert(self, values: Mapping[str, Any]) -> Schedule:
-        """The new schedule.
+    async def insert(self, values: Mapping[str, Any], told: Mapping[str, Any]) -> Schedule:
+        """The new schedule; ``told`` is for the audit.
 
         Raises:
             NameTaken: another has its name.
@@ -109,7 +107,7 @@ class ScheduleStore:
 
         def work(db: Connection) -> None:
             db.execute(insert(schedule_table).values(row))
-            note(db, who, "create", "schedule", [made.name], None, _shown(made))
+            note(db, who, "create", "schedule", [made.name], None, told)
 
         try:
             await self._db.write(work)
@@ -127,8 +125,12 @@ class ScheduleStore:
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
         return [Schedule.model_validate(dict(row)) for row in rows]
 
-    async def update(self, schedule: Schedule, values: Mapping[str, Any]) -> Schedule | None:
+    async def update(
+        self, schedule: Schedule, values: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> Schedule | None:
         """Change a schedule that is still as given; ``None`` if someone else changed it meanwhile.
+
+        ``before`` and ``after`` are for the audit.
 
         Raises:
             NameTaken: another has the new name.
@@ -145,10 +147,8 @@ class ScheduleStore:
             row = db.execute(statement).mappings().first()
             if row is None:
                 return None
-            made = Schedule.model_validate(dict(row))
-            before, after = changed(_shown(schedule), _shown(made))
             note(db, who, "change", "schedule", [schedule.name], before, after)
-            return made
+            return Schedule.model_validate(dict(row))
 
         try:
             return await self._db.write(work)
@@ -192,7 +192,7 @@ class ScheduleStore:
                     schedule_table.c.next_at == schedule.next_at,
                     schedule_table.c.paused.is_(False),
                 )
-                .values({**values, "version": schedule.version + 1})
+                .values(values)
             )
             if not moved.rowcount:  # another worker made it, between reading and here
                 return Firing(_get(db, schedule_id), None)
@@ -211,7 +211,7 @@ class ScheduleStore:
 
         def work(db: Connection) -> Change:
             schedule = _get(db, schedule_id)
-            made = _make_job(db, schedule, attempts, "schedule run by hand", None)
+            made = _make_job(db, schedule, attempts, "schedule run by hand", None, who)
             note(db, who, "run", "schedule", [schedule.name], None, {"job": str(made.job.id)})
             return made
 
@@ -233,11 +233,6 @@ def _outcomes(db: Connection, schedule_id: UUID, count: int) -> list[tuple[UUID,
     return [(job_id, JobStatus(status)) for job_id, status in db.execute(query)]
 
 
-def _shown(schedule: Schedule) -> dict[str, Any]:
-    """What the audit tells of a schedule: what people set, but not the parameters, which may be secret."""
-    return schedule.model_dump(mode="json", include=SETTABLE)
-
-
 def _due(schedule: Schedule, now: datetime) -> datetime | None:
     """The time to make a job for: the last one that was not missed, or any at all if one should catch up."""
     last = schedule.next_at
@@ -251,7 +246,12 @@ def _due(schedule: Schedule, now: datetime) -> datetime | None:
 
 
 def _make_job(
-    db: Connection, schedule: Schedule, attempts: Mapping[str, int], reason: str, due_at: datetime | None
+    db: Connection,
+    schedule: Schedule,
+    attempts: Mapping[str, int],
+    reason: str,
+    due_at: datetime | None,
+    who: str = SYSTEM,
 ) -> Change:
     new = NewJob(
         kind=schedule.kind,
@@ -262,7 +262,7 @@ def _make_job(
     told = {"reason": reason, "schedule_id": str(schedule.id), "schedule": schedule.name}
     if due_at is not None:
         told["occurrence"] = due_at.isoformat()
-    [change] = insert_jobs(db, [new], None, told)
+    [change] = insert_jobs(db, [new], None, by(who, told))
     statement = update(schedule_table).where(schedule_table.c.id == schedule.id).values(last_job_id=change.job.id)
     db.execute(statement)
     db.execute(insert(occurrence_table).values(job_id=change.job.id, schedule_id=schedule.id))

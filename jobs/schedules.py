@@ -12,8 +12,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.audit import changed, check_version
 from jobs.clock import utc_now
 from jobs.errors import ChangedMeanwhile, ScheduleNotFound
+from jobs.kinds import MASK, masked
 from jobs.queue import HIGHEST_PRIORITY
 from jobs.recurrence import recurrence
 from jobs.requests import MOST_ATTEMPTS
@@ -24,6 +26,8 @@ from jobs.snapshot import JobSnapshot
 REMINDER = "schedule:"
 """What a schedule's reminder in the queue is named: this, and its id."""
 TIMING = ("cron", "interval_s", "timezone")
+SET = (*TIMING, "name", "kind", "params", "priority", "max_attempts", "paused", "catch_up")
+"""What people set of a schedule, and the audit tells."""
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,7 @@ class SchedulePatch(BaseModel):
     max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS)
     paused: bool = False
     catch_up: CatchUp = Field(CatchUp.SKIP, strict=False)
+    version: int | None = Field(None, ge=1, description="the version that was seen; another by now is refused")
 
 
 class ScheduleService:
@@ -103,7 +108,8 @@ class ScheduleService:
             "params": self._jobs.checked_params(draft.kind, draft.params),
             "next_at": timing.next_after(now, now),
         }
-        schedule = await self.store.insert(values)
+        _, told = self._told({}, {name: values[name] for name in SET})
+        schedule = await self.store.insert(values, told)
         await self._remind(schedule)
         return schedule
 
@@ -112,10 +118,13 @@ class ScheduleService:
 
         Raises:
             ScheduleNotFound, InvalidInput, NameTaken: as for ``create``.
-            ChangedMeanwhile: someone else changed it at the same time.
+            ChangedMeanwhile: someone else changed it at the same time, or since the version that the patch names.
         """
         schedule = await self.store.get(schedule_id)
-        values = patch.model_dump(exclude_unset=True)
+        old = {name: getattr(schedule, name) for name in SET}
+        now_it_is = {name: value for name, value in old.items() if name != "params"}  # which may be secret
+        check_version(f"the schedule {schedule.name!r}", patch.version, schedule.version, now_it_is)
+        values = patch.model_dump(exclude_unset=True, exclude={"version"})
         if patch.cron is not None and "interval_s" not in values:
             values["interval_s"] = None
         elif patch.interval_s is not None and "cron" not in values:
@@ -124,17 +133,20 @@ class ScheduleService:
         timing = recurrence(merged.cron, merged.interval_s, merged.timezone)
         if "kind" in values or "params" in values:
             values["params"] = self._jobs.checked_params(merged.kind, merged.params)
+        before, after = self._told(old, {**old, **values})
+        if not after:
+            return schedule
         resumed = schedule.paused and not merged.paused
         if resumed or any(getattr(schedule, name) != getattr(merged, name) for name in TIMING):
             now = utc_now()
             values["next_at"] = timing.next_after(now, now)
-        changed = await self.store.update(schedule, values)
-        if changed is None:
+        made = await self.store.update(schedule, values, before, after)
+        if made is None:
             await self.store.get(schedule_id)
             told = f"The schedule {schedule.name!r} was changed at the same time; look at it, then try again."
             raise ChangedMeanwhile(told)
-        await self._remind(changed)
-        return changed
+        await self._remind(made)
+        return made
 
     async def delete(self, schedule_id: UUID) -> None:
         """Remove a schedule; the jobs that it made stay.
@@ -177,6 +189,15 @@ class ScheduleService:
             await self._jobs.forget_reminder(name)
         else:
             await self._jobs.remind(name, schedule.next_at)
+
+    def _told(self, old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What differs, for the audit, without secrets."""
+        before, after = changed(old, new)
+        for side, whole in ((before, old), (after, new)):
+            if side.get("params"):
+                known = [kind for kind in self._jobs.kinds if kind.name == whole["kind"]]
+                side["params"] = masked(known[0], side["params"]) if known else MASK  # of a kind that is no more
+        return before, after
 
     def _attempts(self) -> Mapping[str, int]:
         return {kind.name: kind.max_attempts for kind in self._jobs.kinds}

@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from jobs.audit import acting, changed, note
+from jobs.audit import acting, changed, check_version, note
 from jobs.clock import utc_now
 from jobs.database import Database
-from jobs.errors import ChangedMeanwhile
 from jobs.models import KindSettingRow, QueueSettingRow
 
 queue_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
@@ -56,7 +55,7 @@ class SettingsStore:
 
         def work(db: Connection) -> QueueSetting:
             old = _queue(db)
-            _check_version("the queue", version, old)
+            check_version("the queue", version, old.version, _named(old))
             if _named(old) == {**_named(old), **changes}:
                 return old
             values = {**_named(old), **changes, "version": old.version + 1, "updated_at": utc_now()}
@@ -80,7 +79,7 @@ class SettingsStore:
 
         def work(db: Connection) -> KindSetting:
             old = _kinds(db).get(kind, KindSetting())
-            _check_version(f"the kind {kind}", version, old)
+            check_version(f"the kind {kind}", version, old.version, _named(old))
             if _named(old) == {**_named(old), **changes}:
                 return old
             values = {**_named(old), **changes, "version": old.version + 1, "updated_at": utc_now()}
@@ -103,12 +102,6 @@ def _queue(db: Connection) -> QueueSetting:
 def _kinds(db: Connection) -> dict[str, KindSetting]:
     columns = [kind_table.c[name] for name in KindSetting.__dataclass_fields__]
     return {kind: KindSetting(*row) for kind, *row in db.execute(select(kind_table.c.kind, *columns))}
-
-
-def _check_version(what: str, seen: int | None, now: QueueSetting | KindSetting) -> None:
-    if seen is not None and seen != now.version:
-        shown = ", ".join(f"{name} {value}" for name, value in _named(now).items() if value is not None)
-        raise ChangedMeanwhile(f"Somebody else has just changed {what}: now it is {shown}. Look, then try again.")
 
 
 def _tell(

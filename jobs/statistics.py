@@ -15,7 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, select, tuple_, update
 
+from jobs.audit import acting, note
 from jobs.database import Database
+from jobs.errors import InvalidInput
 from jobs.histogram import Histogram
 from jobs.models import StatEntryRow, StatRow
 
@@ -49,6 +51,9 @@ WINDOWS: dict[str, tuple[Step, int]] = {
     "90d": (Step.DAY, 90),
 }
 """The spans that can be looked at: in what steps, and how many of them, the present one included."""
+
+LONGEST_SPAN = timedelta(days=366)
+"""Of any other span that is asked for, and how far from now it may end: the last step must have an end, too."""
 
 
 class Outcome(enum.StrEnum):
@@ -173,13 +178,32 @@ class Statistics:
     async def purge(self, step: Step, before: datetime) -> int:
         """Remove the rows of a step that are older than ``before``; how many. Jobs and other steps stay."""
         statement = delete(stat_table).where(stat_table.c.step == step, stat_table.c.at < before)
-        return int(await self._db.write(lambda db: db.execute(statement).rowcount))
+        who = acting()
+
+        def work(db: Connection) -> int:
+            purged = int(db.execute(statement).rowcount)
+            note(db, who, "purge", "figures", [f"by the {step}"], None, {"rows": purged, "before": before.isoformat()})
+            return purged
+
+        return await self._db.write(work)
 
 
 def floor(at: datetime, step: Step) -> datetime:
     """The begin of the minute, hour or day (of UTC) that ``at`` is in."""
     at = at.astimezone(UTC).replace(second=0, microsecond=0)
     return at if step is Step.MINUTE else at.replace(minute=0) if step is Step.HOUR else at.replace(hour=0, minute=0)
+
+
+def check_span(since: datetime, until: datetime, now: datetime) -> None:
+    """Nothing, when there can be figures from ``since`` to ``until``.
+
+    Raises:
+        InvalidInput: it is empty, too long, or too far ahead.
+    """
+    if not timedelta(0) < until - since <= LONGEST_SPAN:
+        raise InvalidInput.of("until", f"must be later than since, and by {LONGEST_SPAN.days} days at most")
+    if until - now > LONGEST_SPAN:
+        raise InvalidInput.of("until", f"must be no more than {LONGEST_SPAN.days} days from now")
 
 
 def step_for(since: datetime, until: datetime, now: datetime) -> Step:

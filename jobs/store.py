@@ -5,11 +5,10 @@ What workers change is in ``jobs.attempts``; how any change is made, in ``jobs.c
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -35,8 +34,8 @@ from uuid_utils.compat import uuid7
 
 from jobs import plain_json
 from jobs.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
-from jobs.audit import Audit
-from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, change, event_table, job_table, record
+from jobs.audit import Audit, acting
+from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, by, change, event_table, job_table, record
 from jobs.clock import utc_now
 from jobs.counts import Counts
 from jobs.database import Database
@@ -369,8 +368,9 @@ class Store:
 
         With a key (one job only) that was used before, the job it made then, unchanged, and ``False``.
         """
+        told = by(acting(), {"reason": "submitted"})
         try:
-            return await self._db.write(lambda db: insert_jobs(db, jobs, idempotency_key)), True
+            return await self._db.write(lambda db: insert_jobs(db, jobs, idempotency_key, told)), True
         except IntegrityError:
             if idempotency_key is None:
                 raise
@@ -486,7 +486,7 @@ def insert_jobs(
     db: Connection,
     jobs: Sequence[NewJob],
     idempotency_key: str | None,
-    told: Mapping[str, Any] = MappingProxyType({"reason": "submitted"}),
+    told: dict[str, Any] | None,
 ) -> list[Change]:
     """Insert new jobs, in order, in the caller's transaction; ``told`` goes in the first rows of their timelines."""
     now = utc_now()
@@ -516,7 +516,7 @@ def insert_jobs(
     _INSERT.run_many(db, rows)
     record_reruns(db, [(row["id"], new.rerun_of) for row, new in zip(rows, jobs, strict=True) if new.rerun_of])
     made = [JobSnapshot.trusted({name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
-    return record(db, made, EventType.STATUS, None, dict(told))
+    return record(db, made, EventType.STATUS, None, told)
 
 
 def comes_before(job: JobSnapshot, other: JobSnapshot, sort: str) -> bool:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
 
 from jobs.clock import utc_now
-from jobs.errors import WorkerNotFound
+from jobs.errors import LostWorkerNotFound, WorkerNotFound
 from jobs.queue import COMMANDS_CHANNEL, Command
 from jobs.redis_link import connection_pool
 
@@ -57,6 +57,8 @@ class WorkerInfo(BaseModel):
     """Resident."""
     clock_ahead_s: float = 0.0
     """How far its machine's clock is ahead of Redis's."""
+    forgotten: bool = False
+    """Somebody has seen that it is lost: it is listed, but no trouble any more. Its next beat takes that back."""
 
     def as_seen_at(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):
@@ -94,6 +96,19 @@ class WorkerRegistry:
         command = Command(worker=worker_id, wish=wish)
         await self._redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
         return worker
+
+    async def forget(self, worker_id: str) -> WorkerInfo:
+        """Note that somebody has seen that this worker is lost; it as it is now.
+
+        Raises:
+            LostWorkerNotFound: no such worker, or it is not lost.
+        """
+        worker = next((w for w in await self.all() if w.id == worker_id and w.state is WorkerState.LOST), None)
+        if worker is None:
+            raise LostWorkerNotFound(worker_id)
+        forgotten = worker.model_copy(update={"forgotten": True})
+        await self.beat(forgotten)
+        return forgotten
 
     async def wish(self, worker_id: str) -> WorkerWish | None:
         """What was last asked of a worker."""

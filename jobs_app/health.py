@@ -13,7 +13,10 @@ LONG_WAIT_S = 60.0
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the system at ``now``; ``workers`` is ``None`` when Redis does not tell."""
+    """What is known of the system at ``now``; ``workers`` is ``None`` when Redis does not tell.
+
+    ``worker_seen_at``: when one was last seen to take jobs, by the minute; ``None`` if none was in the last hour.
+    """
 
     now: datetime
     queued: int
@@ -24,6 +27,7 @@ class Facts:
     workers: Sequence[WorkerInfo] | None
     redis_ok: bool
     database_ok: bool
+    worker_seen_at: datetime | None = None
 
 
 def troubles(facts: Facts) -> list[str]:
@@ -47,17 +51,24 @@ def _of_workers(facts: Facts) -> list[str]:
     if facts.workers is None:
         return []
     takes = [worker for worker in facts.workers if worker.state is WorkerState.RUNNING]
-    lost = [worker for worker in facts.workers if worker.state is WorkerState.LOST]
+    lost = [worker for worker in facts.workers if worker.state is WorkerState.LOST and not worker.forgotten]
     waiting = f"{_jobs(facts.queued)} wait, and " if facts.queued else ""
     if not takes:
         quiet = sum(worker.state is WorkerState.QUIET for worker in facts.workers)
         why = f"{quiet} of them quiet: resume one" if quiet else "start one: python -m worker"
-        text = f"{waiting}no worker takes jobs; {why}."
+        seen = [at for at in (facts.worker_seen_at, *(worker.last_seen_at for worker in facts.workers)) if at]
+        none = "no worker takes jobs"
+        if seen and not quiet:
+            none = f"no worker has been seen for {seconds_text((facts.now - max(seen)).total_seconds())}"
+        text = f"{waiting}{none}; {why}."
         return [text[0].upper() + text[1:]]
     said = []
     for worker in lost:
         silent_s = (facts.now - worker.last_seen_at).total_seconds()
-        said.append(f"Worker {worker.id} has been silent for {seconds_text(silent_s)}; its jobs run again elsewhere.")
+        said.append(
+            f"Worker {worker.id} has been silent for {seconds_text(silent_s)}; its jobs run again elsewhere. "
+            "If that is as it should be, forget it on Workers."
+        )
     waited_s = (facts.now - facts.oldest_queued_at).total_seconds() if facts.oldest_queued_at else 0.0
     if waited_s > LONG_WAIT_S and facts.running < facts.concurrency and not facts.paused:
         said.append(

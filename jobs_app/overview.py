@@ -29,6 +29,8 @@ class History:
 
     sparks: dict[str, str] = field(default_factory=dict)
     lately: dict[str, str] = field(default_factory=dict)
+    worker_seen_at: datetime | None = None
+    """When a worker last took jobs, as the samples tell."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ async def _read() -> Overview:
         paused=limits.paused,
         oldest_queued_at=oldest,
         database_ok=True,
+        worker_seen_at=history.worker_seen_at,
     )
     shown = {str(status): number for status, number in counts.items()}
     return Overview(facts, shown, history, setting.version)
@@ -112,6 +115,7 @@ async def _read_history() -> History:
             "bytes": rows.size(growth.bytes),
             "growth": growth_text(growth, now),
         },
+        max((sample.at for sample in samples if sample.workers), default=None),
     )
 
 

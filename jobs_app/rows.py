@@ -111,6 +111,8 @@ class KindRow(TypedDict):
     """Of what people have set; see ``jobs.settings_store``."""
     workers: list[str]
     """The living workers that can run it."""
+    is_known: bool
+    """Whether this server knows it, too; only workers know the others."""
 
 
 class JobLink(TypedDict):
@@ -131,8 +133,11 @@ class ScheduleRow(TypedDict):
     timing: str
     timezone: str
     params: str
+    priority: str
+    max_attempts: str
     catch_up: str
     paused: bool
+    version: int
     next: list[str]
     last_at: str
     last: list[JobLink]
@@ -156,6 +161,8 @@ class WorkerRow(TypedDict):
     memory: str
     clock: str
     """How far its clock is from Redis's, if that is worth telling."""
+    can_forget: bool
+    """It is lost, and nobody has said yet that this is no trouble."""
 
 
 class Notice(TypedDict):
@@ -201,8 +208,11 @@ NO_SCHEDULE: ScheduleRow = {
     "timing": "",
     "timezone": "",
     "params": "",
+    "priority": "",
+    "max_attempts": "",
     "catch_up": "",
     "paused": False,
+    "version": 0,
     "next": [],
     "last_at": "",
     "last": [],
@@ -405,9 +415,12 @@ class RuleRow(TypedDict):
     kind: str
     webhook_url: str
     paused: bool
+    version: int
 
 
-NO_RULE = RuleRow(id="", name="", condition="", meaning="", threshold="", kind="", webhook_url="", paused=False)
+NO_RULE = RuleRow(
+    id="", name="", condition="", meaning="", threshold="", kind="", webhook_url="", paused=False, version=0
+)
 
 
 class AlertRow(TypedDict):

@@ -92,6 +92,21 @@ async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
     return worker
 
 
+async def forget_worker(worker_id: str) -> WorkerInfo:
+    """Let go of a lost worker, which is no trouble any more, and write down who did.
+
+    Raises:
+        LostWorkerNotFound: there is no such lost worker.
+        Unavailable: Redis or the database does not answer.
+    """
+    try:
+        worker = await current().registry.forget(worker_id)
+    except REDIS_TROUBLE as exc:
+        raise Unavailable("Redis does not answer, so the worker cannot be forgotten right now; try again.") from exc
+    await jobs().store.audit.note("forget", "worker", worker_id)
+    return worker
+
+
 async def vacuum() -> Vacuumed:
     """Write the database anew without its free pages, and write down who had it done. Raises as ``Maintenance``."""
     found = await current().maintenance.vacuum()

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
-from jobs.alert_store import Alert
-from jobs.alerts import RATE_OVER, Alerts, Seen, Silence
+from jobs.alert_store import Alert, Rule
+from jobs.alerts import RATE_OVER, Alerts, RulePatch, Seen, Silence
 from jobs.background import run_together
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
@@ -60,9 +62,19 @@ class Watch:
             fired, cleared = await self._alerts.look(await self.see())
             for alert in fired:
                 self._event_log.add("alert", f"{alert.rule}: {alert.text}", href=routes.ADMIN_ALERTS)
-            for alert in cleared:
-                self._event_log.add("alert", f"{alert.rule}: over. {alert.text}", href=routes.ADMIN_ALERTS)
+            self._tell_over(cleared)
         self.is_open = await self._alerts.store.alerts(only_open=True)
+
+    async def change(self, rule_id: UUID, patch: RulePatch) -> Rule:
+        """The rule, changed; the alerts that are over by that are told of. Raises as ``Alerts.change``."""
+        rule, cleared = await self._alerts.change(rule_id, patch)
+        self._tell_over(cleared)
+        self.asked.set()
+        return rule
+
+    def _tell_over(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            self._event_log.add("alert", f"{alert.rule}: over. {alert.text}", href=routes.ADMIN_ALERTS)
 
     async def see(self) -> Seen:
         """The system as it is now. Raises ``Unavailable``."""

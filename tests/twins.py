@@ -6,13 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from jobs.clock import utc_now
-from jobs.errors import WorkerNotFound
+from jobs.errors import LostWorkerNotFound, WorkerNotFound
 from jobs.events import Announcement, Feed, decode, encode
 from jobs.limits import Limits
 from jobs.models import JobStatus
 from jobs.queue import Command, score
 from jobs.snapshot import Change, Deleted, JobSnapshot, WaitingJob
-from jobs.workers import WorkerInfo, WorkerWish
+from jobs.workers import WorkerInfo, WorkerState, WorkerWish
 
 
 class MemoryQueue:
@@ -152,6 +152,13 @@ class MemoryRegistry:
         if worker_id not in self._workers:
             raise WorkerNotFound(worker_id)
         self.wishes[worker_id] = wish
+        return self._workers[worker_id]
+
+    async def forget(self, worker_id: str) -> WorkerInfo:
+        worker = next((w for w in await self.all() if w.id == worker_id and w.state is WorkerState.LOST), None)
+        if worker is None:
+            raise LostWorkerNotFound(worker_id)
+        self._workers[worker_id] = worker.model_copy(update={"forgotten": True})
         return self._workers[worker_id]
 
     async def wish(self, worker_id: str) -> WorkerWish | None:

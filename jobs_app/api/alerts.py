@@ -84,10 +84,8 @@ async def get_rule(id: UUID) -> RuleInfo:
 
 @router.patch("/rules/{id}")
 async def change_rule(id: UUID, patch: RulePatch) -> RuleInfo:
-    """Change or pause a rule; what is not named stays."""
-    rule = await runtime.current().alerts.change(id, patch)
-    runtime.current().watch.asked.set()
-    return _info(rule)
+    """Change or pause a rule; what is not named stays. Alerts that are over by that are told to be."""
+    return _info(await runtime.current().watch.change(id, patch))
 
 
 @router.delete("/rules/{id}", status_code=204)

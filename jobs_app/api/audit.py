@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from jobs import plain_json
 from jobs.audit import PAGE, Action
+from jobs.store import LARGEST_INTEGER
 from jobs_app import runtime
-from jobs_app.api.jobs import LARGEST_VERSION, Text
+from jobs_app.api.jobs import Text
 from jobs_app.api.strict import StrictRoute
 from jobs_app.event_log import What
 
@@ -58,7 +59,7 @@ async def actions(
 async def events(
     what: What | Literal[""] = "",
     q: Annotated[Text, Query(max_length=200)] = "",
-    after: Annotated[int, Query(ge=0, le=LARGEST_VERSION, description="only those with a higher number")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST_INTEGER, description="only those with a higher number")] = 0,
     format: Annotated[EventFormat, Query()] = EventFormat.JSON,
 ) -> EventLines | Response:
     """The last 500 things that happened since this server started, newest first: for looking, not for keeping."""

@@ -1,6 +1,9 @@
 """REST: Redis, the database, and what to paste in an issue."""
 
-from typing import Any, Literal
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
@@ -14,6 +17,8 @@ from jobs.redis_link import REDIS_TROUBLE
 from jobs_app import diagnostics, runtime
 from jobs_app.api.strict import StrictRoute
 from jobs_app.diagnostics import Canary
+
+CHUNK_BYTES = 1 << 20
 
 router = APIRouter(tags=["care"], route_class=StrictRoute)
 
@@ -58,10 +63,18 @@ async def vacuum(_confirmed: Confirmed) -> Vacuumed:
 @router.get("/api/database/backup", response_class=StreamingResponse)
 async def backup() -> StreamingResponse:
     """A copy of the whole database as of now, as a SQLite file. Jobs go on meanwhile."""
-    maintenance = runtime.current().maintenance
-    maintenance.check_possible()
-    headers = {"Content-Disposition": f'attachment; filename="jobs-{utc_now():%Y%m%dT%H%M%SZ}.db"'}
-    return StreamingResponse(maintenance.backup(), media_type="application/vnd.sqlite3", headers=headers)
+    copy = await runtime.current().maintenance.backup()
+    headers = {
+        "Content-Disposition": f'attachment; filename="jobs-{utc_now():%Y%m%dT%H%M%SZ}.db"',
+        "Content-Length": str(os.fstat(copy.fileno()).st_size),
+    }
+    return StreamingResponse(_read(copy), media_type="application/vnd.sqlite3", headers=headers)
+
+
+async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk
 
 
 @router.get("/api/diagnostics")

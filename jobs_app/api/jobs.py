@@ -17,15 +17,13 @@ from jobs.models import EventType, JobStatus
 from jobs.requests import JobPatch, Submission
 from jobs.service import MOST_IN_BATCH, BulkAction
 from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
-from jobs.store import DEFAULT_SORT, SORTS
+from jobs.store import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from jobs_app import runtime
 from jobs_app.api.strict import StrictRoute
 
 MOST_EVENTS = 10_000
 LOG_BATCH = 1000
 MOST_IDS = 200
-LARGEST_VERSION = 2**53
-"""Beyond any job's version, and still exact in every JSON reader."""
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -221,7 +219,7 @@ async def get_job(id: UUID) -> JobSnapshot:
 @router.get("/{id}/events")
 async def list_events(
     id: UUID,
-    after: Annotated[int, Query(ge=0, le=LARGEST_VERSION)] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST_INTEGER)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 1000,
 ) -> EventList:
     """The job's timeline, oldest first, from the change after version ``after``."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from jobs.models import JobStatus
 from jobs.operation_store import Operation, OperationState
-from jobs.operations import Action
+from jobs.operations import CONFIRMATION, Action, needs_confirmation
 from jobs_app import runtime
 from jobs_app.api.jobs import FilterBody
 from jobs_app.api.strict import StrictRoute
@@ -27,21 +27,22 @@ class Wish(BaseModel):
 
 
 class ConfirmedWish(Wish):
-    """``confirm``: for ``obliterate`` the word itself, so that it is not done by mistake."""
+    """``confirm``: the word ``obliterate``, where everything would be removed for good, so that it is meant."""
 
     confirm: str = ""
 
     @model_validator(mode="after")
     def _is_meant(self) -> "ConfirmedWish":
-        if self.action == "obliterate" and self.confirm != "obliterate":
-            raise ValueError('obliterate removes every job that matches, for good; say "confirm": "obliterate"')
+        if needs_confirmation(self.action, self.filter.to_filter()) and self.confirm != CONFIRMATION:
+            raise ValueError(f'this removes every job that matches, for good; say "confirm": "{CONFIRMATION}"')
         return self
 
 
 class OperationInfo(BaseModel):
     """``total``: how many jobs it was about; ``reasons``: why the first of those that were left alone were.
 
-    ``undoes``: the operation whose deletion this one, a ``restore``, brings back.
+    A reason that many have is told once, with their number and without an id. ``undoes``: the operation whose deletion
+    this one, a ``restore``, brings back.
     """
 
     id: UUID

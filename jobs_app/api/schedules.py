@@ -55,7 +55,10 @@ async def get_schedule(id: UUID) -> ScheduleInfo:
 
 @router.patch("/{id}")
 async def change_schedule(id: UUID, patch: SchedulePatch) -> ScheduleInfo:
-    """Change, pause or resume a schedule; what is not named stays. A new timing counts from now."""
+    """Change, pause or resume a schedule; what is not named stays. A new timing counts from now.
+
+    ``version``: what people set is counted there; name it, to be refused when somebody else was first.
+    """
     return _info(await runtime.current().schedules.change(id, patch))
 
 

@@ -11,12 +11,10 @@ from jobs.errors import InvalidInput
 from jobs.histogram import Histogram
 from jobs.samples import Sample
 from jobs.snapshot import UtcTime
-from jobs.statistics import Cost, Figures, Outcome, Report, Step, step_for
+from jobs.statistics import Cost, Figures, Outcome, Report, Step, check_span, step_for
 from jobs_app import runtime
 from jobs_app.api.jobs import Text
 from jobs_app.api.strict import StrictRoute
-
-LONGEST_SPAN = timedelta(days=366)
 
 router = APIRouter(prefix="/api/stats", tags=["statistics"], route_class=StrictRoute)
 
@@ -99,8 +97,7 @@ async def stats(
             raise InvalidInput.of("until", "needs a since; or give a window")
         return _stats(await runtime.jobs().store.statistics.window(window, now, kind))
     until = until or now
-    if not timedelta(0) < until - since <= LONGEST_SPAN:
-        raise InvalidInput.of("until", f"must be later than since, and by {LONGEST_SPAN.days} days at most")
+    check_span(since, until, now)
     step = step_for(since, until, now)
     return _stats(await runtime.jobs().store.statistics.between(since, until, step, kind))
 

@@ -162,6 +162,12 @@ async def workers() -> list[WorkerInfo]:
         raise Unavailable("Redis does not answer, so the workers are not known right now.") from exc
 
 
+@router.post("/api/workers/{worker_id}/forget")
+async def forget_worker(worker_id: str) -> WorkerInfo:
+    """Note that a lost worker was seen to be: it stays listed for a day, but is no trouble any more."""
+    return await runtime.forget_worker(worker_id)
+
+
 @router.post("/api/workers/{worker_id}/{wish}", status_code=202)
 async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
     """Have a worker claim nothing for now (``quiet``), claim again (``resume``), or end as on SIGTERM (``stop``)."""

@@ -22,6 +22,8 @@ TABS = (
     (routes.ADMIN_EVENTS, "Events"),
     (routes.ADMIN_AUDIT, "Audit"),
 )
+MANY_WORKERS = 8
+"""With more of them they can be narrowed."""
 STATE_COLOR = {"running": "grass", "quiet": "amber", "lost": "tomato"}
 
 
@@ -54,6 +56,8 @@ def figures(
     oldest_queued_at: rx.Var[str],
     workers: rx.Var[int],
     lately: rx.Var[dict[str, str]],
+    redis_ok: rx.Var[bool],
+    database_ok: rx.Var[bool],
 ) -> rx.Component:
     """The state of the system in numbers, each with its last hour; each status leads to its jobs."""
     shown = [
@@ -79,7 +83,9 @@ def figures(
         ),
         _figure("Ended in the last minute", lately["ended"], routes.ADMIN_METRICS, spark=sparks["ended"]),
         _figure("Failure rate, last hour", lately["failure_rate"], routes.ADMIN_METRICS, spark=sparks["failure_rate"]),
-        _figure("Database", lately["bytes"], spark=sparks["bytes"], note=lately["growth"]),
+        _health("Redis", redis_ok),
+        _health("Database", database_ok),
+        _figure("Database size", lately["bytes"], spark=sparks["bytes"], note=lately["growth"]),
         columns=rx.breakpoints(initial="2", sm="3", lg="4"),
         gap="12px",
         width="100%",
@@ -87,11 +93,16 @@ def figures(
     )
 
 
+def _health(label: str, is_well: rx.Var[bool]) -> rx.Component:
+    color = rx.cond(is_well, "var(--grass-9)", "var(--tomato-9)").to_string(use_json=False)
+    return _figure(label, rx.cond(is_well, "answers", "does not answer"), routes.ADMIN_SYSTEM, color)
+
+
 def _figure(
     label: str,
     value: object,
     href: str = "",
-    color: str = "var(--gray-5)",
+    color: rx.Var[str] | str = "var(--gray-5)",
     spark: rx.Var[str] | str = "",
     note: rx.Var[str] | str = "",
 ) -> rx.Component:
@@ -149,10 +160,23 @@ def queue_control(
     )
 
 
-def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Component:
+def worker_table(
+    workers: rx.Var[list[WorkerRow]],
+    text: rx.Var[str],
+    state: rx.Var[str],
+    on_find: object,
+    on_show: object,
+    on_ask: object,
+    on_forget: object,
+) -> rx.Component:
+    def shown(worker: rx.Var[WorkerRow]) -> rx.Var[bool]:
+        words = (worker["id"] + " " + worker["host"]).lower()
+        return ((state == "") | (worker["state"] == state)) & words.contains(text)
+
     return rx.cond(
         workers.length() > 0,
         card(
+            rx.cond(workers.length() > MANY_WORKERS, _narrow(state, on_find, on_show)),
             rx.box(
                 rx.table.root(
                     rx.table.header(
@@ -172,7 +196,9 @@ def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Compone
                             rx.table.column_header_cell(rx.el.span("Actions", class_name="only-read")),
                         )
                     ),
-                    rx.table.body(rx.foreach(workers, lambda worker: _worker(worker, on_ask))),
+                    rx.table.body(
+                        rx.foreach(workers, lambda worker: rx.cond(shown(worker), _worker(worker, on_ask, on_forget)))
+                    ),
                     size="2",
                 ),
                 overflow_x="auto",
@@ -186,7 +212,29 @@ def worker_table(workers: rx.Var[list[WorkerRow]], on_ask: object) -> rx.Compone
     )
 
 
-def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
+def _narrow(state: rx.Var[str], on_find: object, on_show: object) -> rx.Component:
+    return rx.flex(
+        rx.input(
+            placeholder="Find",
+            aria_label="Find a worker by its name or host",
+            on_change=lambda typed: on_find(typed).debounce(150),
+            width="220px",
+        ),
+        rx.el.select(
+            rx.el.option("Any state", value=""),
+            *[rx.el.option(name.capitalize(), value=name) for name in STATE_COLOR],
+            value=state,
+            on_change=on_show,
+            class_name="select",
+            aria_label="Which state",
+        ),
+        gap="10px",
+        wrap="wrap",
+        margin_bottom="12px",
+    )
+
+
+def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_forget: object) -> rx.Component:
     states = [(name, _state(name.capitalize(), color)) for name, color in STATE_COLOR.items()]
     return rx.table.row(
         rx.table.row_header_cell(
@@ -218,6 +266,7 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object) -> rx.Component:
                     rx.fragment(),
                 ),
                 rx.cond(worker["state"] == "lost", rx.fragment(), small_button("Stop", on_ask(worker["id"], "stop"))),
+                rx.cond(worker["can_forget"], small_button("Forget", on_forget(worker["id"]))),
                 spacing="2",
             )
         ),

@@ -11,7 +11,9 @@ def kind_list(
     kinds: rx.Var[list[KindRow]], wrong: rx.Var[dict[str, str]], on_pause: object, on_limits: object
 ) -> rx.Component:
     return rx.grid(
-        rx.foreach(kinds, lambda kind: _kind(kind, wrong, on_pause, on_limits)),
+        rx.foreach(
+            kinds, lambda kind: rx.cond(kind["is_known"], _kind(kind, wrong, on_pause, on_limits), _stranger(kind))
+        ),
         columns=rx.breakpoints(initial="minmax(0, 1fr)", md="minmax(0, 1fr) minmax(0, 1fr)"),
         gap="12px",
         width="100%",
@@ -86,6 +88,21 @@ def _kind(kind: rx.Var[KindRow], wrong: rx.Var[dict[str, str]], on_pause: object
         ),
         key=name,
         custom_attrs={"data-kind": name},
+    )
+
+
+def _stranger(kind: rx.Var[KindRow]) -> rx.Component:
+    return card(
+        rx.heading(kind["title"], as_="h2", size="3"),
+        notice(
+            "Only workers know this kind, so nothing can be submitted here: start this server with their version.",
+            icon="triangle-alert",
+            color="amber",
+            margin_y="6px",
+        ),
+        rx.text("Runs on ", kind["workers"].join(", "), size="2", color_scheme="gray", class_name="anywhere"),
+        key=kind["name"],
+        custom_attrs={"data-kind": kind["name"]},
     )
 
 

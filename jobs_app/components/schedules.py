@@ -132,6 +132,8 @@ def schedule_form(
             id="schedule-next",
         ),
         text("params", "Parameters", "As JSON; what is not named is as usual."),
+        text("priority", "Priority", "Higher first."),
+        text("max_attempts", "Attempts", "Empty: as many as the kind says."),
         choice("catch_up", "Runs missed while nothing ran", catch_up),
         editing=editing,
         filled=filled,

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from jobs.operations import CONFIRMATION
 from jobs.statistics import Step
 from jobs_app import routes
 from jobs_app.components.admin import admin_tabs, figures, queue_control, trouble_list, worker_table
@@ -22,7 +23,7 @@ from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_events import AdminAudit, AdminEvents
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics, kept_for
-from jobs_app.state.admin_queue import WORD, AdminQueue
+from jobs_app.state.admin_queue import AdminQueue
 from jobs_app.state.admin_schedules import AdminSchedules
 from jobs_app.state.admin_system import AdminSystem
 
@@ -31,14 +32,36 @@ def admin_overview() -> rx.Component:
     return _tab(
         routes.ADMIN,
         "Overview",
-        figures(Admin.numbers, Admin.sparks, Admin.concurrency, Admin.oldest_queued_at, Admin.taking, Admin.lately),
+        figures(
+            Admin.numbers,
+            Admin.sparks,
+            Admin.concurrency,
+            Admin.oldest_queued_at,
+            Admin.taking,
+            Admin.lately,
+            Admin.redis_ok,
+            Admin.database_ok,
+        ),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
         operation_bars(Live.operations, AdminQueue.stop, AdminQueue.undo),
     )
 
 
 def admin_workers() -> rx.Component:
-    return _tab(routes.ADMIN_WORKERS, "Workers", worker_table(Admin.workers, Admin.ask_worker))
+    page = Admin
+    return _tab(
+        routes.ADMIN_WORKERS,
+        "Workers",
+        worker_table(
+            page.workers,
+            page.worker_text,
+            page.worker_state,
+            page.find_worker,
+            page.show_workers,
+            page.ask_worker,
+            page.forget_worker,
+        ),
+    )
 
 
 def admin_queue() -> rx.Component:
@@ -60,9 +83,9 @@ def admin_queue() -> rx.Component:
             keep="Back",
             disabled=~page.may_go,
             more=rx.cond(
-                page.action == "obliterate",
+                page.needs_word,
                 rx.box(
-                    rx.el.label(f"Type {WORD} to go on", html_for="obliterate-word", class_name="small"),
+                    rx.el.label(f"Type {CONFIRMATION} to go on", html_for="obliterate-word", class_name="small"),
                     rx.input(id="obliterate-word", on_change=page.type_word, auto_complete="off"),
                     margin_top="12px",
                 ),

@@ -17,7 +17,7 @@ from jobs_app.health import troubles
 from jobs_app.overview import overview
 from jobs_app.rows import WorkerRow
 from jobs_app.state.admin_alerts import AdminAlerts
-from jobs_app.state.admin_events import AdminAudit
+from jobs_app.state.admin_events import LONGEST_TEXT, AdminAudit
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
 from jobs_app.state.admin_system import AdminSystem
@@ -51,6 +51,9 @@ class Admin(rx.State):
     redis_ok: bool = True
     database_ok: bool = True
     workers: list[WorkerRow] = []
+    worker_text: str = ""
+    worker_state: str = ""
+    """Which of the workers are shown; empty: all."""
     loaded: bool = False
     _version: int = 0
     """Of the queue's setting, as it is shown."""
@@ -69,6 +72,7 @@ class Admin(rx.State):
 
     @rx.event
     async def load(self):
+        self.worker_text = self.worker_state = ""
         await self._read(anew=True)  # what a person is about to change must be what holds now
 
     @rx.event
@@ -105,6 +109,14 @@ class Admin(rx.State):
         return await tell(self, "success", "The queue is paused." if paused else "The queue runs again.")
 
     @rx.event
+    def find_worker(self, text: str):
+        self.worker_text = text[:LONGEST_TEXT].lower()
+
+    @rx.event
+    def show_workers(self, state: str):
+        self.worker_state = state if state in set(WorkerState) else ""
+
+    @rx.event
     async def ask_worker(self, worker_id: str, wish: str):
         """Tell a worker to be quiet, to go on, or to stop."""
         if wish not in WISHES:
@@ -114,6 +126,16 @@ class Admin(rx.State):
         except JobsError as error:
             return await tell(self, "error", error.message)
         return await tell(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
+
+    @rx.event
+    async def forget_worker(self, worker_id: str):
+        """Let go of a lost worker."""
+        try:
+            await runtime.forget_worker(worker_id)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await self._read(anew=True)
+        return await tell(self, "success", f"Worker {worker_id} is no trouble any more.")
 
     async def _changed(self) -> None:
         await look_at_queue()
@@ -169,4 +191,5 @@ def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
         "clock": ""
         if abs(skew_s) < WORTH_TELLING_S
         else f"Its clock is {rows.seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
+        "can_forget": worker.state is WorkerState.LOST and not worker.forgotten,
     }

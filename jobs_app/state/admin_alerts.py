@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from jobs.alert_store import Alert, Delivery, Rule
 from jobs.alerts import MEANING, RuleDraft, RulePatch
-from jobs.errors import InvalidInput, JobsError, RuleNotFound
+from jobs.errors import ChangedMeanwhile, InvalidInput, JobsError, RuleNotFound
 from jobs.kinds import field_errors
 from jobs_app import rows, runtime
 from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
@@ -32,6 +32,8 @@ class AdminAlerts(rx.State):
     condition: str = "wait"
     """The condition that the form has now, for its meaning."""
     doomed: RuleRow = rows.NO_RULE
+    _version: int | None = None
+    """Of the rule that is edited, as a person has seen it."""
 
     @rx.event
     async def load(self):
@@ -52,7 +54,8 @@ class AdminAlerts(rx.State):
         try:
             values = _values(form)
             if self.editing:
-                await _alerts().change(_parse_id(self.editing), RulePatch.model_validate(values))
+                patch = RulePatch.model_validate(values | {"version": self._version})
+                await runtime.current().watch.change(_parse_id(self.editing), patch)
             else:
                 await _alerts().create(RuleDraft.model_validate(values))
         except ValidationError as exc:
@@ -61,6 +64,10 @@ class AdminAlerts(rx.State):
         except InvalidInput as error:
             self.errors = {wrong.field: wrong.message for wrong in error.errors}
             return None
+        except ChangedMeanwhile as error:
+            await self._read()
+            self._note_version()
+            return await tell(self, "error", error.message)
         except JobsError as error:
             return await tell(self, "error", error.message)
         said = f"The rule {values['name']!r} is {'changed' if self.editing else 'made'}."
@@ -80,7 +87,7 @@ class AdminAlerts(rx.State):
     @rx.event
     async def pause(self, rule_id: str, paused: bool):
         try:
-            await _alerts().change(_parse_id(rule_id), RulePatch(paused=paused))
+            await runtime.current().watch.change(_parse_id(rule_id), RulePatch(paused=paused))
         except JobsError as error:
             return await tell(self, "error", error.message)
         return await self._changed("The rule is silent now." if paused else "The rule watches again.")
@@ -150,6 +157,12 @@ class AdminAlerts(rx.State):
     def _fill(self, values: Mapping[str, str], rule_id: str) -> None:
         self.form, self.editing, self.errors = dict(values), rule_id, {}
         self.condition, self.filled = values["condition"], self.filled + 1
+        self._note_version()
+
+    def _note_version(self) -> None:
+        """The list shows how the edited rule is now; what is changed is changed from there on."""
+        row = self._row(self.editing)
+        self._version = row["version"] if row else None
 
 
 def _alerts() -> Any:
@@ -176,6 +189,7 @@ def _rule(rule: Rule) -> RuleRow:
         "kind": rule.kind,
         "webhook_url": rule.webhook_url,
         "paused": rule.paused,
+        "version": rule.version,
     }
 
 

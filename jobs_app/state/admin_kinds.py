@@ -94,10 +94,12 @@ async def _read_kinds() -> list[KindRow]:
     for worker in seen.facts.workers or []:
         for kind in worker.kinds if worker.state is not WorkerState.LOST else ():
             running[kind].append(worker.id)
-    return [
-        _row(kind, estimates.get(kind.name), of_kinds.get(kind.name, KindSetting()), running[kind.name])
+    known = {
+        kind.name: _row(kind, estimates.get(kind.name), of_kinds.get(kind.name, KindSetting()), running[kind.name])
         for kind in catalogue()
-    ]
+    }
+    strangers = [_stranger(name, running[name]) for name in sorted(running.keys() - known.keys())]
+    return [*strangers, *known.values()]
 
 
 WORDS = {
@@ -111,11 +113,12 @@ WORDS = {
 def _limits_asked(form: Mapping[str, str]) -> dict[str, Any]:
     """The form's texts as a change: numbers where they are, as they are where they are none."""
     at_once, count, seconds = (form.get(name, "").strip() for name in LIMITS)
-    rate = {"count": _whole(count), "seconds": _number(seconds)} if count or seconds else None
-    return {"max_running": _whole(at_once) if at_once else None, "rate": rate}
+    rate = {"count": whole(count), "seconds": _number(seconds)} if count or seconds else None
+    return {"max_running": whole(at_once) if at_once else None, "rate": rate}
 
 
-def _whole(text: str) -> int | str:
+def whole(text: str) -> int | str:
+    """The whole number that a field of a form holds; what it holds, if that is none."""
     return int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 12 else text
 
 
@@ -144,6 +147,26 @@ def _row(kind: Kind, known: Usual | None, setting: KindSetting, workers: list[st
         "rate_s": f"{setting.rate_s:g}" if setting.rate_s else "",
         "version": setting.version,
         "workers": workers,
+        "is_known": True,
+    }
+
+
+def _stranger(name: str, workers: list[str]) -> KindRow:
+    """A kind that workers run and this server does not know."""
+    return {
+        "name": name,
+        "title": name,
+        "description": "",
+        "limits": "",
+        "usually": "",
+        "params": [],
+        "paused": False,
+        "max_running": "",
+        "rate_count": "",
+        "rate_s": "",
+        "version": 0,
+        "workers": workers,
+        "is_known": False,
     }
 
 

@@ -1,15 +1,15 @@
 """The admin page of metrics: throughput, waiting and run times, failure rate; by kind; and what keeping them costs."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import reflex as rx
 
 from jobs.clock import utc_now
-from jobs.errors import JobsError
+from jobs.errors import InvalidInput, JobsError
 from jobs.kinds import catalogue
-from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Report, Step, floor, step_for
+from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Report, Step, check_span, floor, step_for
 from jobs_app import charts, routes, rows, runtime
 from jobs_app.charts import Chart, percent, span
 from jobs_app.rows import CostRow, FiguresRow
@@ -18,7 +18,6 @@ from jobs_app.state.notices import tell
 
 REDRAW_EVERY_S = 5.0
 SHARES = (0.5, 0.95, 0.99)
-LONGEST_SPAN = timedelta(days=366)
 
 _shared: Shared[tuple[Report, list[Chart]]] = Shared(REDRAW_EVERY_S)
 
@@ -55,9 +54,11 @@ class AdminMetrics(rx.State):
         self.window = asked.get("window", "1h") if asked.get("window", "1h") in WINDOWS else "1h"
         self.kind = asked.get("kind", "") if asked.get("kind", "") in {kind.name for kind in catalogue()} else ""
         self._since, self._until = _moment(asked.get("since", "")), _moment(asked.get("until", ""))
-        if self._since and self._until and timedelta(0) < self._until - self._since <= LONGEST_SPAN:
-            self.window = ""
-        else:
+        try:
+            if self._since and self._until:
+                check_span(self._since, self._until, utc_now())
+                self.window = ""
+        except InvalidInput:
             self._since = self._until = None
         self.chosen, self.point, self.purging = "", rows.NO_FIGURES, ""
         await self._read()
@@ -207,8 +208,9 @@ def _list(terms: list[str], **more: str) -> str:
 
 
 def _moment(text: str) -> datetime | None:
+    """The time that a text names with its offset; ``None`` if it names none, or one outside the years 1 to 9999."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return at if at.tzinfo else None

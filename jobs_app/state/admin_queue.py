@@ -9,13 +9,11 @@ from jobs.errors import InvalidInput, JobsError, OperationNotFound
 from jobs.kinds import catalogue
 from jobs.matching import JobFilter
 from jobs.models import TERMINAL, JobStatus
-from jobs.operations import AFFECTED, Action
+from jobs.operations import AFFECTED, CONFIRMATION, Action, needs_confirmation
 from jobs.query import parse
 from jobs_app import rows, runtime
 from jobs_app.state.notices import tell
 
-WORD = "obliterate"
-"""What has to be typed before everything is removed."""
 BLANK = {"status": "completed", "kind": "", "age": ""}
 VERBS: dict[str, str] = {
     "clean": "Remove",
@@ -37,12 +35,14 @@ class AdminQueue(rx.State):
     title: str = ""
     preview: str = ""
     typed: str = ""
+    needs_word: bool = False
+    """Whether what is asked removes everything, so that ``CONFIRMATION`` has to be typed."""
     _wanted: JobFilter = JobFilter()
 
     @rx.var
     def may_go(self) -> bool:
         """Whether what is asked may be done: the worst needs a word typed."""
-        return self.action != "obliterate" or self.typed.strip().lower() == WORD
+        return not self.needs_word or self.typed.strip().lower() == CONFIRMATION
 
     @rx.event
     def load(self):
@@ -125,6 +125,7 @@ class AdminQueue(rx.State):
             return await tell(self, "info", f"There is no job to {VERBS[action].lower()}.{left}")
         jobs = "1 job" if found.affected == 1 else f"{found.affected:,} jobs"
         self._wanted, self.action, self.typed = wanted, action, ""
+        self.needs_word = needs_confirmation(action, wanted)
         self.title = f"{VERBS[action]} {jobs}"
         self.preview = f"About {rows.size(found.bytes)}, with their timelines and files.{left}"
         if action in ("clean", "obliterate"):

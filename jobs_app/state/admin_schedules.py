@@ -8,7 +8,7 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs import plain_json
-from jobs.errors import InvalidInput, JobsError, ScheduleNotFound
+from jobs.errors import ChangedMeanwhile, InvalidInput, JobsError, ScheduleNotFound
 from jobs.kinds import catalogue, field_errors
 from jobs.models import JobStatus
 from jobs.schedule_store import Schedule
@@ -16,9 +16,19 @@ from jobs.schedules import ScheduleDraft, SchedulePatch, ScheduleService, Timing
 from jobs.snapshot import short_id
 from jobs_app import rows, runtime
 from jobs_app.rows import ScheduleRow
+from jobs_app.state.admin_kinds import whole
 from jobs_app.state.notices import tell
 
-BLANK = {"name": "", "kind": "web_agent", "timing": "0 9 * * *", "timezone": "UTC", "params": "{}", "catch_up": "skip"}
+BLANK = {
+    "name": "",
+    "kind": "web_agent",
+    "timing": "0 9 * * *",
+    "timezone": "UTC",
+    "params": "{}",
+    "priority": "0",
+    "max_attempts": "",
+    "catch_up": "skip",
+}
 """What the form of a new schedule begins with."""
 
 
@@ -36,6 +46,8 @@ class AdminSchedules(rx.State):
     next: list[str] = []
     """The next times of what is typed."""
     _typed: dict[str, str] = {}
+    _version: int | None = None
+    """Of the schedule that is edited, as a person has seen it."""
 
     @rx.event
     async def load(self):
@@ -59,7 +71,8 @@ class AdminSchedules(rx.State):
         try:
             values = _values({**self._typed, **{name: form[name] for name in BLANK if name in form}})
             if self.editing:
-                await _service().change(UUID(self.editing), SchedulePatch.model_validate(values))
+                patch = SchedulePatch.model_validate(values | {"version": self._version})
+                await _service().change(UUID(self.editing), patch)
             else:
                 await _service().create(ScheduleDraft.model_validate(values))
         except ValidationError as exc:
@@ -68,6 +81,10 @@ class AdminSchedules(rx.State):
         except InvalidInput as error:
             self.errors = {_field(wrong.field): wrong.message for wrong in error.errors}
             return None
+        except ChangedMeanwhile as error:
+            await self._read()
+            self._note_version()
+            return await tell(self, "error", error.message)
         except JobsError as error:
             return await tell(self, "error", error.message)
         said = f"Schedule {values['name']!r} is {'changed' if self.editing else 'made'}."
@@ -138,7 +155,13 @@ class AdminSchedules(rx.State):
     def _fill(self, values: Mapping[str, str], schedule_id: str) -> None:
         self.form, self._typed, self.editing = dict(values), dict(values), schedule_id
         self.filled, self.errors = self.filled + 1, {}
+        self._note_version()
         self._preview()
+
+    def _note_version(self) -> None:
+        """The list shows how the edited schedule is now; what is changed is changed from there on."""
+        row = self._row(self.editing)
+        self._version = row["version"] if row else None
 
     def _preview(self) -> None:
         """When it would run, or what is wrong with the timing."""
@@ -168,13 +191,15 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
         raise InvalidInput.of("params", exc.errors[0].message) from exc
     if not isinstance(params, dict):
         raise InvalidInput.of("params", 'must be a JSON object, such as {"steps": 5}')
-    kind = catalogue().get(form["kind"])
+    kind, attempts = catalogue().get(form["kind"]), form["max_attempts"].strip()
     return {
         "name": form["name"].strip(),
         "kind": kind.name,
         "params": kind.validate(params).model_dump(mode="json"),
         **_timing(form["timing"]),
         "timezone": form["timezone"].strip() or "UTC",
+        "priority": whole(form["priority"].strip() or "0"),
+        "max_attempts": whole(attempts) if attempts else None,
         "catch_up": form["catch_up"],
     }
 
@@ -205,8 +230,11 @@ def _row(schedule: Schedule, made: list[tuple[UUID, JobStatus]]) -> ScheduleRow:
         "timing": schedule.cron or f"every {schedule.interval_s:g}",
         "timezone": schedule.timezone,
         "params": plain_json.dumps(schedule.params),
+        "priority": str(schedule.priority),
+        "max_attempts": str(schedule.max_attempts or ""),
         "catch_up": str(schedule.catch_up),
         "paused": schedule.paused,
+        "version": schedule.version,
         "next": [rows.iso(at) for at in next_times(schedule)],
         "last_at": rows.iso(schedule.last_at),
         "last": [{"id": str(job_id), "short_id": short_id(job_id), "status": str(status)} for job_id, status in made],

@@ -9,8 +9,10 @@ from jobs.errors import JobsError
 from jobs.maintenance import DatabaseInfo
 from jobs.redis_care import RedisInfo
 from jobs.redis_link import REDIS_TROUBLE
+from jobs.workers import WorkerInfo, WorkerState
 from jobs_app import rows, runtime
 from jobs_app.diagnostics import diagnostics, send_canary
+from jobs_app.overview import overview
 from jobs_app.rows import FactRow, seconds_text
 from jobs_app.shared import Shared
 from jobs_app.state.clipboard import copy
@@ -127,7 +129,8 @@ class AdminSystem(rx.State):
             _database.forget()
         try:
             info = await _redis.get(id(runtime.current()), runtime.current().redis_care.info)
-            self.redis, self.redis_troubles = _redis_facts(info), info.troubles
+            clocks = [_clock(each) for each in (await overview()).facts.workers or () if each.state != WorkerState.LOST]
+            self.redis, self.redis_troubles = [*_redis_facts(info), *clocks], info.troubles
             self.slow = [_fact(entry.command, f"{entry.took_ms:.1f} ms", rows.iso(entry.at)) for entry in info.slow]
         except REDIS_TROUBLE as exc:
             self.redis, self.slow, self.redis_troubles = [], [], [f"Redis does not answer: {exc}"]
@@ -147,6 +150,10 @@ _database: Shared[DatabaseInfo] = Shared(FRESH_S)
 
 def _fact(name: str, value: str, at: str = "") -> FactRow:
     return {"name": name, "value": value, "at": at}
+
+
+def _clock(worker: WorkerInfo) -> FactRow:
+    return _fact(f"Clock of {worker.id}", f"{worker.clock_ahead_s * 1000:+.0f} ms from Redis's")
 
 
 def _redis_facts(info: RedisInfo) -> list[FactRow]:

@@ -9,6 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from jobs.clock import epoch_ms, utc_now
+from jobs.errors import LostWorkerNotFound
 from jobs.events import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
 from jobs.models import EventType, JobStatus
 from jobs.queue import QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue
@@ -269,6 +270,22 @@ async def test_a_worker_that_is_silent_is_shown_as_lost(registry):
     await registry.beat(worker("a", last_seen_at=utc_now() - timedelta(seconds=30)))
 
     assert [w.state for w in await registry.all()] == [WorkerState.LOST]
+
+
+async def test_a_lost_worker_that_is_forgotten_stays_listed_until_it_is_back(registry):
+    await registry.beat(worker("alive"))
+    await registry.beat(worker("gone", last_seen_at=utc_now() - timedelta(seconds=30)))
+
+    await registry.forget("gone")
+    assert {w.id: (w.state, w.forgotten) for w in await registry.all()} == {
+        "alive": (WorkerState.RUNNING, False),
+        "gone": (WorkerState.LOST, True),
+    }
+    for other in ("alive", "nobody"):
+        with pytest.raises(LostWorkerNotFound):
+            await registry.forget(other)
+    await registry.beat(worker("gone"))
+    assert [w.forgotten for w in await registry.all()] == [False, False]
 
 
 async def test_a_worker_that_left_is_not_listed(registry):

@@ -1,11 +1,14 @@
 """The admin pages: what the system does, and changing it while it runs."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
 from tests.e2e.test_jobs_in_every_state import row_of
+from tests.support import until
 
 
 async def test_the_overview_counts_live_and_leads_to_the_jobs(product, open_page):
@@ -46,6 +49,18 @@ async def test_a_worker_is_made_quiet_and_taken_back(product, open_page):
 
     await expect(row).to_have_attribute("data-state", "running")
     await expect(page.locator("#troubles")).not_to_contain_text("No worker")
+
+
+async def test_a_worker_is_stopped_and_another_takes_its_place(open_page):
+    page = await open_page("/admin/workers")
+    row = page.locator("tr[data-worker][data-state=running]")
+    stopped = await row.get_attribute("data-worker")
+
+    await row.get_by_role("button", name="Stop").click()
+
+    await expect(page.get_by_text("stops when its jobs have ended")).to_be_visible()
+    await expect(page.locator(f"tr[data-worker='{stopped}']")).to_have_count(0, timeout=15_000)
+    await expect(row).to_have_count(1, timeout=15_000)
 
 
 async def test_the_kinds_tell_what_they_take(open_page):
@@ -115,6 +130,26 @@ async def test_a_point_of_a_chart_leads_to_its_jobs(product, open_page):
     await expect(row_of(page, job_id)).to_be_visible()
 
 
+async def test_a_chart_is_zoomed_into_and_its_figures_are_purged(product, open_page):
+    job_id = await product.submit("noop")
+    job = await product.status_is(job_id, "completed")
+    page = await open_page("/admin/metrics?window=24h")
+    hour = page.locator(
+        f"[data-chart='Jobs an hour'] .bucket[data-tip*='{job['finished_at'][11:13]}:00'][data-tip*='com']"
+    )
+
+    await expect(hour).to_be_attached(timeout=15_000)
+    await hour.click()
+    await page.locator("#point").get_by_role("button", name="Zoom in").click()
+    await expect(page.locator("[data-chart='Jobs a minute'] .bucket")).to_have_count(60)
+    await page.get_by_role("button", name="Purge the figures by the minute").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Purge").click()
+    await expect(page.get_by_text("rows of figures by the minute are gone")).to_be_visible()
+
+    [purged] = (await product.api.get("/api/audit", params={"q": "by the minute", "limit": 1})).json()["items"]
+    assert (purged["action"], purged["who"]) == ("purge", "a page at 127.0.0.1")
+
+
 async def test_the_window_and_kind_of_the_charts_are_in_the_address(open_page):
     page = await open_page("/admin/metrics")
 
@@ -170,8 +205,13 @@ async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
     await kind.get_by_role("button", name="Set the limits of Slow").click()
     await expect(kind.get_by_role("alert")).to_have_count(0)
 
+    await kind.get_by_label("Starts").fill("30")
+    await kind.get_by_label("in seconds").fill("60")
+    await kind.get_by_role("button", name="Set the limits of Slow").click()
+    await expect(page.get_by_text("The kind slow has new limits").nth(1)).to_be_visible()
+
     [slow] = [k for k in (await product.api.get("/api/kinds")).json() if k["name"] == "slow"]
-    assert (slow["paused"], slow["max_running"]) == (True, 2)
+    assert (slow["paused"], slow["max_running"], slow["rate"]) == (True, 2, {"count": 30, "seconds": 60.0})
     assert (await product.job(job_id))["status"] == "queued"
     await kind.get_by_role("button", name="Resume").click()
     await product.status_is(job_id, "running")
@@ -191,9 +231,9 @@ async def test_the_list_has_columns_for_those_who_run_the_queue(product, open_pa
 
 
 async def test_old_jobs_are_removed_after_a_preview_and_the_rest_by_a_typed_word(product, open_page):
-    done = [await product.submit("noop") for _ in range(3)]
+    completed = [await product.submit("noop") for _ in range(3)]
     failed = await product.submit("always_fails", max_attempts=1)
-    for job_id in (*done, failed):
+    for job_id in (*completed, failed):
         await product.status_is(job_id, "completed", "failed")
     page = await open_page("/admin/queue")
 
@@ -208,7 +248,8 @@ async def test_old_jobs_are_removed_after_a_preview_and_the_rest_by_a_typed_word
     dialog = page.get_by_role("alertdialog")
     await expect(dialog).to_contain_text("About")
     await dialog.get_by_role("button", name="Remove 3 jobs").click()
-    await expect(page.locator("#operations [data-state=done]")).to_contain_text("3 done")
+    done = page.locator("#operations [data-state=done]").first
+    await expect(done).to_contain_text(re.compile("Removing 3 jobs.*3 done"))
 
     runs = await product.submit("slow")
     await product.status_is(runs, "running")
@@ -216,8 +257,30 @@ async def test_old_jobs_are_removed_after_a_preview_and_the_rest_by_a_typed_word
     await expect(dialog.get_by_role("button", name="Remove 2 jobs")).to_be_disabled()
     await dialog.get_by_label("Type obliterate to go on").fill("obliterate")
     await dialog.get_by_role("button", name="Remove 2 jobs").click()
-    await expect(page.locator("#operations [data-state=done]")).to_have_count(2, timeout=20_000)
+    await expect(done).to_contain_text(re.compile("Obliterating 2 jobs.*2 done"), timeout=20_000)
     assert (await product.api.get("/api/jobs")).json()["items"] == []
+
+
+async def test_ready_made_wishes_retry_start_and_drain(product, open_page):
+    failed = await product.submit("always_fails", max_attempts=1)
+    await product.status_is(failed, "failed")
+    await product.api.patch("/api/queue", json={"paused": True})
+    later = await product.submit("noop", delay_s=3600)
+    page = await open_page("/admin/queue")
+    dialog = page.get_by_role("alertdialog")
+
+    await page.get_by_role("button", name="Retry all failed").click()
+    await dialog.get_by_role("button", name="Retry 1 job").click()
+    await product.status_is(failed, "queued")
+    await page.get_by_role("button", name="Start all scheduled now").click()
+    await dialog.get_by_role("button", name="Start 1 job").click()
+    await product.status_is(later, "queued")
+    await page.get_by_role("button", name="Drain: remove all that wait").click()
+    await dialog.get_by_role("button", name="Remove 2 jobs").click()
+    await expect(page.locator("#operations [data-state=done]").first).to_contain_text("2 done")
+
+    assert (await product.api.get("/api/jobs")).json()["items"] == []
+    await product.api.patch("/api/queue", json={"paused": False})
 
 
 async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_any_page(product, open_page):
@@ -240,6 +303,8 @@ async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_a
     [operation] = (await product.api.get("/api/operations", params={"limit": 1})).json()["items"]
     assert operation["state"] == "stopped"
     assert 0 < operation["done"] < 3000
+    rest = await product.api.post("/api/operations", json={"action": "clean", "filter": {"kind": ["noop"]}})
+    await until(lambda: product.api.get(rest.headers["location"]), lambda reply: reply.json()["state"] == "done")
     await product.api.patch("/api/queue", json={"paused": False})
 
 
@@ -250,6 +315,27 @@ async def test_the_whole_chain_is_tested_with_a_job(product, open_page):
 
     await expect(page.locator("#canary")).to_contain_text("All parts work", timeout=15_000)
     await expect(page.locator("#redis")).to_contain_text("noeviction")
+    await expect(page.locator("#redis")).to_contain_text("Clock of ")
+
+
+async def test_what_an_issue_needs_is_copied_and_events_are_downloaded(product, open_page):
+    page = await open_page("/admin/system", permissions=["clipboard-read", "clipboard-write"])
+
+    await page.get_by_role("button", name="Copy for an issue").click()
+    await expect(page.get_by_text("Copied; no secret is in it.")).to_be_visible()
+    copied = json.loads(await page.evaluate("navigator.clipboard.readText()"))
+    job_id = await product.submit("noop")
+    await product.status_is(job_id, "completed")
+    await page.goto(f"{product.url}/admin/events")
+    await page.get_by_label("Find in the events").fill(job_id[-8:])
+    await expect(page.locator("#events li")).to_have_count(3)
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download").click()
+
+    assert copied["redis"]["role"] == "master"
+    lines = Path(await (await download.value).path()).read_text().splitlines()
+    assert len(lines) == 3
+    assert all(job_id[-8:] in json.loads(line)["text"] for line in lines)
 
 
 @pytest.mark.sqlite
@@ -296,6 +382,49 @@ async def test_the_audit_tells_who_changed_what(product, open_page):
 
     await expect(page.locator("#audit")).to_contain_text("cancel job")
     await expect(page.locator("#audit")).to_contain_text("a page at 127.0.0.1")
+
+
+async def test_the_audit_is_turned_over_page_by_page(product, open_page):
+    jobs = [{"kind": "noop", "delay_s": 600}] * 101
+    made = (await product.api.post("/api/jobs/batch", json={"jobs": jobs})).json()
+    ids = [job["id"] for job in made["items"]]
+    await product.api.post("/api/jobs/bulk", json={"action": "cancel", "ids": ids})
+    page = await open_page("/admin/audit?q=cancel")
+    rows = page.locator("#audit tr[data-action]")
+    await expect(rows).to_have_count(100)
+    newest = await rows.first.inner_text()
+
+    await page.get_by_role("button", name="Older").click()
+    await expect(rows.first).not_to_have_text(newest)
+    await page.get_by_role("button", name="Newest").click()
+
+    await expect(rows).to_have_count(100)
+
+
+async def test_a_rule_is_changed_silenced_and_its_secret_is_copied(product, open_page):
+    page = await open_page("/admin/alerts", permissions=["clipboard-read", "clipboard-write"])
+    await page.get_by_label("Name").fill("Large")
+    await page.get_by_label("Tell when").select_option("storage")
+    await page.get_by_label("Threshold").fill("90000")
+    await page.get_by_label("Webhook").fill("http://127.0.0.1:9/")
+    await page.get_by_role("button", name="Make it").click()
+    rule = page.locator("[data-rule='Large']")
+
+    await rule.get_by_role("button", name="Edit").click()
+    await expect(page.get_by_role("heading", name="Change the rule")).to_be_visible()
+    await page.get_by_label("Threshold").fill("80000")
+    await page.get_by_role("button", name="Change it").click()
+    await expect(rule).to_contain_text("larger than 80000 megabytes")
+    await rule.get_by_role("button", name="Pause").click()
+    await expect(rule.get_by_role("button", name="Resume")).to_be_visible()
+    await rule.get_by_role("button", name="Copy secret").click()
+    await expect(page.get_by_text("Copied.")).to_be_visible()
+
+    [kept] = (await product.api.get("/api/alerts/rules")).json()["items"]
+    assert (kept["threshold"], kept["paused"]) == (80000.0, True)
+    secret = (await product.api.get(f"/api/alerts/rules/{kept['id']}/secret")).json()["secret"]
+    assert await page.evaluate("navigator.clipboard.readText()") == secret
+    await product.api.delete(f"/api/alerts/rules/{kept['id']}")
 
 
 async def test_a_rule_is_made_gives_an_alert_and_is_deleted(product, open_page):

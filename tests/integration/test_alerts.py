@@ -143,6 +143,62 @@ async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, confi
     assert [line["text"][:9] for line in lines] == ["Waiting: ", "Waiting: "]
 
 
+async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active, monkeypatch):
+    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts, "_private", True)
+    async with receiver(_hangs) as (dead, asked), receiver(OK) as (url, received):
+        for name, to in (("Dead", dead), ("Well", url)):
+            await api.post("/api/alerts/rules", json=RULE | {"name": name, "webhook_url": to})
+        job_id = await client.submit("noop")
+        await until(lambda: _value(asked), bool)
+        await until(lambda: _value(received), bool, within_s=5)
+        await api.post(f"/api/jobs/{job_id}/cancel")
+        await until(lambda: _value(received), lambda found: len(found) == 2, within_s=5)
+
+        assert [json.loads(body)["type"] for _, _, body in received] == ["alert.fired", "alert.cleared"]
+        assert len(asked) == 1
+
+
+async def test_a_test_message_is_sent_once_and_goes_with_its_rule(api, active, monkeypatch):
+    monkeypatch.setattr(active.alerts, "_private", True)
+    goes_on = asyncio.Event()
+
+    async def slow(writer):
+        await goes_on.wait()
+        await OK(writer)
+
+    async with receiver(slow) as (url, received):
+        rule = (await api.post("/api/alerts/rules", json=RULE | {"threshold": 1e6, "webhook_url": url})).json()
+        testing = asyncio.create_task(api.post(f"/api/alerts/rules/{rule['id']}/test"))
+        await until(lambda: _value(received), bool)
+        assert await active.alerts.send_due() == 0
+
+        await api.delete(f"/api/alerts/rules/{rule['id']}")
+        goes_on.set()
+        told = await testing
+
+    assert (told.status_code, "There is no alert rule" in told.json()["detail"]) == (404, True)
+    assert len(received) == 1
+
+
+async def test_a_rule_that_is_paused_while_it_has_an_alert_says_that_it_is_over(api, client, active, monkeypatch):
+    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts, "_private", True)
+    async with receiver(OK) as (url, received):
+        rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()
+        await client.submit("noop")
+        await until(lambda: _value(received), bool)
+
+        stale = await api.patch(f"/api/alerts/rules/{rule['id']}", json={"paused": True, "version": 9})
+        assert (stale.status_code, stale.json()["title"]) == (409, "Someone else changed this")
+        await api.patch(f"/api/alerts/rules/{rule['id']}", json={"paused": True, "version": rule["version"]})
+        await until(lambda: _value(received), lambda found: len(found) == 2)
+
+    assert json.loads(received[1][2])["type"] == "alert.cleared"
+    over, _ = (await api.get("/api/events", params={"what": "alert"})).json()["items"]
+    assert over["text"].startswith("Waiting: over.")
+
+
 async def _value(value):
     return value
 

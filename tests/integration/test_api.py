@@ -244,7 +244,13 @@ async def test_a_timeline_is_read_from_any_version_on(api):
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("after=-1", "after"), ("after=x", "after"), ("after=" + "9" * 30, "after"), ("limit=0", "limit")],
+    [
+        ("after=-1", "after"),
+        ("after=x", "after"),
+        ("after=2147483648", "after"),
+        ("after=" + "9" * 30, "after"),
+        ("limit=0", "limit"),
+    ],
 )
 async def test_a_bad_question_about_a_timeline_is_refused_by_field(api, query, field):
     assert_problem(await api.get(f"/api/jobs/{UNKNOWN}/events?{query}"), 422, field)

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from jobs.errors import NotHere
+from jobs.errors import NotHere, Unavailable
 from jobs.maintenance import Maintenance
 from jobs.redis_care import RedisInfo, troubles
 from tests.support import until
@@ -85,6 +85,7 @@ async def test_the_database_is_checked_tidied_and_copied_while_jobs_come(api, cl
 
     assert checked["faults"] == []
     assert "attachment" in backup.headers["content-disposition"]
+    assert int(backup.headers["content-length"]) == len(backup.content)
     copy = tmp_path / "copy.db"
     copy.write_bytes(backup.content)
     with sqlite3.connect(copy) as db:
@@ -97,6 +98,15 @@ async def test_the_database_is_checked_tidied_and_copied_while_jobs_come(api, cl
     assert said == ["vacuum", "check"]
 
 
+async def test_a_backup_that_cannot_be_made_is_refused_in_words(api, active, database_path, monkeypatch):
+    monkeypatch.setattr(active.maintenance, "_folder", database_path)  # a file: nothing fits in there
+
+    refused = await api.get("/api/database/backup")
+
+    assert refused.status_code == 503
+    assert refused.json()["detail"].startswith(f"No copy could be made in {database_path}: ")
+
+
 async def test_a_broken_database_says_what_is_broken(active, config):
     path = config.data_dir / "broken.db"
     with sqlite3.connect(path) as db:
@@ -107,9 +117,13 @@ async def test_a_broken_database_says_what_is_broken(active, config):
     torn = bytearray(path.read_bytes())
     torn[8192:8292] = b"\xff" * 100
     path.write_bytes(torn)
-    check = await Maintenance(None, f"sqlite:///{path}", config.data_dir).check()
+    broken = Maintenance(None, f"sqlite:///{path}", config.data_dir)
 
-    assert check.faults != []
+    assert (await broken.check()).faults != []
+    for rewrite in (broken.backup, broken.vacuum):
+        with pytest.raises(Unavailable, match="The database is damaged: "):
+            await rewrite()
+    assert list(config.data_dir.glob("backup-*")) == []
 
 
 async def test_nothing_is_vacuumed_unasked(api):

@@ -96,6 +96,8 @@ def runtime_filter():
         ({"action": "clean", "filter": {"q": "status:"}}, "filter.q"),
         ({"action": "obliterate", "filter": {}}, "body"),
         ({"action": "obliterate", "filter": {}, "confirm": "yes"}, "body"),
+        ({"action": "clean", "filter": {}}, "body"),
+        ({"action": "clean", "filter": {"q": " "}, "confirm": "yes"}, "body"),
     ],
 )
 async def test_a_wish_that_makes_no_sense_begins_nothing(api, client, wish, field):

@@ -60,6 +60,8 @@ async def test_any_span_in_the_finest_steps(api):
         ("until=2026-01-01T00:00:00Z", "until"),
         ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
         ("since=1026-01-02T00:00:00Z", "until"),
+        ("since=9999-12-31T00:00:00Z&until=9999-12-31T23:59:59Z", "until"),
+        ("since=0001-01-01T00:00:00%2B14:00", "since"),
     ],
 )
 async def test_a_span_that_makes_no_sense_is_refused(api, query, field):

@@ -3,9 +3,11 @@
 import asyncio
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
+from jobs.alerts import RulePatch
 from jobs.attempts import completed
 from jobs.clock import utc_now
 from jobs.kinds import catalogue
@@ -19,7 +21,9 @@ from jobs_app.health import Facts, troubles
 from jobs_app.live import Live
 from jobs_app.overview import growth_text, overview
 from jobs_app.state.admin import Admin
+from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_kinds import AdminKinds
+from jobs_app.state.admin_queue import AdminQueue
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
@@ -48,6 +52,14 @@ def test_when_all_is_well_nothing_is_said():
         ({"workers": []}, "No worker takes jobs; start one: python -m worker."),
         ({"workers": [], "queued": 3}, "3 jobs wait, and no worker takes jobs; start one: python -m worker."),
         ({"workers": [worker(WorkerState.QUIET)]}, "No worker takes jobs; 1 of them quiet: resume one."),
+        (
+            {"workers": [worker(WorkerState.LOST, NOW - timedelta(seconds=40))], "queued": 3},
+            "3 jobs wait, and no worker has been seen for 40.0 s; start one: python -m worker.",
+        ),
+        (
+            {"workers": [], "worker_seen_at": NOW - timedelta(minutes=4)},
+            "No worker has been seen for 4 min 0 s; start one: python -m worker.",
+        ),
         ({"paused": True, "queued": 1}, "The queue is paused, and 1 job wait. Resume it to let them run."),
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
@@ -178,6 +190,22 @@ async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
     assert row["clock"] == "Its clock is 3.0 s behind."
 
 
+async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, service, world):  # noqa: F811
+    await world.registry.beat(worker(seen_at=utc_now()))
+    await world.registry.beat(worker(seen_at=utc_now() - timedelta(minutes=1)).model_copy(update={"id": "gone"}))
+    await overview(anew=True)
+    admin = await tab.get_state(Admin)
+    await admin.load()
+    assert ["Worker gone has been silent" in text for text in admin.troubles] == [True]
+
+    await admin.forget_worker("gone")
+
+    assert (admin.troubles, [row["id"] for row in admin.workers]) == ([], ["host-1", "gone"])
+    assert [row["can_forget"] for row in admin.workers] == [False, False]
+    assert [(a.action, a.target, a.name) for a in await service.store.audit.page()] == [("forget", "worker", "gone")]
+    assert "There is no lost worker host-1" in str(await admin.forget_worker("host-1"))
+
+
 async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):  # noqa: F811
     await world.registry.beat(worker(seen_at=utc_now()).model_copy(update={"kinds": ["noop"]}))
     await overview(anew=True)
@@ -187,6 +215,17 @@ async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):  # no
 
     kinds = {kind["name"]: kind["workers"] for kind in page.kinds}
     assert (kinds["noop"], kinds["slow"]) == (["host-1"], [])
+
+
+async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):  # noqa: F811
+    await world.registry.beat(worker(seen_at=utc_now()).model_copy(update={"kinds": ["noop", "brand_new"]}))
+    await overview(anew=True)
+    page = await tab.get_state(AdminKinds)
+
+    await page.load()
+
+    strangers = [(kind["name"], kind["workers"]) for kind in page.kinds if not kind["is_known"]]
+    assert strangers == [("brand_new", ["host-1"])]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +275,35 @@ async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_fi
     assert (admin.concurrency, (await service.limits()).concurrency) == (7, 7)
     await admin.set_limit({"concurrency": "3"})
     assert (await service.limits()).concurrency == 3
+
+
+async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_first_did(tab):  # noqa: F811
+    page = await tab.get_state(AdminAlerts)
+    await page.load()
+    await page.submit({**page.form, "name": "Waiting"})
+    [made] = page.rules
+    page.edit(made["id"])
+    await runtime.current().alerts.change(UUID(made["id"]), RulePatch(threshold=90.0))
+
+    told = await page.submit({**page.form, "threshold": "30"})
+
+    assert "Somebody else has just changed the rule 'Waiting'" in str(told)
+    assert (page.editing, page.rules[0]["threshold"]) == (made["id"], "90")
+    await page.submit({**page.form, "threshold": "30"})
+    assert page.rules[0]["threshold"] == "30"
+
+
+async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_it(tab, service):  # noqa: F811
+    await submitted(service)
+    page = await tab.get_state(AdminQueue)
+
+    await page.ask_ready("clean", "")
+    assert (page.action, page.needs_word, page.may_go) == ("clean", True, False)
+    await page.go()
+    assert await runtime.current().operations.store.newest(1) == []
+
+    await page.ask_ready("clean", "queued")
+    assert (page.needs_word, page.may_go) == (False, True)
 
 
 async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):  # noqa: F811

@@ -41,8 +41,18 @@ async def test_the_charts_are_of_the_window_that_the_address_names(metrics):
     assert page.charts[0]["title"] == "Jobs an hour"
 
 
-async def test_an_address_that_makes_no_sense_shows_the_usual(metrics):
-    page = await metrics(window="9y", kind="<b>", since="x", until="2026-01-01")
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("x", "2026-01-01"),
+        ("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"),
+        ("9999-12-31T00:00:00Z", "9999-12-31T23:59:59Z"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-02T00:00:00Z"),
+        ("9999-12-31T00:00:00Z", "9999-12-31T23:59:59-14:00"),
+    ],
+)
+async def test_an_address_that_makes_no_sense_shows_the_usual(metrics, since, until):
+    page = await metrics(window="9y", kind="<b>", since=since, until=until)
 
     assert (page.window, page.kind, page.step) == ("1h", "", "minute")
 

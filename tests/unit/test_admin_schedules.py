@@ -1,7 +1,10 @@
 """Making, changing and deleting schedules on their page, without a browser."""
 
+from uuid import UUID
+
 import pytest
 
+from jobs.schedules import SchedulePatch
 from jobs_app.state.admin_schedules import BLANK, AdminSchedules
 from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
@@ -66,6 +69,9 @@ async def test_the_next_times_are_told_while_one_types(page):
         ({"kind": "slow", "params": '{"seconds": "x"}'}, "params"),
         ({"kind": "rm_rf"}, "kind"),
         ({"catch_up": "always"}, "catch_up"),
+        ({"priority": "high"}, "priority"),
+        ({"priority": "9" * 30}, "priority"),
+        ({"max_attempts": "0"}, "max_attempts"),
         ({"timezone": "x" * 1000}, "timezone"),
     ],
 )
@@ -74,6 +80,31 @@ async def test_what_makes_no_sense_is_said_at_its_field_and_nothing_is_made(page
 
     assert field in page.errors
     assert page.schedules == []
+
+
+async def test_a_schedule_has_a_priority_and_attempts_of_its_own(page, world):
+    await page.submit(wish(priority="7", max_attempts="2"))
+    [made] = await world.schedules.store.all()
+    page.edit(str(made.id))
+    await page.submit({**page.form, "max_attempts": ""})
+
+    [changed] = await world.schedules.store.all()
+    assert (made.priority, made.max_attempts) == (7, 2)
+    assert (changed.priority, changed.max_attempts) == (7, None)
+
+
+async def test_of_two_people_with_the_form_the_second_sees_what_the_first_did(page, world):
+    await page.submit(wish(timing="every 3600"))
+    [made] = page.schedules
+    page.edit(made["id"])
+    await world.schedules.change(UUID(made["id"]), SchedulePatch(interval_s=60.0))
+
+    told = await page.submit({**page.form, "priority": "3"})
+
+    assert "Somebody else has just changed the schedule 'Nightly'" in str(told)
+    assert (page.editing, page.schedules[0]["timing"]) == (made["id"], "every 60")
+    await page.submit({**page.form, "timing": "every 60", "priority": "3"})
+    assert (page.schedules[0]["timing"], page.schedules[0]["priority"]) == ("every 60", "3")
 
 
 async def test_two_schedules_cannot_have_one_name(page):

@@ -12,7 +12,7 @@ import pytest
 
 from jobs.alert_store import AGAIN_AFTER, AlertStore, Rule
 from jobs.alerts import Alerts, RuleDraft, RulePatch, Seen, Silence, causes
-from jobs.errors import InvalidInput, NameTaken, RuleNotFound
+from jobs.errors import ChangedMeanwhile, InvalidInput, NameTaken, RuleNotFound
 from jobs.kinds import catalogue
 from jobs.samples import Growth, Sample
 from jobs.statistics import Figures, Outcome
@@ -41,7 +41,7 @@ def rule(condition, threshold=60.0, **more):
     return Rule(id=uuid4(), condition=condition, threshold=threshold, created_at=NOW, **given)
 
 
-def worker(state, silent_s):
+def worker(state, silent_s, **more):
     return WorkerInfo(
         id="w",
         host="h",
@@ -51,6 +51,7 @@ def worker(state, silent_s):
         running=[],
         slots=5,
         state=state,
+        **more,
     )
 
 
@@ -83,6 +84,7 @@ LONG = {"oldest_queued_at": NOW - timedelta(seconds=90), "queued": 3}
         (rule("failure_rate", 1.0), {"lately": {"noop": figures(0, 4)}}, None),
         (rule("lost_worker"), {"workers": [worker(WorkerState.LOST, 61)]}, "Worker w has been silent for 61 s"),
         (rule("lost_worker"), {"workers": [worker(WorkerState.LOST, 59)]}, None),
+        (rule("lost_worker"), {"workers": [worker(WorkerState.LOST, 61, forgotten=True)]}, None),
         (rule("lost_worker"), {"workers": None}, None),
         (rule("no_worker"), LONG, "3 jobs wait, the first for 90 s, and no worker takes any."),
         (rule("no_worker"), LONG | {"workers": [worker(WorkerState.RUNNING, 0)]}, None),
@@ -153,6 +155,40 @@ async def test_a_paused_rule_is_silent_and_its_alerts_are_over(alerts):
 
     assert await alerts.store.alerts(only_open=True) == []
     assert await alerts.look(replace(WELL, **LONG)) == ([], [])
+
+
+@pytest.mark.parametrize("change", [{"paused": True}, {"condition": "no_worker"}, {"kind": "noop"}])
+async def test_alerts_that_end_because_their_rule_was_changed_are_told_to_be_over(alerts, change):
+    rule = await made(alerts, webhook_url="https://example.com/hook")
+    [fired], _ = await alerts.look(replace(WELL, **LONG))
+
+    _, [cleared] = await alerts.change(rule.id, RulePatch(**change, webhook_url="https://example.com/other"))
+
+    assert (cleared.id, cleared.cleared_at is not None) == (fired.id, True)
+    newest, _ = await alerts.store.deliveries()
+    assert (newest.what, newest.url) == ("alert.cleared", "https://example.com/hook")
+    assert newest.body["data"]["id"] == str(fired.id)
+
+
+async def test_the_second_of_two_people_who_change_a_rule_is_told_what_the_first_did(alerts):
+    rule = await made(alerts)
+    await alerts.change(rule.id, RulePatch(threshold=90.0, version=rule.version))
+
+    with pytest.raises(ChangedMeanwhile, match=r"changed the rule 'Waiting': now it is .*threshold 90"):
+        await alerts.change(rule.id, RulePatch(threshold=30.0, version=rule.version))
+
+    assert [rule.threshold for rule in await alerts.store.rules()] == [90.0]
+
+
+async def test_a_message_whose_rule_is_deleted_while_it_is_sent_is_no_more(alerts):
+    rule = await made(alerts, webhook_url="https://example.com/hook")
+    await alerts.look(replace(WELL, **LONG))
+    delivery, _ = await alerts.store.take_due(NOW)
+
+    await alerts.store.delete(rule.id)
+
+    with pytest.raises(RuleNotFound):
+        await alerts.store.record(delivery, Answer(204, ""), NOW)
 
 
 async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given_up(alerts, monkeypatch):

@@ -12,7 +12,8 @@ from jobs.clock import utc_now
 from jobs.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
 from jobs.models import JobStatus
 from jobs.queue import HIGHEST_PRIORITY
-from jobs.requests import JobPatch, KindChange, QueueChange, RateChange
+from jobs.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
+from jobs.schedules import ScheduleDraft
 from tests.unit.test_job_life import running, submitted
 from tests.unit.test_tabs import NOBODY
 
@@ -198,7 +199,18 @@ async def test_who_acted_is_on_the_timeline_and_in_the_audit(service):
 
     assert [action for _, action, *_ in await told(service)] == ["restore", "delete", "retry", "cancel"]
     by = [(event.data or {}).get("by") for event in await service.store.events(cancelled.id)]
-    assert by == [None, "ada", "ada", "ada"]
+    assert by == ["ada"] * 4
+
+
+async def test_who_submitted_jobs_is_on_their_timelines(service, world):
+    with acting_as("ada"):
+        jobs = [await submitted(service), *await service.submit_many([Submission(kind="noop")] * 2)]
+        schedule = await world.schedules.create(ScheduleDraft(name="nightly", kind="noop", interval_s=3600.0))
+        jobs.append(await world.schedules.run_now(schedule.id))
+    nobodys = await submitted(service)
+
+    firsts = [(await service.store.events(job.id))[0].data for job in (*jobs, nobodys)]
+    assert [data.get("by") for data in firsts] == ["ada"] * 4 + [None]
 
 
 async def test_the_audit_is_read_page_by_page_and_searched(service):

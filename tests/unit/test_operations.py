@@ -14,7 +14,7 @@ from jobs.errors import InvalidInput, OperationNotFound, Unavailable, WrongStatu
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.operation_store import TAKEN_FOR, OperationState, Progress
-from jobs.operations import Operations
+from jobs.operations import Operations, needs_confirmation
 from jobs.query import QueryError
 from jobs.removal import UNDO_WITHIN
 from jobs.snapshot import Deleted, JobError
@@ -24,6 +24,7 @@ from tests.unit.test_tabs import NOBODY
 
 EVERYTHING = JobFilter()
 FAILED = JobFilter(statuses=(JobStatus.FAILED,))
+QUEUED = JobFilter(statuses=(JobStatus.QUEUED,))
 
 
 @pytest.fixture
@@ -79,6 +80,46 @@ async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, 
     assert [len(ids) for ids in announced] == [3, 1]
     assert kept.id not in await world.queue.head(5)
     assert not await service.store.statuses([kept.id])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (EVERYTHING, (2, "2 still running: cancel first, or obliterate.")),
+        (QUEUED, (1, "1 no longer there, or not as they were, when their turn came; some may have started.")),
+    ],
+)
+async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations, monkeypatch, wanted, told):
+    starts, *_ = [await submitted(service) for _ in range(3)]
+    runs = await running(service)
+    clean = service.clean
+
+    async def one_starts_first(*given):
+        if await service.store.statuses([starts.id]) == {starts.id: JobStatus.QUEUED}:
+            await service.start(starts.id, "worker-1")
+        return await clean(*given)
+
+    monkeypatch.setattr(service, "clean", one_starts_first)
+    done = await over(operations, await operations.begin("clean", wanted))
+
+    assert (done.left_alone, [each["reason"] for each in done.reasons]) == (told[0], [told[1]])
+    assert (done.done, {job.id for job in (await service.store.page()).jobs}) == (2, {starts.id, runs.id})
+
+
+@pytest.mark.parametrize(
+    ("action", "wanted", "needs"),
+    [
+        ("obliterate", JobFilter(kinds=("noop",)), True),
+        ("clean", EVERYTHING, True),
+        ("clean", JobFilter(text="  "), True),
+        ("clean", JobFilter(statuses=tuple(JobStatus)), True),
+        ("clean", FAILED, False),
+        ("clean", JobFilter(kinds=("noop",)), False),
+        ("delete", EVERYTHING, False),
+    ],
+)
+def test_a_word_is_needed_where_everything_goes_for_good(action, wanted, needs):
+    assert needs_confirmation(action, wanted) is needs
 
 
 async def test_only_what_is_old_is_cleaned(service, operations):
@@ -274,7 +315,7 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     taken = await lost.store.take("lost", utc_now() - TAKEN_FOR * 2)
     for job in jobs[:3]:
         await service.retry(job.id)
-    await lost.store.record(taken, "lost", Progress(3, [], jobs[2].id))
+    await lost.store.record(taken, "lost", Progress(3, 0, [], jobs[2].id))
     assert await other.store.take("other", utc_now()) is None
     await _change(world, begun, seen_at=utc_now() - TAKEN_FOR * 2)
 
@@ -283,7 +324,7 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     await end_tasks(task)
 
     assert (done.done, done.left_alone) == (6, 0)
-    assert await lost.store.record(taken, "lost", Progress(1, [], None)) is None
+    assert await lost.store.record(taken, "lost", Progress(1, 0, [], None)) is None
 
 
 async def _change(world, operation, **values):

@@ -9,6 +9,7 @@ import pytest
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import ChangedMeanwhile, InvalidInput, NameTaken, ScheduleNotFound
+from jobs.kinds import MASK
 from jobs.models import JobStatus
 from jobs.schedule_store import CatchUp, ScheduleStore
 from jobs.schedules import ScheduleDraft, SchedulePatch, Timing, next_times
@@ -187,11 +188,45 @@ async def test_of_two_changes_at_once_the_second_is_refused(schedules):
     schedule = await nightly(schedules)
 
     outcomes = await asyncio.gather(
-        *(schedules.change(schedule.id, SchedulePatch(priority=n)) for n in range(2)), return_exceptions=True
+        *(schedules.change(schedule.id, SchedulePatch(priority=n)) for n in (1, 2)), return_exceptions=True
     )
 
     refused = [outcome for outcome in outcomes if isinstance(outcome, ChangedMeanwhile)]
     assert len(refused) == 2 - (await schedules.store.get(schedule.id)).version + 1
+
+
+async def test_the_second_of_two_people_who_change_a_schedule_is_told_what_the_first_did(schedules):
+    schedule = await nightly(schedules)
+    await schedules.change(schedule.id, SchedulePatch(priority=7, version=schedule.version))
+
+    with pytest.raises(ChangedMeanwhile, match=r"the schedule 'nightly': now it is .*priority 7"):
+        await schedules.change(schedule.id, SchedulePatch(priority=3, version=schedule.version))
+
+    assert (await schedules.store.get(schedule.id)).priority == 7
+
+
+async def test_a_schedule_whose_time_came_meanwhile_can_still_be_changed(schedules):
+    schedule = await nightly(schedules)
+    await schedules.fire(schedule.id, schedule.next_at)
+
+    changed = await schedules.change(schedule.id, SchedulePatch(priority=3, version=schedule.version))
+
+    assert (changed.priority, changed.next_at) == (3, schedule.next_at + timedelta(hours=1))
+
+
+async def test_the_audit_tells_what_was_set_of_a_schedule_without_its_secrets(schedules, store):
+    params = {"title": "a", "source": {"url": "https://example.com", "api_key": "old-key"}}
+    schedule = await nightly(schedules, kind="report", params=params)
+    other = params | {"title": "b", "source": params["source"] | {"api_key": "new-key"}}
+
+    await schedules.change(schedule.id, SchedulePatch(params=other, priority=2))
+    await schedules.change(schedule.id, SchedulePatch(priority=2))
+
+    changed, created = await store.audit.page()
+    assert (changed.before["priority"], changed.after["priority"]) == (0, 2)
+    assert (changed.before["params"]["title"], changed.after["params"]["title"]) == ("a", "b")
+    assert created.after["params"]["source"]["api_key"] == MASK
+    assert "-key" not in str((changed, created))
 
 
 @pytest.mark.parametrize(

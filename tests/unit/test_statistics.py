@@ -160,6 +160,8 @@ async def test_purging_takes_only_what_was_named(service, statistics):
 
     assert await statistics.purge(Step.HOUR, utc_now() + timedelta(days=1)) == 1
     assert await statistics.purge(Step.DAY, utc_now() - timedelta(days=1)) == 0
+    told = [(action.action, action.name, action.after["rows"]) for action in await service.store.audit.page()]
+    assert told == [("purge", "by the day", 0), ("purge", "by the hour", 1)]
 
 
 @pytest.mark.parametrize("seed", range(5))
