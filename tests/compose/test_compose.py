@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -200,6 +201,60 @@ class TestTheImage:
 
         assert "*" in lines
         assert not {"!.env", "!tests", "!.git", "!.data"} & set(lines)
+
+
+class TestWithAnEngine:
+    """What ``make compose-test`` does, seen through twins of its two tools, which write down what they are told."""
+
+    ENGINE = 'echo "docker $*" >> "$CALLS"'
+    CURL = """echo "curl" >> "$CALLS"; echo '{"id":"1","status":"completed"}'"""
+
+    @pytest.fixture
+    def compose_test(self, tmp_path):
+        def run(**tools):
+            programs = tmp_path / "bin"
+            programs.mkdir()
+            for name, does in tools.items():
+                (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+                (programs / name).chmod(0o755)
+            (programs / "sed").symlink_to(shutil.which("sed"))
+            calls = tmp_path / "calls"
+            environ = {"PATH": str(programs), "CALLS": str(calls)}
+            command = [shutil.which("sh"), str(ROOT / "tools" / "compose-test")]
+            done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True)
+            return done, calls.read_text().splitlines() if calls.exists() else []
+
+        return run
+
+    @pytest.mark.parametrize(
+        ("tools", "said"),
+        [
+            ({}, "Docker with Compose is needed here."),
+            ({"docker": "exit 1"}, "Docker with Compose is needed here."),
+            ({"docker": '[ "$1" = compose ]'}, "its engine does not answer"),
+        ],
+    )
+    def test_where_there_is_none_it_says_so(self, compose_test, tools, said):
+        done, _ = compose_test(**tools)
+
+        assert done.returncode == 2
+        assert said in done.stderr
+
+    def test_each_service_is_killed_in_turn_a_job_runs_after_each_and_all_of_it_is_taken_down(self, compose_test):
+        done, calls = compose_test(docker=self.ENGINE, curl=self.CURL)
+
+        assert done.returncode == 0, done.stderr
+        kills = [index for index, call in enumerate(calls) if "compose kill" in call]
+        assert [calls[index].split()[-1] for index in kills] == ["redis", "postgres", "worker", "app", "proxy"]
+        assert all(calls[index + 1].startswith("docker compose up --detach --wait") for index in kills)
+        assert all(calls[index + 2 : index + 4] == ["curl", "curl"] for index in kills)
+        assert calls[-1].startswith("docker compose down --volumes")
+
+    def test_a_job_that_does_not_complete_fails_it(self, compose_test):
+        done, calls = compose_test(docker=self.ENGINE, curl="""echo '{"id":"1","status":"failed"}'""")
+
+        assert (done.returncode, done.stderr) == (1, "The job 1 was not completed after the start.\n")
+        assert calls[-1].startswith("docker compose down --volumes")
 
 
 async def test_all_of_it_starts_in_order_is_well_and_runs_a_job(compose, api):
