@@ -48,7 +48,7 @@ backup: $(STAMPS)/run ## Write all of the database to a file, while it is used; 
 restore: $(STAMPS)/run ## Bring back FILE=… into the database; REPLACE=1 removes what is there first
 	@exec $(BIN)/python -m jobs restore "$(FILE)" $(if $(REPLACE),--replace)
 
-compose-test: ## Start the compose file with a real engine, and run a job through it
+compose-test: ## Start the compose file with a real engine, kill each service in turn, run a job after each
 	@sh tools/compose-test
 
 screenshots: $(STAMPS)/dev browser ## Draw every page and state into docs/screenshots/

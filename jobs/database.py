@@ -24,6 +24,9 @@ READERS = 4
 TRIES = 5
 """Of a transaction that the database gave up because another one stood in its way."""
 
+AWAY = "The database does not answer right now. Nothing was changed; try again."
+FULL = "The disk of the database is full. Nothing was changed; free some of it, and try again."
+
 log = logging.getLogger(__name__)
 
 
@@ -91,4 +94,4 @@ def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
             if not engines.is_trouble(cause):
                 raise
             log.warning("The database refused a statement: %s", engines.one_line(cause))
-            raise Unavailable("The database does not answer right now. Nothing was changed; try again.") from exc
+            raise Unavailable(FULL if engines.is_full(cause) else AWAY) from exc

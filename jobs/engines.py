@@ -26,7 +26,7 @@ SQLITE = "sqlite:///"
 TURN, MIGRATION = 0x6A6F6273, 0x6A6F6274
 """The numbers of the advisory locks that we take in PostgreSQL: of whoever writes alone, and of whoever migrates."""
 
-LOCK_NOT_AVAILABLE = "55P03"
+LOCK_NOT_AVAILABLE, DISK_FULL = "55P03", "53100"
 _IN_THE_WAY = frozenset({"40001", "40P01"})
 """PostgreSQL gave up a transaction for another's sake: serialization failure, deadlock."""
 
@@ -77,7 +77,12 @@ def is_busy(exc: BaseException | None) -> bool:
     """Whether another transaction has what this one waited for."""
     if getattr(exc, "sqlstate", None) == LOCK_NOT_AVAILABLE:
         return True
-    return bool(getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY)
+    return _sqlite_code(exc) == sqlite3.SQLITE_BUSY
+
+
+def is_full(exc: BaseException) -> bool:
+    """Whether there is no room for more on the database's disk."""
+    return getattr(exc, "sqlstate", None) == DISK_FULL or _sqlite_code(exc) == sqlite3.SQLITE_FULL
 
 
 def was_in_the_way(exc: BaseException) -> bool:
@@ -88,6 +93,11 @@ def was_in_the_way(exc: BaseException) -> bool:
 def one_line(exc: BaseException) -> str:
     """What an error says, without line breaks."""
     return " ".join(str(exc).split())
+
+
+def _sqlite_code(exc: BaseException | None) -> int:
+    """SQLite's code without what it extends it by; 0 for what is no error of SQLite."""
+    return int(getattr(exc, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _sqlite(url: str, use: Use) -> Engine:

@@ -34,7 +34,7 @@ _HASHED_ASSETS = "/assets/"
 def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
     """A wrapper for the whole app that refuses foreign origins and adds headers to every answer."""
     allowed = frozenset(config.allowed_origins)
-    hosts = _LOCAL_NAMES | {urlsplit(origin).hostname or "" for origin in allowed}
+    hosts = _LOCAL_NAMES | {config.host} | {urlsplit(origin).hostname or "" for origin in allowed}
     local_only = _is_loopback(config.host)
 
     def wrap(app: ASGIApp) -> ASGIApp:

@@ -29,6 +29,8 @@ from tests.support import ROOT, free_port
 
 ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "JOBS_CONCURRENCY": "5"}
 READY_WITHIN_S = 60.0
+HOSTS = {"app": "127.0.0.1", "app2": "127.0.0.2"}
+"""Every app listens on the same port, at an address of its own, as containers do."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -47,7 +49,7 @@ def compose_file(environ: dict[str, str]) -> dict[str, Any]:
             return {key: filled(each) for key, each in part.items()}
         if isinstance(part, list):
             return [filled(each) for each in part]
-        return _VARIABLE.sub(value, part) if isinstance(part, str) else part
+        return _VARIABLE.sub(value, part).replace("$$", "$") if isinstance(part, str) else part
 
     return dict(filled(yaml.safe_load((ROOT / "docker-compose.yml").read_text())))
 
@@ -65,6 +67,12 @@ def image_tree(folder: Path) -> Path:
             case ["COPY", source, target] if not source.startswith("--"):
                 _copy(ROOT / source, tree / (source if target == "./" else target))
     return tree
+
+
+def image_environ() -> dict[str, str]:
+    """What the last stage of the Dockerfile sets."""
+    of_image = (ROOT / "Dockerfile").read_text().split("ENV ")[-1].split("COPY")[0]
+    return dict(re.findall(r"(\w+)=(\S+?)(?: \\)?$", of_image, re.MULTILINE))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -90,18 +98,21 @@ class ComposeStack:
         self.folder = Path(tempfile.mkdtemp(prefix="jobs-compose-"))
         self.file = compose_file(ENVIRONMENT)
         self.tree = image_tree(self.folder)
-        self.ports = {name: free_port() for name in ("redis", "app", "app2", "proxy", "proxy-http")}
+        self.ports = {name: free_port() for name in ("redis", "app", "proxy", "proxy-http")}
         self.postgres = PostgresServer("jobs", ENVIRONMENT["POSTGRES_PASSWORD"])
         self.ports["postgres"] = self.postgres.port
         self.running: dict[str, Running] = {}
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['app']}"
+        return self.address("app")
 
     @property
     def site(self) -> str:
         return f"https://127.0.0.1:{self.ports['proxy']}"
+
+    def address(self, app: str) -> str:
+        return f"http://{HOSTS[app]}:{self.ports['app']}"
 
     def order(self) -> list[str]:
         """The services without those of profiles, each after those it depends on."""
@@ -118,8 +129,8 @@ class ComposeStack:
             self.start(name)
         self.ready()
 
-    def start(self, name: str, instance: str = "") -> None:
-        """Start a service, and return when the condition that others wait for holds."""
+    def start(self, name: str, instance: str = "", **more: str) -> None:
+        """Start a service, and return when the condition that others wait for holds; ``more``: for its environment."""
         service = self.file["services"][name]
         place = instance or name
         match name:
@@ -138,10 +149,12 @@ class ComposeStack:
                 assert self.running[place].process.wait(60) == 0, self.log(place)
             case "proxy":
                 caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile", "--config"]
-                self._spawn(place, [*caddy, str(ROOT / "deploy" / "Caddyfile")], self._proxy_environ(service))
+                self._spawn(place, [*caddy, str(ROOT / "deploy" / "Caddyfile")], self._proxy_environ(service) | more)
+            case "app":
+                here = {"HOST": HOSTS[place], "PORT": str(self.ports["app"])}
+                self._spawn(place, self._command(service), self._environ(service) | here | more)
             case _:
-                port = {"PORT": str(self.ports[place])} if place in self.ports else {}
-                self._spawn(place, self._command(service), self._environ(service) | port)
+                self._spawn(place, self._command(service), self._environ(service) | more)
 
     def ready(self) -> None:
         """Return once the app says that jobs can run."""
@@ -211,21 +224,20 @@ class ComposeStack:
 
     def _environ(self, service: dict[str, Any]) -> dict[str, str]:
         """The service's and the image's environment, with names that are known here."""
-        of_image = (ROOT / "Dockerfile").read_text().split("ENV ")[-1].split("COPY")[0]
-        image = dict(re.findall(r"(\w+)=(\S+?)(?: \\)?$", of_image, re.MULTILINE))
         own = {name: str(value) for name, value in service["environment"].items()}
         for name in ("redis", "postgres"):
             own = {key: re.sub(rf"@{name}:\d+", f"@127.0.0.1:{self.ports[name]}", value) for key, value in own.items()}
         home = self.folder / "tmp"
         here = {"HOST": "127.0.0.1", "JOBS_DATA_DIR": str(self.folder / "data"), "HOME": str(home), "TMPDIR": str(home)}
-        return image | own | here | {"PATH": os.environ["PATH"]}
+        return image_environ() | own | here | {"PATH": os.environ["PATH"]}
 
     def _proxy_environ(self, service: dict[str, Any]) -> dict[str, str]:
         return {
             **{name: str(value) for name, value in service["environment"].items()},
             "JOBS_SITE": self.site,
             "JOBS_HTTP_PORT": str(self.ports["proxy-http"]),
-            "JOBS_UPSTREAM": f"127.0.0.1:{self.ports['app']}",
+            "JOBS_UPSTREAM": HOSTS["app"],
+            "JOBS_UPSTREAM_PORT": str(self.ports["app"]),
             "XDG_DATA_HOME": str(self.folder / "caddy"),
             "XDG_CONFIG_HOME": str(self.folder / "caddy"),
             "HOME": str(self.folder),

@@ -1,6 +1,9 @@
 """What ``docker compose up`` starts, as processes: order, settings, accidents, and a journey through the proxy."""
 
 import asyncio
+import contextlib
+import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -12,7 +15,9 @@ import pytest
 import yaml
 from playwright.async_api import async_playwright, expect
 
-from tests.compose.stack import ENVIRONMENT, compose_file, stack
+from jobs.settings import Settings, read_settings
+from tests.compose.name_server import name_server
+from tests.compose.stack import ENVIRONMENT, HOSTS, compose_file, image_environ, stack
 from tests.e2e.browser import BROWSER_FLAGS, find_browser
 from tests.support import ROOT, until
 
@@ -86,9 +91,9 @@ class TestTheFile:
 
     def test_every_service_has_a_limit_comes_back_and_says_how_it_is(self, services):
         for name, service in services.items():
+            assert service["deploy"]["resources"]["limits"]["memory"], name
             if name != "migrate":
                 assert service["restart"] == "unless-stopped", name
-                assert service["deploy"]["resources"]["limits"]["memory"], name
         assert "test" in services["redis"]["healthcheck"]
         assert "test" in services["postgres"]["healthcheck"]
 
@@ -117,10 +122,58 @@ class TestTheFile:
 
         assert all((ROOT / path).exists() for path in mounted if path.startswith("./"))
 
-    def test_what_starts_gets_only_settings_there_are(self, services):
-        known = {line.split("=")[0].strip("# ") for line in (ROOT / ".env.example").read_text().splitlines()}
+    @pytest.mark.parametrize("name", ["migrate", "app", "worker"])
+    def test_every_setting_there_is_reaches_what_starts(self, services, name):
+        known = {field.alias for field in Settings.model_fields.values()}
 
-        assert set(services["app"]["environment"]) <= known
+        assert set(services[name]["environment"]) | (known & set(image_environ())) == known
+
+    def test_what_env_says_is_what_a_worker_gets_and_what_it_does_not_say_has_its_default(self, monkeypatch):
+        said = ENVIRONMENT | {"JOBS_STOP_GRACE_S": "300", "JOBS_USER_HEADER": "X-Forwarded-User", "JOBS_LEASE_S": "30"}
+        for name, value in compose_file(said)["services"]["worker"]["environment"].items():
+            monkeypatch.setenv(name, value)
+
+        seen = read_settings(_env_file=None)
+
+        assert (seen.stop_grace_s, seen.user_header, seen.lease_s) == (300, "X-Forwarded-User", 30)
+        assert (seen.worker_slots, seen.log_format, seen.max_params_bytes) == (None, "text", 256_000)
+
+    @pytest.mark.parametrize(("grace_s", "period"), [("", "10s20s"), ("300", "10s300s"), ("0.5", "10s0.5s")])
+    def test_a_worker_is_given_longer_to_stop_than_its_jobs(self, grace_s, period):
+        worker = compose_file(ENVIRONMENT | {"JOBS_STOP_GRACE_S": grace_s})["services"]["worker"]
+
+        assert worker["stop_grace_period"] == period, "parts of a duration add up"
+
+    @pytest.mark.parametrize("place", ["127.0.0.1:8000-8003", "0.0.0.0:80", "127.0.0.1:"])
+    def test_the_app_is_published_where_env_says(self, place):
+        app = compose_file(ENVIRONMENT | {"JOBS_PUBLISH": place})["services"]["app"]
+
+        assert app["ports"] == [f"{place}:8000"]
+
+    def test_grafana_starts_with_a_password_of_its_own_alone(self, services, tmp_path):
+        shell, flag, script = services["grafana"]["entrypoint"]
+        (tmp_path / "run.sh").write_text("#!/bin/sh\necho started\n")
+        (tmp_path / "run.sh").chmod(0o755)
+        command = [shell, flag, script.replace("/run.sh", str(tmp_path / "run.sh"))]
+
+        without, given = (
+            subprocess.run(
+                command, env=os.environ | {"GF_SECURITY_ADMIN_PASSWORD": password}, capture_output=True, text=True
+            )
+            for password in ("", "of-its-own")
+        )
+
+        assert (without.returncode, without.stdout) == (2, "")
+        assert "set GRAFANA_PASSWORD in .env" in without.stderr
+        assert (given.returncode, given.stdout) == (0, "started\n")
+
+    def test_prometheus_and_the_proxy_ask_every_app_there_is(self):
+        [scraped] = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+
+        assert [(each["names"], each["type"], each["port"]) for each in scraped["dns_sd_configs"]] == [
+            (["app"], "A", 8000)
+        ]
+        assert "name {$JOBS_UPSTREAM:app}" in (ROOT / "deploy" / "Caddyfile").read_text()
 
     def test_volumes_that_are_used_are_declared(self, services):
         declared = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"])
@@ -148,6 +201,60 @@ class TestTheImage:
 
         assert "*" in lines
         assert not {"!.env", "!tests", "!.git", "!.data"} & set(lines)
+
+
+class TestWithAnEngine:
+    """What ``make compose-test`` does, seen through twins of its two tools, which write down what they are told."""
+
+    ENGINE = 'echo "docker $*" >> "$CALLS"'
+    CURL = """echo "curl" >> "$CALLS"; echo '{"id":"1","status":"completed"}'"""
+
+    @pytest.fixture
+    def compose_test(self, tmp_path):
+        def run(**tools):
+            programs = tmp_path / "bin"
+            programs.mkdir()
+            for name, does in tools.items():
+                (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+                (programs / name).chmod(0o755)
+            (programs / "sed").symlink_to(shutil.which("sed"))
+            calls = tmp_path / "calls"
+            environ = {"PATH": str(programs), "CALLS": str(calls)}
+            command = [shutil.which("sh"), str(ROOT / "tools" / "compose-test")]
+            done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True)
+            return done, calls.read_text().splitlines() if calls.exists() else []
+
+        return run
+
+    @pytest.mark.parametrize(
+        ("tools", "said"),
+        [
+            ({}, "Docker with Compose is needed here."),
+            ({"docker": "exit 1"}, "Docker with Compose is needed here."),
+            ({"docker": '[ "$1" = compose ]'}, "its engine does not answer"),
+        ],
+    )
+    def test_where_there_is_none_it_says_so(self, compose_test, tools, said):
+        done, _ = compose_test(**tools)
+
+        assert done.returncode == 2
+        assert said in done.stderr
+
+    def test_each_service_is_killed_in_turn_a_job_runs_after_each_and_all_of_it_is_taken_down(self, compose_test):
+        done, calls = compose_test(docker=self.ENGINE, curl=self.CURL)
+
+        assert done.returncode == 0, done.stderr
+        kills = [index for index, call in enumerate(calls) if "compose kill" in call]
+        assert [calls[index].split()[-1] for index in kills] == ["redis", "postgres", "worker", "app", "proxy"]
+        assert all(calls[index + 1].startswith("docker compose up --detach --wait") for index in kills)
+        assert all(calls[index + 2 : index + 4] == ["curl", "curl"] for index in kills)
+        assert calls[-1].startswith("docker compose down --volumes")
+
+    def test_a_job_that_does_not_complete_fails_it(self, compose_test):
+        done, calls = compose_test(docker=self.ENGINE, curl="""echo '{"id":"1","status":"failed"}'""")
+
+        assert (done.returncode, done.stderr) == (1, "The job 1 was not completed after the start.\n")
+        assert calls[-1].startswith("docker compose down --volumes")
 
 
 async def test_all_of_it_starts_in_order_is_well_and_runs_a_job(compose, api):
@@ -192,7 +299,7 @@ async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_li
     compose.start("app", "app2")
     for number in range(2, 5):
         compose.start("worker", f"worker{number}")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{compose.ports['app2']}", timeout=10) as other:
+    async with httpx.AsyncClient(base_url=compose.address("app2"), timeout=10) as other:
         await until(lambda: _status(other, "/readyz"), lambda code: code == 200, within_s=30)
         await until(lambda: _workers(api), lambda count: count >= 4, within_s=30)
         heard = asyncio.create_task(_hears(other, 12))
@@ -238,19 +345,27 @@ async def _hears(client, count):
                 return completed
 
 
-async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, api, open_page):
-    compose.start("proxy")
-    async with httpx.AsyncClient(base_url=compose.site, verify=False, timeout=10) as outside:
-        await until(lambda: _status(outside, "/healthz"), lambda code: code == 200, within_s=20)
-        assert (await outside.get("/metrics")).status_code == 404
+@contextlib.contextmanager
+def proxy(compose, **environ):
+    """The proxy runs for as long as the block lasts."""
+    compose.start("proxy", **environ)
+    yield
+    compose.stop("proxy")
 
-        page = await open_page(compose.site)
-        await page.get_by_label("Step seconds").fill("0.4")
-        await page.get_by_role("button", name="Start", exact=True).click()
-        job_id = await page.locator("#jobs tr[data-status=running]").first.get_attribute("data-job")
-        steps = await _steps(outside, job_id)
-        row = page.locator(f"#jobs tr[data-job='{job_id}']")
-        await expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
+
+async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, api, open_page):
+    async with httpx.AsyncClient(base_url=compose.site, verify=False, timeout=10) as outside:
+        with proxy(compose):
+            await until(lambda: _status(outside, "/healthz"), lambda code: code == 200, within_s=20)
+            assert (await outside.get("/metrics")).status_code == 404
+
+            page = await open_page(compose.site)
+            await page.get_by_label("Step seconds").fill("0.4")
+            await page.get_by_role("button", name="Start", exact=True).click()
+            job_id = await page.locator("#jobs tr[data-status=running]").first.get_attribute("data-job")
+            steps = await _steps(outside, job_id)
+            row = page.locator(f"#jobs tr[data-job='{job_id}']")
+            await expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
 
     assert len(steps) > 2
     assert max(b - a for a, b in pairwise(steps)) < 1.5, "lines come one by one"
@@ -265,3 +380,49 @@ async def _steps(client, job_id):
                 came.append(asyncio.get_running_loop().time())
             if line == "event: end":
                 return came
+
+
+async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_one_takes_over_from_the_other(
+    compose, api, open_page
+):
+    compose.start("app", "app2")
+    await until(lambda: _status(api, f"{compose.address('app2')}/readyz"), lambda code: code == 200, within_s=30)
+    async with contextlib.AsyncExitStack() as opened:
+        names = opened.enter_context(name_server(*HOSTS.values()))
+        resolvers = f"resolvers 127.0.0.1:{names.port}"
+        with proxy(compose, JOBS_UPSTREAM="app.", JOBS_RESOLVERS=resolvers):
+            clients, pages = {}, []
+            while len(clients) < len(HOSTS):  # the proxy gives newcomers to any app
+                client = await opened.enter_async_context(
+                    httpx.AsyncClient(base_url=compose.site, verify=False, timeout=30)
+                )
+                await until(lambda client=client: _status(client, "/readyz"), lambda code: code == 200, within_s=20)
+                clients.setdefault(client.cookies["jobs_app"], client)
+            while not all([await _pages_open(compose.address(app)) for app in HOSTS]):
+                pages.append(await open_page(compose.site))
+
+            job_id = await submitted(api, "web_agent", params={"steps": 4, "step_seconds": 0.4})
+            steps = await asyncio.gather(*(_steps(client, job_id) for client in clients.values()))
+            kept = [(await client.get("/healthz")).headers.get("set-cookie") for client in clients.values()]
+            for page in pages:
+                await expect(page.locator(f"#jobs tr[data-job='{job_id}']")).to_have_attribute(
+                    "data-status", "completed"
+                )
+            compose.kill("app2")
+            names.addresses.remove(HOSTS["app2"])
+            later = await submitted(api)
+            answers = [await client.get(f"/api/jobs/{later}") for client in clients.values()]
+            for page in pages:
+                await expect(page.locator(f"#jobs tr[data-job='{later}']")).to_have_attribute(
+                    "data-status", "completed", timeout=30_000
+                )
+
+    assert [len(each) > 2 for each in steps] == [True, True]
+    assert kept == [None, None], "who has an app keeps it"
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def _pages_open(app):
+    async with httpx.AsyncClient(base_url=app) as client:
+        text = (await client.get("/metrics")).text
+    return float(next(line.split()[1] for line in text.splitlines() if line.startswith("jobs_pages_open ")))

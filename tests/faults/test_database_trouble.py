@@ -5,8 +5,10 @@ import contextlib
 import resource
 import signal
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import Engine, event
 
 from jobs import schema
 from jobs.errors import Unavailable
@@ -15,6 +17,8 @@ from jobs.settings import read_settings
 from tests.faults.conftest import sees_lines
 from tests.postgres import PostgresServer
 from tests.support import until
+
+MOST_PAGES = 2**32 - 2
 
 
 @contextlib.contextmanager
@@ -126,6 +130,38 @@ async def test_a_worker_can_be_stopped_while_the_database_is_away(farm, database
     await farm.start()
     assert (await farm.is_(ended, "completed")).attempt == 2
     await farm.record.has("begin", job.id, 2)
+
+
+@pytest.fixture
+def disk():
+    """What there is room for, in pages: SQLite says of more than it may have what it says of a full disk."""
+    room = SimpleNamespace(pages=MOST_PAGES)
+
+    def limit(db):
+        db.exec_driver_sql(f"PRAGMA max_page_count = {room.pages}")
+
+    event.listen(Engine, "begin", limit)
+    yield room
+    event.remove(Engine, "begin", limit)
+
+
+async def test_the_servers_disk_is_full_and_who_submits_is_told_so_and_may_again_when_there_is_room(
+    disk, api, database_path
+):
+    batch = {"jobs": [{"kind": "noop"}] * 1000}
+
+    disk.pages = 1
+    refused = await api.post("/api/jobs/batch", json=batch)
+    listed = await api.get("/api/jobs")
+    disk.pages = MOST_PAGES
+    accepted = await api.post("/api/jobs/batch", json=batch)
+
+    assert refused.status_code == 503
+    assert refused.json()["detail"] == (
+        "The disk of the database is full. Nothing was changed; free some of it, and try again."
+    )
+    assert (listed.status_code, listed.json()["items"]) == (200, [])
+    assert accepted.status_code == 201
 
 
 @pytest.mark.faults

@@ -3,9 +3,12 @@
 import asyncio
 import json
 
+import httpx
 import pytest
+from fastapi.responses import PlainTextResponse
 
 from jobs.queue import LIMITS_KEY, QUEUE_PREFIX
+from jobs_app.security import guard
 from tests.support import until
 
 FIELDS = {
@@ -460,6 +463,13 @@ async def test_a_page_of_another_site_cannot_change_anything(api):
     assert await nothing_is_stored(api)
     own = {"Origin": "http://localhost:8000"}
     assert (await api.post("/api/jobs", json={"kind": "noop"}, headers=own)).status_code == 201
+
+
+async def test_a_server_answers_to_the_address_of_this_machine_that_it_listens_on(config):
+    guarded = guard(config.model_copy(update={"host": "127.0.0.2"}))(PlainTextResponse("Here."))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://127.0.0.2:8000") as client:
+        assert (await client.get("/")).status_code == 200
+        assert (await client.get("/", headers={"Host": "evil.example"})).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_the_compose_file_has_what_docker_is_told(command):
     profiles = {profile for service in services.values() for profile in service.get("profiles", ())}
     words = shlex.split(command)
 
-    assert {"up", "down", "logs", "exec", "run", "build"} & set(words)
+    assert {"up", "down", "logs", "exec", "run", "build", "cp"} & set(words)
     if "--profile" in words:
         assert words[words.index("--profile") + 1] in profiles
     if "--scale" in words:
@@ -105,6 +105,8 @@ def test_the_compose_file_has_what_docker_is_told(command):
     for verb in ("exec", "run", "logs"):
         if verb in words:
             assert next(word for word in words[words.index(verb) + 1 :] if not word.startswith("-")) in services
+    if "cp" in words:
+        assert words[words.index("cp") + 1].partition(":")[0] in services
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("cp ")])

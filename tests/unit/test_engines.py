@@ -51,6 +51,14 @@ def test_what_asked_for_something_wrong_is_not(error):
     assert not engines.is_trouble(error)
 
 
+@pytest.mark.postgresql
+async def test_a_server_whose_disk_is_full_is_told_from_one_that_is_away(database):
+    full = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+
+    with pytest.raises(Unavailable, match="The disk of the database is full"):
+        await database.write(lambda db: db.execute(text(full)))
+
+
 async def test_writers_that_stand_in_each_others_way_both_get_there(database_url, store, plain_sql, database_kind):
     """Two transactions lock the same two rows in opposite orders: one of them is given up, and run again."""
     changes, _ = await store.insert([NewJob(kind="noop", params={}, max_attempts=1) for _ in range(2)])
