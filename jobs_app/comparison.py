@@ -51,7 +51,7 @@ def facts(left: JobSnapshot, right: JobSnapshot) -> list[Pair]:
 
 def params(left: JobSnapshot, right: JobSnapshot) -> list[Pair]:
     """Every value of both jobs' parameters, under its dotted path."""
-    return _pairs(_flat(rows.shown_params(left)), _flat(rows.shown_params(right)))
+    return _pairs(_flat(rows.shown_params(left.kind, left.params)), _flat(rows.shown_params(right.kind, right.params)))
 
 
 def steps(left: Sequence[JobEvent], right: Sequence[JobEvent]) -> list[StepPair]:

@@ -349,10 +349,10 @@ def size(count: float) -> str:
     return f"{count:.3g} TB"
 
 
-def shown_params(job: JobSnapshot) -> dict[str, Any]:
-    """The job's parameters with secrets masked; as they are when this version does not know the kind."""
-    kind = next((kind for kind in catalogue() if kind.name == job.kind), None)
-    return job.params if kind is None else masked(kind, job.params)
+def shown_params(kind_name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of a kind with secrets masked; as they are when this version does not know the kind."""
+    kind = next((kind for kind in catalogue() if kind.name == kind_name), None)
+    return params if kind is None else masked(kind, params)
 
 
 def iso(at: datetime | None) -> str:

@@ -27,9 +27,12 @@ Secret = Annotated[str, Field(json_schema_extra={"format": SECRET_FORMAT, "write
 
 
 class Params(BaseModel):
-    """Base of every kind's parameters: unknown fields are refused, values are not changed after validation."""
+    """Base of every kind's parameters: unknown fields are refused, values are not changed after validation.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    What pydantic says of a wrong value does not repeat it, for it may be a secret.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,8 @@ def _unmasked(value: Any, stored: Any, path: str) -> Any:
         there = stored if isinstance(stored, Mapping) else {}
         return {name: _unmasked(part, there.get(name), f"{path}.{name}") for name, part in value.items()}
     if isinstance(value, list):
-        beside = stored if isinstance(stored, list) else []
-        return [_unmasked(v, s, f"{path}.{n}") for n, (v, s) in enumerate(zip_longest(value, beside[: len(value)]))]
+        same = isinstance(stored, list) and len(stored) == len(value)  # or nobody knows which entry was which
+        return [_unmasked(v, s, f"{path}.{n}") for n, (v, s) in enumerate(zip_longest(value, stored if same else ()))]
     return value
 
 

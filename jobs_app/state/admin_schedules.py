@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from jobs import plain_json
 from jobs.errors import ChangedMeanwhile, InvalidInput, JobsError, ScheduleNotFound
-from jobs.kinds import catalogue, field_errors
+from jobs.kinds import catalogue, field_errors, unmasked
 from jobs.models import JobStatus
 from jobs.schedule_store import Schedule
 from jobs.schedules import ScheduleDraft, SchedulePatch, ScheduleService, Timing, next_times
@@ -46,6 +46,8 @@ class AdminSchedules(rx.State):
     next: list[str] = []
     """The next times of what is typed."""
     _typed: dict[str, str] = {}
+    _params: dict[str, dict[str, Any]] = {}
+    """Those of each schedule, secrets included."""
     _version: int | None = None
     """Of the schedule that is edited, as a person has seen it."""
 
@@ -69,7 +71,8 @@ class AdminSchedules(rx.State):
     async def submit(self, form: dict[str, str]):
         """Make the schedule, or change the one that is edited."""
         try:
-            values = _values({**self._typed, **{name: form[name] for name in BLANK if name in form}})
+            typed = {**self._typed, **{name: form[name] for name in BLANK if name in form}}
+            values = _values(typed, self._params.get(self.editing, {}))
             if self.editing:
                 patch = SchedulePatch.model_validate(values | {"version": self._version})
                 await _service().change(UUID(self.editing), patch)
@@ -145,6 +148,7 @@ class AdminSchedules(rx.State):
             found = await store.all()
             made = await store.outcomes([schedule.id for schedule in found])
             self.schedules = [_row(schedule, made[schedule.id]) for schedule in found]
+            self._params = {str(schedule.id): schedule.params for schedule in found}
         except JobsError as error:
             return await tell(self, "error", error.message)
         return None
@@ -179,8 +183,8 @@ def _service() -> ScheduleService:
     return runtime.current().schedules
 
 
-def _values(form: Mapping[str, str]) -> dict[str, Any]:
-    """What the form asks for, as a draft of a schedule.
+def _values(form: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form asks for, as a draft of a schedule; masks stand for what is ``stored`` in their places.
 
     Raises:
         InvalidInput: the parameters are no JSON object, or their kind refuses them.
@@ -195,7 +199,7 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": form["name"].strip(),
         "kind": kind.name,
-        "params": kind.validate(params).model_dump(mode="json"),
+        "params": kind.validate(unmasked(params, stored)).model_dump(mode="json"),
         **_timing(form["timing"]),
         "timezone": form["timezone"].strip() or "UTC",
         "priority": whole(form["priority"].strip() or "0"),
@@ -229,7 +233,7 @@ def _row(schedule: Schedule, made: list[tuple[UUID, JobStatus]]) -> ScheduleRow:
         "title": rows.kind_title(schedule.kind),
         "timing": schedule.cron or f"every {schedule.interval_s:g}",
         "timezone": schedule.timezone,
-        "params": plain_json.dumps(schedule.params),
+        "params": plain_json.dumps(rows.shown_params(schedule.kind, schedule.params)),
         "priority": str(schedule.priority),
         "max_attempts": str(schedule.max_attempts or ""),
         "catch_up": str(schedule.catch_up),

@@ -143,7 +143,9 @@ class JobPage(rx.State):
             self.trouble = error.message
             return
         error = job.error.model_dump(exclude={"traceback"}) if job.error else None  # that one is shown frame by frame
-        (await self.get_state(Trees)).put(params=rows.shown_params(job), result=job.result, error=error)
+        (await self.get_state(Trees)).put(
+            params=rows.shown_params(job.kind, job.params), result=job.result, error=error
+        )
         self._show(job)
         self.proof = proof(job, turns)
         self.artifacts = artifacts

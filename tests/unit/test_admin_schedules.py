@@ -44,6 +44,18 @@ async def test_a_schedule_is_made_listed_changed_paused_run_and_deleted(page, st
     assert page.schedules == []
 
 
+async def test_secrets_of_a_schedule_stay_on_the_server_and_as_they_are(page, world):
+    await page.submit(wish(kind="report", params='{"source": {"api_key": "hunter2"}}'))
+    [made] = page.schedules
+    assert "hunter2" not in str(page.schedules)
+
+    page.edit(made["id"])
+    await page.submit({**page.form, "name": "Weekly"})
+
+    [changed] = await world.schedules.store.all()
+    assert (changed.name, changed.params["source"]["api_key"]) == ("Weekly", "hunter2")
+
+
 async def test_the_next_times_are_told_while_one_types(page):
     assert len(page.next) == 5
 
