@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -279,6 +280,44 @@ async def test_each_part_is_killed_in_turn_and_no_job_is_lost(compose, api, name
     assert Counter([(await ended(api, job_id, within_s=60))["status"] for job_id in jobs]) == {"completed": 8}
 
 
+async def test_an_app_and_a_worker_that_start_before_redis_wait_for_it_and_come_up(compose, api):
+    for name in ("worker", "app"):
+        assert compose.stop(name) == 0
+    compose.kill("redis")
+
+    for name in ("app", "worker"):
+        compose.start(name)
+    await until(lambda: _status(api, "/healthz"), lambda code: code == 200, within_s=30)
+    waiting = await submitted(api)
+
+    assert await _status(api, "/readyz") == 503
+    assert all("does not answer yet" in compose.log(name) for name in ("app", "worker"))
+    compose.start("redis")
+    compose.ready()
+    assert (await ended(api, waiting))["status"] == "completed"
+
+
+async def test_listeners_that_never_read_take_no_memory_and_hold_up_nobody(compose, api):
+    before = compose.memory_bytes("app")
+    host, port = "127.0.0.1", compose.ports["app"]
+    deaf = []
+    for _ in range(20):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.connect((host, port))
+        listener.sendall(f"GET /api/stream HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        deaf.append(listener)
+
+    jobs = [await submitted(api, "noisy", params={"lines": 1000}) for _ in range(10)]
+    lines = await asyncio.gather(*(_lines(api, job_id) for job_id in jobs))
+
+    grown = compose.memory_bytes("app") - before
+    for listener in deaf:
+        listener.close()
+    assert lines == [1000] * 10
+    assert grown < 100_000_000, "without them it grows by 40 MB; their 200,000 messages would take several times that"
+
+
 async def test_what_is_told_to_stop_stops_cleanly_and_comes_back(compose, api):
     assert [compose.stop(name) for name in ("worker", "app")] == [0, 0]
 
@@ -332,6 +371,13 @@ async def _status(client, path):
 
 async def _workers(api):
     return sum(worker["state"] == "running" for worker in (await api.get("/api/workers")).json())
+
+
+async def _lines(client, job_id):
+    """How many log lines of a job came through its event stream, from its begin to its end."""
+    since = {"Last-Event-ID": "1"}
+    async with client.stream("GET", f"/api/jobs/{job_id}/stream", headers=since, timeout=60) as stream:
+        return sum([line == "event: log" async for line in stream.aiter_lines()])
 
 
 async def _hears(client, count):
