@@ -1,4 +1,6 @@
-"""How many jobs are in each status, in SQL: kept by triggers in the transaction of each change, never counted."""
+"""How many jobs of each kind are in each status: kept by triggers in the transaction of each change, never counted."""
+
+from collections import defaultdict
 
 from sqlalchemy import Connection, func, select, text
 
@@ -8,14 +10,16 @@ from jobs.models import JobCountRow, JobStatus
 count_table = JobCountRow.__table__  # type: ignore[attr-defined]
 
 _SUMS = select(count_table.c.status, func.sum(count_table.c.count)).group_by(count_table.c.status)
+_SUMS_BY_KIND = _SUMS.add_columns(count_table.c.kind).group_by(count_table.c.kind)
 _FOLD = text(
     """
     WITH gone AS (
         DELETE FROM job_count WHERE slot <> 0 AND slot NOT IN (SELECT pid FROM pg_stat_activity)
-        RETURNING status, count
+        RETURNING kind, status, count
     )
-    INSERT INTO job_count (status, slot, count) SELECT status, 0, sum(count) FROM gone GROUP BY status
-    ON CONFLICT (status, slot) DO UPDATE SET count = job_count.count + excluded.count
+    INSERT INTO job_count (kind, status, slot, count)
+    SELECT kind, status, 0, sum(count) FROM gone GROUP BY kind, status
+    ON CONFLICT (kind, status, slot) DO UPDATE SET count = job_count.count + excluded.count
     """
 )
 
@@ -30,6 +34,14 @@ class Counts:
         """How many jobs there are in each status; every status is a key."""
         rows = await self._db.read(lambda db: db.execute(_SUMS).all())
         return {status: 0 for status in JobStatus} | {JobStatus(status): int(number) for status, number in rows}
+
+    async def by_kind(self) -> dict[str, dict[JobStatus, int]]:
+        """The same of each kind that there have been jobs of."""
+        rows = await self._db.read(lambda db: db.execute(_SUMS_BY_KIND).all())
+        found: dict[str, dict[JobStatus, int]] = defaultdict(lambda: dict.fromkeys(JobStatus, 0))
+        for status, number, kind in rows:
+            found[kind][JobStatus(status)] = int(number)
+        return dict(sorted(found.items()))
 
     async def fold(self) -> None:
         """Add up what connections to PostgreSQL counted that have ended; SQLite has nothing to fold."""

@@ -121,13 +121,14 @@ class JobRow(SQLModel, table=True):
 
 
 class JobCountRow(SQLModel, table=True):
-    """How many jobs are in a status, kept by triggers of the database; only read here.
+    """How many jobs of a kind are in a status, kept by triggers of the database; only read here.
 
-    The rows of a status are to be added up: on PostgreSQL each connection counts in a ``slot`` of its own.
+    The rows of a kind and status are to be added up: on PostgreSQL each connection counts in a ``slot`` of its own.
     """
 
     __tablename__ = "job_count"
 
+    kind: str = Field(primary_key=True)
     status: str = Field(primary_key=True)
     count: int = 0
 

@@ -267,12 +267,6 @@ class Store:
         )
         return self._db.read_soon(lambda db: db.execute(query).scalar() is not None)
 
-    async def running_by_kind(self) -> dict[str, int]:
-        """How many jobs of each kind run."""
-        query = select(job_table.c.kind, func.count()).where(job_table.c.status == JobStatus.RUNNING)
-        rows = await self._db.read(lambda db: db.execute(query.group_by(job_table.c.kind)).all())
-        return {kind: number for kind, number in rows}
-
     async def sizes(self, job_ids: Sequence[UUID]) -> dict[UUID, int]:
         """How many bytes the parameters, result and error of each of the jobs take."""
         parts = [func.coalesce(func.length(cast(job_table.c[name], Text)), 0) for name in ("params", "result", "error")]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -31,7 +30,6 @@ from jobs.workers import WorkerInfo, WorkerState
 from jobs_app import broadcaster, runtime
 from jobs_app.runtime import Runtime
 
-T = TypeVar("T")
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 ANSWER_WITHIN_S = 2.0
@@ -52,11 +50,10 @@ _past = _Past()
 async def collect() -> CollectorRegistry:
     """Everything as of now. A part that does not answer is left out, and said to be down."""
     active = runtime.current()
-    (from_sql, sql_s), (from_redis, redis_s) = await asyncio.gather(_timed(_of_sql(active)), _timed(_of_redis(active)))
+    from_sql, from_redis = await asyncio.gather(_told(_of_sql(active)), _told(_of_redis(active)))
     found = [*_of_server(active), *(from_sql or ()), *(from_redis or ())]
-    for name, answer, took_s in (("database", from_sql, sql_s), ("redis", from_redis, redis_s)):
+    for name, answer in (("database", from_sql), ("redis", from_redis)):
         found.append(_gauge(f"jobs_{name}_up", "1 if it answers.", {(): float(answer is not None)}))
-        found.append(_gauge(f"jobs_{name}_seconds", "How long it took to answer this scrape.", {(): took_s}))
     registry = CollectorRegistry()
     registry.register(_Collected(found))
     return registry
@@ -72,14 +69,20 @@ class _Collected:
         return self._metrics
 
 
-async def _timed(part: Awaitable[T]) -> tuple[T | None, float]:
-    """What a part tells, or ``None`` if it does not answer; and how many seconds it took."""
-    began = time.perf_counter()
+async def _told(part: Awaitable[list[Metric]]) -> list[Metric] | None:
+    """What a part tells, or ``None`` if it does not answer."""
     try:
-        found: T | None = await asyncio.wait_for(part, ANSWER_WITHIN_S)
+        return await asyncio.wait_for(part, ANSWER_WITHIN_S)
     except (Unavailable, TimeoutError, *REDIS_TROUBLE):
-        found = None
-    return found, time.perf_counter() - began
+        return None
+
+
+async def _took(name: str, ping: Awaitable[None]) -> Metric:
+    """How long an empty question takes; awaited before anything else is asked, which it would have to wait behind."""
+    began = time.perf_counter()
+    await ping
+    about = "How long it takes to answer an empty question."
+    return _gauge(f"jobs_{name}_seconds", about, {(): time.perf_counter() - began})
 
 
 def _of_server(active: Runtime) -> list[Metric]:
@@ -102,10 +105,10 @@ def _of_server(active: Runtime) -> list[Metric]:
 
 async def _of_sql(active: Runtime) -> list[Metric]:
     service, now = active.service, utc_now()
-    counts, oldest, running, limits, kinds = await asyncio.gather(
-        service.store.counts(),
+    took = await _took("database", service.store.ping())
+    counts, oldest, limits, kinds = await asyncio.gather(
+        service.store.jobs_counted.by_kind(),
         service.store.oldest_queued_at(),
-        service.store.running_by_kind(),
         service.limits(),
         _figures(service.store.statistics, now),
     )
@@ -117,9 +120,10 @@ async def _of_sql(active: Runtime) -> list[Metric]:
         _add(wait, [kind], figures.wait)
         _add(run, [kind], figures.run)
         outcomes |= {(kind, str(outcome)): figures.counts[outcome] for outcome in Outcome}
+    jobs = {(kind, str(status)): number for kind, of_kind in counts.items() for status, number in of_kind.items()}
     return [
-        _gauge("jobs_jobs", "Jobs in each status.", {(str(s),): n for s, n in counts.items()}, "status"),
-        _gauge("jobs_running", "Jobs of each kind that run.", {(k,): n for k, n in running.items()}, "kind"),
+        took,
+        _gauge("jobs_jobs", "Jobs of each kind in each status.", jobs, "kind", "status"),
         _gauge("jobs_oldest_queued_seconds", "How long the first in the queue has waited.", {(): waited_s}),
         _gauge("jobs_concurrency", "Jobs that may run at once, over all workers.", {(): limits.concurrency}),
         _gauge("jobs_paused", "1 if the queue is paused.", {(): float(limits.paused)}),
@@ -130,9 +134,11 @@ async def _of_sql(active: Runtime) -> list[Metric]:
 
 
 async def _of_redis(active: Runtime) -> list[Metric]:
+    took = await _took("redis", active.queue.ping())
     depths, workers = await asyncio.gather(active.queue.depths(), active.registry.all())
     states = {(str(state),): sum(worker.state is state for worker in workers) for state in WorkerState}
     return [
+        took,
         _gauge("jobs_queue_depth", "Jobs of each kind in Redis's queue.", {(k,): n for k, n in depths.items()}, "kind"),
         _gauge("jobs_workers", "Workers by state.", states, "state"),
         _gauge("jobs_slots", "Slots of the workers that take jobs.", {(): _slots(workers)}),

@@ -2,11 +2,13 @@
 
 import json
 import re
+import time
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from jobs.clock import utc_now
 from jobs.histogram import Histogram
 from tests.support import ROOT, until
 
@@ -41,13 +43,19 @@ async def test_the_whole_system_is_told(api, client, start_worker):
 
     found, outcomes = await until(told, lambda seen: seen[1].get(("noop", "completed")) == 3, within_s=15)
 
-    assert values(found["jobs_jobs"], "status") == {
-        ("scheduled",): 1,
-        ("queued",): 0,
-        ("running",): 0,
-        ("completed",): 3,
-        ("failed",): 1,
-        ("cancelled",): 0,
+    assert values(found["jobs_jobs"], "kind", "status") == {
+        ("noop", "scheduled"): 1,
+        ("noop", "queued"): 0,
+        ("noop", "running"): 0,
+        ("noop", "completed"): 3,
+        ("noop", "failed"): 0,
+        ("noop", "cancelled"): 0,
+        ("always_fails", "scheduled"): 0,
+        ("always_fails", "queued"): 0,
+        ("always_fails", "running"): 0,
+        ("always_fails", "completed"): 0,
+        ("always_fails", "failed"): 1,
+        ("always_fails", "cancelled"): 0,
     }
     assert outcomes["noop", "submitted"] == 4
     assert outcomes["always_fails", "failed"] == 1
@@ -59,6 +67,29 @@ async def test_the_whole_system_is_told(api, client, start_worker):
     delays = [s.value for s in found["jobs_event_delay_seconds"].samples if s.name.endswith("_count")]
     assert delays[0] > 0
     assert (await client.job(later))["status"] == "scheduled"
+
+
+async def test_the_database_is_timed_by_an_empty_question_not_by_what_else_a_scrape_asks(api, active, plain_sql):
+    """Statistics of a thousand kinds are read beside it, which takes many times as long."""
+    plain_sql(_MANY_KINDS, at=f"{utc_now():%Y-%m-%d} 00:00:00")
+
+    taken_s = [await _scrape_s(api) for _ in range(3)]
+
+    assert min(scrape_s for scrape_s, _ in taken_s) > 3 * min(ping_s for _, ping_s in taken_s)
+
+
+_MANY_KINDS = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000)
+    INSERT INTO stat (step, at, kind, outcome, count, wait, run)
+    SELECT 'day', :at, 'kind ' || n, 'completed', 1, '{}', '{}' FROM numbers
+"""
+
+
+async def _scrape_s(api):
+    """How long a scrape took, and how long it says that the database took."""
+    began = time.perf_counter()
+    found = await scraped(api)
+    return time.perf_counter() - began, values(found["jobs_database_seconds"])[()]
 
 
 async def test_what_is_away_is_said_to_be_down_and_the_rest_is_told(api, database_away):

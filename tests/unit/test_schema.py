@@ -5,15 +5,17 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import delete, insert, inspect, select, text
 from sqlmodel import SQLModel
 
-from jobs import engines, schema
+from jobs import engines, schema, transfer
 from jobs.database import Database
 from jobs.engines import Use, connect
 from jobs.errors import StartRefused
@@ -157,3 +159,115 @@ async def test_a_filled_database_of_every_earlier_version_is_brought_forward_who
     assert jobs.keys() == set(ids)
     assert all(job.params == {"n": 1} and job.version == 2 for job in jobs.values())
     assert timelines == [[1, 2]] * 4
+
+
+AT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+A_JOB, A_FILE, A_SCHEDULE, A_RULE, AN_ALERT, A_DELIVERY, AN_OPERATION, AN_ACT = (UUID(int=n) for n in range(1, 9))
+JSON = {"größe": [1, 2.5, None], "big": 12345678901234567890123}
+A_ROW_OF_EACH: dict[str, dict[str, Any]] = {
+    "job": {
+        **{"id": A_JOB, "kind": "noop", "params": JSON, "status": "deleted", "progress": 12.5, "message": "Said."},
+        **{"result": JSON, "error": JSON, "attempt": 2, "max_attempts": 3, "priority": -7, "created_at": AT},
+        **{"scheduled_for": AT, "queued_at": AT, "started_at": AT, "finished_at": AT, "cancel_requested_at": AT},
+        **{"worker": "w-1", "version": 9, "idempotency_key": "key", "fingerprint": "f" * 16, "deleted_at": AT},
+        **{"deleted_status": "completed", "deleted_by": AN_OPERATION},
+    },
+    "job_event": {
+        **{"job_id": A_JOB, "version": 9, "at": AT, "type": "log", "status": "completed", "attempt": 2},
+        **{"progress": 12.5, "message": "Größe", "data": JSON},
+    },
+    "artifact": {
+        **{"id": A_FILE, "job_id": A_JOB, "version": 8, "name": "a.bin", "media_type": "x/y", "size_bytes": 256},
+        **{"content": bytes(range(256)), "created_at": AT},
+    },
+    "rerun": {"job_id": A_JOB, "rerun_of": A_FILE},
+    "stat_entry": {"id": 1, "at": AT, "kind": "noop", "outcome": "failed", "queued_at": AT, "started_at": AT},
+    "stat": {"step": "day", "at": AT, "kind": "noop", "outcome": "failed", "count": 3, "wait": {"-7": 3}, "run": {}},
+    "sample": {
+        **{"at": AT, "scheduled": 1, "queued": 2, "running": 3, "completed": 4, "failed": 5, "cancelled": 6},
+        **{"workers": 7, "oldest_queued_s": 8.5, "bytes": 2**40},
+    },
+    "queue_setting": {"id": 1, "paused": True, "concurrency": 8, "version": 3, "updated_at": AT},
+    "kind_setting": {
+        **{"kind": "noop", "paused": True, "max_running": 2, "rate_count": 10, "rate_s": 60.0, "version": 3},
+        **{"updated_at": AT},
+    },
+    "audit": {
+        **{"id": AN_ACT, "at": AT, "who": "Zoë", "action": "pause", "target": "queue", "name": "queue"},
+        **{"before": JSON, "after": JSON},
+    },
+    "operation": {
+        **{"id": AN_OPERATION, "action": "delete", "filter": JSON, "who": "Zoë", "state": "done", "total": 9},
+        **{"done": 8, "left_alone": 1, "reasons": [{"reason": "It runs.", "id": "1"}], "cursor": A_JOB},
+        **{"taken_by": "s-1", "seen_at": AT, "started_at": AT, "ended_at": AT, "undoes": A_FILE},
+    },
+    "alert_rule": {
+        **{"id": A_RULE, "name": "often", "condition": "failure_rate", "threshold": 0.25, "kind": "noop"},
+        **{"webhook_url": "https://example.com", "secret": "s", "paused": True, "created_at": AT, "version": 4},
+    },
+    "alert": {
+        **{"id": AN_ALERT, "rule_id": A_RULE, "cause": "noop", "text": "It fails.", "fired_at": AT, "cleared_at": AT},
+    },
+    "alert_delivery": {
+        **{"id": A_DELIVERY, "rule_id": A_RULE, "url": "https://example.com", "what": "fired", "body": JSON},
+        **{"state": "given_up", "attempts": 6, "next_at": AT, "status": 500, "trouble": "500", "created_at": AT},
+    },
+    "occurrence": {"job_id": A_JOB, "schedule_id": A_SCHEDULE},
+    "schedule": {
+        **{"id": A_SCHEDULE, "name": "nightly", "kind": "noop", "params": JSON, "cron": "30 2 * * *"},
+        **{"interval_s": 60.5, "timezone": "Europe/Berlin", "priority": 5, "max_attempts": 2, "paused": True},
+        **{"catch_up": "once", "next_at": AT, "last_at": AT, "last_job_id": A_JOB, "created_at": AT},
+        **{"updated_at": AT, "version": 6},
+    },
+}
+
+
+def test_a_row_of_each_table_fills_all_of_it():
+    columns = {table.name: {column.name for column in table.columns} for table in transfer.tables()}
+
+    assert {name: set(row) for name, row in A_ROW_OF_EACH.items()} == columns
+
+
+@pytest.mark.parametrize("revision", EVERY_REVISION)
+def test_rows_of_every_table_of_every_earlier_version_come_through_whole(revision, empty_url):
+    schema.migrate(empty_url, revision)
+    known = _columns(empty_url)
+    _fill(empty_url, known)
+
+    schema.migrate(empty_url)
+
+    for table, rows in _rows(empty_url, known).items():
+        assert {name: A_ROW_OF_EACH[table][name] for name in known[table]} in rows, table
+
+
+def _columns(url: str) -> dict[str, list[str]]:
+    """The columns that each of our tables has in this database."""
+    engine = connect(url, Use.READ)
+    there = inspect(engine)
+    names = [name for name in A_ROW_OF_EACH if there.has_table(name)]
+    found = {name: [column["name"] for column in there.get_columns(name)] for name in names}
+    engine.dispose()
+    return found
+
+
+def _fill(url: str, known: dict[str, list[str]]) -> None:
+    engine = connect(url, Use.WRITE)
+    with engine.begin() as db:
+        for table in transfer.tables():
+            if columns := known.get(table.name):
+                row = A_ROW_OF_EACH[table.name]
+                db.execute(delete(table))  # what triggers made of the rows before
+                db.execute(insert(table).values({name: row[name] for name in columns}))
+    engine.dispose()
+
+
+def _rows(url: str, known: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
+    engine = connect(url, Use.READ)
+    found = {}
+    with engine.begin() as db:
+        for table in transfer.tables():
+            if columns := known.get(table.name):
+                query = select(*(table.c[name] for name in columns))
+                found[table.name] = [dict(row) for row in db.execute(query).mappings()]
+    engine.dispose()
+    return found

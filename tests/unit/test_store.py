@@ -136,6 +136,17 @@ async def test_counts_name_every_status(store, service):
     assert counts == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.RUNNING: 1}
 
 
+async def test_counts_are_kept_for_each_kind(store, service):
+    await submitted(service)
+    other = await submitted(service, kind="flaky")
+    await service.cancel(other.id)
+
+    assert await store.jobs_counted.by_kind() == {
+        "flaky": dict.fromkeys(JobStatus, 0) | {JobStatus.CANCELLED: 1},
+        "noop": dict.fromkeys(JobStatus, 0) | {JobStatus.QUEUED: 1},
+    }
+
+
 async def test_counts_are_kept_through_every_change_and_deletion(store, service):
     jobs = [await submitted(service) for _ in range(4)]
     await service.cancel(jobs[0].id)
