@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from playwright.async_api import Browser, Page, async_playwright
 
 from bench.seed import seed
@@ -29,8 +30,9 @@ LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+    "wide": {"viewport": {"width": 1920, "height": 1080}, "color_scheme": "light"},
 }
-
+USUAL = ("light", "dark", "phone")
 SMALL = ("light",)
 """Looks of a state that differs from a page only in one place."""
 
@@ -40,9 +42,15 @@ Act = Callable[[Page], Awaitable[None]]
 class Product:
     """A running product, and what is in it."""
 
-    def __init__(self, api: httpx.AsyncClient) -> None:
+    def __init__(self, api: httpx.AsyncClient, launcher: psutil.Process) -> None:
         self.api = api
         self.ids: dict[str, str] = {}
+        self._launcher = launcher
+
+    def redis(self) -> psutil.Process:
+        """Its Redis server."""
+        children = self._launcher.children(recursive=True)
+        return next(child for child in children if child.name().startswith(("valkey", "redis")))
 
     async def submit(self, name: str, kind: str, count: int = 1, **more: Any) -> None:
         reply = await self.api.post("/api/jobs/batch", json={"jobs": [{"kind": kind, **more}] * count})
@@ -107,6 +115,9 @@ async def draw_history(shots: "Shots", product: Product) -> None:
     await shots.take("job-files", f"/jobs/{ids['report']}", looks=SMALL)
     await shots.take("job-replay", f"/jobs/{ids['agent']}", _replay, looks=SMALL)
     await shots.take("compare", f"/jobs/{ids['agent']}/compare?with={ids['first']}")
+    await shots.take("job-scheduled", f"/jobs/{ids['scheduled']}", looks=SMALL)
+    await shots.take("job-edit", f"/jobs/{ids['scheduled']}", _click("Edit"), looks=SMALL)
+    await shots.take("job-picture", f"/jobs/{ids['agent']}", _first_file, looks=SMALL)
     await shots.take("run-again", f"/jobs/{ids['agent']}", _click("Run again"), looks=SMALL)
     await shots.take("search-nothing", "/?q=nothing-like-this", looks=SMALL)
     await shots.take("search-wrong", "/?q=kind%3Anoop+status%3Adone", looks=SMALL)
@@ -116,7 +127,10 @@ async def draw_history(shots: "Shots", product: Product) -> None:
 
 async def draw_running(shots: "Shots", product: Product) -> None:
     await asyncio.sleep(12)  # long enough for what says nothing to be called silent
-    await shots.take("dashboard", "/")
+    await shots.take("dashboard", "/", looks=tuple(LOOKS))
+    await shots.take("form-wrong", "/", _mistake, looks=SMALL)
+    await shots.take("messages", "/", _message, looks=SMALL)
+    await shots.take("views", "/?status=failed", _click("Views"), looks=SMALL)
     await shots.take("job-running", f"/jobs/{product.ids['running']}")
     await shots.take("selection", "/?status=completed", _select)
     await shots.take("delete-many", "/?status=completed", _ask_delete, looks=SMALL)
@@ -137,6 +151,10 @@ async def draw_accidents(shots: "Shots", product: Product) -> None:
     await asyncio.sleep(5)  # the page looks at the workers every two seconds
     await shots.take("no-worker", "/", looks=SMALL)
     await shots.take("server-away", "/", _cut, looks=SMALL)
+    try:
+        await shots.take("redis-away", "/", _hang(product.redis()), looks=SMALL)
+    finally:
+        product.redis().resume()
 
 
 async def draw_admin(shots: "Shots", product: Product) -> None:
@@ -157,6 +175,8 @@ async def draw_admin(shots: "Shots", product: Product) -> None:
     await shots.take("admin-metrics", "/admin/metrics?window=90d", _point, full=True)
     await shots.take("admin-system", "/admin/system", _test_chain)
     await shots.take("admin-obliterate", "/admin/queue", _click("Obliterate"), looks=SMALL)
+    await product.api.post("/api/operations", json={"action": "delete", "filter": {"status": ["completed"]}})
+    await shots.take("admin-operation", "/admin/queue", looks=SMALL)
 
 
 class Shots:
@@ -167,7 +187,7 @@ class Shots:
         self._url = url
 
     async def take(
-        self, name: str, path: str, act: Act | None = None, *, full: bool = False, looks: Sequence[str] = tuple(LOOKS)
+        self, name: str, path: str, act: Act | None = None, *, full: bool = False, looks: Sequence[str] = USUAL
     ) -> None:
         for look in looks:
             context = LOOKS[look]
@@ -208,6 +228,31 @@ async def _ask_delete(page: Page) -> None:
     await page.locator("#selection").get_by_role("button", name="Delete").click()
 
 
+async def _first_file(page: Page) -> None:
+    await page.locator("#files").get_by_role("button").first.click()
+
+
+async def _mistake(page: Page) -> None:
+    await page.get_by_label("Steps", exact=True).fill("1000")
+    await page.locator("[id='error-steps']").wait_for()
+
+
+async def _message(page: Page) -> None:
+    await page.get_by_role("combobox", name="Kind").click()
+    await page.get_by_role("option", name="No-op").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.locator("[data-sonner-toast]").wait_for()
+    await page.get_by_role("button", name="Recent messages").click()
+
+
+def _hang(redis: psutil.Process) -> Act:
+    async def act(page: Page) -> None:
+        redis.suspend()
+        await page.locator("#live-mark", has_text="Updates delayed").wait_for(timeout=60_000)
+
+    return act
+
+
 async def _replay(page: Page) -> None:
     await page.get_by_role("slider").press("Home")
     await page.get_by_role("slider").fill("1.6")
@@ -244,7 +289,7 @@ async def started(seeded: int = 0) -> AsyncIterator[Product]:
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as api:
                 await asyncio.wait_for(_ready(api), READY_WITHIN_S)
-                yield Product(api)
+                yield Product(api, psutil.Process(launcher.pid))
         finally:
             launcher.send_signal(signal.SIGTERM)
             await launcher.wait()
