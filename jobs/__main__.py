@@ -10,7 +10,7 @@ from pathlib import Path
 from jobs import schema, transfer
 from jobs.background import end_when_told
 from jobs.errors import StartRefused
-from jobs.logs import configure
+from jobs.logs import configure, refuse
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings, read_settings, settings
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
@@ -97,11 +97,11 @@ def main() -> None:
             case "health":
                 print(check_worker(config) if given.worker else check_server(config))
     except StartRefused as exc:
-        print(exc.message, file=sys.stderr)
+        refuse("jobs", exc.message)
         sys.exit(2)
     except OSError as exc:
         place = exc.filename2 or exc.filename
-        print(f"The file {place} cannot be used: {exc.strerror}. Name another one, or mend it.", file=sys.stderr)
+        refuse("jobs", f"The file {place} cannot be used: {exc.strerror}. Name another one, or mend it.")
         sys.exit(2)
 
 

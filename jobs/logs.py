@@ -1,6 +1,7 @@
 """Log lines: one line a message with time, level, process name and, where there is one, the job's id.
 
-Each process calls ``configure`` once at its start. Code that works for a job does so inside ``about_job``.
+Each process calls ``configure`` once at its start, or ``refuse`` when it may not start. Code that works for a job does
+so inside ``about_job``.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from pythonjsonlogger.json import JsonFormatter
+
+from jobs.settings import log_format
 
 NO_JOB = "-"
 _job_id: ContextVar[str] = ContextVar("job_id", default=NO_JOB)
@@ -74,6 +77,12 @@ def configure(process: str, level: str = "INFO", form: str = "text") -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, least in _QUIETER.items():
         logging.getLogger(name).setLevel(least)
+
+
+def refuse(process: str, sentence: str) -> None:
+    """Say on standard error why this process does not go on: the sentence alone, or as JSON if its log is."""
+    record = logging.LogRecord(process, logging.CRITICAL, __file__, 0, sentence, (), None)
+    print(line_formatter(process, "json").format(record) if log_format() == "json" else sentence, file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from jobs.limits import (
     Limits,
     Rate,
 )
+from jobs.logs import about_job
 from jobs.matching import JobFilter
 from jobs.models import RETRYABLE, WAITING, JobStatus
 from jobs.queue import HIGHEST_PRIORITY, Command, JobQueue
@@ -529,7 +530,8 @@ class JobService:
         if job.status is JobStatus.RUNNING:
             [changes] = await self.record([taken_from_lost_worker(job)])
             if changes:
-                log.warning("Job %s is taken from the lost worker %s.", job.id, job.worker)
+                with about_job(job.id):
+                    log.warning("It is taken from the lost worker %s.", job.worker)
                 await self.follow_up(changes)
         elif job.status in WAITING:
             await self._quietly(self._queue.enqueue([job]))

@@ -17,12 +17,24 @@ from jobs.errors import StartRefused
 _SECRET_BEARING = frozenset({"REDIS_URL", "DATABASE_URL"})
 
 
-class Settings(BaseSettings):
-    """One process's settings. Attributes carry their unit; environment names are the aliases, in capitals."""
+class LogSettings(BaseSettings):
+    """How a process writes its log; apart, so that it is known where another setting is refused."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
     )
+
+    log_level: str = Field(
+        "INFO",
+        alias="JOBS_LOG_LEVEL",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR",
+    )
+    log_format: str = Field("text", alias="JOBS_LOG_FORMAT", pattern="^(text|json)$", description="text or json")
+
+
+class Settings(LogSettings):
+    """One process's settings. Attributes carry their unit; environment names are the aliases, in capitals."""
 
     host: str = Field("127.0.0.1", alias="HOST", min_length=1, description="an address to listen on")
     port: int = Field(8000, alias="PORT", ge=1, le=65535, description="a whole number from 1 to 65535")
@@ -56,13 +68,6 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z][A-Za-z0-9-]{0,99}$",
         description="the name of a request header such as X-Forwarded-User",
     )
-    log_level: str = Field(
-        "INFO",
-        alias="JOBS_LOG_LEVEL",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="DEBUG, INFO, WARNING or ERROR",
-    )
-    log_format: str = Field("text", alias="JOBS_LOG_FORMAT", pattern="^(text|json)$", description="text or json")
     retry_base_s: float = Field(
         1.0, alias="JOBS_RETRY_BASE_S", ge=0.01, le=3600, description="a number of seconds from 0.01 to 3600"
     )
@@ -132,6 +137,14 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as exc:
         raise StartRefused(_explain(exc)) from exc
+
+
+def log_format() -> str:
+    """The form of this process's log, also when there is something else wrong with the settings."""
+    try:
+        return LogSettings().log_format
+    except ValidationError:
+        return "text"
 
 
 @lru_cache(maxsize=1)

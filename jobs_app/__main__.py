@@ -15,7 +15,7 @@ from granian.server.embed import Server
 from jobs import schema
 from jobs.background import end_when_told
 from jobs.errors import StartRefused
-from jobs.logs import configure
+from jobs.logs import configure, refuse
 from jobs.redis_link import check_or_wait_for
 from jobs.settings import Settings, settings
 
@@ -51,7 +51,7 @@ def main() -> None:
 
         uvloop.run(serve(config))
     except StartRefused as exc:
-        print(exc.message, file=sys.stderr)
+        refuse("app", exc.message)
         sys.exit(2)
 
 

@@ -15,6 +15,7 @@ from jobs import clock
 from jobs.errors import JobNotFound, Unavailable
 from jobs.events import Announcement, Events, Feed, TooBig
 from jobs.histogram import Histogram
+from jobs.logs import about_job
 from jobs.models import EventType
 from jobs.snapshot import Change, Deleted
 from jobs.store import Store
@@ -118,7 +119,8 @@ class Hub:
         except JobNotFound:
             return Deleted(deleted=(announcement.too_big,))
         except Unavailable as exc:
-            log.warning("Could not read job %s after its change: %s", announcement.too_big, exc.message)
+            with about_job(announcement.too_big):
+                log.warning("Could not read it after its change: %s", exc.message)
             return Feed.UP
         return Change(job=job, event=events[0]) if events else None
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from jobs import schema
 from jobs.errors import StartRefused
-from jobs.logs import configure
+from jobs.logs import configure, refuse
 from jobs.settings import Settings, settings
 from launcher import redis_server, ui_build
 from launcher.data_folder import DataFolder
@@ -259,7 +259,7 @@ def main() -> None:
             asyncio.run(launch(config, dev=given.dev))
     except StartRefused as exc:
         if exc.message:
-            print(exc.message, file=sys.stderr)
+            refuse("launcher", exc.message)
         sys.exit(REFUSED)
 
 

@@ -11,7 +11,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 
 import psutil
 import uvloop
@@ -24,7 +23,7 @@ from jobs.errors import StartRefused
 from jobs.events import RedisEvents
 from jobs.kinds import catalogue
 from jobs.limits import MOST_CONCURRENCY
-from jobs.logs import configure
+from jobs.logs import configure, refuse
 from jobs.queue import JobQueue
 from jobs.redis_link import REDIS_TROUBLE, check_or_wait_for
 from jobs.schedule_store import ScheduleStore
@@ -174,7 +173,7 @@ def main() -> None:
         gc.set_threshold(COLLECT_EVERY)
         uvloop.run(serve(config))
     except StartRefused as exc:
-        print(exc.message, file=sys.stderr)
+        refuse("worker", exc.message)
         _exit(2)
     except Exception:
         log.critical("This worker cannot go on, and ends.", exc_info=True)

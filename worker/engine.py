@@ -18,6 +18,7 @@ from arq.worker import Worker, func
 
 from jobs.attempts import Start
 from jobs.background import end_tasks
+from jobs.logs import about_job
 from jobs.queue import dumps, loads
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import JobSnapshot
@@ -272,7 +273,8 @@ class Engine(Worker):
         try:
             name, (job_id,), *_ = deserialize_job_raw(claim.body or b"", deserializer=self.job_deserializer)
         except (SerializationError, ValueError):
-            log.warning("The queue's entry for job %s is not ours; it is dropped.", claim.job_id)
+            with about_job(claim.job_id):
+                log.warning("The queue's entry is not ours; it is dropped.")
             return False
         return name in self.functions and job_id == str(claim.job_id)
 

@@ -2,9 +2,16 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from uuid import uuid4
 
+import pytest
+
 from jobs.logs import about_job, line_formatter
+from tests.support import ROOT
+from tests.unit.test_job_life import running
 
 
 def formatted(record: logging.LogRecord) -> str:
@@ -57,3 +64,28 @@ def test_a_line_is_an_object_for_machines_if_asked():
 
 def test_lines_outside_a_job_say_so():
     assert " job=- " in formatted(record_of("Ready."))
+
+
+@pytest.mark.parametrize("command", [["worker"], ["jobs_app"], ["launcher"], ["jobs", "migrate"]], ids=" ".join)
+@pytest.mark.parametrize("setting", [{"PORT": "no-number"}, {"DATABASE_URL": "sqlite:////no/such/folder/jobs.db"}])
+def test_a_start_that_is_refused_says_why_as_an_object_where_the_log_is_one(command, setting, redis_server, tmp_path):
+    environ = {
+        **(os.environ | {"REDIS_URL": redis_server.url, "JOBS_DATA_DIR": str(tmp_path)}),
+        **(setting | {"JOBS_LOG_FORMAT": "json"}),
+    }
+
+    done = subprocess.run([sys.executable, "-m", *command], env=environ, cwd=ROOT, capture_output=True, text=True)
+
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 2
+    assert said[-1]["level"] == "CRITICAL"
+    assert any(value in said[-1]["message"] for value in setting.values())
+
+
+async def test_what_is_said_of_a_lost_workers_job_carries_its_id(service, caplog):
+    job = await running(service)
+    caplog.handler.setFormatter(line_formatter("worker"))
+
+    await service.take_up(job.id)
+
+    assert f"job={job.id} It is taken from the lost worker" in caplog.text
