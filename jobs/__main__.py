@@ -82,6 +82,8 @@ def main() -> None:
         config = settings()
         configure("jobs", config.log_level, config.log_format)
         url = config.resolved_database_url
+        if given.command in ("migrate", "restore") and config.database_url is None:
+            config.data_dir.mkdir(parents=True, exist_ok=True)  # on a new machine, or after all was lost
         match given.command:
             case "migrate":
                 schema.migrate(url)

@@ -1,7 +1,9 @@
 """What the documents say exists, exists; what they tell to run, runs."""
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jobs import schema, transfer
+from jobs.database import Database
+from jobs.store import NewJob, Store
 from tests.support import ROOT
 
 DOCUMENTS = sorted(
@@ -89,6 +94,82 @@ def test_python_knows_what_it_is_told(command):
         capture_output=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+RUN_ONE_AFTER_THE_OTHER = (
+    "cp deploy/env.example .env",
+    "python -m jobs migrate",
+    "make backup FILE=backups/today.db",
+    "make restore FILE=backups/today.db REPLACE=1",
+    "make migrate-data FROM=sqlite:///.data/jobs.db TO=postgresql://jobs:password@host:5432/jobs",
+    "make backup",
+    "make help",
+)
+RUN_BY_OTHER_TESTS = {
+    "make run": "test_a_newcomer.py",
+    "make compose-test": "test_compose.py",
+    **dict.fromkeys(
+        ("python -m jobs_app", "python -m worker", "python -m jobs health", "python -m jobs health --worker"),
+        "test_compose.py",
+    ),
+}
+TAKE_LONG = re.compile(r"make (test|test-faults|check|bench|dev|requirements|screenshots)$|python -m bench\.")
+NAME_NO_FILE = ("make restore",)
+
+
+@pytest.mark.timeout(120)
+async def test_what_keeps_and_moves_a_history_does_so_as_it_is_told(tmp_path, session_postgres):
+    """In a copy, word for word but for the server's address, with one job, and with all lost after the backup."""
+    for name in ("Makefile", "requirements.txt", "jobs", "deploy"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    server = session_postgres.create("jobs_of_the_documents")
+    said = {}
+    for command in RUN_ONE_AFTER_THE_OTHER:
+        said[command.split(" FILE")[0].split(" FROM")[0]] = run(command, tmp_path, server)
+        if command == "python -m jobs migrate":
+            await add_a_job(f"sqlite:///{tmp_path}/.data/jobs.db")
+        if command.startswith("make backup FILE"):
+            shutil.rmtree(tmp_path / ".data")
+
+    assert (tmp_path / ".env").read_text() == (ROOT / "deploy" / "env.example").read_text()
+    assert f"is at {schema.newest_revision()}." in said["python -m jobs migrate"]
+    assert "Brought back 1 jobs from backups/today.db" in said["make restore"]
+    assert "job: 1 rows alike" in said["make migrate-data"]
+    assert transfer.count_jobs(server) == 1
+    assert "Wrote 1 jobs to backups/jobs-" in said["make backup"]
+    assert len(list((tmp_path / "backups").iterdir())) == 2
+    assert "Start everything" in said["make help"]
+    session_postgres.drop("jobs_of_the_documents")
+
+
+def run(command: str, folder: Path, server: str) -> str:
+    """What a command says; with the programs of this environment, as if ``make`` had just set it up."""
+    programs = Path(sys.executable).parent
+    words = shlex.split(command.replace("postgresql://jobs:password@host:5432/jobs", server))
+    words += [f"BIN={programs}", "--assume-old=.venv/.stamps/run"] if words[0] == "make" else []
+    words[0] = sys.executable if words[0] == "python" else words[0]
+    environ = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+async def add_a_job(url: str) -> None:
+    database = Database(url)
+    await Store(database).insert([NewJob(kind="noop", params={}, max_attempts=1)])
+    await database.close()
+
+
+def test_every_command_is_run_somewhere_or_takes_long():
+    told = {command for command in commands() if command.startswith(("make ", "python -m ", "cp "))}
+    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+
+    assert set(RUN_ONE_AFTER_THE_OTHER) <= told
+    assert set(RUN_BY_OTHER_TESTS) <= told
+    assert set(RUN_BY_OTHER_TESTS.values()) <= there
+    left = told - {*RUN_ONE_AFTER_THE_OTHER, *RUN_BY_OTHER_TESTS, *NAME_NO_FILE}
+    assert [command for command in sorted(left) if not TAKE_LONG.match(command)] == []
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("docker compose")])
