@@ -30,7 +30,7 @@ async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(
     await expect(page.locator("#timeline li[data-type=progress]")).to_have_count(10)
     await page.get_by_role("button", name="Delete").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
-    await expect(page.locator("#jobs")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Start a job")).to_be_visible()
     await expect(row).to_have_count(0)
 
 
