@@ -314,6 +314,7 @@ async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_du
 
 
 @pytest.mark.faults
+@pytest.mark.sqlite  # as above; half a minute is waited for
 @pytest.mark.timeout(90)
 async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_within_half_a_minute(farm, redis_server):
     await farm.service.change_queue(QueueChange(paused=True))

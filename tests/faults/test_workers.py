@@ -303,7 +303,7 @@ async def test_a_running_job_is_cancelled_while_all_slots_are_busy(farm):
     await farm.record.has("end", job.id)
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.faults)])
 @pytest.mark.timeout(180)
 async def test_a_job_that_is_cancelled_just_as_it_ends_is_one_or_the_other(farm, count):
     await farm.start()
@@ -489,7 +489,7 @@ def claims(redis_server):
         return client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.faults)])
 @pytest.mark.timeout(180)
 async def test_no_wake_up_is_lost_between_two_workers(farm, count):
     await asyncio.gather(farm.start(), farm.start())
