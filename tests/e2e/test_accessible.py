@@ -6,6 +6,7 @@ from playwright.async_api import Page, expect
 
 from tests.e2e.browser import LOOKS
 
+pytestmark = pytest.mark.sqlite  # whether a page can be read does not depend on the database
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SHOWN = "[...document.querySelectorAll('[data-sonner-toast]')].every(t => getComputedStyle(t).opacity === '1')"
 """Whether no notice is fading in or out."""
