@@ -27,7 +27,7 @@ async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back
 
 @pytest.mark.timeout(90)
 async def test_a_killed_workers_job_runs_again_and_the_page_shows_both_attempts(product, open_page):
-    job_id = await product.submit("slow", params={"seconds": 2})
+    job_id = await product.submit("slow", params={"seconds": 8})
     page = await open_page(f"/jobs/{job_id}")
     await expect(page.locator("#job")).to_have_attribute("data-status", "running")
 
