@@ -17,7 +17,12 @@ from redis.asyncio import Connection, ConnectionPool, SSLConnection, UnixDomainS
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -42,7 +47,17 @@ _SENT_AGAIN: Any = (RedisConnectionError, OSError)
 log = logging.getLogger(__name__)
 
 
-class _DropsReplicas(AbstractConnection):
+class _TellsWhenClosed(AbstractConnection):
+    """A connection that was closed by the server and says so as all others do; uvloop raises ``RuntimeError``."""
+
+    async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            await super().send_packed_command(*args, **kwargs)
+        except RuntimeError as exc:
+            raise RedisConnectionError(f"The connection is closed: {exc}") from exc
+
+
+class _DropsReplicas(_TellsWhenClosed):
     """A connection that is dropped when the server says it is read-only.
 
     After a failover behind one address the old server may still hold our connections, as a replica. Connecting anew
@@ -69,7 +84,21 @@ class _Unix(_DropsReplicas, UnixDomainSocketConnection):
     pass
 
 
-_DROPPING: dict[Any, Any] = {Connection: _Plain, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
+class _Managed(_TellsWhenClosed, SentinelManagedConnection):
+    pass
+
+
+class _ManagedTls(_TellsWhenClosed, SentinelManagedSSLConnection):
+    pass
+
+
+_OURS: dict[Any, Any] = {
+    Connection: _Plain,
+    SSLConnection: _Tls,
+    UnixDomainSocketConnection: _Unix,
+    SentinelManagedConnection: _Managed,
+    SentinelManagedSSLConnection: _ManagedTls,
+}
 
 
 class _SentinelPool(SentinelConnectionPool):
@@ -143,7 +172,7 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
     address = sentinel_address(url)
     if address is None:
         pool = ConnectionPool.from_url(url, **common)
-        pool.connection_class = _DROPPING[pool.connection_class]
+        pool.connection_class = _OURS[pool.connection_class]
         return pool
     # without limits of their own, a sentinel that hangs would hang us, and one that is gone be tried again and again
     # for many seconds before the next is asked: redis-py passes it none of those above
@@ -154,7 +183,9 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
     }
     sentinel = Sentinel(address.sentinels, sentinel_kwargs={**address.options, **limits})  # type: ignore[no-untyped-call]
     options = {**address.options, **common, "db": address.db}
-    return _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
+    managed = _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
+    managed.connection_class = _OURS[managed.connection_class]
+    return managed
 
 
 async def hear(url: str, channel: str) -> AsyncGenerator[bytes | None]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import uvloop
 from uuid_utils.compat import uuid7
 
 from jobs.clock import epoch_ms, utc_now
@@ -13,6 +14,7 @@ from jobs.errors import LostWorkerNotFound
 from jobs.events import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
 from jobs.models import EventType, JobStatus
 from jobs.queue import QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue
+from jobs.redis_link import REDIS_TROUBLE, connection_pool
 from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from jobs.workers import WORKERS_KEY, WorkerInfo, WorkerRegistry, WorkerState
 from tests.support import until
@@ -352,3 +354,17 @@ async def test_an_announcement_that_is_not_ours_is_ignored(redis_server):
     assert isinstance((await listener.hears(2))[1], Change)
     await listener.stop()
     await events.close()
+
+
+def test_a_connection_that_the_server_has_closed_says_so_as_any_trouble_with_uvloop_too(redis_server):
+    async def write_to_a_closed_connection() -> None:
+        pool = connection_pool(redis_server.url)
+        connection = await pool.get_connection()
+        connection._writer.transport.abort()
+        with pytest.raises(REDIS_TROUBLE):
+            for _ in range(100):  # the loop closes it when it next turns
+                await asyncio.sleep(0.01)
+                await connection.send_command("PING", check_health=False)
+        await pool.disconnect()
+
+    uvloop.run(write_to_a_closed_connection())
