@@ -125,7 +125,7 @@ async def main() -> None:
     given = options.parse_args()
     path = given.folder / "jobs.db"
     if not path.exists():
-        seed(path, given.jobs, random.Random(1))
+        await asyncio.to_thread(seed, path, given.jobs, random.Random(1))
     figures = report.Figures()
     await measure("SQLite", f"sqlite:///{path}", figures)
     if given.postgresql:
