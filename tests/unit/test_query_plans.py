@@ -4,11 +4,13 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Engine, event, select
+from sqlalchemy.dialects import postgresql
 
 from jobs.changes import job_table
 from jobs.clock import utc_now
-from jobs.matching import JobFilter
+from jobs.matching import JobFilter, unusual
 from jobs.models import JobStatus
+from jobs.query import parse
 from jobs.store import SORTS, NewJob
 
 READS_ALL = {"sqlite": "SCAN job\n", "postgresql": "Seq Scan on job "}
@@ -118,3 +120,19 @@ async def test_what_pages_ask_beside_lists_is_answered_from_an_index(filled, dat
 
     assert len(plans) >= 8
     assert with_signs(plans, READS_ALL[database_kind]) == {}
+
+
+@pytest.mark.postgresql
+async def test_what_took_long_is_looked_up_though_the_server_guesses_that_many_did(store, plain_sql):
+    plain_sql(
+        "INSERT INTO job (id, kind, params, status, progress, message, attempt, max_attempts, priority, created_at, "
+        "started_at, finished_at, version) SELECT gen_random_uuid(), 'noop', '{}', 'completed', 100, '', 1, 1, 0, "
+        "now(), now() - make_interval(secs => 2 + n % 30), now(), 3 FROM generate_series(1, 20000) AS n"
+    )
+    plain_sql("ANALYZE job")
+    [term] = parse("slow:>10h").terms
+    query = str(unusual(term).limit(2001).compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+
+    plan = "".join(f"{row[0]}\n" for row in plain_sql(f"EXPLAIN {query}"))
+
+    assert "ix_job_took" in plan, plan
