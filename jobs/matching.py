@@ -203,7 +203,8 @@ def _found(term: Term, now: datetime) -> ColumnElement[bool]:
 
 
 def _compared(measured: ColumnElement[Any], term: Term) -> ColumnElement[bool]:
-    return _COMPARE[term.comparison or ("" if term.field != "slow" else ">")](measured, _bound(term))
+    comparison = term.comparison or (">" if term.field == "slow" else "")
+    return _COMPARE[comparison](measured, _bound(term))
 
 
 def _bound(term: Term) -> float:
