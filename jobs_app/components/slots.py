@@ -87,7 +87,7 @@ def _next(job: rx.Var[Next], when_any: rx.Var[str]) -> rx.Component:
         when_any,
         rx.cond(
             job["now"],
-            "now",
+            "any moment",  # it is due by the estimate; the slot may still be busy
             rx.cond(
                 job["starts_at"] == "",
                 job["waits_for"],
