@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
-FILE ?= backups/jobs-$(shell date -u +%Y%m%dT%H%M%SZ).db
+# side by side, in one process a core and one more, for tests mostly wait
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(if $(K),-k "$(K)") $(FILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-faults check format bench migrate-data backup restore compose-test screenshots requirements browser clean
+.PHONY: help run dev test test-all coverage check format bench migrate-data backup restore compose-test screenshots requirements browser clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -19,11 +21,11 @@ run: $(STAMPS)/run ## Start everything, print the address, stop with Ctrl-C
 dev: $(STAMPS)/run ## The same, with hot reload
 	@exec $(BIN)/python -m launcher --dev
 
-test: $(STAMPS)/dev browser ## Run every test
-	@exec $(BIN)/python -m pytest
+test: $(STAMPS)/dev browser ## Run what a change needs, on SQLite; FILE=… and K=… choose a part
+	@exec $(PYTEST)
 
-test-faults: $(STAMPS)/dev ## Run the long accidents: killed, frozen, cut off, emptied
-	@exec $(BIN)/python -m pytest -m faults
+test-all: $(STAMPS)/dev browser ## The same, PostgreSQL where a database matters, and the long faults
+	@exec $(PYTEST) --all
 
 check: $(STAMPS)/dev ## Check format, lint and types
 	$(BIN)/ruff format --check .
@@ -41,6 +43,7 @@ bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results
 migrate-data: $(STAMPS)/run ## Move a history: FROM=sqlite:///… TO=postgresql://…; safe to run again
 	@exec $(BIN)/python -m jobs copy --from "$(FROM)" --to "$(TO)"
 
+backup: FILE ?= backups/jobs-$(shell date -u +%Y%m%dT%H%M%SZ).db
 backup: $(STAMPS)/run ## Write all of the database to a file, while it is used; FILE=… names it
 	@mkdir -p "$(dir $(FILE))"
 	@exec $(BIN)/python -m jobs backup "$(FILE)"

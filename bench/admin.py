@@ -46,7 +46,8 @@ from jobs_app.state.admin_metrics import AdminMetrics
 from jobs_app.state.admin_queue import AdminQueue
 from jobs_app.state.admin_schedules import AdminSchedules
 from jobs_app.state.admin_system import AdminSystem
-from tests.support import RedisServer, until
+from testbed.redis_server import RedisServer
+from testbed.waiting import until
 
 TIMES = 5
 CLEANED = 100_000

@@ -27,7 +27,7 @@ from bench.stack import ROOT, Ours, Process, Stage
 from jobs.limits import Limits
 from jobs.queue import JobQueue
 from jobs.service import MOST_IN_BATCH
-from tests.support import until
+from testbed.waiting import until
 
 ARQS: tuple[tuple[str, Setting], ...] = ((ARQ, AS_IT_COMES), (ARQ_TUNED, TUNED))
 SINGLE, BATCH, DRAIN = 500, 5_000, 10_000

@@ -25,7 +25,7 @@ from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.store import SORTS, Store
 from jobs.transfer import transfer
-from tests.postgres import PostgresServer
+from testbed.postgres_server import PostgresServer
 
 TIMES = 40
 QUERIES = (

@@ -33,7 +33,7 @@ from playwright.async_api import async_playwright
 from jobs.events import RedisEvents
 from jobs.models import EventType
 from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
-from tests.e2e.browser import BROWSER_FLAGS, find_browser
+from testbed.browser import BROWSER_FLAGS, find_browser
 
 ROOT = Path(__file__).parents[1]
 ROWS = 100

@@ -28,7 +28,7 @@ from arq.worker import Worker
 from bench.stack import LOOK_EVERY_S, ROOT, Process, Stage
 from jobs import plain_json
 from jobs.queue import dumps
-from tests.support import until
+from testbed.waiting import until
 
 QUEUE = "bench:arq"
 STARTED, CANCELLED = "bench:started", "bench:cancelled"

@@ -1,7 +1,7 @@
 """The product's real parts under a bench: a Redis server, worker and app processes, a service in this process.
 
 Works on what can be seen from outside: commands, environment, ``JobService``, and the rows of the SQLite file. Workers
-run in a copy of the tree that has two kinds more (``bench/kinds``, ``bench/tasks``); nothing of yours is touched.
+run in a copy of the tree that has three kinds more (``bench/overlay``); nothing of yours is touched.
 """
 
 import asyncio
@@ -34,12 +34,16 @@ from jobs.settings import read_settings
 from jobs.snapshot import JobSnapshot
 from jobs.store import Store
 from jobs.workers import WorkerRegistry
-from tests.support import RedisServer, free_port, until
+from testbed import ROOT
+from testbed.ports import free_port
+from testbed.product_copy import copy_product
+from testbed.redis_server import RedisServer
+from testbed.waiting import until
 
-ROOT = Path(__file__).parents[1]
 LOOK_EVERY_S = 0.02
-COPIED = ("jobs", "worker", "jobs_app")
-KINDS = tuple(path.stem for path in sorted((ROOT / "bench" / "kinds").glob("*.py")))
+COPIED = ("jobs", "worker", "jobs_app", "rxconfig.py")
+OVERLAY = ROOT / "bench" / "overlay"
+KINDS = tuple(path.stem for path in sorted((OVERLAY / "jobs" / "kinds").glob("*.py")))
 
 
 class Redis:
@@ -273,13 +277,8 @@ class Stage:
         self._made = 0
 
     def start(self) -> None:
-        for package in COPIED:
-            shutil.copytree(ROOT / package, self.tree / package, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "rxconfig.py", self.tree)
+        copy_product(self.tree, COPIED, OVERLAY)
         (self.tree / ".web" / "build" / "client").mkdir(parents=True)  # the API needs no pages, Reflex the folder
-        for name in KINDS:
-            shutil.copy(ROOT / "bench" / "kinds" / f"{name}.py", self.tree / "jobs" / "kinds")
-            shutil.copy(ROOT / "bench" / "tasks" / f"{name}.py", self.tree / "worker" / "tasks")
         schema.migrate(f"sqlite:///{self._empty}")
         self.redis.start()
 
@@ -300,5 +299,5 @@ class Stage:
 
 
 def _kinds() -> Catalogue:
-    extra: Sequence[Any] = [importlib.import_module(f"bench.kinds.{name}").KIND for name in KINDS]
+    extra: Sequence[Any] = [importlib.import_module(f"bench.overlay.jobs.kinds.{name}").KIND for name in KINDS]
     return Catalogue([*catalogue(), *extra])

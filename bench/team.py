@@ -28,9 +28,10 @@ from jobs.schema import migrate
 from jobs.service import JobService
 from jobs.settings import read_settings
 from jobs.store import Store
-from tests.compose.stack import ComposeStack, image_tree, stack
-from tests.postgres import PostgresServer
-from tests.support import ROOT, RedisServer
+from testbed import ROOT
+from testbed.compose_stack import ComposeStack, image_tree, stack
+from testbed.postgres_server import PostgresServer
+from testbed.redis_server import RedisServer
 
 BASE_IMAGE_MB = 130
 """What python:3.11-slim-bookworm takes, by its own tar."""

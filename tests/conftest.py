@@ -1,4 +1,4 @@
-"""Fixtures of all floors: a migrated store, a service on twins, a real Redis server."""
+"""What is run when, and the fixtures of all floors: a migrated store, a service on twins, a real Redis server."""
 
 import contextlib
 import os
@@ -27,34 +27,95 @@ from jobs.schema import migrate
 from jobs.service import JobService
 from jobs.settings import Settings, read_settings
 from jobs.store import Store
-from tests.postgres import GivenServer, PostgresServer
-from tests.support import RedisServer
-from tests.twins import MemoryEvents, MemoryQueue, MemoryRegistry
+from testbed.browser import check_browser
+from testbed.errors import CannotRun
+from testbed.once import once
+from testbed.postgres_server import GivenServer, PostgresServer, check_server, given_url
+from testbed.redis_server import RedisServer
+from testbed.run import Run
+from tests.support.twins import MemoryEvents, MemoryQueue, MemoryRegistry
 
+pytest_plugins = ["tests.support.processes", "tests.support.farm", "tests.support.tabs"]
 MIGRATED = "jobs_migrated"
-DATABASES = ("sqlite", "postgresql")
+REFUSED = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database", choices=DATABASES, help="run the tests that need a database on this one only")
+    parser.addoption("--all", action="store_true", help="PostgreSQL where a database matters, and the long faults too")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        with refusing():
+            config.pluginmanager.register(RunKeeper())
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """A run that cannot be made says so in one sentence."""
+    try:
+        yield
+    except CannotRun as exc:
+        pytest.exit(str(exc), REFUSED)
+
+
+class RunKeeper:
+    """Keeps this run's folder, in the one process that all others of the run come from."""
+
+    def __init__(self) -> None:
+        self._run = Run()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test that fails for lack of space says nothing about the product; neither would those after it."""
+        if report.failed:
+            with refusing():
+                self._run.check_space()
+
+    def pytest_unconfigure(self) -> None:
+        self._run.end()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that needs a database runs on each of them."""
+    """A test that needs a database runs on SQLite; on PostgreSQL too, or instead, if its marker says so."""
     if "database_kind" in metafunc.fixturenames:
-        only = metafunc.config.getoption("--database")
-        kinds = [only] if only else DATABASES
-        about = [kind for kind in DATABASES if metafunc.definition.get_closest_marker(kind)]
-        if "database_path" in metafunc.fixturenames:
-            about = ["sqlite"]
-        metafunc.parametrize("database_kind", about or kinds)
+        marked = metafunc.definition.get_closest_marker
+        if marked("postgresql"):
+            kinds = ["postgresql"]
+        elif marked("databases") and "database_path" not in metafunc.fixturenames:
+            kinds = ["sqlite", "postgresql"]
+        else:
+            kinds = ["sqlite"]
+        metafunc.parametrize("database_kind", kinds)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all"):
+        left_out = [item for item in items if _needs_postgres(item) or item.get_closest_marker("faults")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    with refusing():
+        if any(map(_needs_postgres, items)):
+            check_server()
+        if any("browser" in item.fixturenames for item in items):
+            check_browser()
+
+
+def _needs_postgres(item: pytest.Item) -> bool:
+    chosen = item.callspec.params if hasattr(item, "callspec") else {}
+    return "postgres_programs" in item.fixturenames or chosen.get("database_kind") == "postgresql"
 
 
 @pytest.fixture(scope="session")
-def session_postgres() -> Iterator[GivenServer]:
+def postgres_programs() -> None:
+    """Whoever starts a PostgreSQL server, or uses ours, asks for this: such a test is left out of ``make test``."""
+    check_server()
+
+
+@pytest.fixture(scope="session")
+def session_postgres(postgres_programs: None) -> Iterator[GivenServer]:
     """The one server of all tests, ``DATABASE_URL``'s or our own, with a database to copy."""
-    given = os.environ.get("DATABASE_URL", "")
-    if given.startswith("postgres"):
+    if given := given_url():
         server = GivenServer(given)
         migrate(server.create(MIGRATED))
         yield server
@@ -68,11 +129,16 @@ def session_postgres() -> Iterator[GivenServer]:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what is made once for all processes of a run; see ``once``."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def migrated_file(run_folder: Path) -> Path:
     """A database with our tables and nothing in them, to copy."""
-    path = tmp_path_factory.mktemp("migrated") / "jobs.db"
-    migrate(f"sqlite:///{path}")
-    return path
+    return once(run_folder / "migrated.db", lambda path: migrate(f"sqlite:///{path}"))
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ import psutil
 from playwright.async_api import Browser, Page, async_playwright
 
 from bench.seed import seed
-from tests.e2e.browser import BROWSER_FLAGS, find_browser
-from tests.support import free_port
+from testbed.browser import BROWSER_FLAGS, find_browser
+from testbed.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "screenshots"

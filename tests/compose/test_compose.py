@@ -17,12 +17,13 @@ import yaml
 from playwright.async_api import async_playwright, expect
 
 from jobs.settings import Settings, read_settings
-from tests.compose.name_server import name_server
-from tests.compose.stack import ENVIRONMENT, HOSTS, compose_file, image_environ, stack
-from tests.e2e.browser import BROWSER_FLAGS, find_browser
-from tests.support import ROOT, until
+from testbed import ROOT
+from testbed.browser import BROWSER_FLAGS, find_browser
+from testbed.compose_stack import ENVIRONMENT, HOSTS, compose_file, image_environ, stack
+from testbed.waiting import until
+from tests.support.name_server import name_server
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.xdist_group("compose")  # it is started once
 PUBLISHED = "127.0.0.1:"
 
 
@@ -32,7 +33,7 @@ def services():
 
 
 @pytest.fixture(scope="module")
-def compose():
+def compose(postgres_programs):
     subprocess.run([sys.executable, "-m", "launcher", "--build"], cwd=ROOT, check=True, timeout=180)
     with stack() as running:
         running.up()
@@ -68,11 +69,11 @@ async def submitted(api, kind="noop", **more):
     return reply.json()["id"]
 
 
-async def ended(api, job_id, within_s=30):
+async def ended(api, job_id):
     async def job():
         return (await api.get(f"/api/jobs/{job_id}")).json()
 
-    return await until(job, lambda seen: seen["status"] in ("completed", "failed", "cancelled"), within_s=within_s)
+    return await until(job, lambda seen: seen["status"] in ("completed", "failed", "cancelled"))
 
 
 class TestTheFile:
@@ -277,7 +278,7 @@ async def test_each_part_is_killed_in_turn_and_no_job_is_lost(compose, api, name
     compose.start(name)
 
     compose.ready()
-    assert Counter([(await ended(api, job_id, within_s=60))["status"] for job_id in jobs]) == {"completed": 8}
+    assert Counter([(await ended(api, job_id))["status"] for job_id in jobs]) == {"completed": 8}
 
 
 async def test_an_app_and_a_worker_that_start_before_redis_wait_for_it_and_come_up(compose, api):
@@ -287,7 +288,7 @@ async def test_an_app_and_a_worker_that_start_before_redis_wait_for_it_and_come_
 
     for name in ("app", "worker"):
         compose.start(name)
-    await until(lambda: _status(api, "/healthz"), lambda code: code == 200, within_s=30)
+    await until(lambda: _status(api, "/healthz"), lambda code: code == 200)
     waiting = await submitted(api)
 
     assert await _status(api, "/readyz") == 503
@@ -339,8 +340,8 @@ async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_li
     for number in range(2, 5):
         compose.start("worker", f"worker{number}")
     async with httpx.AsyncClient(base_url=compose.address("app2"), timeout=10) as other:
-        await until(lambda: _status(other, "/readyz"), lambda code: code == 200, within_s=30)
-        await until(lambda: _workers(api), lambda count: count >= 4, within_s=30)
+        await until(lambda: _status(other, "/readyz"), lambda code: code == 200)
+        await until(lambda: _workers(api), lambda count: count >= 4)
         heard = asyncio.create_task(_hears(other, 12))
         page = await open_page(str(other.base_url))
         jobs = [await submitted(api, "web_agent", params={"steps": 2, "step_seconds": 0.2}) for _ in range(12)]
@@ -402,7 +403,7 @@ def proxy(compose, **environ):
 async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, api, open_page):
     async with httpx.AsyncClient(base_url=compose.site, verify=False, timeout=10) as outside:
         with proxy(compose):
-            await until(lambda: _status(outside, "/healthz"), lambda code: code == 200, within_s=20)
+            await until(lambda: _status(outside, "/healthz"), lambda code: code == 200)
             assert (await outside.get("/metrics")).status_code == 404
 
             page = await open_page(compose.site)
@@ -411,7 +412,7 @@ async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, 
             job_id = await page.locator("#jobs tr[data-status=running]").first.get_attribute("data-job")
             steps = await _steps(outside, job_id)
             row = page.locator(f"#jobs tr[data-job='{job_id}']")
-            await expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
+            await expect(row).to_have_attribute("data-status", "completed")
 
     assert len(steps) > 2
     assert max(b - a for a, b in pairwise(steps)) < 1.5, "lines come one by one"
@@ -432,7 +433,7 @@ async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_on
     compose, api, open_page
 ):
     compose.start("app", "app2")
-    await until(lambda: _status(api, f"{compose.address('app2')}/readyz"), lambda code: code == 200, within_s=30)
+    await until(lambda: _status(api, f"{compose.address('app2')}/readyz"), lambda code: code == 200)
     async with contextlib.AsyncExitStack() as opened:
         names = opened.enter_context(name_server(*HOSTS.values()))
         resolvers = f"resolvers 127.0.0.1:{names.port}"
@@ -442,7 +443,7 @@ async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_on
                 client = await opened.enter_async_context(
                     httpx.AsyncClient(base_url=compose.site, verify=False, timeout=30)
                 )
-                await until(lambda client=client: _status(client, "/readyz"), lambda code: code == 200, within_s=20)
+                await until(lambda client=client: _status(client, "/readyz"), lambda code: code == 200)
                 clients.setdefault(client.cookies["jobs_app"], client)
             while not all([await _pages_open(compose.address(app)) for app in HOSTS]):
                 pages.append(await open_page(compose.site))
@@ -460,7 +461,7 @@ async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_on
             answers = [await client.get(f"/api/jobs/{later}") for client in clients.values()]
             for page in pages:
                 await expect(page.locator(f"#jobs tr[data-job='{later}']")).to_have_attribute(
-                    "data-status", "completed", timeout=30_000
+                    "data-status", "completed"
                 )
 
     assert [len(each) > 2 for each in steps] == [True, True]

@@ -13,7 +13,7 @@ from jobs.limits import KindLimit, Limits, Rate
 from jobs.models import JobStatus
 from jobs.queue import JobQueue
 from jobs.snapshot import JobSnapshot
-from tests.support import until
+from testbed.waiting import until
 from worker.claims import LAST_CALL_MS, Claim, Claims
 
 LEASE_S = 0.3

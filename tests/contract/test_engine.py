@@ -19,13 +19,16 @@ from jobs.schedule_store import ScheduleStore
 from jobs.schedules import ScheduleService
 from jobs.settings import read_settings
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
-from tests.support import CountingService, until
+from testbed.waiting import until
+from tests.support.jobs import CountingService
 from worker.claims import Claims
 from worker.engine import Engine
 from worker.heart import Heart, Vitals
 from worker.runner import Runner
 from worker.upkeep import Upkeep
 from worker.writer import Writer
+
+pytestmark = pytest.mark.databases
 
 KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1, timeout_s=5.0)
 

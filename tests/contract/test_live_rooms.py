@@ -33,7 +33,9 @@ from jobs_app.state.board import BoardState
 from jobs_app.state.compare import Comparison
 from jobs_app.state.job_page import JobPage
 from jobs_app.tails import TAIL_KEPT
-from tests.support import ROOT, free_port, until
+from testbed import ROOT
+from testbed.ports import free_port
+from testbed.waiting import until
 
 
 @dataclass
@@ -73,7 +75,7 @@ async def app(session_redis, migrated_file, tmp_path_factory):
                 return None
 
         try:
-            await until(answers, lambda status: status == 200, within_s=20)
+            await until(answers, lambda status: status == 200)
             yield Served(url, api, service)
         finally:
             os.killpg(process.pid, signal.SIGKILL)

@@ -19,8 +19,10 @@ from jobs.redis_link import REDIS_TROUBLE, check_or_wait_for, check_server, plac
 from jobs.snapshot import Deleted
 from jobs.workers import WorkerRegistry
 from launcher.redis_server import command
-from tests.contract.test_redis_parts import queued, worker
-from tests.support import RedisServer, free_port, until
+from testbed.ports import free_port
+from testbed.redis_server import RedisServer
+from testbed.waiting import until
+from tests.support.jobs import queued, worker
 
 StartServer = Callable[..., RedisServer]
 
@@ -179,7 +181,7 @@ async def test_sentinels_lead_to_the_master(sentinel):
 @pytest.mark.faults
 async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_hear_again(sentinel):
     url, master, replica = sentinel
-    await until(lambda: knows_replica(url), within_s=15)
+    await until(lambda: knows_replica(url))
     queue, events = JobQueue(url), RedisEvents(url)
     before, after = queued(), queued()
     heard: list[object] = []
@@ -209,9 +211,9 @@ async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_
 
     master.kill()
 
-    await until(enqueued, within_s=30)
+    await until(enqueued)
     assert await queue.missing([before, after]) == set()
-    await until(heard_again, within_s=30)
+    await until(heard_again)
     await end_tasks(listening)
     for part in (queue, events):
         await part.close()

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 import uvloop
-from uuid_utils.compat import uuid7
 
 from jobs.clock import epoch_ms, utc_now
 from jobs.errors import LostWorkerNotFound
@@ -16,9 +15,10 @@ from jobs.models import EventType, JobStatus
 from jobs.queue import QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue
 from jobs.redis_link import REDIS_TROUBLE, connection_pool
 from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
-from jobs.workers import WORKERS_KEY, WorkerInfo, WorkerRegistry, WorkerState
-from tests.support import until
-from tests.twins import MemoryEvents, MemoryQueue, MemoryRegistry
+from jobs.workers import WORKERS_KEY, WorkerRegistry, WorkerState
+from testbed.waiting import until
+from tests.support.jobs import queued, worker
+from tests.support.twins import MemoryEvents, MemoryQueue, MemoryRegistry
 
 
 class RealQueue(JobQueue):
@@ -58,12 +58,6 @@ async def registry(request) -> AsyncIterator[WorkerRegistry | MemoryRegistry]:
     made = MemoryRegistry() if request.param == "twin" else WorkerRegistry(request.getfixturevalue("redis_server").url)
     yield made
     await made.close()
-
-
-def queued(**changes) -> JobSnapshot:
-    given = {"id": uuid7(), "kind": "noop", "params": {}, "status": "queued", "progress": 0, "message": ""}
-    given |= {"attempt": 1, "max_attempts": 1, "priority": 0, "version": 1}
-    return JobSnapshot(**given | {"created_at": utc_now(), "queued_at": utc_now()} | changes)
 
 
 def later() -> JobSnapshot:
@@ -248,11 +242,6 @@ async def test_who_announces_hears_the_same_as_others_do(redis_server):
 async def test_publishing_nothing_or_to_nobody_is_harmless(events):
     await events.publish([])
     await events.publish([change(1)])
-
-
-def worker(name: str, **changes) -> WorkerInfo:
-    given = {"id": name, "host": "h", "pid": 1, "started_at": utc_now(), "last_seen_at": utc_now(), "running": []}
-    return WorkerInfo(**given | {"slots": 5, "state": WorkerState.RUNNING} | changes)
 
 
 async def test_workers_that_beat_are_listed_the_oldest_first(registry):

@@ -7,7 +7,9 @@ must stay without console errors and without a request to another host.
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,13 +22,16 @@ import psutil
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.e2e.browser import BROWSER_FLAGS, find_browser
-from tests.postgres import GivenServer
-from tests.support import ROOT, free_port, until
+from testbed import ROOT
+from testbed.browser import BROWSER_FLAGS, find_browser
+from testbed.once import once
+from testbed.ports import free_port
+from testbed.postgres_server import GivenServer
+from testbed.product_copy import copy_pages, copy_product
+from testbed.waiting import PATIENCE_S, until
+from tests.support.farm import OVERLAY
 
-BUILD_AND_START_S = 180
-SEEN_WITHIN_S = 10
-"""How long a check waits for what it expects on a page, unless it says so itself; machines are shared."""
+PROGRAMS = ("jobs", "worker", "jobs_app", "launcher", "assets", "reflex.lock", "rxconfig.py")
 
 
 @dataclass
@@ -34,8 +39,10 @@ class Product:
     """A running product."""
 
     url: str
+    folder: Path
     launcher: psutil.Process
     api: httpx.AsyncClient
+    steered_jobs: int = 0
 
     def process(self, module: str) -> psutil.Process:
         """The launcher's child that runs ``python -m <module>``."""
@@ -54,6 +61,23 @@ class Product:
         """The job, once its status is one of ``wanted``."""
         return await until(lambda: self.job(job_id), lambda job: job["status"] in wanted)
 
+    async def steered(self) -> "SteeredJob":
+        """A job that runs, and does what it is told to until it is told to end."""
+        self.steered_jobs += 1
+        path = self.folder / f"steered-{self.steered_jobs}"
+        path.touch()
+        return SteeredJob(await self.submit("steered", params={"path": str(path)}), path)
+
+    @contextlib.asynccontextmanager
+    async def without_workers(self) -> AsyncIterator[None]:
+        """For as long as a block lasts, the worker is there and takes no job."""
+        [worker] = [w["id"] for w in (await self.api.get("/api/workers")).json() if w["state"] == "running"]
+        await self.api.post(f"/api/workers/{worker}/quiet")
+        try:
+            yield
+        finally:
+            await self.api.post(f"/api/workers/{worker}/resume")
+
     async def forget_everything(self) -> None:
         """Let everything run as it does at first, and cancel and delete every job."""
         await self.api.patch("/api/queue", json={"paused": False, "concurrency": None})
@@ -61,16 +85,52 @@ class Product:
             if kind["setting_version"]:
                 changes = {"paused": False, "max_running": None, "rate": None}
                 await self.api.patch(f"/api/kinds/{kind['name']}", json=changes)
-        await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}}, timeout=25)
-        await until(lambda: self.api.get("/api/queue"), lambda r: r.json()["counts"]["running"] == 0, within_s=20)
-        await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}}, timeout=25)
+        await self.api.post("/api/jobs/bulk", json={"action": "cancel", "filter": {}})
+        await until(lambda: self.api.get("/api/queue"), lambda r: r.json()["counts"]["running"] == 0)
+        await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}})
+
+
+@dataclass
+class SteeredJob:
+    """A job whose steps a test decides."""
+
+    id: str
+    path: Path
+
+    def step(self, message: str) -> None:
+        self._tell(f"step {message}")
+
+    def log(self, message: str) -> None:
+        self._tell(f"log {message}")
+
+    def fail(self, message: str) -> None:
+        self._tell(f"fail {message}")
+
+    def end(self) -> None:
+        self._tell("end")
+
+    def _tell(self, line: str) -> None:
+        with self.path.open("a") as script:
+            script.write(f"{line}\n")
+
+
+@pytest.fixture(scope="session")
+def built_tree(run_folder: Path) -> Path:
+    """A copy of the product with built pages and the kinds that tests steer."""
+
+    def make(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "launcher", "--build"], cwd=ROOT, check=True)
+        copy_product(folder, PROGRAMS, OVERLAY)
+        copy_pages(folder)
+
+    return once(run_folder / "built-tree", make)
 
 
 StartProduct = Callable[..., Awaitable[Product]]
 
 
 @pytest.fixture(scope="session")
-async def products(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StartProduct]:
+async def products(built_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StartProduct]:
     """The product on a database, started when it is first asked for, and then the same for all tests."""
     running: dict[str, Product] = {}
     async with contextlib.AsyncExitStack() as stack:
@@ -78,7 +138,7 @@ async def products(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[St
         async def product_on(database_url: str) -> Product:
             if database_url not in running:
                 folder = tmp_path_factory.mktemp("product")
-                running[database_url] = await stack.enter_async_context(_started(folder, database_url))
+                running[database_url] = await stack.enter_async_context(_started(built_tree, folder, database_url))
             return running[database_url]
 
         yield product_on
@@ -91,12 +151,12 @@ async def product(database_kind: str, products: StartProduct, request: pytest.Fi
 
 @pytest.fixture(scope="session")
 def product_database(session_postgres: GivenServer) -> Iterator[str]:
-    yield session_postgres.create("jobs_product")
-    session_postgres.drop("jobs_product")
+    yield session_postgres.create(name := f"test_{secrets.token_hex(8)}")
+    session_postgres.drop(name)
 
 
 @contextlib.asynccontextmanager
-async def _started(folder: Path, database_url: str) -> AsyncIterator[Product]:
+async def _started(tree: Path, folder: Path, database_url: str) -> AsyncIterator[Product]:
     """The product on a database; on its own SQLite file without one."""
     port = free_port()
     environ = {k: v for k, v in os.environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
@@ -104,22 +164,22 @@ async def _started(folder: Path, database_url: str) -> AsyncIterator[Product]:
     environ |= {"PORT": str(port), "JOBS_DATA_DIR": str(folder / "data"), "JOBS_RETRY_BASE_S": "0.2"}
     with (folder / "log").open("wb") as log:
         launcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "launcher", cwd=ROOT, env=environ, stdout=log, stderr=log
+            sys.executable, "-m", "launcher", cwd=tree, env=environ, stdout=log, stderr=log
         )
     url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url, timeout=10) as api:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as api:
         try:
             await _ready(api, launcher, folder / "log")
-            yield Product(url, psutil.Process(launcher.pid), api)
+            yield Product(url, folder, psutil.Process(launcher.pid), api)
         finally:
             if launcher.returncode is None:
                 launcher.send_signal(signal.SIGTERM)
-                await asyncio.wait_for(launcher.wait(), 10)
+                await asyncio.wait_for(launcher.wait(), PATIENCE_S)
             print((folder / "log").read_text()[-20_000:])
 
 
 async def _ready(api: httpx.AsyncClient, launcher: asyncio.subprocess.Process, log: Path) -> None:
-    ends_at = time.monotonic() + BUILD_AND_START_S
+    ends_at = time.monotonic() + PATIENCE_S
     while True:
         assert launcher.returncode is None, log.read_text()
         assert time.monotonic() < ends_at, log.read_text()
@@ -139,7 +199,7 @@ async def empty_history(product: Product) -> None:
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        expect.set_options(timeout=SEEN_WITHIN_S * 1000)
+        expect.set_options(timeout=PATIENCE_S * 1000)
         running = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
         yield running
         await running.close()

@@ -5,29 +5,32 @@ import asyncio
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.browser import LOOKS, glimpse
+from tests.support.pages import glimpse
+
+WIDE = pytest.param({}, id="wide", marks=pytest.mark.databases)
+NARROW = pytest.param({"color_scheme": "dark", "viewport": {"width": 390, "height": 800}}, id="dark and narrow")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", [WIDE, NARROW])
 async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(product, open_page, look):
     page = await open_page("/", **look)
 
-    steps = ("Web agent", "Navigating to page", "Clicking button")
+    steps = ("Web agent", "Navigating to page", "Waiting for page to load")
     seen = asyncio.gather(
         glimpse(page, "#jobs tr[data-status=running]", "Web agent"),
         *(glimpse(page, "#slots [data-job]:not([data-job=''])", step) for step in steps),
     )
 
-    await page.get_by_label("Step seconds").fill("0.4")
+    await page.get_by_label("Steps", exact=True).fill("3")
     await page.get_by_role("button", name="Start", exact=True).click()
 
     await seen
     row = page.locator("#jobs tr[data-job]")
-    await expect(row).to_have_attribute("data-status", "completed", timeout=10_000)
+    await expect(row).to_have_attribute("data-status", "completed")
     await expect(page.locator("#slots [data-job='']")).to_have_count(5)
     await expect(page.locator("[data-status=completed]").first).to_contain_text("1")
     await row.get_by_role("link").first.click()
-    await expect(page.locator("#timeline li[data-type=progress]")).to_have_count(10)
+    await expect(page.locator("#timeline li[data-type=progress]")).to_have_count(3)
     await page.get_by_role("button", name="Delete").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("heading", name="Start a job")).to_be_visible()
@@ -35,18 +38,20 @@ async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(
 
 
 async def test_the_job_page_shows_each_step_as_it_happens(product, open_page):
-    job_id = await product.submit("web_agent", params={"steps": 6, "step_seconds": 0.5})
+    job = await product.steered()
+    page = await open_page(f"/jobs/{job.id}")
+    steps = page.locator("#timeline li[data-type=progress]")
 
-    page = await open_page(f"/jobs/{job_id}")
+    for number, step in enumerate(("Opening the page", "Reading it", "Scrolling"), 1):
+        job.step(step)
+        await expect(page.locator("#step")).to_contain_text(step)
+        await expect(steps).to_have_count(number)
 
-    timeline = page.locator("#timeline")
-    await glimpse(page, "#timeline", "Navigating to page")
-    await glimpse(page, "#timeline", "Scrolling")
-    await expect(page.locator("#job")).to_have_attribute("data-status", "completed", timeout=8_000)
-    await expect(page.locator("#result .tree-row", has_text="steps")).to_contain_text("6")
-    await expect(page.locator("#params")).to_contain_text("step_seconds0.5")
-    steps = await timeline.locator("li[data-type=progress]").all_inner_texts()
-    assert len(steps) == 6, steps
+    job.end()
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed")
+    await expect(page.locator("#result .tree-row", has_text="lines")).to_contain_text("4")
+    await expect(page.locator("#params")).to_contain_text("path")
+    await expect(steps).to_have_count(3)
 
 
 async def test_a_reload_keeps_everything(product, open_page):
@@ -67,15 +72,15 @@ async def test_a_second_tab_sees_all_of_it_without_a_reload(product, open_page):
     acting = await open_page("/")
     seen = asyncio.gather(
         glimpse(watching, "#jobs tr[data-status=running]", "Web agent"),
-        glimpse(watching, "#slots", "Typing text"),
+        glimpse(watching, "#slots", "Waiting for page to load"),
     )
 
-    await acting.get_by_label("Step seconds").fill("0.3")
+    await acting.get_by_label("Steps", exact=True).fill("3")
     await acting.get_by_role("button", name="Start", exact=True).click()
 
     await seen
     row = watching.locator("#jobs tr[data-job]")
-    await expect(row).to_have_attribute("data-status", "completed", timeout=10_000)
+    await expect(row).to_have_attribute("data-status", "completed")
 
 
 async def test_a_wrong_field_is_named_beside_it_and_nothing_is_started(product, open_page):

@@ -3,37 +3,37 @@
 import os
 import signal
 
-import pytest
 from playwright.async_api import expect
 
-from tests.support import until
+from testbed.waiting import until
 
 
 async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back(product, open_page):
     page = await open_page("/")
     await page.wait_for_load_state("networkidle")  # parts that are not shown yet are fetched after the page is live
-    before = await product.submit("slow", params={"seconds": 4})
-    await expect(page.locator(f"tr[data-job='{before}']")).to_have_attribute("data-status", "running")
+    before = await product.steered()
+    await expect(page.locator(f"tr[data-job='{before.id}']")).to_have_attribute("data-status", "running")
 
     app = product.process("jobs_app")
     os.kill(app.pid, signal.SIGKILL)
 
     await expect(page.locator("#live-mark")).to_contain_text("Reconnecting")
-    await expect(page.locator("#live-mark")).to_contain_text("Live", timeout=20_000)
-    await expect(page.locator(f"tr[data-job='{before}']")).to_have_attribute("data-status", "completed", timeout=15_000)
+    await expect(page.locator("#live-mark")).to_contain_text("Live")
+    before.end()
+    await expect(page.locator(f"tr[data-job='{before.id}']")).to_have_attribute("data-status", "completed")
     after = await product.submit("noop")
     await expect(page.locator(f"tr[data-job='{after}']")).to_have_attribute("data-status", "completed")
 
 
-@pytest.mark.timeout(90)
 async def test_a_killed_workers_job_runs_again_and_the_page_shows_both_attempts(product, open_page):
-    job_id = await product.submit("slow", params={"seconds": 8})
-    page = await open_page(f"/jobs/{job_id}")
+    job = await product.steered()
+    page = await open_page(f"/jobs/{job.id}")
     await expect(page.locator("#job")).to_have_attribute("data-status", "running")
 
     os.kill(product.process("worker").pid, signal.SIGKILL)
+    job.end()
 
-    await expect(page.locator("#job")).to_have_attribute("data-status", "completed", timeout=45_000)
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed")
     await expect(page.locator("#timeline")).to_contain_text("worker lost")
     await expect(page.locator("#attempts")).to_contain_text("Attempt 2")
 
@@ -46,6 +46,6 @@ async def test_redis_may_go_and_come_back_while_a_job_is_submitted(product, open
     job_id = await product.submit("noop")
 
     assert (await product.job(job_id))["status"] in ("queued", "running", "completed")
-    await until(lambda: product.job(job_id), lambda job: job["status"] == "completed", within_s=30)
-    await expect(page.locator(f"tr[data-job='{job_id}']")).to_have_attribute("data-status", "completed", timeout=20_000)
-    await expect(page.locator("#live-mark")).to_contain_text("Live", timeout=20_000)
+    await until(lambda: product.job(job_id), lambda job: job["status"] == "completed")
+    await expect(page.locator(f"tr[data-job='{job_id}']")).to_have_attribute("data-status", "completed")
+    await expect(page.locator("#live-mark")).to_contain_text("Live")

@@ -4,11 +4,10 @@ import json
 import re
 from pathlib import Path
 
-import pytest
 from playwright.async_api import expect
 
-from tests.e2e.test_jobs_in_every_state import row_of
-from tests.support import until
+from testbed.waiting import until
+from tests.support.pages import row_of
 
 
 async def test_the_overview_counts_live_and_leads_to_the_jobs(product, open_page):
@@ -59,8 +58,8 @@ async def test_a_worker_is_stopped_and_another_takes_its_place(open_page):
     await row.get_by_role("button", name="Stop").click()
 
     await expect(page.get_by_text("stops when its jobs have ended")).to_be_visible()
-    await expect(page.locator(f"tr[data-worker='{stopped}']")).to_have_count(0, timeout=15_000)
-    await expect(row).to_have_count(1, timeout=15_000)
+    await expect(page.locator(f"tr[data-worker='{stopped}']")).to_have_count(0)
+    await expect(row).to_have_count(1)
 
 
 async def test_the_kinds_tell_what_they_take(open_page):
@@ -122,7 +121,7 @@ async def test_a_point_of_a_chart_leads_to_its_jobs(product, open_page):
     minute = job["finished_at"][11:16]
     busy = page.locator(f"[data-chart='Jobs a minute'] .bucket[data-tip^='{minute}'][data-tip*='failed']")
 
-    await expect(busy).to_be_attached(timeout=15_000)
+    await expect(busy).to_be_attached()
     await expect(buckets).to_have_count(60)
     await busy.click()
     await page.locator("#point").get_by_role("link", name="The failed").click()
@@ -138,7 +137,7 @@ async def test_a_chart_is_zoomed_into_and_its_figures_are_purged(product, open_p
         f"[data-chart='Jobs an hour'] .bucket[data-tip*='{job['finished_at'][11:13]}:00'][data-tip*='com']"
     )
 
-    await expect(hour).to_be_attached(timeout=15_000)
+    await expect(hour).to_be_attached()
     await hour.click()
     await page.locator("#point").get_by_role("button", name="Zoom in").click()
     await expect(page.locator("[data-chart='Jobs a minute'] .bucket")).to_have_count(60)
@@ -197,7 +196,7 @@ async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
 
     await kind.get_by_role("button", name="Pause").click()
     await expect(kind.get_by_text("Paused")).to_be_visible()
-    job_id = await product.submit("slow")
+    job_id = await product.submit("slow", params={"seconds": 600})
     await kind.get_by_label("At once").fill("0")
     await kind.get_by_role("button", name="Set the limits of Slow").click()
     await expect(kind.get_by_role("alert")).to_be_visible()
@@ -219,7 +218,7 @@ async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
 
 
 async def test_the_list_has_columns_for_those_who_run_the_queue(product, open_page):
-    job_id = await product.submit("slow")
+    job_id = await product.submit("slow", params={"seconds": 600})
     await product.status_is(job_id, "running")
     page = await open_page("/?columns=worker,attempt,bytes,lease")
 
@@ -251,13 +250,13 @@ async def test_old_jobs_are_removed_after_a_preview_and_the_rest_by_a_typed_word
     done = page.locator("#operations [data-state=done]").first
     await expect(done).to_contain_text(re.compile("Removing 3 jobs.*3 done"))
 
-    runs = await product.submit("slow")
+    runs = await product.submit("slow", params={"seconds": 600})
     await product.status_is(runs, "running")
     await page.get_by_role("button", name="Obliterate").click()
     await expect(dialog.get_by_role("button", name="Remove 2 jobs")).to_be_disabled()
     await dialog.get_by_label("Type obliterate to go on").fill("obliterate")
     await dialog.get_by_role("button", name="Remove 2 jobs").click()
-    await expect(done).to_contain_text(re.compile("Obliterating 2 jobs.*2 done"), timeout=20_000)
+    await expect(done).to_contain_text(re.compile("Obliterating 2 jobs.*2 done"))
     assert (await product.api.get("/api/jobs")).json()["items"] == []
 
 
@@ -287,7 +286,7 @@ async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_a
     await product.api.patch("/api/queue", json={"paused": True})
     for _ in range(3):
         await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 1000})
-    page = await open_page("/?status=queued")
+    page, other = await open_page("/?status=queued"), await open_page("/admin")
     await page.get_by_role("checkbox", name="Select every row of this page").click()
     await page.get_by_role("button", name="Select all 3,000 that match").click()
     await page.locator("#selection").get_by_role("button", name="Cancel").click()
@@ -296,7 +295,6 @@ async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_a
 
     await page.reload()
     await expect(page.locator("#operations-now")).to_contain_text("Cancelling 3,000 jobs")
-    other = await open_page("/admin")
     await other.locator("#operations-now").get_by_role("button", name="Stop").click()
     await expect(page.locator("#operations-now [data-operation]")).to_have_count(0)
 
@@ -313,7 +311,7 @@ async def test_the_whole_chain_is_tested_with_a_job(product, open_page):
 
     await page.get_by_role("button", name="Test the whole chain").click()
 
-    await expect(page.locator("#canary")).to_contain_text("All parts work", timeout=15_000)
+    await expect(page.locator("#canary")).to_contain_text("All parts work")
     await expect(page.locator("#redis")).to_contain_text("noeviction")
     await expect(page.locator("#redis")).to_contain_text("Clock of ")
 
@@ -338,7 +336,6 @@ async def test_what_an_issue_needs_is_copied_and_events_are_downloaded(product, 
     assert all(job_id[-8:] in json.loads(line)["text"] for line in lines)
 
 
-@pytest.mark.sqlite
 async def test_a_database_file_is_checked_tidied_and_copied(product, open_page):
     page = await open_page("/admin/system")
 
@@ -439,13 +436,13 @@ async def test_a_rule_is_made_gives_an_alert_and_is_deleted(product, open_page):
     await page.get_by_label("Threshold").fill("1")
     await page.get_by_label("Webhook").fill("http://127.0.0.1:9/")
     await page.get_by_role("button", name="Make it").click()
-    await expect(page.locator("[data-alert='Too slow'][data-open=true]")).to_be_visible(timeout=15_000)
+    await expect(page.locator("[data-alert='Too slow'][data-open=true]")).to_be_visible()
     await expect(page.locator("#troubles")).to_contain_text("Too slow: A job has waited")
     await page.locator("[data-rule='Too slow']").get_by_role("button", name="Test").click()
     await expect(page.locator("#deliveries [data-delivery='given up']")).to_contain_text("private address")
 
     await product.api.post(f"/api/jobs/{job_id}/cancel")
-    await expect(page.locator("[data-alert='Too slow'][data-open=false]")).to_be_visible(timeout=15_000)
+    await expect(page.locator("[data-alert='Too slow'][data-open=false]")).to_be_visible()
     await page.locator("[data-rule='Too slow']").get_by_role("button", name="Delete").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     await expect(page.locator("[data-rule='Too slow']")).to_have_count(0)

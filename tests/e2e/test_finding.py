@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
-from tests.e2e.test_jobs_in_every_state import row_of
+from tests.support.pages import row_of
 
 
 async def test_a_query_narrows_the_list_and_lives_in_the_address(product, open_page):

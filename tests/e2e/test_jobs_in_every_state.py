@@ -2,30 +2,30 @@
 
 from playwright.async_api import expect
 
-
-def row_of(page, job_id):
-    return page.locator(f"tr[data-job='{job_id}']")
+from tests.support.pages import row_of
 
 
 async def test_of_six_jobs_five_run_and_the_sixth_waits_then_runs(product, open_page):
     page = await open_page("/")
 
-    ids = [await product.submit("slow", params={"seconds": 3}) for _ in range(6)]
+    jobs = [await product.steered() for _ in range(6)]
+    ids = [job.id for job in jobs]
 
     taken = page.locator("#slots [data-job]:not([data-job=''])")
     await expect(taken).to_have_count(5)
     for job_id in ids[:5]:
         await expect(row_of(page, job_id)).to_have_attribute("data-status", "running")
     await expect(row_of(page, ids[5])).to_have_attribute("data-status", "queued")
-    await expect(row_of(page, ids[5])).to_have_attribute("data-status", "running", timeout=8_000)
-    await expect(row_of(page, ids[5])).to_have_attribute("data-status", "completed", timeout=8_000)
+    jobs[0].end()
+    await expect(row_of(page, ids[5])).to_have_attribute("data-status", "running")
+    jobs[5].end()
+    await expect(row_of(page, ids[5])).to_have_attribute("data-status", "completed")
 
 
 async def test_a_queued_job_is_cancelled_at_once_and_never_runs(product, open_page):
     page = await open_page("/")
-    running = [await product.submit("slow", params={"seconds": 20}) for _ in range(5)]
-    for job_id in running:
-        await product.status_is(job_id, "running")
+    for running in [await product.steered() for _ in range(5)]:
+        await product.status_is(running.id, "running")
     waiting = await product.submit("noop")
     await expect(row_of(page, waiting)).to_have_attribute("data-status", "queued")
 
@@ -36,7 +36,7 @@ async def test_a_queued_job_is_cancelled_at_once_and_never_runs(product, open_pa
 
 
 async def test_a_running_job_is_cancelled_from_its_page(product, open_page):
-    job_id = await product.submit("slow", params={"seconds": 60})
+    job_id = await product.submit("slow", params={"seconds": 600})
     page = await open_page(f"/jobs/{job_id}")
     await expect(page.locator("#job")).to_have_attribute("data-status", "running")
 
@@ -52,7 +52,7 @@ async def test_a_failed_job_is_told_in_a_toast_and_shows_its_traceback(product, 
 
     job_id = await product.submit("always_fails", params={"message": "The disk is on fire."})
 
-    await expect(page.get_by_text(f"Job {job_id[-8:]} (Always fails) failed")).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text(f"Job {job_id[-8:]} (Always fails) failed")).to_be_visible()
     await row_of(page, job_id).get_by_role("link", name="Always fails").click()
     await expect(page.locator("#error")).to_contain_text("RuntimeError")
     await expect(page.locator("#error")).to_contain_text("The disk is on fire.")
@@ -63,7 +63,7 @@ async def test_a_flaky_job_shows_each_of_its_attempts(product, open_page):
     job_id = await product.submit("flaky", params={"failures": 2})
     page = await open_page(f"/jobs/{job_id}")
 
-    await expect(page.locator("#job")).to_have_attribute("data-status", "completed", timeout=10_000)
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed")
 
     attempts = page.locator("#attempts")
     await expect(attempts).to_contain_text("Attempt 1")
@@ -111,7 +111,7 @@ async def test_a_job_is_kept_when_the_question_is_answered_with_no(product, open
 
 
 async def test_a_stubborn_job_is_shown_as_stopping_until_it_stops(product, open_page):
-    job_id = await product.submit("stubborn", params={"seconds": 60})
+    job_id = await product.submit("stubborn", params={"seconds": 600})
     await product.status_is(job_id, "running")
     page = await open_page("/")
 
@@ -122,14 +122,14 @@ async def test_a_stubborn_job_is_shown_as_stopping_until_it_stops(product, open_
     finally:
         product.process("worker").resume()
 
-    await expect(row_of(page, job_id)).to_have_attribute("data-status", "cancelled", timeout=10_000)
+    await expect(row_of(page, job_id)).to_have_attribute("data-status", "cancelled")
 
 
 async def test_a_noisy_job_shows_its_newest_lines_and_its_file(product, open_page):
     job_id = await product.submit("noisy", params={"lines": 1000})
     page = await open_page(f"/jobs/{job_id}")
 
-    await expect(page.locator("#job")).to_have_attribute("data-status", "completed", timeout=15_000)
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed")
 
     await expect(page.locator("#timeline")).to_contain_text("Line 1000 of 1000")
     await expect(page.get_by_role("link", name="lines.txt")).to_be_visible()
@@ -139,7 +139,7 @@ async def test_a_big_result_is_cut_and_the_page_stays_usable(product, open_page)
     job_id = await product.submit("big_result")
     page = await open_page(f"/jobs/{job_id}")
 
-    await expect(page.locator("#job")).to_have_attribute("data-status", "completed", timeout=15_000)
+    await expect(page.locator("#job")).to_have_attribute("data-status", "completed")
 
     await expect(page.locator("#result").get_by_role("button", name="load the rest")).to_be_visible()
     assert len(await page.locator("#result").inner_text()) < 30_000

@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from tests.e2e.test_jobs_in_every_state import row_of
+from tests.support.pages import row_of
 
 
 async def test_the_queue_is_paused_and_resumed_for_everybody(product, open_page):

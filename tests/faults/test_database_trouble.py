@@ -14,9 +14,11 @@ from jobs import schema
 from jobs.errors import Unavailable
 from jobs.models import JobStatus
 from jobs.settings import read_settings
-from tests.faults.conftest import sees_lines
-from tests.postgres import PostgresServer
-from tests.support import until
+from testbed.postgres_server import PostgresServer
+from testbed.waiting import until
+from tests.support.farm import sees_lines
+
+pytestmark = pytest.mark.databases
 
 MOST_PAGES = 2**32 - 2
 
@@ -33,12 +35,13 @@ def full(worker, database_path):
 
 async def test_the_database_is_locked_for_a_moment_as_a_job_ends_and_its_result_is_kept(farm, locked):
     await farm.start()
-    job = await farm.submit(seconds=0.3)
+    job = await farm.submit(hold=True)
     await farm.record.has("begin", job.id)
 
     with locked():
+        farm.let_go()
         await farm.record.has("end", job.id)
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
 
     done = await farm.is_(job, "completed")
     assert (done.result, done.attempt) == ({"attempt": 1}, 1)
@@ -49,12 +52,13 @@ async def test_the_database_stays_locked_and_workers_hold_say_so_claim_nothing_a
     farm, locked, redis_server
 ):
     first, second = await farm.start(), await farm.start()
-    running = [await farm.submit(seconds=0.5), await farm.submit(seconds=0.5, talks=True)]
+    running = [await farm.submit(hold=True), await farm.submit(hold=True, talks=True)]
     for job in running:
         await farm.record.has("begin", job.id)
-    waiting = await farm.submit_many(20)
+    waiting = await farm.submit_many(20, hold=True)
 
     with locked():
+        farm.let_go()
         await sees_lines(first, "The database takes no writes")
         with redis_server.client() as redis:
             held = redis.hlen("jobs:owners")
@@ -73,10 +77,11 @@ async def test_the_database_is_away_and_every_refusal_says_so_and_work_goes_on_w
     farm, api, database_away
 ):
     worker = await farm.start()
-    running = await farm.submit(seconds=0.5)
+    running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
 
     with database_away():
+        farm.let_go()
         await farm.record.has("end", running.id)
         await sees_lines(worker, "The database takes no writes")
         reply = await api.post("/api/jobs", json={"kind": "noop"})
@@ -92,12 +97,13 @@ async def test_the_database_is_away_and_every_refusal_says_so_and_work_goes_on_w
 
 async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, database_path):
     worker = await farm.start()
-    talking = await farm.submit(seconds=2, talks=True)
-    await farm.record.has("begin", talking.id)
+    talking = await farm.submit(hold=True, talks=True)
+    await until(lambda: farm.told(talking), lambda lines: "line 20" in lines)
 
     with full(worker, database_path):
         await sees_lines(worker, "The database takes no writes")
         waiting = await farm.submit()
+        farm.let_go()
         await farm.record.has("end", talking.id)
         assert (await farm.job(talking)).status is JobStatus.RUNNING
 
@@ -105,7 +111,6 @@ async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, da
     await farm.is_(waiting, "completed")
     said = [event.message for event in await farm.service.store.events(talking.id) if event.type == "log"]
     assert said == [f"line {n}" for n in range(len(said))]
-    assert len(said) > 20
     assert worker.process.returncode is None
 
 
@@ -113,10 +118,11 @@ async def test_a_worker_can_be_stopped_while_the_database_is_away(farm, database
     worker = await farm.start()
     job = await farm.submit(seconds=60)
     await farm.record.has("begin", job.id)
-    ended = await farm.submit(seconds=1)
+    ended = await farm.submit(hold=True)
     await farm.record.has("begin", ended.id)
 
     with database_away():
+        farm.let_go()
         await farm.record.has("end", ended.id)
         await sees_lines(worker, "The database takes no writes")
         worker.signal(signal.SIGTERM)
@@ -167,11 +173,12 @@ async def test_the_servers_disk_is_full_and_who_submits_is_told_so_and_may_again
 @pytest.mark.faults
 async def test_a_worker_that_is_killed_while_the_database_is_locked_gives_its_jobs_to_another(farm, locked):
     worker = await farm.start()
-    job = await farm.submit(seconds=3)
+    job = await farm.submit(hold=True)
     await farm.record.has("begin", job.id)
     await farm.start()
 
     with locked():
+        farm.let_go()
         await farm.record.has("end", job.id)
         farm.kill(worker)
         await asyncio.sleep(7)
@@ -205,7 +212,7 @@ async def test_a_job_that_waits_for_the_database_may_still_be_cancelled(farm, lo
 
 
 @pytest.fixture
-def own_postgres():
+def own_postgres(postgres_programs):
     """A PostgreSQL server for one test alone, which may be mistreated."""
     server = PostgresServer()
     server.start()
@@ -226,7 +233,7 @@ class TestAServerThatIsKilled:
 
     async def test_every_refusal_says_so_and_work_goes_on_when_it_is_back(self, farm, api, own_postgres):
         worker = await farm.start()
-        running = await farm.submit(seconds=0.5, talks=True)
+        running = await farm.submit(hold=True, talks=True)
         waiting = await farm.submit_many(50)
         await farm.record.has("begin", running.id)
 
@@ -236,6 +243,7 @@ class TestAServerThatIsKilled:
                 assert reply.status_code == 503
                 assert reply.json()["detail"].startswith("The database does not answer right now.")
 
+        farm.let_go()
         await farm.all_are([running, *waiting], "completed")
         assert (await farm.job(running)).attempt == 1
         said = [event.message for event in await farm.service.store.events(running.id) if event.type == "log"]

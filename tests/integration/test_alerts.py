@@ -9,7 +9,7 @@ import pytest
 
 from jobs.clock import utc_now
 from jobs.webhooks import send, signature
-from tests.support import until
+from testbed.waiting import until
 
 RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -123,15 +123,15 @@ async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, confi
         async def is_open():
             return (await api.get("/api/alerts", params={"open": True})).json()["items"]
 
-        [alert] = await until(is_open, bool, within_s=10)
+        [alert] = await until(is_open, bool)
         assert (alert["rule"], alert["cause"]) == ("Waiting", "wait")
-        await until(lambda: _value(received), bool, within_s=10)
+        await until(lambda: _value(received), bool)
         message = json.loads(received[0][2])
         assert (message["type"], message["data"]["id"]) == ("alert.fired", alert["id"])
 
         await api.post(f"/api/jobs/{job_id}/cancel")
-        await until(is_open, lambda found: found == [], within_s=10)
-        await until(lambda: _value(received), lambda found: len(found) == 2, within_s=10)
+        await until(is_open, lambda found: found == [])
+        await until(lambda: _value(received), lambda found: len(found) == 2)
         assert json.loads(received[1][2])["type"] == "alert.cleared"
 
     async def deliveries():
@@ -151,9 +151,9 @@ async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active,
             await api.post("/api/alerts/rules", json=RULE | {"name": name, "webhook_url": to})
         job_id = await client.submit("noop")
         await until(lambda: _value(asked), bool)
-        await until(lambda: _value(received), bool, within_s=5)
+        await until(lambda: _value(received), bool)
         await api.post(f"/api/jobs/{job_id}/cancel")
-        await until(lambda: _value(received), lambda found: len(found) == 2, within_s=5)
+        await until(lambda: _value(received), lambda found: len(found) == 2)
 
         assert [json.loads(body)["type"] for _, _, body in received] == ["alert.fired", "alert.cleared"]
         assert len(asked) == 1

@@ -9,26 +9,8 @@ from fastapi.responses import PlainTextResponse
 
 from jobs.queue import LIMITS_KEY, QUEUE_PREFIX
 from jobs_app.security import guard
-from tests.support import until
-
-FIELDS = {
-    *("id", "kind", "params", "status", "progress", "message", "result", "error", "attempt", "max_attempts"),
-    *("priority", "created_at", "scheduled_for", "queued_at", "started_at", "finished_at", "cancel_requested_at"),
-    *("worker", "version"),
-}
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-def assert_problem(reply, status, *fields):
-    assert reply.status_code == status, reply.text
-    assert reply.headers["content-type"] == "application/problem+json"
-    body = reply.json()
-    assert {"type", "title", "status", "detail"} <= set(body)
-    assert body["status"] == status
-    assert "Traceback" not in reply.text
-    if fields:
-        assert [error["field"] for error in body["errors"]] == list(fields)
-        assert all(error["message"] for error in body["errors"])
+from testbed.waiting import until
+from tests.support.replies import FIELDS, UNKNOWN, assert_problem
 
 
 async def nothing_is_stored(api):

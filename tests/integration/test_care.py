@@ -8,7 +8,9 @@ import pytest
 from jobs.errors import NotHere, Unavailable
 from jobs.maintenance import Maintenance
 from jobs.redis_care import RedisInfo, troubles
-from tests.support import until
+from testbed.waiting import until
+
+pytestmark = pytest.mark.databases
 
 INFO = RedisInfo(
     version="Redis 7",

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.support import until
+from testbed.waiting import until
 
 
 async def test_a_waiting_job_is_edited_promoted_and_moved_to_the_front(api, client):

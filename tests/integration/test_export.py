@@ -7,7 +7,9 @@ import json
 import pytest
 
 from jobs.requests import Submission
-from tests.integration.test_api import FIELDS, assert_problem
+from tests.support.replies import FIELDS, assert_problem
+
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture

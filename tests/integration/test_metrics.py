@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.clock import utc_now
 from jobs.histogram import Histogram
-from tests.support import ROOT, until
+from testbed import ROOT
+from testbed.waiting import until
 
 
 def families(text):
@@ -41,7 +42,7 @@ async def test_the_whole_system_is_told(api, client, start_worker):
         outcomes = {tuple(s.labels.values()): s.value for s in found["jobs_outcomes"].samples}
         return found, outcomes
 
-    found, outcomes = await until(told, lambda seen: seen[1].get(("noop", "completed")) == 3, within_s=15)
+    found, outcomes = await until(told, lambda seen: seen[1].get(("noop", "completed")) == 3)
 
     assert values(found["jobs_jobs"], "kind", "status") == {
         ("noop", "scheduled"): 1,

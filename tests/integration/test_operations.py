@@ -3,14 +3,16 @@
 import pytest
 
 from jobs_app import runtime
-from tests.support import until
+from testbed.waiting import until
+
+pytestmark = pytest.mark.databases
 
 
 async def over(api, address):
     async def read():
         return (await api.get(address)).json()
 
-    return await until(read, lambda found: found["state"] in ("done", "stopped"), within_s=20)
+    return await until(read, lambda found: found["state"] in ("done", "stopped"))
 
 
 async def begun(api, **wish):
@@ -74,9 +76,7 @@ async def test_an_operation_goes_on_when_the_server_is_started_again(config):
         await first.service.submit_many([Submission(kind="noop") for _ in range(50)])
         begun_then = await first.operations.store.insert("cancel", runtime_filter(), 50)
     async with runtime.serving(config) as second:
-        done = await until(
-            lambda: second.operations.store.get(begun_then.id), lambda found: found.state.is_over, within_s=30
-        )
+        done = await until(lambda: second.operations.store.get(begun_then.id), lambda found: found.state.is_over)
 
     assert done.done + done.left_alone == 50
 

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from tests.support import ROOT
+from testbed import ROOT
 
 ADDRESS = "http://127.0.0.1:8000"
 _BLOCK = re.compile(r"^```\n(curl .*?)^```", re.MULTILINE | re.DOTALL)
@@ -27,7 +27,7 @@ async def address(active, config):
     from granian.server.embed import Server
 
     from jobs_app.api import build_api
-    from tests.support import free_port
+    from testbed.ports import free_port
 
     port = free_port()
     server = Server(build_api(), port=port, interface=Interfaces.ASGI, log_enabled=False)

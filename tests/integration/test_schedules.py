@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.support import until
+from testbed.waiting import until
+
+pytestmark = pytest.mark.databases
 
 DRAFT = {"name": "every night", "kind": "noop", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
 
@@ -108,7 +110,7 @@ async def test_each_occurrence_is_made_once_however_many_workers_run(api, start_
         first_rows = [(await api.get(f"/api/jobs/{job['id']}/events")).json()["items"][0] for job in jobs]
         return [row["data"]["occurrence"] for row in first_rows]
 
-    seen = await until(occurrences, lambda found: len(found) >= 4, within_s=15)
+    seen = await until(occurrences, lambda found: len(found) >= 4)
     await api.delete(f"/api/schedules/{schedule['id']}")
 
     assert len(set(seen)) == len(seen)

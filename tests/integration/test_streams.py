@@ -12,7 +12,7 @@ from jobs.attempts import Note, Say, cancelled, completed
 from jobs.models import EventType
 from jobs_app import runtime
 from jobs_app.api.streams import stream_all, stream_job
-from tests.support import until
+from testbed.waiting import until
 
 
 class Stream:

@@ -6,7 +6,12 @@ import signal
 import sys
 import textwrap
 
-from tests.support import ROOT, until
+import pytest
+
+from testbed import ROOT
+from testbed.waiting import until
+
+pytestmark = pytest.mark.databases
 
 
 async def test_a_web_agent_takes_its_steps_a_beat_apart_and_completes(client, start_worker):
@@ -99,7 +104,7 @@ async def test_never_more_than_five_jobs_run_at_once(client, start_worker, api):
         most = max(most, counts["running"])
         return counts["completed"]
 
-    await until(all_done, lambda done: done == len(ids), within_s=20)
+    await until(all_done, lambda done: done == len(ids))
     assert most == 5
 
 
@@ -222,7 +227,7 @@ async def test_a_worker_lives_through_a_restart_of_redis_idle_and_busy(client, s
         away = await client.submit("noop")
 
     await client.job_is(busy, "completed")
-    await client.job_is(away, "completed", within_s=20)
+    await client.job_is(away, "completed")
     assert worker.process.returncode is None
     assert (await client.job(busy))["attempt"] == 1
 

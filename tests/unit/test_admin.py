@@ -15,7 +15,7 @@ from jobs.limits import MOST_CONCURRENCY
 from jobs.requests import QueueChange
 from jobs.samples import Growth
 from jobs.settings import read_settings
-from jobs.workers import WorkerInfo, WorkerState
+from jobs.workers import WorkerState
 from jobs_app import broadcaster, runtime
 from jobs_app.health import Facts, troubles
 from jobs_app.live import Live
@@ -24,16 +24,9 @@ from jobs_app.state.admin import Admin
 from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_queue import AdminQueue
-from tests.unit.test_job_life import running, submitted
-from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
+from tests.support.jobs import running, submitted, worker
 
 NOW = utc_now()
-
-
-def worker(state=WorkerState.RUNNING, seen_at=NOW):
-    return WorkerInfo(
-        id="host-1", host="host", pid=1, started_at=NOW, last_seen_at=seen_at, running=[], slots=5, state=state
-    )
 
 
 def facts(**more):
@@ -51,9 +44,9 @@ def test_when_all_is_well_nothing_is_said():
     [
         ({"workers": []}, "No worker takes jobs; start one: python -m worker."),
         ({"workers": [], "queued": 3}, "3 jobs wait, and no worker takes jobs; start one: python -m worker."),
-        ({"workers": [worker(WorkerState.QUIET)]}, "No worker takes jobs; 1 of them quiet: resume one."),
+        ({"workers": [worker(state=WorkerState.QUIET)]}, "No worker takes jobs; 1 of them quiet: resume one."),
         (
-            {"workers": [worker(WorkerState.LOST, NOW - timedelta(seconds=40))], "queued": 3},
+            {"workers": [worker(state=WorkerState.LOST, last_seen_at=NOW - timedelta(seconds=40))], "queued": 3},
             "3 jobs wait, and no worker has been seen for 40.0 s; start one: python -m worker.",
         ),
         (
@@ -64,7 +57,7 @@ def test_when_all_is_well_nothing_is_said():
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
         (
-            {"workers": [worker(), worker(WorkerState.LOST, NOW - timedelta(seconds=40))]},
+            {"workers": [worker(), worker(state=WorkerState.LOST, last_seen_at=NOW - timedelta(seconds=40))]},
             "Worker host-1 has been silent for 40.0 s",
         ),
         (
@@ -79,10 +72,10 @@ def test_what_is_wrong_is_said_with_what_to_do(what, said):
     assert text.startswith(said)
 
 
-async def test_the_overview_counts_what_there_is(tab, service, world):  # noqa: F811
+async def test_the_overview_counts_what_there_is(tab, service, world):
     await submitted(service)
     await running(service)
-    await world.registry.beat(worker(seen_at=utc_now()))
+    await world.registry.beat(worker())
     admin = await tab.get_state(Admin)
 
     await admin.load()
@@ -92,7 +85,7 @@ async def test_the_overview_counts_what_there_is(tab, service, world):  # noqa: 
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", str(MOST_CONCURRENCY + 1), "1000000000", "٣٣٣٣٣"])
-async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, service, text):  # noqa: F811
+async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, service, text):
     admin = await tab.get_state(Admin)
 
     await admin.set_limit({"concurrency": text})
@@ -101,14 +94,14 @@ async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, servic
     assert (await service.limits()).concurrency == 5
 
 
-async def test_a_worker_that_is_gone_cannot_be_asked(tab):  # noqa: F811
+async def test_a_worker_that_is_gone_cannot_be_asked(tab):
     admin = await tab.get_state(Admin)
 
     assert "There is no living worker" in str(await admin.ask_worker("nobody", "quiet"))
     assert await admin.ask_worker("nobody", "explode") is None
 
 
-async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):  # noqa: F811
+async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):
     for _ in range(3):
         await service.end(completed((await running(service)).id, 1, None))
     page = await tab.get_state(AdminKinds)
@@ -122,8 +115,8 @@ async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service)
     assert (kinds["noop"]["usually"] != "", kinds["slow"]["usually"]) == (True, "")
 
 
-async def test_the_overview_says_so_when_the_database_is_away(tab, service, world, database_away):  # noqa: F811
-    await world.registry.beat(worker(seen_at=utc_now()))
+async def test_the_overview_says_so_when_the_database_is_away(tab, service, world, database_away):
+    await world.registry.beat(worker())
     admin = await tab.get_state(Admin)
     await admin.load()
 
@@ -148,8 +141,8 @@ def test_growth_is_told_with_what_becomes_of_it(growth, said):
     assert growth_text(growth, datetime(2026, 2, 22, tzinfo=UTC)) == said
 
 
-async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch):  # noqa: F811
-    await world.registry.beat(worker(seen_at=utc_now()))
+async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch):
+    await world.registry.beat(worker())
     admin = await tab.get_state(Admin)
     await overview(anew=True)
     reads = []
@@ -163,7 +156,7 @@ async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch
     assert reads == [1]
 
 
-async def test_the_name_of_the_installation_is_on_every_page(tab, world):  # noqa: F811
+async def test_the_name_of_the_installation_is_on_every_page(tab, world):
     named = dataclasses.replace(runtime.current(), config=read_settings(_env_file=None, environment="staging"))
     broadcaster._active = broadcaster.Broadcaster(None, named)
     live = await tab.get_state(Live)
@@ -173,11 +166,11 @@ async def test_the_name_of_the_installation_is_on_every_page(tab, world):  # noq
     assert live.environment == "staging"
 
 
-async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):  # noqa: F811
+async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
     done, gone, waits = [await submitted(service) for _ in range(3)]
     await service.cancel(done.id)
     await service.delete(gone.id)
-    lost = worker(seen_at=utc_now() - timedelta(minutes=1))
+    lost = worker(last_seen_at=utc_now() - timedelta(minutes=1))
     await world.registry.beat(lost.model_copy(update={"running": [done.id, gone.id, waits.id], "clock_ahead_s": -3.0}))
     await overview(anew=True)
     admin = await tab.get_state(Admin)
@@ -190,9 +183,9 @@ async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
     assert row["clock"] == "Its clock is 3.0 s behind."
 
 
-async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, service, world):  # noqa: F811
-    await world.registry.beat(worker(seen_at=utc_now()))
-    await world.registry.beat(worker(seen_at=utc_now() - timedelta(minutes=1)).model_copy(update={"id": "gone"}))
+async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, service, world):
+    await world.registry.beat(worker())
+    await world.registry.beat(worker("gone", last_seen_at=utc_now() - timedelta(minutes=1)))
     await overview(anew=True)
     admin = await tab.get_state(Admin)
     await admin.load()
@@ -206,8 +199,8 @@ async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, se
     assert "There is no lost worker host-1" in str(await admin.forget_worker("host-1"))
 
 
-async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):  # noqa: F811
-    await world.registry.beat(worker(seen_at=utc_now()).model_copy(update={"kinds": ["noop"]}))
+async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):
+    await world.registry.beat(worker(kinds=["noop"]))
     await overview(anew=True)
     page = await tab.get_state(AdminKinds)
 
@@ -217,8 +210,8 @@ async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):  # no
     assert (kinds["noop"], kinds["slow"]) == (["host-1"], [])
 
 
-async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):  # noqa: F811
-    await world.registry.beat(worker(seen_at=utc_now()).model_copy(update={"kinds": ["noop", "brand_new"]}))
+async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):
+    await world.registry.beat(worker(kinds=["noop", "brand_new"]))
     await overview(anew=True)
     page = await tab.get_state(AdminKinds)
 
@@ -239,7 +232,7 @@ async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):  
         ({"rate_count": "3", "rate_s": "1e9"}, "The seconds"),
     ],
 )
-async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, said):  # noqa: F811
+async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, said):
     page = await tab.get_state(AdminKinds)
     await page.load()
 
@@ -249,7 +242,7 @@ async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, ser
     assert await service.store.settings.kinds() == {}
 
 
-async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, service):  # noqa: F811
+async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, service):
     page = await tab.get_state(AdminKinds)
     await page.load()
 
@@ -262,7 +255,7 @@ async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, ser
     assert page.wrong == {}
 
 
-async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(tab, service, monkeypatch):  # noqa: F811
+async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(tab, service, monkeypatch):
     monkeypatch.setattr("jobs_app.state.admin.look_at_queue", _nothing)
     admin = await tab.get_state(Admin)
     await overview(anew=True)
@@ -277,7 +270,7 @@ async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_fi
     assert (await service.limits()).concurrency == 3
 
 
-async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_first_did(tab):  # noqa: F811
+async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_first_did(tab):
     page = await tab.get_state(AdminAlerts)
     await page.load()
     await page.submit({**page.form, "name": "Waiting"})
@@ -293,7 +286,7 @@ async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_fi
     assert page.rules[0]["threshold"] == "30"
 
 
-async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_it(tab, service):  # noqa: F811
+async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_it(tab, service):
     await submitted(service)
     page = await tab.get_state(AdminQueue)
 
@@ -306,7 +299,7 @@ async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_
     assert (page.needs_word, page.may_go) == (False, True)
 
 
-async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):  # noqa: F811
+async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):
     monkeypatch.setattr("jobs_app.state.admin.look_at_queue", _nothing)
     await overview(anew=True)
     await service.change_queue(QueueChange(concurrency=7))

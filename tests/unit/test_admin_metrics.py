@@ -11,14 +11,13 @@ from jobs.snapshot import JobError
 from jobs.statistics import Step, floor
 from jobs_app import routes, rows
 from jobs_app.state.admin_metrics import AdminMetrics
-from tests.unit.test_job_life import running
-from tests.unit.test_tabs import tab, visit  # noqa: F401 - fixtures
+from tests.support.jobs import running
 
 BROKEN = JobError(type="ValueError", message="no")
 
 
 @pytest.fixture
-async def metrics(tab, visit, service):  # noqa: F811
+async def metrics(tab, visit, service):
     for number in range(6):
         job = await running(service)
         await service.end(failed(job.id, 1, BROKEN, retry_at=None) if number == 0 else completed(job.id, 1, None))

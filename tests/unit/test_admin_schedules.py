@@ -6,11 +6,10 @@ import pytest
 
 from jobs.schedules import SchedulePatch
 from jobs_app.state.admin_schedules import BLANK, AdminSchedules
-from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
 
 
 @pytest.fixture
-async def page(tab):  # noqa: F811
+async def page(tab):
     page = await tab.get_state(AdminSchedules)
     await page.load()
     return page

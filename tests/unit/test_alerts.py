@@ -19,6 +19,8 @@ from jobs.statistics import Figures, Outcome
 from jobs.webhooks import Answer, new_secret, signature, wrong_with
 from jobs.workers import WorkerInfo, WorkerState
 
+pytestmark = pytest.mark.databases
+
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 WELL = Seen(
     now=NOW,
@@ -33,7 +35,7 @@ WELL = Seen(
     samples=[],
     growth=Growth(1_000_000, None, None),
 )
-JOB = uuid4()
+JOB = UUID("0190b8f2-7c1e-7000-8000-000000000001")
 
 
 def rule(condition, threshold=60.0, **more):

@@ -36,6 +36,10 @@ def tops(path: Path) -> set[str]:
         ("worker", {"jobs_app", "launcher", "reflex", "fastapi", "sqlalchemy", "sqlmodel"}),
         ("jobs_app", {"worker", "launcher", "arq", "sqlalchemy", "sqlmodel", "redis"}),
         ("launcher", {"worker", "jobs_app"}),
+        ("testbed", {"tests", "bench", "tools"}),
+        ("bench", {"tests", "tools"}),
+        ("tools", {"tests"}),
+        *((package, {"testbed", "tests", "bench", "tools"}) for package in PACKAGES),
     ],
 )
 def test_imports_follow_the_arrows(package, forbidden):

@@ -14,7 +14,7 @@ import yaml
 from jobs import schema, transfer
 from jobs.database import Database
 from jobs.store import NewJob, Store
-from tests.support import ROOT
+from testbed import ROOT
 
 DOCUMENTS = sorted(
     [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + list((ROOT / "docs").rglob("*.md"))
@@ -113,11 +113,10 @@ RUN_BY_OTHER_TESTS = {
         "test_compose.py",
     ),
 }
-TAKE_LONG = re.compile(r"make (test|test-faults|check|bench|dev|requirements|screenshots)$|python -m bench\.")
+TAKE_LONG = re.compile(r"make (test|test-all|check|bench|dev|requirements|screenshots)$|python -m bench\.")
 NAME_NO_FILE = ("make restore",)
 
 
-@pytest.mark.timeout(120)
 async def test_what_keeps_and_moves_a_history_does_so_as_it_is_told(tmp_path, session_postgres):
     """In a copy, word for word but for the server's address, with one job, and with all lost after the backup."""
     for name in ("Makefile", "requirements.txt", "jobs", "deploy"):

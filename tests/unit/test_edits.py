@@ -14,8 +14,10 @@ from jobs.models import JobStatus
 from jobs.queue import HIGHEST_PRIORITY
 from jobs.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
 from jobs.schedules import ScheduleDraft
-from tests.unit.test_job_life import running, submitted
-from tests.unit.test_tabs import NOBODY
+from tests.support.jobs import running, submitted
+from tests.support.tabs import NOBODY
+
+pytestmark = pytest.mark.databases
 
 
 async def told(service, text=""):

@@ -15,7 +15,9 @@ from jobs.engines import Use, connect
 from jobs.errors import StartRefused, Unavailable
 from jobs.settings_store import SettingsStore
 from jobs.store import NewJob, Store
-from tests.support import free_port
+from testbed.ports import free_port
+
+pytestmark = pytest.mark.databases
 
 
 @pytest.mark.parametrize(
@@ -146,18 +148,13 @@ class TestAddressesThatAreWrong:
         assert "hunter2" not in caplog.text
 
 
-async def test_a_server_that_ended_our_connections_is_connected_to_again_at_once(
-    database, store, session_postgres, database_url
-):
+@pytest.mark.postgresql
+async def test_a_server_that_ended_our_connections_is_connected_to_again_at_once(store, plain_sql):
     await store.counts()
-    if database_url.startswith("postgres"):
-        engine = connect(database_url, Use.WRITE)
-        with engine.begin() as db:
-            end = (
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
-            )
-            db.execute(text(end + "pg_backend_pid()"))
-        engine.dispose()
+    plain_sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
 
     assert await store.counts()
     await store.insert([NewJob(kind="noop", params={}, max_attempts=1)])

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from jobs.attempts import completed, failed
 from jobs.clock import utc_now
 from jobs.limits import KindLimit, Limits, Rate
@@ -9,8 +11,9 @@ from jobs.snapshot import JobError
 from jobs_app import rows
 from jobs_app.board import Board
 from jobs_app.estimates import Estimates, Usual, starts, usual
-from tests.unit.test_job_life import running
-from tests.unit.test_pages import snapshot
+from tests.support.jobs import running, snapshot
+
+pytestmark = pytest.mark.databases
 
 NOW = utc_now()
 

@@ -6,14 +6,12 @@ import pytest
 
 from jobs.audit import acting_as
 from jobs.background import end_tasks
-from jobs.clock import utc_now
 from jobs.requests import QueueChange
 from jobs_app import event_log as module
 from jobs_app.event_log import MOST_LINES, EventLog, told
 from jobs_app.hub import Hub
-from tests.support import until
-from tests.unit.test_admin import worker
-from tests.unit.test_job_life import submitted
+from testbed.waiting import until
+from tests.support.jobs import submitted, worker
 
 
 @pytest.fixture
@@ -57,7 +55,7 @@ async def test_settings_and_workers_are_told(log, service, world):
     await until(lambda: _value(log._states), lambda states: states is not None)  # what was there before is no event
     with acting_as("ada"):
         await service.change_queue(QueueChange(concurrency=7))
-    await world.registry.beat(worker(seen_at=utc_now()))
+    await world.registry.beat(worker())
 
     await until(lambda: texts(log), lambda lines: "Worker host-1 has come." in lines)
     [line] = await until(lambda: _value(log.lines(what="setting")), bool)

@@ -12,7 +12,9 @@ from jobs.fingerprint import fingerprint, normalised
 from jobs.matching import JobFilter
 from jobs.schema import migrate
 from jobs.snapshot import JobError
-from tests.unit.test_job_life import running
+from tests.support.jobs import running
+
+pytestmark = pytest.mark.databases
 
 AT = '  File "/app/worker/tasks/{file}.py", line {line}, in run\n    x\n'
 

@@ -12,24 +12,12 @@ from jobs.clock import utc_now
 from jobs.errors import JobsError
 from jobs.matching import JobFilter
 from jobs.models import FOLLOWS, TERMINAL, EventType, JobStatus
-from jobs.requests import Submission
 from jobs.service import JobService
-from jobs.snapshot import JobError, JobSnapshot
+from jobs.snapshot import JobSnapshot
 from jobs.store import Store
+from tests.support.jobs import BOOM, running, submitted
 
-BOOM = JobError(type="RuntimeError", message="boom")
-
-
-async def submitted(service: JobService, *, kind: str = "noop", **more: object) -> JobSnapshot:
-    job, _ = await service.submit(Submission(kind=kind, **more))
-    return job
-
-
-async def running(service: JobService, **more: object) -> JobSnapshot:
-    job = await submitted(service, **more)
-    started = await service.start(job.id, "worker-1")
-    assert started is not None
-    return started
+pytestmark = pytest.mark.databases
 
 
 def test_every_status_has_its_followers_and_an_ended_job_may_at_most_be_queued_again():

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from jobs.logs import about_job, line_formatter
-from tests.support import ROOT
-from tests.unit.test_job_life import running
+from testbed import ROOT
+from tests.support.jobs import running
 
 
 def formatted(record: logging.LogRecord) -> str:

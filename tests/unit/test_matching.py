@@ -19,6 +19,8 @@ from jobs.service import JobService
 from jobs.snapshot import JobError
 from jobs.store import SORTS, NewJob
 
+pytestmark = pytest.mark.databases
+
 
 class PageParams(Params):
     url: str = ""

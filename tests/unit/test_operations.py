@@ -18,9 +18,11 @@ from jobs.operations import Operations, needs_confirmation
 from jobs.query import QueryError
 from jobs.removal import UNDO_WITHIN
 from jobs.snapshot import Deleted, JobError
-from tests.support import until
-from tests.unit.test_job_life import running, submitted
-from tests.unit.test_tabs import NOBODY
+from testbed.waiting import until
+from tests.support.jobs import running, submitted
+from tests.support.tabs import NOBODY
+
+pytestmark = pytest.mark.databases
 
 EVERYTHING = JobFilter()
 FAILED = JobFilter(statuses=(JobStatus.FAILED,))

@@ -1,9 +1,8 @@
 """What pages show, without a browser: rows, forms, the board and mailboxes."""
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Literal
-from uuid import uuid4
 
 import pytest
 from pydantic import Field
@@ -18,24 +17,8 @@ from jobs_app import rows, timeline_rows
 from jobs_app.board import MOST_HOT, Board
 from jobs_app.forms import form_fields, form_params
 from jobs_app.hub import MAILBOX_SIZE, Hub
-from tests.support import until
-from tests.unit.test_job_life import BOOM, running
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-def snapshot(**changes) -> JobSnapshot:
-    given = {
-        "id": uuid4(),
-        "kind": "noop",
-        "params": {},
-        "status": "running",
-        "progress": 0,
-        "message": "",
-        "attempt": 1,
-    }
-    given |= {"max_attempts": 1, "priority": 0, "created_at": NOW, "started_at": NOW, "version": 2}
-    return JobSnapshot(**given | changes)
+from testbed.waiting import until
+from tests.support.jobs import BOOM, NOON, running, snapshot
 
 
 @pytest.mark.parametrize(
@@ -43,29 +26,29 @@ def snapshot(**changes) -> JobSnapshot:
     [(0, "0 ms"), (0.012, "12 ms"), (0.999, "1.0 s"), (3.44, "3.4 s"), (125, "2 min 5 s"), (10_925, "3 h 2 min")],
 )
 def test_durations_are_shown_to_three_figures(seconds, shown):
-    assert rows.duration(NOW, NOW + timedelta(seconds=seconds)) == shown
+    assert rows.duration(NOON, NOON + timedelta(seconds=seconds)) == shown
 
 
 def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
-    assert rows.duration(NOW, None) == rows.duration(NOW, NOW - timedelta(seconds=1)) == ""
+    assert rows.duration(NOON, None) == rows.duration(NOON, NOON - timedelta(seconds=1)) == ""
 
 
 async def test_attempts_are_told_from_the_timeline(service, store):
     job = await running(service, max_attempts=3)
-    await service.end(failed(job.id, 1, BOOM, retry_at=NOW))
-    await service.promote_due([job.id], NOW)
+    await service.end(failed(job.id, 1, BOOM, retry_at=NOON))
+    await service.promote_due([job.id], NOON)
     await service.start(job.id, "worker-2")
     await service.end(completed(job.id, 2, None))
 
-    told = timeline_rows.lanes(await store.events(job.id), NOW)
+    told = timeline_rows.lanes(await store.events(job.id), NOON)
 
     assert [(a["number"], a["status"]) for a in told] == [(1, "failed"), (2, "completed")]
     assert told[0]["message"] == "Attempt 1 failed: boom"
 
 
 def test_a_job_that_was_told_to_stop_is_shown_as_stopping_only_while_it_runs():
-    assert rows.hot(snapshot(cancel_requested_at=NOW))["cancelling"]
-    assert not rows.hot(snapshot(cancel_requested_at=NOW, status="cancelled"))["cancelling"]
+    assert rows.hot(snapshot(cancel_requested_at=NOON))["cancelling"]
+    assert not rows.hot(snapshot(cancel_requested_at=NOON, status="cancelled"))["cancelling"]
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in catalogue()])
@@ -244,7 +227,7 @@ def test_more_running_jobs_than_places_are_shown_all_the_same():
 def change_of(job: JobSnapshot) -> Change:
     event = JobEvent(
         version=job.version,
-        at=NOW,
+        at=NOON,
         type=EventType.PROGRESS,
         status=job.status,
         attempt=1,

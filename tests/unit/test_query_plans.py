@@ -13,6 +13,8 @@ from jobs.models import JobStatus
 from jobs.query import parse
 from jobs.store import SORTS, NewJob
 
+pytestmark = pytest.mark.databases
+
 READS_ALL = {"sqlite": "SCAN job\n", "postgresql": "Seq Scan on job "}
 SORTS_ALL = {"sqlite": "USE TEMP B-TREE FOR ORDER BY", "postgresql": "Sort Key"}
 """What a plan says of a statement that takes longer the more jobs there are."""

@@ -6,7 +6,9 @@ import pytest
 
 from jobs.clock import utc_now
 from jobs.samples import MINUTES_KEPT
-from tests.unit.test_job_life import submitted
+from tests.support.jobs import submitted
+
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture

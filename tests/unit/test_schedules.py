@@ -14,6 +14,8 @@ from jobs.models import JobStatus
 from jobs.schedule_store import CatchUp, ScheduleStore
 from jobs.schedules import ScheduleDraft, SchedulePatch, Timing, next_times
 
+pytestmark = pytest.mark.databases
+
 
 @pytest.fixture
 def schedules(world):

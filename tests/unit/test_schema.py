@@ -21,7 +21,9 @@ from jobs.engines import Use, connect
 from jobs.errors import StartRefused
 from jobs.matching import JobFilter
 from jobs.store import NewJob, Store
-from tests.support import ROOT
+from testbed import ROOT
+
+pytestmark = pytest.mark.databases
 
 IN_NO_MODEL = ("slot", "text_entry", "job_text", "ix_job_text", "ix_job_took")
 """What is written in each database's own words: where connections count, the index of words, of what took long."""

@@ -10,16 +10,14 @@ from jobs_app import routes
 from jobs_app.state.board import PAGE_SIZE, BoardState, Views
 from jobs_app.state.notices import Notices
 from jobs_app.state.selection import MOST_SELECTED, Selection
-from tests.unit.test_admin import worker
-from tests.unit.test_job_life import running, submitted
-from tests.unit.test_tabs import follow, tab, visit  # noqa: F401 - fixtures
+from tests.support.jobs import running, submitted, worker
 
 PLAIN = {"shift_key": False}
 SHIFT = {"shift_key": True}
 
 
 @pytest.fixture
-async def board(tab, visit, service):  # noqa: F811
+async def board(tab, visit, service):
     """A list of six jobs, open in a tab."""
     await service.submit_many([Submission(kind="noop") for _ in range(6)])
     visit(routes.DASHBOARD, "/")
@@ -64,7 +62,7 @@ async def test_the_page_is_selected_and_deselected_at_once(board, selection):
     assert selection.selected == []
 
 
-async def test_more_than_can_be_selected_by_hand_is_said_and_drops_nothing(board, selection, service, follow):  # noqa: F811
+async def test_more_than_can_be_selected_by_hand_is_said_and_drops_nothing(board, selection, service, follow):
     await service.submit_many([Submission(kind="noop") for _ in range(3 * 100)])
     await follow(board, board.show_many("100"))
     for _ in range(2):
@@ -136,7 +134,7 @@ async def test_rows_do_not_move_under_the_pointer_until_it_leaves(board, service
     assert (len(ids(board)), board.newer) == (6, 0)
 
 
-async def test_older_jobs_that_move_up_are_not_new(board, service, tab, visit):  # noqa: F811
+async def test_older_jobs_that_move_up_are_not_new(board, service, tab, visit):
     await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE)])
     await board.load()
     shown = ids(board)
@@ -166,7 +164,7 @@ async def test_a_deleted_row_leaves_when_the_pointer_does_though_nothing_is_new(
     assert ids(board) == others
 
 
-async def test_in_another_order_what_comes_last_is_not_new_above(tab, visit, board, service):  # noqa: F811
+async def test_in_another_order_what_comes_last_is_not_new_above(tab, visit, board, service):
     visit(routes.DASHBOARD, "/?sort=created_at", sort="created_at")
     await board.load()
     board.hold()
@@ -222,7 +220,7 @@ async def test_rows_that_are_not_shown_cannot_be_selected(board, selection):
     assert selection.selected == []
 
 
-async def test_views_are_kept_under_a_name_and_replaced_and_removed(tab, visit, board):  # noqa: F811
+async def test_views_are_kept_under_a_name_and_replaced_and_removed(tab, visit, board):
     visit(routes.DASHBOARD, "/?status=failed", status="failed")
     await board.load()
     views = await board.get_state(Views)
@@ -253,7 +251,7 @@ async def test_the_search_box_knows_the_workers_there_are(board, world):
     assert board.suggested == ["status:failed worker:host-1"]
 
 
-async def test_a_query_that_cannot_be_read_is_shown_with_its_wrong_character(tab, visit, board):  # noqa: F811
+async def test_a_query_that_cannot_be_read_is_shown_with_its_wrong_character(tab, visit, board):
     visit(routes.DASHBOARD, "/?q=kind%3Anoop+status%3Adone")
 
     await board.load()

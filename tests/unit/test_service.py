@@ -15,7 +15,7 @@ from jobs.queue import Command
 from jobs.removal import UNDO_WITHIN
 from jobs.requests import QueueChange, Submission
 from jobs.snapshot import Deleted, JobError
-from tests.unit.test_job_life import running, submitted
+from tests.support.jobs import running, submitted
 
 
 async def test_a_submitted_job_is_committed_then_queued_then_announced(service, world):

@@ -21,7 +21,9 @@ from jobs.histogram import Histogram
 from jobs.snapshot import JobError
 from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Statistics, Step, floor, step_for
 from jobs_app import charts
-from tests.unit.test_job_life import running, submitted
+from tests.support.jobs import running, submitted
+
+pytestmark = pytest.mark.databases
 
 BROKEN = JobError(type="ValueError", message="no")
 

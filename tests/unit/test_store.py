@@ -11,8 +11,10 @@ from jobs.errors import InvalidInput, JobNotFound
 from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
 from jobs.store import SORTS, NewJob, Store
-from tests.support import until
-from tests.unit.test_job_life import running, submitted
+from testbed.waiting import until
+from tests.support.jobs import running, submitted
+
+pytestmark = pytest.mark.databases
 
 
 async def many(store, count, **more):

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.errors import StartRefused
 from launcher.supervisor import Child, Supervisor
-from tests.support import until
+from testbed.waiting import until
 
 
 class NoGuard:

@@ -1,31 +1,19 @@
 """What one browser tab holds and answers, without a browser: the list, the form, the actions, a job's page."""
 
-import json
-from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 import pytest
-import reflex as rx
-from reflex.istate.data import RouterData
 
 import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
-from jobs.alert_store import AlertStore
-from jobs.alerts import Alerts
 from jobs.attempts import Note, Say, completed, failed
 from jobs.clock import utc_now
-from jobs.maintenance import Maintenance
 from jobs.models import EventType, JobStatus
 from jobs.query import LONGEST
-from jobs.redis_care import RedisCare
 from jobs.requests import Submission
 from jobs.snapshot import JobError
-from jobs_app import routes, runtime
-from jobs_app.event_log import EventLog
-from jobs_app.hub import Hub
+from jobs_app import routes
 from jobs_app.json_tree import BEYOND, FIRST_ROWS
-from jobs_app.runtime import Runtime
 from jobs_app.state.actions import Actions
 from jobs_app.state.board import PAGE_SIZE, BoardState, Views
 from jobs_app.state.compare import MOST_STEPS, Comparison
@@ -35,49 +23,8 @@ from jobs_app.state.selection import Selection
 from jobs_app.state.start import StartForm
 from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
 from jobs_app.state.trees import Trees
-from jobs_app.watch import Watch
-from tests.unit.test_job_life import running, submitted
-
-NOBODY = str(UUID(int=1))
-
-
-@pytest.fixture
-async def tab(world):
-    """The root state of a browser tab, on a runtime of twins."""
-    hub = Hub(world.events, world.store)
-    alerts = Alerts(AlertStore(world.database), world.service.kinds, private=False)
-    event_log = EventLog(hub, world.registry, world.store)
-    runtime.use(
-        Runtime(
-            world.service,
-            world.schedules,
-            hub,
-            world.registry,
-            world.queue,
-            world.config,
-            event_log,
-            world.operations,
-            RedisCare(world.config.resolved_redis_url),
-            Maintenance(world.database, world.config.resolved_database_url, world.config.data_dir),
-            alerts,
-            Watch(alerts, world.service, world.registry, event_log),
-        )
-    )
-    yield rx.State(_reflex_internal_init=True)
-    runtime.use(None)
-
-
-@pytest.fixture
-def visit(tab) -> Callable[..., None]:
-    """Opens an address in the tab."""
-
-    def go(route: str, path: str, **query: str) -> None:
-        headers = {"origin": "http://localhost:8000"}
-        tab.router = RouterData.from_router_data(
-            {"pathname": route, "asPath": path, "query": query, "headers": headers}
-        )
-
-    return go
+from tests.support.jobs import running, submitted
+from tests.support.tabs import NOBODY
 
 
 @pytest.fixture
@@ -106,20 +53,6 @@ def open_job(tab, visit):
         return page
 
     return opened
-
-
-@pytest.fixture
-def follow(visit):
-    """Goes where a page of the dashboard leads to, and reads the list there; the address."""
-
-    async def go(board: BoardState, leads: rx.event.EventSpec) -> str:
-        [path] = [json.loads(str(value)) for name, value in leads.args if str(name) == "path"]
-        _, _, query = path.partition("?")
-        visit(routes.DASHBOARD, path, **dict(parse_qsl(query)))
-        await board.load()
-        return path
-
-    return go
 
 
 async def test_the_list_is_read_page_by_page(tab, visit, service, follow):

@@ -14,7 +14,9 @@ from jobs.removal import UNDO_WITHIN
 from jobs.requests import JobPatch
 from jobs.store import NewJob
 from jobs.text_index import RARE, candidates
-from tests.unit.test_job_life import running, submitted
+from tests.support.jobs import running, submitted
+
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture

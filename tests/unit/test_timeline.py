@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from jobs.attempts import Note, cancelled, completed, failed, told_to_stop
 from jobs.clock import utc_now
 from jobs.models import EventType
@@ -10,8 +12,9 @@ from jobs.snapshot import JobError
 from jobs.tracebacks import frames, top_frame
 from jobs_app import comparison, timeline_rows
 from jobs_app.state.timeline import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
-from tests.unit.test_job_life import BOOM, running
-from tests.unit.test_tabs import tab  # noqa: F401 - a fixture
+from tests.support.jobs import BOOM, running
+
+pytestmark = pytest.mark.databases
 
 TRACEBACK = """Traceback (most recent call last):
   File "/app/worker/tasks/scrape.py", line 12, in run
@@ -109,7 +112,7 @@ async def test_a_handler_that_did_not_stop_is_not_said_to_have_cleaned_up(servic
     assert {stage["label"]: stage["at"] for stage in stages}["Cleaned up"] == ""
 
 
-async def test_a_timeline_is_narrowed_by_sort_words_and_attempt(service, tab):  # noqa: F811
+async def test_a_timeline_is_narrowed_by_sort_words_and_attempt(service, tab):
     job = await told(service, step("One"), log("fine"), log("odd", "warning"))
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
@@ -127,7 +130,7 @@ async def test_a_timeline_is_narrowed_by_sort_words_and_attempt(service, tab):  
     assert await texts(timeline.choose_attempt(2)) == []
 
 
-async def test_earlier_lines_are_shown_when_asked_for(service, tab):  # noqa: F811
+async def test_earlier_lines_are_shown_when_asked_for(service, tab):
     job = await running(service)
     await service.add_notes(job.id, 1, [log(f"line {i}") for i in range(FIRST_LINES + 50)])
     timeline = await tab.get_state(Timeline)
@@ -139,7 +142,7 @@ async def test_earlier_lines_are_shown_when_asked_for(service, tab):  # noqa: F8
     assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES + 52, False)
 
 
-async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, tab):  # noqa: F811
+async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, tab):
     job = await running(service)
     await service.add_notes(job.id, 1, [log(f"line {i}") for i in range(MOST_LINES)])
     timeline = await tab.get_state(Timeline)
@@ -156,7 +159,7 @@ async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, ta
     assert (len(shown_lines(timeline)), timeline.most) == (MOST_LINES, True)
 
 
-async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):  # noqa: F811
+async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):
     job = await told(service, step("One", 0.0), step("Two", 50.0))
     await service.end(completed(job.id, 1, None))
     timeline = await tab.get_state(Timeline)

@@ -18,8 +18,10 @@ from jobs.models import EventType, JobStatus
 from jobs.schedule_store import ScheduleStore
 from jobs.snapshot import JobError
 from jobs.store import NewJob, Store
-from tests.support import ROOT
-from tests.unit.test_job_life import running, submitted
+from testbed import ROOT
+from tests.support.jobs import running, submitted
+
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
@@ -46,14 +48,13 @@ async def history(world, service):
 
 
 @pytest.fixture
-def other_url(database_kind, tmp_path, request):
+def other_url(database_kind, tmp_path, session_postgres):
     """A database of the other kind, in which nothing is."""
     if database_kind == "postgresql":
         yield f"sqlite:///{tmp_path / 'other.db'}"
         return
-    server = request.getfixturevalue("session_postgres")
-    yield server.create("jobs_other")
-    server.drop("jobs_other")
+    yield session_postgres.create("jobs_other")
+    session_postgres.drop("jobs_other")
 
 
 async def _all_of(url):

@@ -8,8 +8,11 @@ from jobs.attempts import Note, Say, Start, completed
 from jobs.kinds import catalogue
 from jobs.models import EventType, JobStatus
 from jobs.requests import Submission
-from tests.support import CountingService, until
+from testbed.waiting import until
+from tests.support.jobs import CountingService
 from worker.writer import Writer
+
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture

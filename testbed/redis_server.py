@@ -1,60 +1,16 @@
-"""What tests of every floor share: conditions to wait for, free ports, a real server."""
+"""A real Redis-compatible server of our own: the one that the product brings."""
 
-import asyncio
 import contextlib
-import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import redis
 
-from jobs.attempts import AttemptWrite
-from jobs.models import JobStatus
-from jobs.service import JobService
-from jobs.snapshot import Change
 from launcher.redis_server import command
-
-T = TypeVar("T")
-ROOT = Path(__file__).parents[1]
-
-
-async def until(
-    look: Callable[[], Awaitable[T]],
-    is_right: Callable[[T], object] = bool,
-    *,
-    within_s: float = 10.0,
-    every_s: float = 0.01,
-) -> T:
-    """What ``look`` gives, once it is right; fails with what it saw last."""
-    ends_at = time.monotonic() + within_s
-    while True:
-        seen = await look()
-        if is_right(seen):
-            return seen
-        assert time.monotonic() < ends_at, f"still {seen!r} after {within_s} s"
-        await asyncio.sleep(every_s)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class CountingService(JobService):
-    """Counts the transactions of its worker, and how many jobs a reader saw running after one at most."""
-
-    transactions = 0
-    most_running = 0
-
-    async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
-        self.transactions += 1
-        recorded = await super().record(writes)
-        self.most_running = max(self.most_running, (await self.store.counts())[JobStatus.RUNNING])
-        return recorded
+from testbed.ports import free_port
+from testbed.waiting import PATIENCE_S
 
 
 class RedisServer:
@@ -76,7 +32,7 @@ class RedisServer:
             stderr=subprocess.DEVNULL,
         )
         self.pid = self._process.pid
-        ends_at = time.monotonic() + 10
+        ends_at = time.monotonic() + PATIENCE_S
         while True:
             try:
                 with redis.Redis.from_url(self.url) as client:
@@ -103,7 +59,7 @@ class RedisServer:
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
 
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url, decode_responses=True)

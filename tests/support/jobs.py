@@ -1,0 +1,65 @@
+"""Jobs in the states that tests begin with, made through the service alone."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from uuid_utils.compat import uuid7
+
+from jobs.attempts import AttemptWrite
+from jobs.clock import utc_now
+from jobs.models import JobStatus
+from jobs.requests import Submission
+from jobs.service import JobService
+from jobs.snapshot import Change, JobError, JobSnapshot
+from jobs.workers import WorkerInfo, WorkerState
+
+BOOM = JobError(type="RuntimeError", message="boom")
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+async def submitted(service: JobService, *, kind: str = "noop", **more: object) -> JobSnapshot:
+    job, _ = await service.submit(Submission(kind=kind, **more))
+    return job
+
+
+async def running(service: JobService, **more: object) -> JobSnapshot:
+    job = await submitted(service, **more)
+    started = await service.start(job.id, "worker-1")
+    assert started is not None
+    return started
+
+
+def snapshot(**changes: Any) -> JobSnapshot:
+    """A job that runs since ``NOON``, of no store."""
+    given: dict[str, Any] = {"id": uuid4(), "kind": "noop", "params": {}, "status": "running"}
+    given |= {"progress": 0, "message": "", "attempt": 1, "max_attempts": 1, "priority": 0}
+    given |= {"created_at": NOON, "started_at": NOON, "version": 2}
+    return JobSnapshot(**given | changes)
+
+
+def queued(**changes: Any) -> JobSnapshot:
+    """A job that waits since now, of no store."""
+    given: dict[str, Any] = {"id": uuid7(), "status": "queued", "version": 1, "started_at": None}
+    return snapshot(**given | {"created_at": utc_now(), "queued_at": utc_now()} | changes)
+
+
+def worker(name: str = "host-1", **changes: Any) -> WorkerInfo:
+    """What a worker that has just beaten says of itself."""
+    now = utc_now()
+    given: dict[str, Any] = {"id": name, "host": "host", "pid": 1, "started_at": now, "last_seen_at": now}
+    return WorkerInfo(**given | {"running": [], "slots": 5, "state": WorkerState.RUNNING} | changes)
+
+
+class CountingService(JobService):
+    """Counts the transactions of its worker, and how many jobs a reader saw running after one at most."""
+
+    transactions = 0
+    most_running = 0
+
+    async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
+        self.transactions += 1
+        recorded = await super().record(writes)
+        self.most_running = max(self.most_running, (await self.store.counts())[JobStatus.RUNNING])
+        return recorded

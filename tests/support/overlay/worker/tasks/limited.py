@@ -1,0 +1,5 @@
+"""As ``record``."""
+
+from worker.tasks.record import run
+
+__all__ = ["run"]

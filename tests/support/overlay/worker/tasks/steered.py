@@ -1,0 +1,25 @@
+"""Reads the file of its job again and again, and does what each new line says."""
+
+import asyncio
+from pathlib import Path
+
+from jobs.kinds.steered import SteeredParams
+
+from worker.progress import Progress
+
+LOOK_EVERY_S = 0.02
+
+
+async def run(params: SteeredParams, job: Progress) -> dict[str, int]:
+    done = 0
+    while True:
+        lines = Path(params.path).read_text().split("\n")[:-1]
+        for line in lines[done:]:
+            done += 1
+            command, _, text = line.partition(" ")
+            if command == "end":
+                return {"lines": done}
+            if command == "fail":
+                raise RuntimeError(text)
+            await {"step": job.step, "log": job.log}[command](text)
+        await asyncio.sleep(LOOK_EVERY_S)

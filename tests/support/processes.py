@@ -1,0 +1,137 @@
+"""The API in this process on a real Redis, and real worker processes, as the fixture ``config`` of a floor says."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jobs.settings import Settings, read_settings
+from jobs_app import runtime
+from jobs_app.acting import acting_over_rest
+from jobs_app.api import build_api
+from jobs_app.runtime import Runtime
+from jobs_app.security import guard
+from testbed import ROOT
+from testbed.redis_server import RedisServer
+from testbed.waiting import PATIENCE_S, until
+
+
+def on_real_servers(folder: Path, redis: RedisServer, database_url: str) -> Settings:
+    """Settings of a product on these servers; for a floor's fixture ``config``."""
+    return read_settings(
+        _env_file=None, data_dir=folder, redis_url=redis.url, database_url=database_url, retry_base_s=0.05
+    )
+
+
+@pytest.fixture
+async def active(config: Settings) -> AsyncIterator[Runtime]:
+    """The parts of a running server, without the server."""
+    async with runtime.serving(config) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def api(active: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    app = guard(active.config)(acting_over_rest(build_api(), active.config.user_header))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+        yield client
+
+
+@dataclass
+class Worker:
+    """A real worker process, and what it wrote."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list)
+
+    def signal(self, signum: int) -> None:
+        os.killpg(self.process.pid, signum)
+
+    async def ends(self, within_s: float = PATIENCE_S) -> int:
+        return await asyncio.wait_for(self.process.wait(), within_s)
+
+
+StartWorker = Callable[..., Awaitable[Worker]]
+
+
+@pytest.fixture
+async def start_worker(config: Settings) -> AsyncIterator[StartWorker]:
+    """Starts worker processes; those that still run when the test ends are killed, and all logs are shown."""
+    started: list[Worker] = []
+    readers: list[asyncio.Task[None]] = []
+
+    async def start(*, cwd: Path = ROOT, ready: bool = True, **environ: str) -> Worker:
+        given = os.environ | {
+            "REDIS_URL": str(config.redis_url),
+            "DATABASE_URL": config.resolved_database_url,
+            "JOBS_DATA_DIR": str(config.data_dir),
+            "JOBS_RETRY_BASE_S": "0.05",
+            "JOBS_CANCEL_GRACE_S": "5",
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "worker"),
+            cwd=cwd,
+            env=given | environ,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        worker = Worker(process)
+        started.append(worker)
+        readers.append(asyncio.create_task(_read(worker)))
+
+        async def lines() -> list[str]:
+            assert process.returncode is None, worker.lines
+            return worker.lines
+
+        if ready:
+            await until(lines, lambda seen: any("is ready" in line for line in seen))
+        return worker
+
+    yield start
+    for worker in started:
+        if worker.process.returncode is None:
+            worker.signal(signal.SIGKILL)
+            await worker.process.wait()
+    await asyncio.gather(*readers)
+    print("\n".join(line for worker in started for line in [f"-- worker {worker.process.pid}", *worker.lines]))
+
+
+async def _read(worker: Worker) -> None:
+    assert worker.process.stderr is not None
+    async for line in worker.process.stderr:
+        worker.lines.append(line.decode().rstrip())
+
+
+@dataclass
+class Client:
+    """What tests ask of the API again and again."""
+
+    api: httpx.AsyncClient
+
+    async def submit(self, kind: str, **more: Any) -> str:
+        reply = await self.api.post("/api/jobs", json={"kind": kind, **more})
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["id"])
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        return dict((await self.api.get(f"/api/jobs/{job_id}")).json())
+
+    async def job_is(self, job_id: str, *statuses: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
+        return await until(lambda: self.job(job_id), lambda job: job["status"] in statuses, within_s=within_s)
+
+    async def events(self, job_id: str) -> list[dict[str, Any]]:
+        reply = await self.api.get(f"/api/jobs/{job_id}/events", params={"limit": 10_000})
+        return list(reply.json()["items"])
+
+
+@pytest.fixture
+def client(api: httpx.AsyncClient) -> Client:
+    return Client(api)
