@@ -27,6 +27,9 @@ test: $(STAMPS)/dev browser ## Run what a change needs, on SQLite; FILE=… and 
 test-all: $(STAMPS)/dev browser ## The same, PostgreSQL where a database matters, and the long faults
 	@exec $(PYTEST) --all
 
+coverage: $(STAMPS)/dev browser ## Run test-all and say which lines and branches of the core and the worker it missed
+	@exec $(PYTEST) --all --cov
+
 check: $(STAMPS)/dev ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

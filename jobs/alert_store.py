@@ -178,9 +178,15 @@ class AlertStore:
         return [Alert.model_validate(dict(row)) for row in rows]
 
     async def turn(self, rule: Rule, causes: Mapping[str, str], now: datetime) -> Turn:
-        """Open an alert for each cause (with its words) that has none, and close those whose cause is gone."""
+        """Open an alert for each cause (with its words) that has none, and close those whose cause is gone.
+
+        Nothing, if the rule has been changed since it was read: the next look is about the rule as it is now.
+        """
+        as_it_was = select(rule_table.c.id).where(rule_table.c.id == rule.id, rule_table.c.version == rule.version)
 
         def work(db: Connection) -> Turn:
+            if db.execute(as_it_was.with_for_update()).first() is None:
+                return Turn([], [])
             is_open = _open(db, rule)
             rows = [
                 {"id": uuid7(), "rule_id": rule.id, "cause": cause, "text": said, "fired_at": now, "cleared_at": None}

@@ -65,6 +65,7 @@ class Child:
         env: Mapping[str, str],
         cwd: Path,
         on_line: Callable[[str], None] | None = None,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self.name = name
         self._command = command
@@ -72,6 +73,7 @@ class Child:
         self._env = env
         self._cwd = cwd
         self._on_line = on_line
+        self._first_pause_s = first_pause_s
         self._process: asyncio.subprocess.Process | None = None
         self._ending = asyncio.Event()
 
@@ -82,7 +84,7 @@ class Child:
             StartRefused: it said, at its first start, that it may not start.
         """
         loop = asyncio.get_running_loop()
-        pause_s, first = FIRST_PAUSE_S, True
+        pause_s, first = self._first_pause_s, True
         while not self._ending.is_set():
             began = loop.time()
             code = await self._run()
@@ -92,7 +94,7 @@ class Child:
                 raise StartRefused("")
             first = False
             if loop.time() - began > STEADY_AFTER_S:
-                pause_s = FIRST_PAUSE_S
+                pause_s = self._first_pause_s
             log.warning("The %s ended (%s); starting it again in %.1f s.", self.name, _shown(code), pause_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), pause_s)

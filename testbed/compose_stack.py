@@ -27,9 +27,9 @@ from launcher.redis_server import command as redis_command
 from testbed import ROOT
 from testbed.ports import free_port
 from testbed.postgres_server import PostgresServer
+from testbed.waiting import PATIENCE_S
 
 ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "JOBS_CONCURRENCY": "5"}
-READY_WITHIN_S = 60.0
 HOSTS = {"app": "127.0.0.1", "app2": "127.0.0.2"}
 """Every app listens on the same port, at an address of its own, as containers do."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
@@ -264,7 +264,7 @@ class ComposeStack:
         return False
 
     def _until(self, holds: Any) -> None:
-        ends_at = time.monotonic() + READY_WITHIN_S
+        ends_at = time.monotonic() + PATIENCE_S
         while not holds():
             assert time.monotonic() < ends_at, "\n".join(each.log.read_text()[-2000:] for each in self.running.values())
             time.sleep(0.05)

@@ -70,8 +70,18 @@ class Due:
 class Claims:
     """The claims of one worker. Every method raises one of ``REDIS_TROUBLE`` when Redis is away."""
 
-    def __init__(self, redis: Redis, url: str, worker_id: str, kinds: Sequence[str], lease_s: float) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        url: str,
+        worker_id: str,
+        kinds: Sequence[str],
+        lease_s: float,
+        *,
+        idle_read_s: float = IDLE_READ_S,
+    ) -> None:
         self.lease_s = lease_s
+        self._idle_read_s = idle_read_s
         self._worker_id = worker_id
         self._kinds = list(kinds)
         self._lease_ms = round(lease_s * 1000)
@@ -105,8 +115,8 @@ class Claims:
         return Claimed(claims, bool(emptied), room, wait_s, concurrency, passed)
 
     async def wait_for_work(self) -> None:
-        """Return when there may be something to claim, or after a while."""
-        await self._idle.bzpopmin([WAKE_PREFIX + kind for kind in self._kinds], timeout=IDLE_READ_S)
+        """Return when there may be something to claim, or after ``idle_read_s``."""
+        await self._idle.bzpopmin([WAKE_PREFIX + kind for kind in self._kinds], timeout=self._idle_read_s)
 
     async def release(self, claims: Iterable[Claim]) -> None:
         """Give up claims without asking for others."""

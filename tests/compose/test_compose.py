@@ -20,7 +20,7 @@ from jobs.settings import Settings, read_settings
 from testbed import ROOT
 from testbed.browser import BROWSER_FLAGS, find_browser
 from testbed.compose_stack import ENVIRONMENT, HOSTS, compose_file, image_environ, stack
-from testbed.waiting import until
+from testbed.waiting import PATIENCE_S, until
 from tests.support.name_server import name_server
 
 pytestmark = pytest.mark.xdist_group("compose")  # it is started once
@@ -34,7 +34,7 @@ def services():
 
 @pytest.fixture(scope="module")
 def compose(postgres_programs):
-    subprocess.run([sys.executable, "-m", "launcher", "--build"], cwd=ROOT, check=True, timeout=180)
+    subprocess.run([sys.executable, "-m", "launcher", "--build"], cwd=ROOT, check=True, timeout=PATIENCE_S)
     with stack() as running:
         running.up()
         yield running
@@ -43,7 +43,7 @@ def compose(postgres_programs):
 
 @pytest.fixture
 async def api(compose):
-    async with httpx.AsyncClient(base_url=compose.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=compose.url, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -339,7 +339,7 @@ async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_li
     compose.start("app", "app2")
     for number in range(2, 5):
         compose.start("worker", f"worker{number}")
-    async with httpx.AsyncClient(base_url=compose.address("app2"), timeout=10) as other:
+    async with httpx.AsyncClient(base_url=compose.address("app2"), timeout=PATIENCE_S) as other:
         await until(lambda: _status(other, "/readyz"), lambda code: code == 200)
         await until(lambda: _workers(api), lambda count: count >= 4)
         heard = asyncio.create_task(_hears(other, 12))
@@ -377,14 +377,14 @@ async def _workers(api):
 async def _lines(client, job_id):
     """How many log lines of a job came through its event stream, from its begin to its end."""
     since = {"Last-Event-ID": "1"}
-    async with client.stream("GET", f"/api/jobs/{job_id}/stream", headers=since, timeout=60) as stream:
+    async with client.stream("GET", f"/api/jobs/{job_id}/stream", headers=since, timeout=PATIENCE_S) as stream:
         return sum([line == "event: log" async for line in stream.aiter_lines()])
 
 
 async def _hears(client, count):
     """The jobs that an event stream tells to be completed, once there are so many."""
     completed = set()
-    async with client.stream("GET", "/api/stream", timeout=60) as stream:
+    async with client.stream("GET", "/api/stream", timeout=PATIENCE_S) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data:") and '"status":"completed"' in line.replace(" ", ""):
                 completed.add(line.split('"id":')[1].split('"')[1])
@@ -401,7 +401,7 @@ def proxy(compose, **environ):
 
 
 async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, api, open_page):
-    async with httpx.AsyncClient(base_url=compose.site, verify=False, timeout=10) as outside:
+    async with httpx.AsyncClient(base_url=compose.site, verify=False, timeout=PATIENCE_S) as outside:
         with proxy(compose):
             await until(lambda: _status(outside, "/healthz"), lambda code: code == 200)
             assert (await outside.get("/metrics")).status_code == 404
@@ -421,7 +421,7 @@ async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, 
 async def _steps(client, job_id):
     """When each step of a running job came through its event stream."""
     came = []
-    async with client.stream("GET", f"/api/jobs/{job_id}/stream", timeout=30) as stream:
+    async with client.stream("GET", f"/api/jobs/{job_id}/stream", timeout=PATIENCE_S) as stream:
         async for line in stream.aiter_lines():
             if line == "event: progress":
                 came.append(asyncio.get_running_loop().time())
@@ -441,7 +441,7 @@ async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_on
             clients, pages = {}, []
             while len(clients) < len(HOSTS):  # the proxy gives newcomers to any app
                 client = await opened.enter_async_context(
-                    httpx.AsyncClient(base_url=compose.site, verify=False, timeout=30)
+                    httpx.AsyncClient(base_url=compose.site, verify=False, timeout=PATIENCE_S)
                 )
                 await until(lambda client=client: _status(client, "/readyz"), lambda code: code == 200)
                 clients.setdefault(client.cookies["jobs_app"], client)

@@ -19,7 +19,7 @@ from jobs.schedule_store import ScheduleStore
 from jobs.schedules import ScheduleService
 from jobs.settings import read_settings
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
-from testbed.waiting import until
+from testbed.waiting import PATIENCE_S, until
 from tests.support.jobs import CountingService
 from worker.claims import Claims
 from worker.engine import Engine
@@ -30,7 +30,7 @@ from worker.writer import Writer
 
 pytestmark = pytest.mark.databases
 
-KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1, timeout_s=5.0)
+KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1)
 
 
 class Plant:
@@ -289,7 +289,7 @@ async def test_a_quiet_engine_claims_nothing_and_a_stopped_one_leaves_nothing_cl
 
 
 async def test_what_wakes_an_engine_that_has_gone_quiet_wakes_another_worker_instead(plant, redis_server):
-    other = Claims(plant.queue.redis, plant.url, "other", ["made"], 1.0)
+    other = Claims(plant.queue.redis, plant.url, "other", ["made"], 1.0, idle_read_s=3600)
     async with plant.working(done) as engine:
         await plant.is_(await plant.submit(), JobStatus.COMPLETED)
         with redis_server.client() as admin:
@@ -300,12 +300,12 @@ async def test_what_wakes_an_engine_that_has_gone_quiet_wakes_another_worker_ins
 
         await plant.submit()
 
-        await asyncio.wait_for(waiting, 2)
+        await asyncio.wait_for(waiting, PATIENCE_S)
     await other.close()
 
 
 async def test_what_wakes_an_engine_that_stops_wakes_another_worker_instead(plant, redis_server):
-    other = Claims(plant.queue.redis, plant.url, "other", ["made"], 1.0)
+    other = Claims(plant.queue.redis, plant.url, "other", ["made"], 1.0, idle_read_s=3600)
     async with plant.working(done) as engine:
         await plant.is_(await plant.submit(), JobStatus.COMPLETED)
         with redis_server.client() as admin:
@@ -315,7 +315,7 @@ async def test_what_wakes_an_engine_that_stops_wakes_another_worker_instead(plan
             admin.zadd("jobs:wake:made", {"1": 0})
             engine.stop()  # it has not run since: its read has taken the marker, and it does not know
 
-    await asyncio.wait_for(other.wait_for_work(), 2)
+    await asyncio.wait_for(other.wait_for_work(), PATIENCE_S)
     await other.close()
 
 

@@ -30,6 +30,7 @@ from testbed.postgres_server import GivenServer
 from testbed.product_copy import copy_pages, copy_product
 from testbed.waiting import PATIENCE_S, until
 from tests.support.farm import OVERLAY
+from tests.support.steered import Script
 
 PROGRAMS = ("jobs", "worker", "jobs_app", "launcher", "assets", "reflex.lock", "rxconfig.py")
 
@@ -64,9 +65,8 @@ class Product:
     async def steered(self) -> "SteeredJob":
         """A job that runs, and does what it is told to until it is told to end."""
         self.steered_jobs += 1
-        path = self.folder / f"steered-{self.steered_jobs}"
-        path.touch()
-        return SteeredJob(await self.submit("steered", params={"path": str(path)}), path)
+        script = Script(self.folder / f"script-{self.steered_jobs}")
+        return SteeredJob(script.path, await self.submit("steered", params=script.params))
 
     @contextlib.asynccontextmanager
     async def without_workers(self) -> AsyncIterator[None]:
@@ -90,28 +90,11 @@ class Product:
         await self.api.post("/api/jobs/bulk", json={"action": "delete", "filter": {}})
 
 
-@dataclass
-class SteeredJob:
+@dataclass(frozen=True)
+class SteeredJob(Script):
     """A job whose steps a test decides."""
 
     id: str
-    path: Path
-
-    def step(self, message: str) -> None:
-        self._tell(f"step {message}")
-
-    def log(self, message: str) -> None:
-        self._tell(f"log {message}")
-
-    def fail(self, message: str) -> None:
-        self._tell(f"fail {message}")
-
-    def end(self) -> None:
-        self._tell("end")
-
-    def _tell(self, line: str) -> None:
-        with self.path.open("a") as script:
-            script.write(f"{line}\n")
 
 
 @pytest.fixture(scope="session")

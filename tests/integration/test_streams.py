@@ -12,7 +12,7 @@ from jobs.attempts import Note, Say, cancelled, completed
 from jobs.models import EventType
 from jobs_app import runtime
 from jobs_app.api.streams import stream_all, stream_job
-from testbed.waiting import until
+from testbed.waiting import PATIENCE_S, until
 
 
 class Stream:
@@ -22,7 +22,7 @@ class Stream:
         self._generator = generator
 
     async def next(self):
-        return await asyncio.wait_for(anext(self._generator), 10)
+        return await asyncio.wait_for(anext(self._generator), PATIENCE_S)
 
     async def rest(self) -> list:
         found = []

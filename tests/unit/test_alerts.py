@@ -159,6 +159,16 @@ async def test_a_paused_rule_is_silent_and_its_alerts_are_over(alerts):
     assert await alerts.look(replace(WELL, **LONG)) == ([], [])
 
 
+async def test_a_look_that_began_before_its_rule_was_changed_gives_no_alert(alerts):
+    as_it_was = await made(alerts)
+    await alerts.change(as_it_was.id, RulePatch(paused=True))
+
+    turn = await alerts.store.turn(as_it_was, {"wait": "A job has waited."}, NOW)
+
+    assert (turn.fired, turn.cleared) == ([], [])
+    assert await alerts.store.alerts() == []
+
+
 @pytest.mark.parametrize("change", [{"paused": True}, {"condition": "no_worker"}, {"kind": "noop"}])
 async def test_alerts_that_end_because_their_rule_was_changed_are_told_to_be_over(alerts, change):
     rule = await made(alerts, webhook_url="https://example.com/hook")

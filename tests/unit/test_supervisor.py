@@ -8,7 +8,7 @@ import pytest
 
 from jobs.errors import StartRefused
 from launcher.supervisor import Child, Supervisor
-from testbed.waiting import until
+from testbed.waiting import PATIENCE_S, until
 
 
 class NoGuard:
@@ -25,23 +25,37 @@ def child(script: str, **options) -> Child:
     return Child("made", ["sh", "-c", script], NoGuard(), env=dict(os.environ), cwd=Path.cwd(), **options)
 
 
-async def test_a_child_that_waits_to_be_started_again_does_not_hold_up_the_end(caplog):
-    failing = child("exit 1")
+async def test_a_child_that_dies_is_started_again_after_pauses_that_grow(caplog):
+    failing = child("exit 1", first_pause_s=0.1)
     kept = asyncio.create_task(failing.keep())
 
     async def log() -> str:
         return caplog.text
 
-    await until(log, lambda text: "starting it again in 1.6 s" in text)
+    await until(log, lambda text: "starting it again in 0.4 s" in text)
     failing.end()
 
-    await asyncio.wait_for(kept, 0.5)
-    assert "starting it again in 0.2 s" in caplog.text
+    await kept
+    pauses = [line.partition("again in ")[2] for line in caplog.text.splitlines() if "again in" in line]
+    assert pauses[:3] == ["0.1 s.", "0.2 s.", "0.4 s."]
+
+
+async def test_a_child_that_waits_to_be_started_again_does_not_hold_up_the_end(caplog):
+    failing = child("exit 1", first_pause_s=3600)
+    kept = asyncio.create_task(failing.keep())
+
+    async def log() -> str:
+        return caplog.text
+
+    await until(log, lambda text: "starting it again in 3600.0 s" in text)
+    failing.end()
+
+    await asyncio.wait_for(kept, PATIENCE_S)
 
 
 async def test_a_child_that_says_it_may_not_start_is_not_started_again():
     with pytest.raises(StartRefused):
-        await asyncio.wait_for(child("exit 2").keep(), 5)
+        await asyncio.wait_for(child("exit 2").keep(), PATIENCE_S)
 
 
 async def test_what_a_dead_child_left_in_its_group_ends_with_it(tmp_path):

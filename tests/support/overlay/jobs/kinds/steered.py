@@ -4,7 +4,7 @@ from jobs.kinds import Kind, Params
 
 
 class SteeredParams(Params):
-    """``path`` is the file. Its lines: ``step <text>``, ``log <text>``, ``fail <text>`` and ``end``."""
+    """``path`` is the file. Its lines: ``step <text>``, ``fail <text>`` and ``end``."""
 
     path: str
 

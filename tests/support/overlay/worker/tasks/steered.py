@@ -21,5 +21,5 @@ async def run(params: SteeredParams, job: Progress) -> dict[str, int]:
                 return {"lines": done}
             if command == "fail":
                 raise RuntimeError(text)
-            await {"step": job.step, "log": job.log}[command](text)
+            await job.step(text)
         await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,109 @@
+"""The service, a Redis server and worker processes, all of them real, for every test of this page."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from jobs.database import Database
+from jobs.events import RedisEvents
+from jobs.kinds import Catalogue, catalogue
+from jobs.queue import JobQueue
+from jobs.requests import Submission
+from jobs.service import JobService
+from jobs.settings import Settings, read_settings
+from jobs.snapshot import JobSnapshot
+from jobs.store import Store
+from testbed.redis_server import RedisServer
+from testbed.waiting import until
+from tests.support.farm import LEASE_S
+from tests.support.overlay.jobs.kinds import steered
+from tests.support.steered import Script
+
+
+@dataclass
+class Product:
+    """A service to ask, and the workers that do what it is asked for."""
+
+    service: JobService
+    config: Settings
+    tree: Path
+    workers: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    async def submit(self, kind: str, **more: object) -> JobSnapshot:
+        job, _ = await self.service.submit(Submission(kind=kind, **more))
+        return job
+
+    async def job(self, job: JobSnapshot) -> JobSnapshot:
+        return await self.service.store.get(job.id)
+
+    async def becomes(self, job: JobSnapshot, status: str) -> JobSnapshot:
+        """The job, once it has this status."""
+        return await until(lambda: self.job(job), lambda seen: seen.status == status)
+
+    async def timeline(self, job: JobSnapshot) -> list[str]:
+        """What happened to the job, in words, the oldest first."""
+        return [event.message for event in await self.service.store.events(job.id)]
+
+    async def start_worker(self) -> None:
+        environ = os.environ | {
+            "REDIS_URL": self.config.resolved_redis_url,
+            "DATABASE_URL": self.config.resolved_database_url,
+            "JOBS_DATA_DIR": str(self.config.data_dir),
+            "JOBS_RETRY_BASE_S": "0.01",
+            "JOBS_LEASE_S": str(LEASE_S),
+            "JOBS_LOG_LEVEL": "WARNING",
+        }
+        self.workers.append(
+            await asyncio.create_subprocess_exec(sys.executable, "-m", "worker", cwd=self.tree, env=environ)
+        )
+
+    async def kill_worker(self) -> None:
+        """As a power cut would: it says goodbye to nobody."""
+        worker = self.workers.pop()
+        worker.kill()
+        await worker.wait()
+
+
+@pytest.fixture(scope="module")
+async def product(tree: Path, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """One worker, a database and a Redis server, started once for the page."""
+    folder = tmp_path_factory.mktemp("fundamentals")
+    shutil.copy(migrated_file, folder / "jobs.db")
+    redis = RedisServer(folder)
+    redis.start()
+    config = read_settings(_env_file=None, data_dir=folder, redis_url=redis.url)
+    queue, events = JobQueue(redis.url), RedisEvents(redis.url)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(redis.stop)
+        database = Database(config.resolved_database_url)
+        for part in (database, queue, events):
+            stack.push_async_callback(part.close)
+        kinds = Catalogue([*catalogue(), steered.KIND])
+        product = Product(JobService(Store(database), queue, events, kinds, config), config, tree)
+        await product.start_worker()
+        yield product
+        while product.workers:
+            await product.kill_worker()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """What a ``steered`` job does; written by the test."""
+    return Script(tmp_path / "script")
+
+
+@pytest.fixture(autouse=True)
+async def nothing_runs(product: Product) -> AsyncIterator[None]:
+    """Every test leaves the worker free for the next one."""
+    yield
+    for job in (await product.service.store.page()).jobs:
+        if not job.status.is_terminal:
+            await product.service.cancel(job.id)
+            await product.becomes(job, "cancelled")
