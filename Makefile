@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
-# side by side, in one process a core and one more, for tests mostly wait
-PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+# side by side, in two processes a core, for tests mostly wait
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 2)')
 PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(if $(K),-k "$(K)") $(FILE)
 
 .DEFAULT_GOAL := help

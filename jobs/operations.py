@@ -39,6 +39,7 @@ AFFECTED: dict[Action, frozenset[JobStatus]] = {
 CONFIRMATION = "obliterate"
 """The word to be typed before everything is removed for good."""
 LOOK_EVERY_S = 5.0
+AWAY_PAUSE_S = 1.0
 RECORD_EVERY_S = 0.25
 FIRST_BATCH, FEWEST, MOST = 250, 50, 2000
 BATCH_S = 0.025
@@ -130,7 +131,8 @@ class Operations:
                     await self._do(operation)
             except Unavailable as exc:
                 log.info("An operation has to wait: %s", exc.message)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(AWAY_PAUSE_S)
+                continue
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._begun.wait()

@@ -2,7 +2,8 @@
 
 A run that is cut off cannot clean up after itself. So this process holds the read end of a pipe whose write end only
 the run's first process has; end of file means that the run is over. What belongs to the run is known by a variable in
-the environment, which every process inherits from the one that started it.
+the environment, which every process inherits from the one that started it, or by the folder it works in: Redis writes
+its title over its environment.
 """
 
 import contextlib
@@ -44,7 +45,8 @@ def processes_of(run: str) -> list[psutil.Process]:
 
 def _belongs(process: psutil.Process, run: str) -> bool:
     try:
-        return bool(process.environ().get(VARIABLE) == run and process.status() != psutil.STATUS_ZOMBIE)
+        marked = process.environ().get(VARIABLE) == run or Path(process.cwd()).is_relative_to(run)
+        return marked and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):
         return False
 

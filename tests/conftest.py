@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     with refusing():
         if any(map(_needs_postgres, items)):
             check_server()
-        if any("browser" in item.fixturenames for item in items):
+        if any("open_page" in item.fixturenames for item in items):
             check_browser()
 
 

@@ -83,6 +83,7 @@ async def test_a_whole_journey_with_the_keyboard_alone(product, open_page):
     await until(lambda: focused(page), lambda at: at == "kind")
     await page.keyboard.type("Always")
     await expect(page.locator("#kind")).to_contain_text("Always fails")
+    await expect(page.locator("#field-message")).to_be_visible()
     await page.keyboard.press("Tab")
     await until(lambda: focused(page), lambda at: at == "field-message")
     await page.keyboard.press("Enter")

@@ -31,8 +31,9 @@ def on_real_servers(folder: Path, redis: RedisServer, database_url: str) -> Sett
 
 
 @pytest.fixture
-async def active(config: Settings) -> AsyncIterator[Runtime]:
-    """The parts of a running server, without the server."""
+async def active(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runtime]:
+    """The parts of a running server, without the server; figures are rolled up at once."""
+    monkeypatch.setattr(runtime, "COUNT_EVERY_S", 0.1)
     async with runtime.serving(config) as parts:
         yield parts
 

@@ -40,11 +40,13 @@ async def history(world, service):
     await service.store.record([failed(bad.id, 1, JobError(type="X", message="m", traceback="t"), retry_at=None)])
     await service.cancel((await submitted(service)).id)
     await running(service)
-    await service.store.insert([NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(2500)])
+    await service.store.insert(
+        [NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(transfer.BATCH + 100)]
+    )
     await service.store.statistics.roll_up(done.created_at)
     await submitted(service)
     await service.store.settings.change_queue({"paused": True})
-    return 2505
+    return transfer.BATCH + 105
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ async def test_what_is_moved_can_be_worked_with(history, database_url, other_url
     counted = await store.statistics.roll_up((await store.page(limit=1)).jobs[0].created_at)
 
     assert counted == 2
-    assert (await store.counts())[JobStatus.QUEUED] == 2502
+    assert (await store.counts())[JobStatus.QUEUED] == transfer.BATCH + 102
     await database.close()
 
 
