@@ -113,7 +113,9 @@ RUN_BY_OTHER_TESTS = {
         "test_compose.py",
     ),
 }
-TAKE_LONG = re.compile(r"make (test|test-all|check|bench|dev|requirements|screenshots)$|python -m bench\.")
+TAKE_LONG = re.compile(
+    r"make (test|test-all|coverage|check|bench|dev|requirements|screenshots)( \w+=.*)?$|python -m bench\."
+)
 NAME_NO_FILE = ("make restore",)
 
 
