@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 
-# side by side, in two processes a core, for tests mostly wait
-PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 2)')
+# two a core, for tests mostly wait; each takes up to a gigabyte, with a product and a browser of its own
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(2 * os.cpu_count(), 8))')
 PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(if $(K),-k "$(K)") $(FILE)
 
 .DEFAULT_GOAL := help

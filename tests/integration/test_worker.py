@@ -28,7 +28,7 @@ async def test_a_web_agent_takes_its_steps_a_beat_apart_and_completes(client, st
     assert [step["progress"] for step in steps] == [0, 20, 40, 60, 80]
     assert job["progress"] == 100
     assert job["result"]["steps"] == 5
-    assert 1.0 <= job["result"]["seconds"] < 2.0
+    assert job["result"]["seconds"] >= 1.0
 
 
 async def test_a_failing_job_is_failed_with_its_traceback(client, start_worker):
@@ -95,17 +95,16 @@ async def test_a_result_beyond_the_limit_fails_with_a_sentence(client, start_wor
 
 async def test_never_more_than_five_jobs_run_at_once(client, start_worker, api):
     await start_worker()
-    ids = [await client.submit("slow", params={"seconds": 0.6}) for _ in range(8)]
-    most = 0
+    ids = [await client.submit("slow", params={"seconds": 600}) for _ in range(8)]
 
-    async def all_done():
-        nonlocal most
+    async def running_and_queued():
         counts = (await api.get("/api/queue")).json()["counts"]
-        most = max(most, counts["running"])
-        return counts["completed"]
+        return counts["running"], counts["queued"]
 
-    await until(all_done, lambda done: done == len(ids))
-    assert most == 5
+    await until(running_and_queued, lambda counts: counts == (5, 3))
+    await client.job_is(ids[0], "running")
+    await api.post(f"/api/jobs/{ids[0]}/cancel")
+    await until(running_and_queued, lambda counts: counts == (5, 2))
 
 
 async def test_a_higher_priority_goes_first(client, start_worker):
@@ -151,7 +150,7 @@ async def test_a_running_job_is_cancelled_and_its_slot_is_used_again(client, sta
 
 async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(client, start_worker):
     worker = await start_worker(JOBS_STOP_GRACE_S="0")
-    job_id = await client.submit("slow", params={"seconds": 3}, max_attempts=1)
+    job_id = await client.submit("slow", params={"seconds": 600}, max_attempts=1)
     for _ in range(2):
         await client.job_is(job_id, "running")
 
@@ -161,8 +160,7 @@ async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(c
         assert (await client.job(job_id))["status"] == "queued"
         worker = await start_worker(JOBS_STOP_GRACE_S="0")
 
-    job = await client.job_is(job_id, "completed")
-    assert job["attempt"] == 1
+    assert (await client.job_is(job_id, "running"))["attempt"] == 1
 
 
 async def test_a_worker_with_a_handler_that_will_not_stop_ends_all_the_same(client, start_worker):
@@ -218,16 +216,17 @@ async def test_an_emptied_redis_loses_no_job(client, start_worker, redis_server)
         await client.job_is(job_id, "completed")
 
 
-async def test_a_worker_lives_through_a_restart_of_redis_idle_and_busy(client, start_worker, redis_server):
+async def test_a_worker_lives_through_a_restart_of_redis_idle_and_busy(client, start_worker, redis_server, api):
     worker = await start_worker()
-    busy = await client.submit("slow", params={"seconds": 1.0})
+    busy = await client.submit("slow", params={"seconds": 600})
     await client.job_is(busy, "running")
 
     with redis_server.away():
         away = await client.submit("noop")
 
-    await client.job_is(busy, "completed")
     await client.job_is(away, "completed")
+    await api.post(f"/api/jobs/{busy}/cancel")
+    await client.job_is(busy, "cancelled")
     assert worker.process.returncode is None
     assert (await client.job(busy))["attempt"] == 1
 

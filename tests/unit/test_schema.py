@@ -22,6 +22,7 @@ from jobs.errors import StartRefused
 from jobs.matching import JobFilter
 from jobs.store import NewJob, Store
 from testbed import ROOT
+from testbed.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.databases
 
@@ -64,11 +65,11 @@ def test_who_migrates_waits_for_who_is_at_it_however_long_that_takes(empty_url, 
         with other.begin() as db:
             engines.take_turn(db, engines.MIGRATION)
             waiting = threads.submit(schema.migrate, empty_url)
-            ends_at = time.monotonic() + 10
+            ends_at = time.monotonic() + PATIENCE_S
             while "Waiting for it." not in caplog.text:
                 assert time.monotonic() < ends_at
                 time.sleep(0.01)
-        waiting.result(20)
+        waiting.result(PATIENCE_S)
     other.dispose()
 
     assert schema.is_current(empty_url)
