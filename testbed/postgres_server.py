@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from testbed import RUN_VARIABLE
 from testbed.errors import CannotRun
 from testbed.ports import free_port
 
@@ -61,6 +62,11 @@ def given_url() -> str:
     return url if url.startswith("postgres") else ""
 
 
+def scratch_prefix(run: str) -> str:
+    """How the names of a run's databases begin; a run is known by its folder."""
+    return f"{Path(run).name or 'jobs'}-"
+
+
 class GivenServer:
     """A server that somebody else keeps, in whose ``DATABASE_URL`` a role may create databases."""
 
@@ -75,8 +81,23 @@ class GivenServer:
         self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
-    def drop(self, name: str) -> None:
-        self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    @contextlib.contextmanager
+    def scratch(self, template: str = "template0") -> Iterator[str]:
+        """The address of a database that is there while the block lasts, under a name of this run's own."""
+        name = f"{scratch_prefix(os.environ.get(RUN_VARIABLE, ''))}{secrets.token_hex(6)}"
+        yield self.create(name, template)
+        self._drop(name)
+
+    def drop_scratch(self, run: str) -> None:
+        """Drop the databases that a run made and did not drop, because it was cut off."""
+        query = sql.SQL("SELECT datname FROM pg_database WHERE starts_with(datname, {})")
+        with psycopg.connect(self.url(self._home), autocommit=True) as database:
+            left = database.execute(query.format(scratch_prefix(run))).fetchall()
+        for (name,) in left:
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def _run(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url(self._home), autocommit=True) as database:

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import psutil
 
-VARIABLE = "JOBS_TEST_RUN"
+from testbed import RUN_VARIABLE
+from testbed.postgres_server import GivenServer, given_url
+
 POLITENESS = ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0), (signal.SIGKILL, 3.0))
 """What is sent, and how long it may take; twice the last, for what was being started meanwhile. PostgreSQL frees its
 shared memory at the second at the latest."""
@@ -26,15 +28,15 @@ class Reaper:
     """The process that cleans up when this one has ended, or says ``dismiss``."""
 
     def __init__(self, folder: Path) -> None:
-        os.environ.pop(VARIABLE, None)  # or it would belong to the run itself
+        os.environ.pop(RUN_VARIABLE, None)  # or it would belong to the run itself
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(folder)], stdin=subprocess.PIPE, start_new_session=True
         )
-        os.environ[VARIABLE] = str(folder)
+        os.environ[RUN_VARIABLE] = str(folder)
 
     def dismiss(self) -> None:
         """Return when nothing of the run is left."""
-        os.environ.pop(VARIABLE, None)
+        os.environ.pop(RUN_VARIABLE, None)
         self._process.communicate()
 
 
@@ -45,7 +47,7 @@ def processes_of(run: str) -> list[psutil.Process]:
 
 def _belongs(process: psutil.Process, run: str) -> bool:
     try:
-        marked = process.environ().get(VARIABLE) == run or Path(process.cwd()).is_relative_to(run)
+        marked = process.environ().get(RUN_VARIABLE) == run or Path(process.cwd()).is_relative_to(run)
         return marked and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):
         return False
@@ -66,6 +68,8 @@ def main() -> None:
     sys.stdin.buffer.read()
     end_processes(str(folder))
     shutil.rmtree(folder, ignore_errors=True)
+    if given := given_url():
+        GivenServer(given).drop_scratch(str(folder))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ from testbed.run import Run
 from tests.support.twins import MemoryEvents, MemoryQueue, MemoryRegistry
 
 pytest_plugins = ["tests.support.processes", "tests.support.farm", "tests.support.tabs"]
-MIGRATED = "jobs_migrated"
 REFUSED = 2
 
 
@@ -91,8 +89,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--all"):
-        left_out = [item for item in items if _needs_postgres(item) or item.get_closest_marker("faults")]
-        config.hook.pytest_deselected(items=left_out)
+        left_out = {item for item in items if _needs_postgres(item) or item.get_closest_marker("faults")}
+        config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
     with refusing():
         if any(map(_needs_postgres, items)):
@@ -114,18 +112,23 @@ def postgres_programs() -> None:
 
 @pytest.fixture(scope="session")
 def session_postgres(postgres_programs: None) -> Iterator[GivenServer]:
-    """The one server of all tests, ``DATABASE_URL``'s or our own, with a database to copy."""
+    """The one server of this process's tests, ``DATABASE_URL``'s or our own."""
     if given := given_url():
         server = GivenServer(given)
-        migrate(server.create(MIGRATED))
         yield server
-        server.drop(MIGRATED)
         return
     own = PostgresServer()
     own.start()
-    migrate(own.create(MIGRATED))
     yield own
     own.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_database(session_postgres: GivenServer) -> Iterator[str]:
+    """The name of a database with our tables and nothing in them, to copy."""
+    with session_postgres.scratch() as url:
+        migrate(url)
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +150,8 @@ def empty_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
     if database_kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'jobs.db'}"
     else:
-        yield from _on_server(request.getfixturevalue("session_postgres"), "template0")
+        with request.getfixturevalue("session_postgres").scratch() as url:
+            yield url
 
 
 @pytest.fixture
@@ -158,13 +162,9 @@ def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequ
         shutil.copy(request.getfixturevalue("migrated_file"), path)
         yield f"sqlite:///{path}"
     else:
-        yield from _on_server(request.getfixturevalue("session_postgres"), MIGRATED)
-
-
-def _on_server(server: GivenServer, template: str) -> Iterator[str]:
-    name = f"test_{secrets.token_hex(8)}"
-    yield server.create(name, template)
-    server.drop(name)
+        migrated = request.getfixturevalue("migrated_database")
+        with request.getfixturevalue("session_postgres").scratch(migrated) as url:
+            yield url
 
 
 @pytest.fixture

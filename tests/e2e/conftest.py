@@ -7,7 +7,6 @@ must stay without console errors and without a request to another host.
 import asyncio
 import contextlib
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -134,8 +133,8 @@ async def product(database_kind: str, products: StartProduct, request: pytest.Fi
 
 @pytest.fixture(scope="session")
 def product_database(session_postgres: GivenServer) -> Iterator[str]:
-    yield session_postgres.create(name := f"test_{secrets.token_hex(8)}")
-    session_postgres.drop(name)
+    with session_postgres.scratch() as url:
+        yield url
 
 
 @contextlib.asynccontextmanager

@@ -124,7 +124,11 @@ async def test_what_keeps_and_moves_a_history_does_so_as_it_is_told(tmp_path, se
     for name in ("Makefile", "requirements.txt", "jobs", "deploy"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
-    server = session_postgres.create("jobs_of_the_documents")
+    with session_postgres.scratch() as server:
+        await _do_as_told(tmp_path, server)
+
+
+async def _do_as_told(tmp_path: Path, server: str) -> None:
     said = {}
     for command in RUN_ONE_AFTER_THE_OTHER:
         said[command.split(" FILE")[0].split(" FROM")[0]] = run(command, tmp_path, server)
@@ -141,7 +145,6 @@ async def test_what_keeps_and_moves_a_history_does_so_as_it_is_told(tmp_path, se
     assert "Wrote 1 jobs to backups/jobs-" in said["make backup"]
     assert len(list((tmp_path / "backups").iterdir())) == 2
     assert "Start everything" in said["make help"]
-    session_postgres.drop("jobs_of_the_documents")
 
 
 def run(command: str, folder: Path, server: str) -> str:

@@ -118,12 +118,8 @@ class TestAddressesThatAreWrong:
 
     @pytest.fixture
     def server(self, session_postgres):
-        return session_postgres.create("jobs_wrong")
-
-    @pytest.fixture(autouse=True)
-    def drop(self, server, session_postgres):
-        yield
-        session_postgres.drop("jobs_wrong")
+        with session_postgres.scratch() as url:
+            yield url
 
     def test_a_wrong_password_is_refused(self, server):
         user, _, place = server.removeprefix("postgresql://").partition("@")

@@ -55,8 +55,8 @@ def other_url(database_kind, tmp_path, session_postgres):
     if database_kind == "postgresql":
         yield f"sqlite:///{tmp_path / 'other.db'}"
         return
-    yield session_postgres.create("jobs_other")
-    session_postgres.drop("jobs_other")
+    with session_postgres.scratch() as url:
+        yield url
 
 
 async def _all_of(url):
