@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from tests.support.pages import row_of
@@ -115,6 +116,7 @@ async def test_one_deleted_job_is_brought_back_from_the_toast(product, open_page
     await expect(row_of(page, job_id)).to_be_visible()
 
 
+@pytest.mark.databases
 async def test_all_that_match_are_retried_and_the_rest_is_left_alone_with_its_reason(product, open_page):
     page = await open_page("/?size=25")
     failed = [await product.submit("always_fails") for _ in range(30)]
@@ -201,6 +203,7 @@ async def test_the_wrong_character_of_a_query_is_marked(open_page):
     await expect(page.locator("#wrong-query mark")).to_have_text("d")
 
 
+@pytest.mark.databases
 async def test_failures_are_grouped_by_cause_and_a_group_is_retried(product, open_page):
     for number in range(3):
         await product.submit("always_fails", params={"message": f"No answer after {number} s."}, max_attempts=1)

@@ -4,12 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from testbed.waiting import until
 from tests.support.pages import row_of
 
 
+@pytest.mark.databases
 async def test_the_overview_counts_live_and_leads_to_the_jobs(product, open_page):
     page = await open_page("/admin")
     failed = page.locator("#figures").get_by_role("link", name="Failed")
@@ -36,6 +38,7 @@ async def test_concurrency_is_changed_while_jobs_run_and_seen_everywhere(product
     await expect(dashboard.locator("#slots [data-slot]")).to_have_count(5)
 
 
+@pytest.mark.databases
 async def test_a_worker_is_made_quiet_and_taken_back(product, open_page):
     page = await open_page("/admin/workers")
     row = page.locator("tr[data-worker]:not([data-state=lost])")
@@ -71,6 +74,7 @@ async def test_the_kinds_tell_what_they_take(open_page):
     await expect(kind).to_contain_text("start_url (text) = https://example.com")
 
 
+@pytest.mark.databases
 async def test_a_schedule_is_made_run_paused_changed_and_deleted(product, open_page):
     page = await open_page("/admin/schedules")
     await expect(page.locator("#schedule-next time, #schedule-next span")).not_to_have_count(0)
@@ -113,6 +117,7 @@ async def test_admin_pages_are_reached_by_link_and_by_keys(open_page):
     await expect(page.locator("#slots")).to_be_visible()
 
 
+@pytest.mark.databases
 async def test_a_point_of_a_chart_leads_to_its_jobs(product, open_page):
     job_id = await product.submit("always_fails", max_attempts=1)
     job = await product.status_is(job_id, "failed")
@@ -189,6 +194,7 @@ async def test_a_waiting_job_is_edited_moved_and_started_sooner(product, open_pa
     await product.api.patch("/api/queue", json={"paused": False})
 
 
+@pytest.mark.databases
 async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
     page = await open_page("/admin/kinds")
     kind = page.locator("[data-kind=slow]")
@@ -260,6 +266,7 @@ async def test_old_jobs_are_removed_after_a_preview_and_the_rest_by_a_typed_word
     assert (await product.api.get("/api/jobs")).json()["items"] == []
 
 
+@pytest.mark.databases
 async def test_ready_made_wishes_retry_start_and_drain(product, open_page):
     failed = await product.submit("always_fails", max_attempts=1)
     await product.status_is(failed, "failed")
@@ -306,6 +313,7 @@ async def test_what_is_done_to_many_jobs_survives_a_reload_and_is_stopped_from_a
     await product.api.patch("/api/queue", json={"paused": False})
 
 
+@pytest.mark.databases
 async def test_the_whole_chain_is_tested_with_a_job(product, open_page):
     page = await open_page("/admin/system")
 
@@ -350,6 +358,7 @@ async def test_a_database_file_is_checked_tidied_and_copied(product, open_page):
     assert (await download.value).suggested_filename.endswith(".db")
 
 
+@pytest.mark.databases
 async def test_events_come_by_themselves_are_found_and_stand_still(product, open_page):
     page = await open_page("/admin/events")
     job_id = await product.submit("always_fails", max_attempts=1)
@@ -381,6 +390,7 @@ async def test_the_audit_tells_who_changed_what(product, open_page):
     await expect(page.locator("#audit")).to_contain_text("a page at 127.0.0.1")
 
 
+@pytest.mark.databases
 async def test_the_audit_is_turned_over_page_by_page(product, open_page):
     jobs = [{"kind": "noop", "delay_s": 600}] * 101
     made = (await product.api.post("/api/jobs/batch", json={"jobs": jobs})).json()
@@ -398,6 +408,7 @@ async def test_the_audit_is_turned_over_page_by_page(product, open_page):
     await expect(rows).to_have_count(100)
 
 
+@pytest.mark.databases
 async def test_a_rule_is_changed_silenced_and_its_secret_is_copied(product, open_page):
     page = await open_page("/admin/alerts", permissions=["clipboard-read", "clipboard-write"])
     await page.get_by_label("Name").fill("Large")

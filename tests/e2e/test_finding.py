@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from tests.support.pages import row_of
 
 
+@pytest.mark.databases
 async def test_a_query_narrows_the_list_and_lives_in_the_address(product, open_page):
     slow = await product.submit("slow", params={"seconds": 0})
     other = await product.submit("noop")

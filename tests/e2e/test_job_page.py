@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from playwright.async_api import expect
 
 from testbed.waiting import until
@@ -29,6 +30,7 @@ async def test_steps_are_bars_on_one_axis_each_from_where_the_one_before_ends(pr
     await expect(steps.nth(0).locator(".took")).to_contain_text(re.compile(r"\d m?s"))
 
 
+@pytest.mark.databases
 async def test_the_timeline_is_narrowed_searched_copied_and_downloaded(product, open_page):
     job_id = await product.submit("noisy", params={"lines": 500})
     await product.status_is(job_id, "completed")
@@ -215,6 +217,7 @@ async def test_files_are_shown_in_place(product, open_page):
     await expect(page.locator("#files pre")).to_contain_text("1. Alpha: 42")
 
 
+@pytest.mark.databases
 async def test_a_job_is_run_again_with_edited_parameters_and_compared_with_the_first(product, open_page):
     first = await product.submit("web_agent", params={"steps": 2, "step_seconds": 0})
     await product.status_is(first, "completed")

@@ -42,7 +42,10 @@ async def test_the_whole_system_is_told(api, client, start_worker):
         outcomes = {tuple(s.labels.values()): s.value for s in found["jobs_outcomes"].samples}
         return found, outcomes
 
-    found, outcomes = await until(told, lambda seen: seen[1].get(("noop", "completed")) == 3)
+    def is_whole(seen):
+        return seen[1].get(("noop", "completed")) == 3 and seen[1].get(("always_fails", "failed")) == 1
+
+    found, outcomes = await until(told, is_whole)
 
     assert values(found["jobs_jobs"], "kind", "status") == {
         ("noop", "scheduled"): 1,

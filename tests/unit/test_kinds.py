@@ -5,6 +5,7 @@ from pydantic import Field
 
 from jobs.errors import InvalidInput, StartRefused
 from jobs.kinds import MASK, Catalogue, Kind, Params, Secret, catalogue, masked, unmasked
+from jobs.limits import Rate
 from worker.tasks import handlers
 
 CONTRACT = {
@@ -17,6 +18,12 @@ CONTRACT = {
     "noisy": {"lines": 1000},
     "big_result": {"bytes": 2_000_000},
 }
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(0, 1.0), (-1, 1.0), (1, 0.0), (1, -1.0), (1, 1e9), (10**9, 1.0)])
+def test_a_rate_that_makes_no_sense_is_refused(count, seconds):
+    with pytest.raises(ValueError, match="count from 1, seconds from"):
+        Rate(count, seconds)
 
 
 def test_the_kinds_of_the_contract_are_there_with_their_parameters():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import InvalidInput
-from jobs.query import FIELDS, LONGEST, Query, QueryError, Term, moment, parse, seconds
+from jobs.query import FIELDS, LONGEST, MOST_VALUES, Query, QueryError, Term, moment, parse, seconds
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -43,6 +43,7 @@ def test_a_query_is_read_term_by_term(text, terms):
         ("status:done", 7, "is no status; there are scheduled, queued"),
         ("status:failed,", 14, "missing here"),
         ("kind:", 5, "missing here"),
+        ("kind:" + ",".join("a" * (MOST_VALUES + 1)), 5 + 2 * MOST_VALUES, f"A field may have {MOST_VALUES} values."),
         ('kind:"noop', 5, "not closed"),
         ('""', 0, "nothing between"),
         ('"a"b', 3, "Leave a space"),

@@ -181,6 +181,24 @@ async def test_a_stop_does_not_undo_a_persons_cancel(bench):
     assert (await run).status is JobStatus.CANCELLED
 
 
+async def test_what_is_read_of_a_job_that_has_ended_meanwhile_interrupts_nobody(bench):
+    may_end = asyncio.Event()
+
+    async def handler(params, job):
+        await may_end.wait()
+
+    at = bench(handler)
+    job = await at.submit()
+    run = await at.begin(job)
+    started = at.runner.started
+    may_end.set()
+    done = await run
+
+    at.runner.compare(started, {job.id: done})
+
+    assert [run.why for run in started.values()] == [None]
+
+
 async def test_a_handlers_own_time_out_is_told_as_its_own(bench):
     async def handler(params, job):
         raise TimeoutError("the page did not answer")
