@@ -1,7 +1,8 @@
 """The whole product as a person has it: the launcher, real servers, a real browser.
 
 One product serves all tests of the session; each test begins with an empty history and in a browser of its own, which
-must stay without console errors and without a request to another host.
+must stay without console errors and without a request to another host. That costs some seconds a test, most of them for
+a page that is loaded anew, so what one page can show in one visit is one test.
 """
 
 import asyncio

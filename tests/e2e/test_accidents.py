@@ -26,6 +26,7 @@ async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back
 
 
 async def test_a_killed_workers_job_runs_again_and_the_page_shows_both_attempts(product, open_page):
+    """Its lease has to be over first, which takes ten seconds."""
     job = await product.steered()
     page = await open_page(f"/jobs/{job.id}")
     await expect(page.locator("#job")).to_have_attribute("data-status", "running")

@@ -54,6 +54,7 @@ async def test_a_worker_is_made_quiet_and_taken_back(product, open_page):
 
 
 async def test_a_worker_is_stopped_and_another_takes_its_place(open_page):
+    """Another is started when it has ended, which takes as long as a start does."""
     page = await open_page("/admin/workers")
     row = page.locator("tr[data-worker][data-state=running]")
     stopped = await row.get_attribute("data-worker")
@@ -119,6 +120,7 @@ async def test_admin_pages_are_reached_by_link_and_by_keys(open_page):
 
 @pytest.mark.databases
 async def test_a_point_of_a_chart_leads_to_its_jobs(product, open_page):
+    """Figures are rolled up every five seconds."""
     job_id = await product.submit("always_fails", max_attempts=1)
     job = await product.status_is(job_id, "failed")
     page = await open_page("/admin/metrics")
@@ -135,6 +137,7 @@ async def test_a_point_of_a_chart_leads_to_its_jobs(product, open_page):
 
 
 async def test_a_chart_is_zoomed_into_and_its_figures_are_purged(product, open_page):
+    """Figures are rolled up every five seconds."""
     job_id = await product.submit("noop")
     job = await product.status_is(job_id, "completed")
     page = await open_page("/admin/metrics?window=24h")
@@ -436,6 +439,7 @@ async def test_a_rule_is_changed_silenced_and_its_secret_is_copied(product, open
 
 
 async def test_a_rule_is_made_gives_an_alert_and_is_deleted(product, open_page):
+    """Alerts are looked after every five seconds, and it is waited for twice."""
     await product.api.patch("/api/kinds/noop", json={"paused": True})
     job_id = await product.submit("noop")
     page = await open_page("/admin/alerts")

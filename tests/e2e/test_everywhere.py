@@ -20,6 +20,7 @@ async def test_the_delay_from_worker_to_page_is_measured_and_shown(product, open
 
 
 async def test_a_page_without_its_server_says_how_old_it_is_and_catches_up(product, open_page):
+    """A page counts as just loaded for three and a half seconds."""
     page = await open_page("/")
     job_id = await product.submit("slow", params={"seconds": 600})
     await expect(row_of(page, job_id)).to_have_attribute("data-status", "running")
@@ -185,6 +186,7 @@ async def test_the_palette_finds_pages_actions_and_jobs(product, open_page):
 
 
 async def test_a_screen_reader_is_told_what_ended_at_most_every_five_seconds(product, open_page):
+    """Five seconds have to pass between two things that are said."""
     page = await open_page("/")
     await page.evaluate(
         "window.said = []; new MutationObserver(() => window.said.push(Date.now()))"

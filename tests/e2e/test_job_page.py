@@ -120,6 +120,7 @@ async def test_lines_that_come_while_a_job_runs_are_narrowed_like_those_before(p
 
 
 async def test_ten_thousand_lines_are_shown_on_demand(product, open_page):
+    """They are drawn, two thousand more at a time."""
     job_id = await product.submit("noisy", params={"lines": 10_000})
     await product.status_is(job_id, "completed")
     page = await open_page(f"/jobs/{job_id}")

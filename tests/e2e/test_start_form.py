@@ -29,15 +29,6 @@ async def test_a_form_with_every_sort_of_input_starts_a_job(product, open_page):
     }
 
 
-async def test_a_wrong_field_says_so_while_one_types(open_page):
-    page = await open_page("/")
-
-    await page.get_by_label("Steps", exact=True).fill("1000")
-    await expect(page.locator("[id='error-steps']")).to_contain_text("less than or equal to 100")
-    await page.get_by_label("Steps", exact=True).fill("5")
-    await expect(page.locator("[id='error-steps']")).to_have_count(0)
-
-
 async def test_a_job_is_delayed_prioritised_and_repeated(product, open_page):
     page = await open_page("/")
     await page.get_by_role("combobox", name="Kind").click()

@@ -169,6 +169,7 @@ async def test_a_killed_workers_slots_are_free_again_after_the_lease(farm):
     "accident", ["killed", *(pytest.param(name, marks=pytest.mark.faults) for name in ("stopped", "quiet"))]
 )
 async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_itself(farm, api, accident):
+    """Its lease has to be over first."""
     busy = await farm.start()
     its_own = await farm.submit(seconds=600)
     await farm.record.has("begin", its_own.id)
@@ -426,6 +427,7 @@ async def test_a_worker_that_was_frozen_beyond_its_lease_writes_nothing_more(far
 
 
 async def test_a_handler_that_blocks_the_loop_keeps_its_lease_and_is_named_in_the_log(farm, api):
+    """It blocks for three leases and a half."""
     blocked = await farm.start()
     job = await farm.submit(block_s=3 * LEASE_S + 0.5)
     await farm.record.has("begin", job.id)
@@ -454,6 +456,7 @@ async def test_a_worker_whose_loop_is_blocked_beyond_the_jobs_time_limit_ends_an
 
 
 async def test_a_worker_whose_loop_is_blocked_by_a_cancelled_job_ends_after_the_grace_time(farm):
+    """A loop counts as blocked after two seconds, and then the grace time passes."""
     worker = await farm.start()
     job = await farm.submit(block_s=60)
     await farm.record.has("begin", job.id)

@@ -1,4 +1,7 @@
-"""The launcher: one command starts everything, nothing is left when it ends, and what cannot work is said at once."""
+"""The launcher: one command starts everything, nothing is left when it ends, and what cannot work is said at once.
+
+Most of these start the whole product, some twice, which is what they take.
+"""
 
 import asyncio
 import contextlib

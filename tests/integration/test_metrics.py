@@ -107,6 +107,7 @@ async def test_what_is_away_is_said_to_be_down_and_the_rest_is_told(api, databas
 
 
 async def test_rules_and_dashboard_ask_for_what_there_is(api, client, start_worker):
+    """What a run tells is what there is to ask for."""
     await start_worker()
     await client.job_is(await client.submit("noop"), "completed")
     told = {

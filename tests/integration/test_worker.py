@@ -107,18 +107,6 @@ async def test_never_more_than_five_jobs_run_at_once(client, start_worker, api):
     await until(running_and_queued, lambda counts: counts == (5, 2))
 
 
-async def test_a_higher_priority_goes_first(client, start_worker):
-    low = await client.submit("noop", priority=-5)
-    plain = await client.submit("noop")
-    high = await client.submit("noop", priority=5)
-    await start_worker(JOBS_CONCURRENCY="1")
-
-    done = [await client.job_is(job_id, "completed") for job_id in (low, plain, high)]
-
-    began = {job["id"]: job["started_at"] for job in done}
-    assert sorted(began, key=lambda job_id: began[job_id]) == [high, plain, low]
-
-
 async def test_a_queued_job_that_is_cancelled_never_runs(client, start_worker, api):
     job_id = await client.submit("noop")
     await api.post(f"/api/jobs/{job_id}/cancel")
@@ -127,25 +115,6 @@ async def test_a_queued_job_that_is_cancelled_never_runs(client, start_worker, a
     await client.job_is(await client.submit("noop"), "completed")
 
     assert (await client.job(job_id))["started_at"] is None
-
-
-async def test_a_delayed_job_starts_when_it_is_due(client, start_worker):
-    await start_worker()
-
-    job = await client.job_is(await client.submit("noop", delay_s=1.0), "completed")
-
-    assert job["started_at"] >= job["scheduled_for"]
-
-
-async def test_a_running_job_is_cancelled_and_its_slot_is_used_again(client, start_worker, api):
-    await start_worker(JOBS_CONCURRENCY="1")
-    job_id = await client.submit("slow", params={"seconds": 60})
-    await client.job_is(job_id, "running")
-
-    await api.post(f"/api/jobs/{job_id}/cancel")
-
-    await client.job_is(job_id, "cancelled")
-    await client.job_is(await client.submit("noop"), "completed")
 
 
 async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(client, start_worker):

@@ -51,6 +51,7 @@ def test_migrating_twice_changes_nothing(empty_url):
 
 
 def test_five_that_migrate_at_once_leave_one_set_of_tables(empty_url):
+    """In five processes."""
     with ThreadPoolExecutor(5) as threads:
         list(threads.map(_migrate_in_a_process, [empty_url] * 5))
 
