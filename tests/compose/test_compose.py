@@ -51,10 +51,12 @@ async def api(compose):
 async def open_page():
     """Opens an address in a browser, and returns when the page is live."""
     async with async_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_S * 1000)
         browser = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
 
         async def open_address(address):
             page = await (await browser.new_context(ignore_https_errors=True)).new_page()
+            page.set_default_timeout(PATIENCE_S * 1000)
             await page.goto(address)
             await page.locator("#live-mark", has_text="Live").wait_for()
             return page
@@ -470,6 +472,6 @@ async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_on
 
 
 async def _pages_open(app):
-    async with httpx.AsyncClient(base_url=app) as client:
+    async with httpx.AsyncClient(base_url=app, timeout=PATIENCE_S) as client:
         text = (await client.get("/metrics")).text
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith("jobs_pages_open ")))

@@ -35,7 +35,7 @@ from jobs_app.state.job_page import JobPage
 from jobs_app.tails import TAIL_KEPT
 from testbed import ROOT
 from testbed.ports import free_port
-from testbed.waiting import until
+from testbed.waiting import PATIENCE_S, until
 
 
 @dataclass
@@ -66,7 +66,7 @@ async def app(session_redis, migrated_file, tmp_path_factory):
     database, queue, events = Database(database_url), JobQueue(session_redis.url), RedisEvents(session_redis.url)
     service = JobService(Store(database), queue, events, catalogue(), read_settings(_env_file=None, data_dir=folder))
     url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url) as api:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as api:
 
         async def answers():
             try:
@@ -108,6 +108,7 @@ class Tab:
             socketio_path="/_event",
             namespaces=["/_event"],
             transports=["websocket"],
+            wait_timeout=PATIENCE_S,
         )
 
     async def go(self, path: str, **query: str) -> None:

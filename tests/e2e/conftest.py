@@ -203,6 +203,7 @@ async def open_page(product: Product, browser: Browser) -> AsyncIterator[Callabl
 
     async def open_path(path: str = "/", **context: Any) -> Page:
         page = await (await browser.new_context(**context)).new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
         faults = _watch(page, product.url)
         watched.append(Watched(page, faults))
         await page.goto(product.url + path)

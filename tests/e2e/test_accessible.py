@@ -10,6 +10,8 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.async_api import Page, expect
 
+from testbed.waiting import PATIENCE_S
+
 WIDE, NARROW = {"width": 1280, "height": 720}, {"width": 390, "height": 800}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 EVERYTHING = {"runOnly": {"type": "tag", "values": TAGS}}
@@ -149,6 +151,7 @@ async def test_the_page_that_compares(jobs, open_page):
 
 async def test_what_cannot_be_shown(product, browser):
     page = await (await browser.new_context()).new_page()
+    page.set_default_timeout(PATIENCE_S * 1000)
     found = {}
 
     for path in ("/?q=status%3Adone", "/?q=nothing-like-this", "/jobs/abc", "/nowhere"):

@@ -136,7 +136,7 @@ async def test_it_answers_when_it_says_so_and_keeps_jobs_and_queue_between_runs(
     first = await launch()
     await first.ready()
     assert (await first.get("/readyz")).status_code == 200
-    async with httpx.AsyncClient(base_url=first.url) as client:
+    async with httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_S) as client:
         job = (await client.post("/api/jobs", json={"kind": "noop", "delay_s": 3600})).json()
     assert "<html" in (await first.get("/")).text
 
