@@ -7,7 +7,7 @@ does not know, holds up no other. Bodies are arq's, in JSON. arq is named here a
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -16,6 +16,7 @@ from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from pydantic import BaseModel, ConfigDict, ValidationError
+from redis.asyncio.client import Pipeline
 
 from jobs import clock, plain_json
 from jobs.limits import Limits
@@ -167,21 +168,22 @@ class JobQueue:
             known |= {name for name, place in zip(names, found, strict=True) if place is not None}
         return {UUID(name) for name in ids if name not in known}
 
-    async def set_limits(self, limits: Limits) -> None:
-        """Make all workers obey these limits from now on."""
-        fields: dict[str, Any] = {"concurrency": limits.concurrency, "paused": int(limits.paused)}
-        for kind, limit in limits.kinds.items():
-            if limit.max_running is not None:
-                fields[f"max:{kind}"] = limit.max_running
-            if limit.rate is not None:
-                fields[f"rate:{kind}"] = f"{limit.rate.count}/{round(limit.rate.seconds * 1000)}"
-            if limit.paused:
-                fields[f"paused:{kind}"] = 1
-        async with self.redis.pipeline(transaction=True) as pipe:
+    async def set_limits(self, read: Callable[[], Awaitable[Limits]]) -> Limits:
+        """Make all workers obey the limits that ``read`` gives; what they are from now on.
+
+        They are read again if somebody else set limits meanwhile, for what was read before a change must not undo it.
+        """
+
+        async def follow(pipe: Pipeline) -> Limits:
+            limits = await read()
+            pipe.multi()
             pipe.delete(LIMITS_KEY)
-            pipe.hset(LIMITS_KEY, mapping=fields)
+            pipe.hset(LIMITS_KEY, mapping=_fields(limits))
             pipe.publish(COMMANDS_CHANNEL, Command(claim=True).model_dump_json(exclude_defaults=True))
-            await pipe.execute()
+            return limits
+
+        followed: Limits = await self.redis.transaction(follow, LIMITS_KEY, value_from_callable=True)
+        return followed
 
     async def head(self, count: int) -> list[UUID]:
         """The jobs that are next, in the order they will start unless a limit of their kind holds them up."""
@@ -247,3 +249,15 @@ class JobQueue:
 def _body(job: JobSnapshot) -> bytes:
     enqueued_ms = clock.epoch_ms(job.queued_at or job.created_at)
     return serialize_job(job.kind, (str(job.id),), {}, None, enqueued_ms, serializer=dumps)
+
+
+def _fields(limits: Limits) -> dict[str, Any]:
+    fields: dict[str, Any] = {"concurrency": limits.concurrency, "paused": int(limits.paused)}
+    for kind, limit in limits.kinds.items():
+        if limit.max_running is not None:
+            fields[f"max:{kind}"] = limit.max_running
+        if limit.rate is not None:
+            fields[f"rate:{kind}"] = f"{limit.rate.count}/{round(limit.rate.seconds * 1000)}"
+        if limit.paused:
+            fields[f"paused:{kind}"] = 1
+    return fields

@@ -428,9 +428,8 @@ class JobService:
         return await self._obey_limits()
 
     async def _obey_limits(self) -> Limits:
-        limits = await self.limits()
-        await self._quietly(self._queue.set_limits(limits))
-        return limits
+        await self._quietly(self._queue.set_limits(self.limits))
+        return await self.limits()
 
     # What a worker does
 
@@ -602,7 +601,7 @@ class JobService:
     async def _announce(self, changes: Iterable[Change | Deleted]) -> None:
         await self._quietly(self._events.publish(list(changes)))
 
-    async def _quietly(self, call: Awaitable[None]) -> bool:
+    async def _quietly(self, call: Awaitable[object]) -> bool:
         """Await a Redis call whose failure only delays: SQL is committed, and Redis is made to follow it later."""
         try:
             await call

@@ -92,6 +92,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = {item for item in items if _needs_postgres(item) or item.get_closest_marker("faults")}
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+    # or the run would wait at its end for one that lasts a minute
+    items.sort(key=lambda item: item.get_closest_marker("faults") is None)
     with refusing():
         if any(map(_needs_postgres, items)):
             check_server()

@@ -11,6 +11,7 @@ import uvloop
 from jobs.clock import epoch_ms, utc_now
 from jobs.errors import LostWorkerNotFound
 from jobs.events import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
+from jobs.limits import Limits
 from jobs.models import EventType, JobStatus
 from jobs.queue import QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue
 from jobs.redis_link import REDIS_TROUBLE, connection_pool
@@ -62,6 +63,36 @@ async def registry(request) -> AsyncIterator[WorkerRegistry | MemoryRegistry]:
 
 def later() -> JobSnapshot:
     return queued(status="scheduled", queued_at=None, scheduled_for=utc_now() + timedelta(hours=1))
+
+
+async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(queue):
+    now, reads, may_go_on = Limits(concurrency=5), [], asyncio.Event()
+
+    async def read_slowly():
+        found = now
+        reads.append(found)
+        if len(reads) == 1:
+            await may_go_on.wait()
+        return found
+
+    async def read():
+        return now
+
+    setting = asyncio.create_task(queue.set_limits(read_slowly))
+    await until(_value(reads))
+    now = Limits(concurrency=2)
+    await queue.set_limits(read)
+    may_go_on.set()
+
+    assert await setting == Limits(concurrency=2)
+    assert len(reads) == 2
+
+
+def _value(value):
+    async def look():
+        return value
+
+    return look
 
 
 async def test_jobs_of_one_moment_wait_in_the_order_they_came(queue):

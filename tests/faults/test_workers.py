@@ -418,11 +418,11 @@ async def test_a_worker_that_was_frozen_beyond_its_lease_writes_nothing_more(far
     await farm.record.has("begin", job.id, 2)
 
     frozen.signal(signal.SIGCONT)
+    await sees_lines(frozen, "was taken away from this worker")
     farm.let_go()
 
     done = await farm.is_(job, "completed")
     assert done.result == {"attempt": 2}
-    await sees_lines(frozen, "was taken away from this worker")
     assert (await farm.job(job)).version == done.version
 
 

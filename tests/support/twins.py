@@ -1,7 +1,7 @@
 """In-memory twins of what talks to Redis; ``tests/contract`` runs one suite on them and on the real thing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -61,9 +61,13 @@ class MemoryQueue:
         waiting = {JobStatus.QUEUED: self.entries, JobStatus.SCHEDULED: self.scheduled}
         return {job.id for job in jobs if str(job.id) not in waiting[job.status]}
 
-    async def set_limits(self, limits: Limits) -> None:
-        self._check()
-        self.limits = limits
+    async def set_limits(self, read: Callable[[], Awaitable[Limits]]) -> Limits:
+        while True:
+            self._check()
+            before, limits = self.limits, await read()
+            if self.limits is before:
+                self.limits = limits
+                return limits
 
     async def is_empty(self) -> bool:
         self._check()
