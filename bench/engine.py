@@ -94,7 +94,11 @@ class Engine:
         async with self._stage.ours() as ours:
             await ours.submit_many("noop", DRAIN)
             queue = JobQueue(self._stage.redis.url)
-            await queue.set_limits(Limits(concurrency=slots, paused=False, kinds={}))
+
+            async def limits() -> Limits:
+                return Limits(concurrency=slots)
+
+            await queue.set_limits(limits)
             await queue.close()
             rate = self._stage.folder / "rate"
             environ = {"REDIS_URL": self._stage.redis.url, "BENCH_RATE": str(rate)}

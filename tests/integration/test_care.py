@@ -8,6 +8,7 @@ import pytest
 from jobs.errors import NotHere, Unavailable
 from jobs.maintenance import Maintenance
 from jobs.redis_care import RedisInfo, troubles
+from jobs.snapshot import Deleted
 from testbed.waiting import until
 
 pytestmark = pytest.mark.databases
@@ -147,6 +148,23 @@ async def test_a_canary_goes_through_the_whole_chain_and_leaves_nothing(api, sta
     assert passed["said"].startswith("All parts work")
     assert all(hop["ms"] is not None for hop in passed["hops"])
     assert (await api.get("/api/jobs")).json()["items"] == []
+
+
+async def test_a_canary_whose_end_is_announced_before_its_beginning_has_gone_through(
+    api, active, start_worker, monkeypatch
+):
+    """The worker announces the end; this process was too busy to announce first what it had submitted."""
+    await start_worker()
+    publish = active.service._events.publish
+
+    async def publish_late(changes):
+        await publish([change for change in changes if isinstance(change, Deleted)])
+
+    monkeypatch.setattr(active.service._events, "publish", publish_late)
+
+    passed = (await api.post("/api/diagnostics/canary")).json()
+
+    assert passed["passed"], passed
 
 
 async def test_a_canary_tells_where_the_chain_is_broken(api, active, monkeypatch):
