@@ -1,4 +1,4 @@
-"""Accidents on real processes: workers of a tree with one more kind, whose handler writes down when its code runs."""
+"""Accidents on real processes: workers of a tree with more kinds, whose handlers write down when their code runs."""
 
 import asyncio
 import contextlib
