@@ -24,10 +24,10 @@ USUAL: Mapping[str, Sequence[str]] = {
 
 def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:
     """Whole queries that begin with ``typed``: its last word completed to a field, or to one of a field's values."""
-    before, _, last = typed.rpartition(" ")
+    before, space, last = typed.rpartition(" ")
     minus = "-" if last.startswith("-") else ""
     word = last.removeprefix("-")
-    lead = f"{before} {minus}" if before else minus
+    lead = f"{before}{space}{minus}"
     if not word:
         return []
     name, colon, value = word.partition(":")

@@ -1,5 +1,6 @@
 """The admin page of metrics: throughput, waiting and run times, failure rate; by kind; and what keeping them costs."""
 
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -200,7 +201,7 @@ def _row(name: str, figures: Figures, since: datetime, until: datetime, kind: st
 
 def _just_below(seconds: float) -> str:
     """A percentile is true to 2.5 %, and times in SQL to a millisecond; the job it stands for should be listed."""
-    return f"{max(seconds * 0.975 - 0.001, 0.0):.3f}"
+    return f"{max(math.floor((seconds * 0.975 - 0.001) * 1000), 0) / 1000:.3f}"
 
 
 def _list(terms: list[str], **more: str) -> str:

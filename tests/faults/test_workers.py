@@ -395,6 +395,11 @@ async def test_a_running_job_deleted_by_hand_in_redis_that_wants_arqs_retry_does
             admin.hdel(key, str(job.id))
         admin.zrem("jobs:leases", str(job.id))
         admin.delete(f"arq:job:{job.id}")
+
+        async def is_claimed_again():
+            return admin.hexists("jobs:owners", str(job.id))
+
+        await until(is_claimed_again)
     farm.let_go()
 
     failed = await farm.is_(job, "failed")

@@ -10,7 +10,7 @@ from jobs.matching import JobFilter
 from jobs.snapshot import JobError
 from jobs.statistics import Step, floor
 from jobs_app import routes, rows
-from jobs_app.state.admin_metrics import AdminMetrics
+from jobs_app.state.admin_metrics import AdminMetrics, _just_below
 from tests.support.jobs import running
 
 BROKEN = JobError(type="ValueError", message="no")
@@ -72,6 +72,11 @@ async def test_a_bucket_leads_to_its_jobs(metrics, service):
     assert zoomed["since"] == page.chosen
     page = await metrics(since=zoomed["since"], until=zoomed["until"])
     assert (page.window, page.step, len(page.buckets)) == ("", "minute", 60)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.0004, 0.0109, 0.0115, 1.0009, 3600.0])
+def test_the_slowest_are_asked_for_from_a_little_below_never_from_above(seconds):
+    assert float(_just_below(seconds)) <= max(seconds * 0.975 - 0.001, 0.0)
 
 
 async def tab_address(event):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs.models import JobStatus
@@ -98,6 +98,8 @@ def test_the_last_word_is_completed(typed, expected):
 
 
 @given(st.text())
+@example(" p")
+@example("  kind:n")
 def test_what_is_suggested_begins_with_what_was_typed(typed):
     assert all(text.startswith(typed) for text in suggestions(typed, [typed, "host-1"]))
 
