@@ -1,4 +1,7 @@
-"""What ``docker compose up`` starts, as processes: order, settings, accidents, and a journey through the proxy."""
+"""What ``docker compose up`` starts, as processes: order, settings, accidents, and a journey through the proxy.
+
+All of it is started once; what is killed has to start again, which is what these take.
+"""
 
 import asyncio
 import contextlib

@@ -1,4 +1,7 @@
-"""Real worker processes on a real Redis: jobs of every kind, accidents of every sort."""
+"""Real worker processes on a real Redis: jobs of every kind, accidents of every sort.
+
+A worker process takes a second of a core to start, so these take one or two.
+"""
 
 import asyncio
 import shutil

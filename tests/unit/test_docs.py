@@ -1,4 +1,7 @@
-"""What the documents say exists, exists; what they tell to run, runs."""
+"""What the documents say exists, exists; what they tell to run, runs.
+
+A command is a process of its own, which is what most of these take.
+"""
 
 import os
 import re

@@ -1,4 +1,7 @@
-"""A history is brought from one database into another, whole, however often it takes."""
+"""A history is brought from one database into another, whole, however often it takes.
+
+It is a little longer than one batch; the commands are run as processes, which is what the slower ones take.
+"""
 
 import contextlib
 import os
