@@ -55,14 +55,15 @@ async def test_a_flaky_job_is_tried_until_it_completes(client, start_worker):
 
 async def test_a_stubborn_job_stops_at_the_second_cancel(client, start_worker, api):
     await start_worker()
-    job_id = await client.submit("stubborn", params={"seconds": 60})
-    await client.job_is(job_id, "running")
+    job_id = await client.submit("stubborn", params={"seconds": 600})
+    await until(lambda: client.job(job_id), lambda job: job["message"] == "Working, and not listening")
 
     first = await api.post(f"/api/jobs/{job_id}/cancel")
     await until(lambda: client.events(job_id), lambda events: any("Swallowed" in e["message"] for e in events))
     second = await api.post(f"/api/jobs/{job_id}/cancel")
 
-    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.status_code == 202
+    assert second.status_code in (202, 409), "its worker tells a handler again by itself, and that may have been first"
     assert first.json()["cancel_requested_at"] is not None
     await client.job_is(job_id, "cancelled")
 

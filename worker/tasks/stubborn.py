@@ -9,8 +9,8 @@ from worker.progress import Progress
 async def run(params: StubbornParams, job: Progress) -> dict[str, float]:
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + params.seconds
-    await job.step("Working, and not listening")
     try:
+        await job.step("Working, and not listening")
         await asyncio.sleep(params.seconds)
     except asyncio.CancelledError:
         await job.log("Swallowed the first cancel.", level="warning")
