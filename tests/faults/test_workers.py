@@ -89,7 +89,8 @@ async def test_six_stops_in_a_row_cost_a_job_no_attempt(farm):
 
 
 async def test_a_stopping_worker_lets_a_job_end_within_the_grace_time_and_claims_no_other(farm):
-    worker = await farm.start(JOBS_STOP_GRACE_S="600", JOBS_CONCURRENCY="1")
+    await farm.service.change_queue(QueueChange(concurrency=1))
+    worker = await farm.start(JOBS_STOP_GRACE_S="600")
     job = await farm.submit(hold=True)
     await farm.record.has("begin", job.id)
     other = await farm.submit()
@@ -209,7 +210,8 @@ async def tell(api, worker, wish):
 
 @pytest.mark.faults
 async def test_a_cancelled_job_that_does_not_stop_keeps_its_slot(farm):
-    await farm.start(JOBS_CONCURRENCY="1")
+    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.start()
     stubborn = await farm.submit(hold=True, stubborn=True)
     await farm.record.has("begin", stubborn.id)
     following = await farm.submit()
@@ -300,7 +302,8 @@ async def test_a_kinds_rate_is_never_exceeded_and_its_jobs_start_when_it_allows(
 
 
 async def test_a_running_job_is_cancelled_while_all_slots_are_busy(farm):
-    await farm.start(JOBS_CONCURRENCY="1")
+    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.start()
     job = await farm.submit(seconds=60)
     await farm.record.has("begin", job.id)
 
@@ -479,7 +482,8 @@ async def test_a_worker_whose_loop_is_blocked_by_a_cancelled_job_ends_after_the_
 
 
 async def test_three_hundred_jobs_of_one_call_start_in_their_order(farm):
-    await farm.start(JOBS_CONCURRENCY="1")
+    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.start()
 
     jobs = await farm.submit_many(300)
 
@@ -594,7 +598,8 @@ async def test_a_deferred_job_starts_at_its_time_on_an_idle_worker(farm):
 async def test_jobs_due_together_start_in_the_order_of_their_times(farm):
     jobs = [await farm.submit(options={"delay_s": 0.5 - n * 0.02}) for n in range(10)]
 
-    await farm.start(JOBS_CONCURRENCY="1")
+    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.start()
 
     await farm.all_are(jobs, "completed")
 
