@@ -148,7 +148,7 @@ class TestAddressesThatAreWrong:
 async def test_a_server_that_ended_our_connections_is_connected_to_again_at_once(store, plain_sql):
     await store.counts()
     plain_sql(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
 
