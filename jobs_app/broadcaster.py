@@ -33,6 +33,7 @@ from jobs.snapshot import Change, Deleted, JobSnapshot
 from jobs.workers import WorkerState
 from jobs_app import routes, rows, runtime
 from jobs_app.board import Board
+from jobs_app.effects import toast
 from jobs_app.estimates import Estimates
 from jobs_app.event_log import LogLine
 from jobs_app.hub import Item
@@ -210,14 +211,14 @@ class Broadcaster:
         gap_s = round((utc_now() - self._gap_since).total_seconds()) if self._gap_since else 0
         self._gap_since = None
         text = f"Changes were not announced for {gap_s} s; everything was read anew."
-        await self._tell(rx.toast.info(text, id="gap"), "info", text, self._rooms())
+        await self._tell(toast("info", text, id="gap"), "info", text, self._rooms())
 
-    async def _tell(self, toast: Any, level: str, text: str, rooms: Sequence[str], href: str = "") -> None:
+    async def _tell(self, passing: Any, level: str, text: str, rooms: Sequence[str], href: str = "") -> None:
         """Show a message in passing in these rooms, and keep it in the list of all."""
         self.notices.appendleft(rows.Notice(at=rows.iso(utc_now()), level=level, text=text, href=href))
         for room in rooms:
             if self._members(room):
-                await self._emit(room, StateUpdate(events=Event.from_event_type(toast)))
+                await self._emit(room, StateUpdate(events=Event.from_event_type(passing)))
         await self._send_all(notices=list(self.notices))
 
     async def _send(self, room: str, state: type[rx.State], **values: Any) -> None:
@@ -254,8 +255,8 @@ class Broadcaster:
             self._active.event_log.grown.clear()
             for line in reversed(self._active.event_log.lines(what="alert", after=told)):
                 told = line["number"]
-                toast = rx.toast.warning(line["text"], id=f"alert-{told}", duration=10_000)
-                await self._tell(toast, "error", line["text"], (BOARD, ADMIN), line["href"])
+                passing = toast("warning", line["text"], id=f"alert-{told}", duration=10_000)
+                await self._tell(passing, "error", line["text"], (BOARD, ADMIN), line["href"])
                 self._mark_stale(ADMIN)
             await self._send(EVENTS, LiveEvents, lines=self.newest_events())
             await asyncio.sleep(EVENTS_EVERY_S)
@@ -287,7 +288,7 @@ class Broadcaster:
         for row in self.operations:
             if row["id"] in before and row["is_over"]:
                 text = f"{row['title']}: {row['state']}, {row['so_far']}."
-                await self._tell(rx.toast.info(text, id=row["id"]), "info", text, (BOARD, ADMIN), routes.ADMIN_QUEUE)
+                await self._tell(toast("info", text, id=row["id"]), "info", text, (BOARD, ADMIN), routes.ADMIN_QUEUE)
         await self._send_all(operations=self.operations)
 
     def newest_events(self) -> list[LogLine]:
@@ -300,9 +301,9 @@ class Broadcaster:
         if len(failed) > 1:
             text = f"{len(failed)} jobs failed, the first is {first.short_id}"
         reason = first.error.message[:200] if first.error else ""
-        toast = rx.toast.error(text, description=reason, id="job-failed", close_button=True, duration=8000)
+        passing = toast("error", text, description=reason, id="job-failed", close_button=True, duration=8000)
         href = f"{routes.DASHBOARD}?status=failed" if len(failed) > 1 else routes.job(first.id)
-        await self._tell(toast, "error", text, (BOARD, job_room(first.id)), href)
+        await self._tell(passing, "error", text, (BOARD, job_room(first.id)), href)
 
     async def _emit(self, room: str, update: StateUpdate) -> None:
         await self._app.event_namespace.emit(str(SocketEvent.EVENT), update, room=room)
@@ -421,7 +422,7 @@ class Broadcaster:
         if alive != self.board.workers:
             if alive < self.board.workers:
                 text = f"A worker is gone; {alive} left." if alive else "The last worker is gone: nothing will run."
-                await self._tell(rx.toast.info(text, id="workers"), "info", text, (BOARD,))
+                await self._tell(toast("info", text, id="workers"), "info", text, (BOARD,))
             self.board.workers = alive
             self._board_changed.set()
 

@@ -13,6 +13,7 @@ from jobs_app import broadcaster, routes, runtime, styles
 from jobs_app.acting import ActingOnPages, acting_over_rest
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
+from jobs_app.effects import RefusingMarks, toast
 from jobs_app.live import Live, LiveEvents, LiveJob
 from jobs_app.pages.admin import (
     admin_alerts,
@@ -60,7 +61,7 @@ async def serve(app: rx.App) -> AsyncIterator[None]:
 
 def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks for this name
     log.error("An event of a page failed.", exc_info=exception)
-    return rx.toast.error("Something went wrong. It has been logged.", id="backend-error")
+    return toast("error", "Something went wrong. It has been logged.", id="backend-error")
 
 
 app = rx.App(
@@ -79,6 +80,7 @@ app = rx.App(
     backend_exception_handler=on_backend_error,
     extra_app_wraps={(5, "Overlay"): lambda _stateful: overlay()},
 )
+app.add_middleware(RefusingMarks())
 app.add_middleware(ActingOnPages(settings().user_header))
 # The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
 app.sio.eio.cors_allowed_origins = []

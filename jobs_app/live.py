@@ -7,6 +7,7 @@ import reflex as rx
 
 from jobs.clock import utc_now
 from jobs_app import rows
+from jobs_app.effects import call
 from jobs_app.event_log import LogLine
 from jobs_app.state.notices import tell
 from jobs_app.timeline_rows import Line
@@ -92,7 +93,7 @@ class Live(rx.State):
         self.delay_ms, self.notices = broadcaster.delay_ms, list(broadcaster.notices)
         self.operations, self.environment = broadcaster.operations, broadcaster.environment
         self._asked_at = time.monotonic()
-        return rx.call_script("performance.now()", callback=Live.measured)
+        return call("() => performance.now()", callback=Live.measured)
 
     @rx.event
     async def measured(self, page_age_ms: float):

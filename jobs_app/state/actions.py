@@ -13,6 +13,7 @@ from jobs.requests import QueueChange
 from jobs.snapshot import JobSnapshot, short_id
 from jobs_app import routes, runtime
 from jobs_app.broadcaster import look_at_queue
+from jobs_app.effects import go_to, literal
 from jobs_app.state.notices import tell
 
 UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
@@ -66,7 +67,7 @@ class Actions(rx.State):
     @rx.event
     async def delete(self):
         job_id, self.doomed = self.doomed, ""
-        undo = {"label": "Undo", "on_click": Actions.restore(job_id)}
+        undo = {"label": "Undo", "on_click": Actions.restore(literal(job_id))}
         toast = await _told(
             self,
             job_id,
@@ -76,7 +77,7 @@ class Actions(rx.State):
             duration=UNDO_MS,
         )
         if self.router.url.path == routes.job(job_id):
-            return [rx.redirect(routes.DASHBOARD), toast]
+            return [go_to(routes.DASHBOARD), toast]
         return toast
 
     @rx.event

@@ -13,6 +13,7 @@ from jobs.kinds import catalogue
 from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Report, Step, check_span, floor, step_for
 from jobs_app import charts, routes, rows, runtime
 from jobs_app.charts import Chart, percent, span
+from jobs_app.effects import go_to
 from jobs_app.rows import CostRow, FiguresRow
 from jobs_app.shared import Shared
 from jobs_app.state.notices import tell
@@ -120,7 +121,7 @@ class AdminMetrics(rx.State):
         if asked["window"]:
             asked["since"] = asked["until"] = None
         told = {k: rows.iso(v) if isinstance(v, datetime) else str(v) for k, v in asked.items() if v}
-        return rx.redirect(f"{routes.ADMIN_METRICS}?{urlencode(told)}")
+        return go_to(f"{routes.ADMIN_METRICS}?{urlencode(told)}")
 
     async def _read(self) -> None:
         now = utc_now()

@@ -16,6 +16,7 @@ from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import JobSnapshot
 from jobs.store import Page, comes_before
 from jobs_app import routes, runtime
+from jobs_app.effects import go_to
 from jobs_app.list_view import FIRST_PAGE, PAGE_SIZES, ListView, SavedView
 from jobs_app.rows import Row, gone, row
 from jobs_app.state.failures import FailureGroups
@@ -156,7 +157,7 @@ class BoardState(rx.State):
 
     @rx.event
     def show_all(self):
-        return rx.redirect(routes.DASHBOARD)
+        return go_to(routes.DASHBOARD)
 
     @rx.event
     async def suggest(self, typed: str):
@@ -169,7 +170,7 @@ class BoardState(rx.State):
     def _go(self, *, push: bool = False, **changes: object) -> rx.event.EventSpec:
         """Show the list with ``changes``, from its begin unless they say otherwise; ``push``: Back leads to here."""
         asked = self._view().address(**{**FIRST_PAGE, **changes})
-        return rx.redirect(routes.DASHBOARD + asked, replace=not push or asked == self.address)
+        return go_to(routes.DASHBOARD + asked, replace=not push or asked == self.address)
 
     async def _read(self) -> None:
         page = await self._page()
@@ -251,7 +252,7 @@ class Views(rx.State):
 
     @rx.event
     def show(self, address: str):
-        return rx.redirect(routes.DASHBOARD + ListView.of_address(address).address())
+        return go_to(routes.DASHBOARD + ListView.of_address(address).address())
 
 
 def _views(kept: str) -> list[SavedView]:

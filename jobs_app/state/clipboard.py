@@ -4,10 +4,9 @@ Browsers have ``navigator.clipboard`` over HTTPS and on localhost only. Where it
 selected in a field that nobody sees and copied as a person would. The browser tells what came of it.
 """
 
-import json
-
 import reflex as rx
 
+from jobs_app.effects import call, literal
 from jobs_app.state.notices import Notices
 
 # the field stands beside what has the focus: an open dialog takes the focus away from what is outside of it
@@ -25,4 +24,4 @@ _COPY = """async text => {
 
 def copy(text: str, said: str = "Copied.") -> rx.event.EventSpec:
     """Put ``text`` on the clipboard, then say so, or that it could not be done."""
-    return rx.call_script(f"({_COPY})({json.dumps(text)})", callback=lambda done: Notices.copied(done, said))
+    return call(_COPY, text, callback=lambda done: Notices.copied(done, literal(said)))

@@ -1,6 +1,5 @@
 """One job's page: everything about it that does not change every second, read from the store."""
 
-import json
 import shlex
 from typing import TypedDict
 
@@ -12,6 +11,7 @@ from jobs.models import JobStatus
 from jobs.snapshot import Artifact, JobSnapshot, short_id
 from jobs.tracebacks import Frame, frames
 from jobs_app import routes, rows, runtime
+from jobs_app.effects import call, toast
 from jobs_app.list_view import ListView
 from jobs_app.state.actions import parse_id
 from jobs_app.state.clipboard import copy
@@ -24,7 +24,8 @@ IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 """What browsers draw, and run nothing of inside an ``img``."""
 READABLE = ("text/", "application/json")
 LARGEST_PREVIEW_BYTES = 20_000
-ASK_FOR_NOTIFICATIONS = "isSecureContext && window.Notification ? Notification.requestPermission() : 'missing'"
+ASK_FOR_NOTIFICATIONS = "() => isSecureContext && window.Notification ? Notification.requestPermission() : 'missing'"
+NOTIFY = "(text, options) => { new Notification(text, options) }"
 
 
 class Fact(TypedDict):
@@ -114,13 +115,13 @@ class JobPage(rx.State):
         if self.tell_end:
             self.tell_end = False
             return None
-        return rx.call_script(ASK_FOR_NOTIFICATIONS, callback=JobPage.allow_notification)
+        return call(ASK_FOR_NOTIFICATIONS, callback=JobPage.allow_notification)
 
     @rx.event
     async def allow_notification(self, answer: str):
         self.tell_end = answer == "granted"
         if self.tell_end:
-            return rx.toast.success("You will be told when this job ends.")
+            return toast("success", "You will be told when this job ends.")
         if answer == "missing":
             text = "The browser has no notifications for this page: it must be opened over HTTPS, or on localhost."
         else:
@@ -174,8 +175,8 @@ class JobPage(rx.State):
         if not (self.tell_end and status in {s.value for s in JobStatus if s.is_terminal}):
             return []
         self.tell_end = False
-        text = json.dumps(f"{self.row['title']} {self.row['short_id']}: {status}")
-        return [rx.call_script(f"new Notification({text}, {{icon: '/favicon-{status}.svg'}})")]
+        text = f"{self.row['title']} {self.row['short_id']}: {status}"
+        return [call(NOTIFY, text, {"icon": f"/favicon-{status}.svg"})]
 
 
 def _facts(job: JobSnapshot) -> list[Fact]:

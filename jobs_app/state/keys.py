@@ -1,6 +1,5 @@
 """What single keys and the command palette do. Each does what a button does, through the same state."""
 
-import json
 import time
 
 import reflex as rx
@@ -11,6 +10,7 @@ from jobs.matching import JobFilter
 from jobs.models import RETRYABLE, JobStatus
 from jobs.query import LONGEST
 from jobs_app import routes, rows, runtime
+from jobs_app.effects import call, go_to, literal
 from jobs_app.rows import Command
 from jobs_app.state.actions import Actions, parse_id
 from jobs_app.state.board import BoardState, Views
@@ -24,6 +24,13 @@ ARRIVES_WITHIN_S = 5
 """How long what is to have the focus on another page is waited for."""
 MOST_COMMANDS = 12
 FOUND_JOBS = 6
+_FOCUS = """(id, within_ms) => {
+  const ends = performance.now() + within_ms;
+  (function look() {
+    const found = document.getElementById(id);
+    if (found) found.focus(); else if (performance.now() < ends) requestAnimationFrame(look);
+  })();
+}"""
 
 
 class Keys(rx.State):
@@ -53,23 +60,23 @@ class Keys(rx.State):
             case "?":
                 self.sheet = True
             case "d" if is_second:
-                return rx.redirect(routes.DASHBOARD)
+                return go_to(routes.DASHBOARD)
             case "a" if is_second:
-                return rx.redirect(routes.ADMIN)
+                return go_to(routes.ADMIN)
             case "/" | "n":
                 focus = _focus("search" if key == "/" else "kind", ARRIVES_WITHIN_S)
-                return focus if self._is_on_dashboard() else [rx.redirect(routes.DASHBOARD), focus]
+                return focus if self._is_on_dashboard() else [go_to(routes.DASHBOARD), focus]
             case "j" | "k" if page:
                 to = await self._neighbour(1 if key == "j" else -1)
-                return rx.redirect(to) if to else None
+                return go_to(to) if to else None
             case "j" | "k":
                 return await self._move(job_id, 1 if key == "j" else -1)
             case "x" if job_id and self._is_on_dashboard():
-                return Selection.toggle(job_id, {"shift_key": False})
+                return Selection.toggle(literal(job_id), literal({"shift_key": False}))
             case "c" if job_id:
-                return Actions.cancel(job_id)
+                return Actions.cancel(literal(job_id))
             case "r" if job_id:
-                return Actions.retry(job_id)
+                return Actions.retry(literal(job_id))
         return None
 
     @rx.event
@@ -90,7 +97,7 @@ class Keys(rx.State):
         """Do what the active command says; if more was typed than was looked for yet, the first that fits."""
         if _words(form.get("command", "")) != self._found:
             await self._find(form["command"])
-        return Keys.choose(self.commands[self.active]["does"]) if self.commands else None
+        return Keys.choose(literal(self.commands[self.active]["does"])) if self.commands else None
 
     @rx.event
     def press_in_palette(self, key: str):
@@ -105,17 +112,17 @@ class Keys(rx.State):
         what, _, whom = does.partition(":")
         match what:
             case "go" if whom.startswith("/") and not whom.startswith("//"):
-                return rx.redirect(whom)
+                return go_to(whom)
             case "start":
-                return [rx.redirect(routes.DASHBOARD), StartForm.choose(whom), _focus("kind", ARRIVES_WITHIN_S)]
+                return [go_to(routes.DASHBOARD), StartForm.choose(literal(whom)), _focus("kind", ARRIVES_WITHIN_S)]
             case "cancel":
-                return Actions.cancel(whom)
+                return Actions.cancel(literal(whom))
             case "retry":
-                return Actions.retry(whom)
+                return Actions.retry(literal(whom))
             case "delete":
-                return Actions.ask_delete(whom)
+                return Actions.ask_delete(literal(whom))
             case "selected":
-                return Selection.ask(whom)
+                return Selection.ask(literal(whom))
             case "pause":
                 return Actions.pause
             case "resume":
@@ -220,11 +227,7 @@ async def _jobs(text: str) -> list[Command]:
 
 def _focus(element_id: str, within_s: float = 0) -> rx.event.EventSpec:
     """Give an element the focus as soon as it is there, if that is soon enough."""
-    return rx.call_script(
-        f"const ends = performance.now() + {within_s * 1000}; (function look() {{ "
-        f"const found = document.getElementById({json.dumps(element_id)}); "
-        "if (found) found.focus(); else if (performance.now() < ends) requestAnimationFrame(look); })()"
-    )
+    return call(_FOCUS, element_id, within_s * 1000)
 
 
 def _words(text: str) -> str:

@@ -1,16 +1,13 @@
 """Messages to a person: each is shown once in passing, and kept in a list for as long as the tab is open."""
 
-from typing import Literal
-
 import reflex as rx
 
 from jobs.clock import utc_now
 from jobs_app import rows
+from jobs_app.effects import Level, toast
 from jobs_app.rows import Notice
 
 MOST_KEPT = 30
-
-Level = Literal["success", "error", "info"]
 
 
 class Notices(rx.State):
@@ -26,7 +23,7 @@ class Notices(rx.State):
     async def copied(self, done: bool, said: str):
         """Tell what came of copying: ``said``, if it was ``done``."""
         if done:
-            return rx.toast.success(said, id="copied")
+            return toast("success", said, id="copied")
         return await tell(
             self, "error", "The browser did not let this page copy. Select the text, and copy it by hand."
         )
@@ -35,7 +32,7 @@ class Notices(rx.State):
         self.own = [Notice(at=rows.iso(utc_now()), level=level, text=text, href=""), *self.own][:MOST_KEPT]
 
 
-async def tell(state: rx.State, level: Level, text: str, **toast: object) -> rx.event.EventSpec:
+async def tell(state: rx.State, level: Level, text: str, **options: object) -> rx.event.EventSpec:
     """Keep ``text`` in the list of the tab that ``state`` belongs to; the event that shows it in passing."""
     (await state.get_state(Notices)).add(level, text)
-    return {"success": rx.toast.success, "error": rx.toast.error, "info": rx.toast.info}[level](text, **toast)
+    return toast(level, text, **options)

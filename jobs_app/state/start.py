@@ -14,6 +14,7 @@ from jobs.kinds import catalogue, field_errors, unmasked
 from jobs.requests import JobPatch, Submission
 from jobs.snapshot import JobSnapshot
 from jobs_app import routes, runtime
+from jobs_app.effects import go_to, toast
 from jobs_app.forms import FormField, defaults, form_fields, form_params
 from jobs_app.state.actions import parse_id
 from jobs_app.state.clipboard import copy
@@ -156,7 +157,7 @@ class StartForm(rx.State):
         try:
             wish = self._submission(self._values, with_secrets=False)
         except InvalidInput as error:
-            return rx.toast.error(error.message)
+            return toast("error", error.message)
         body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return copy(written(body))
 
@@ -177,14 +178,14 @@ class StartForm(rx.State):
         if self.rerun_of:
             self.rerun_of = ""
             return [
-                rx.redirect(routes.job(job.id)),
+                go_to(routes.job(job.id)),
                 await tell(self, "success", f"Job {job.short_id} is {job.status}."),
             ]
         return await tell(
             self,
             "success",
             f"Job {job.short_id} is {job.status}.",
-            action={"label": "Watch", "on_click": rx.redirect(routes.job(job.id))},
+            action={"label": "Watch", "on_click": go_to(routes.job(job.id))},
             id="submitted",
         )
 

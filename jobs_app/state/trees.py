@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from jobs import plain_json
+from jobs_app.effects import toast
 from jobs_app.json_tree import BEYOND, FIRST_ROWS, TreeRow, at_path, tree_rows
 from jobs_app.state.clipboard import copy
 
@@ -64,7 +65,7 @@ class Trees(rx.State):
         try:
             text = plain_json.indented(at_path(self._values[tree], path))
         except KeyError:
-            return rx.toast.error("That part is no longer there; reload the page.")
+            return toast("error", "That part is no longer there; reload the page.")
         return copy(text)
 
     def _is_of(self, tree: str, path: str) -> bool:

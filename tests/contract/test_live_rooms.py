@@ -5,16 +5,19 @@ without a browser and without a build.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
 import aiohttp
 import httpx
 import pytest
+import reflex as rx
 import socketio
 
 from jobs.attempts import Note, completed, failed
@@ -113,6 +116,10 @@ class Tab:
 
     async def go(self, path: str, **query: str) -> None:
         await self.client.emit("event", _arrival(path, query), namespace="/_event")
+
+    async def send(self, name: str, **payload: object) -> None:
+        event = {"name": name, "payload": payload, "router_data": {"pathname": "/", "asPath": "/", "query": {}}}
+        await self.client.emit("event", event, namespace="/_event")
 
     def _take(self, update: dict) -> None:
         self.events += update.get("events") or []
@@ -220,6 +227,55 @@ async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
 
     toast = await until(told, lambda text: job.short_id in text)
     assert "no such page" in toast
+
+
+MARKS = ("<reflex.Var>x</reflex.Var>", "<reflex.Var>1</reflex.Var>", "a <reflex.Var>²</reflex.Var>", "<reflex.Var>")
+"""Reflex takes these for marks of its own; see ``jobs_app.effects``."""
+
+
+@pytest.mark.parametrize("text", MARKS)
+async def test_words_that_reflex_takes_for_its_own_arrive_as_they_are(served, tab, text):
+    await tab.open(served.url, "/")
+    await until(lambda: tab.var(Live, "slots"))
+    job, _ = await served.service.submit(Submission(kind="always_fails", params={"message": text}))
+    await served.service.start(job.id, "worker-1")
+    await served.service.add_notes(job.id, 1, [Note(EventType.PROGRESS, message=text, progress=10)])
+
+    await until(lambda: tab.var(Live, "hot"), lambda hot: str(job.id) in hot and hot[str(job.id)]["message"] == text)
+    await served.service.end(failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
+
+    async def told():
+        return "".join(str(event["payload"].get("function")) for event in tab.events)
+
+    await until(told, lambda toasts: json.dumps(text).replace("<", "\\u003c") in toasts)
+    await tab.go(f"/jobs/{job.id}", job_id=str(job.id))
+    await until(lambda: tab.var(JobPage, "found"))
+    assert (await tab.var(LiveJob, "head")) is not None
+
+
+async def test_events_that_hold_such_words_are_refused_and_pages_go_on(served, tab):
+    """Every handler of every state is asked, one after the other, over one websocket."""
+    await tab.open(served.url, "/")
+    await until(lambda: tab.var(Live, "slots"))
+    names = sorted(_every_handler(rx.State))
+    assert len(names) > 100
+
+    for name in names:
+        await tab.send(name, job_id=MARKS[0], form={"q": [MARKS[1]]})
+
+    async def refusals():
+        return sum("cannot be used on a page" in str(event) for event in tab.events)
+
+    await until(refusals, lambda number: number == len(names))
+    job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
+    await until(lambda: tab.var(Live, "hot"), lambda hot: job["id"] in hot)
+
+
+def _every_handler(state: type[rx.State]) -> Iterator[str]:
+    for each in state.__subclasses__():
+        own = [name for name, handler in each.event_handlers.items() if handler.fn.__module__ == each.__module__]
+        yield from (f"{each.get_full_name()}.{name}" for name in own if each.__module__.startswith("jobs_app."))
+        yield from _every_handler(each)
 
 
 async def test_a_tab_is_told_when_its_news_stop_and_sees_all_when_they_go_on(served, tab, redis_server):
