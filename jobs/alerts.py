@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,13 @@ FEWEST_ENDED = 5
 """A failure rate of fewer jobs says nothing."""
 RATE_OVER = timedelta(minutes=15)
 LARGEST_THRESHOLD = 1e12
+LOOKED_BACK = timedelta(days=1)
+"""How far back the samples go that a look is given."""
+LARGEST: dict[str, float] = {
+    "failure_rate": 100.0,
+    "queue_growing": LOOKED_BACK / timedelta(minutes=1) - 1,
+}
+"""Thresholds above which a condition can never hold."""
 MOST_AT_ONCE = 10
 """Receivers that are being sent a message."""
 LOOK_EVERY_S = 1.0
@@ -109,6 +117,15 @@ Causes = dict[str, str]
 def causes(rule: Rule, seen: Seen) -> Causes:
     """What the rule's condition finds."""
     return _CONDITIONS[rule.condition](rule, seen)
+
+
+def _causes_alone(rule: Rule, seen: Seen) -> Causes | None:
+    """As ``causes``; ``None`` if that fails: what is odd about one rule keeps no other from being looked at."""
+    try:
+        return causes(rule, seen)
+    except Exception:
+        log.exception("The rule %r cannot be looked at; change or delete it.", rule.name)
+        return None
 
 
 def _wait(rule: Rule, seen: Seen) -> Causes:
@@ -204,7 +221,7 @@ class Alerts:
 
     async def create(self, draft: RuleDraft) -> Rule:
         """The new rule. Raises ``InvalidInput``, ``NameTaken``."""
-        self._check(draft.model_dump())
+        self._check(draft.model_dump(), draft.condition, draft.threshold)
         return await self.store.insert(draft.model_dump())
 
     async def change(self, rule_id: UUID, patch: RulePatch) -> tuple[Rule, list[Alert]]:
@@ -215,11 +232,14 @@ class Alerts:
             ChangedMeanwhile: somebody else changed it since the version that the patch names.
         """
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
-        self._check(values)
+        rule = await self.store.rule(rule_id)
+        self._check(values, values.get("condition", rule.condition), values.get("threshold", rule.threshold))
         return await self.store.change(rule_id, values, patch.version)
 
-    def _check(self, values: Mapping[str, Any]) -> None:
+    def _check(self, values: Mapping[str, Any], condition: str, threshold: float) -> None:
         errors = []
+        if {"condition", "threshold"} & set(values) and threshold > (largest := LARGEST.get(condition, math.inf)):
+            errors.append(FieldError("threshold", f"can be at most {largest:,.0f} for {condition}; more never holds"))
         if values.get("kind") and values["kind"] not in {kind.name for kind in self._kinds}:
             errors.append(FieldError("kind", "is no kind there is; leave it empty for all"))
         if values.get("webhook_url") and (wrong := wrong_with(values["webhook_url"])):
@@ -245,8 +265,8 @@ class Alerts:
         fired: list[Alert] = []
         cleared: list[Alert] = []
         for rule in await self.store.rules():
-            if not rule.paused:
-                turn = await self.store.turn(rule, causes(rule, seen), seen.now)
+            if not rule.paused and (found := _causes_alone(rule, seen)) is not None:
+                turn = await self.store.turn(rule, found, seen.now)
                 fired += turn.fired
                 cleared += turn.cleared
         return fired, cleared

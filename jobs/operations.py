@@ -156,6 +156,11 @@ class Operations:
             await self.store.end(operation, OperationState.STOPPED)
             self.changed.set()
             return
+        except Exception:  # whatever it is: the operations after it are done all the same
+            log.exception("Operation %s failed and is stopped.", operation.id)
+            await self.store.end(operation, OperationState.STOPPED)
+            self.changed.set()
+            return
         if ended is None:
             return  # another server goes on with it
         state = OperationState.STOPPED if ended.state is OperationState.STOPPING else OperationState.DONE

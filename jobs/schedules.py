@@ -181,7 +181,10 @@ class ScheduleService:
     async def remind_of_all(self) -> None:
         """Have the queue wake a worker for each schedule: Redis may have lost that."""
         for schedule in await self.store.all():
-            await self._remind(schedule)
+            try:
+                await self._remind(schedule)
+            except (OverflowError, ValueError):  # a time that the queue cannot hold keeps no other from being due
+                log.exception("The schedule %r cannot be waited for; change or delete it.", schedule.name)
 
     async def _remind(self, schedule: Schedule) -> None:
         name = f"{REMINDER}{schedule.id}"
@@ -207,5 +210,9 @@ def next_times(schedule: Schedule, count: int = 5) -> list[datetime]:
     """When its next jobs are made; none while it is paused."""
     if schedule.paused:
         return []
-    later = schedule.recurrence.next_times(schedule.next_at, schedule.next_at, count - 1)
+    try:
+        later = schedule.recurrence.next_times(schedule.next_at, schedule.next_at, count - 1)
+    except (KeyError, ValueError):  # a time zone that this machine does not know (any more)
+        log.warning("The times of the schedule %r cannot be told; change or delete it.", schedule.name)
+        return [schedule.next_at]
     return [schedule.next_at, *later]

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import statistics
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,11 +22,11 @@ from reflex_base.constants import SocketEvent
 from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event import Event
 
-from jobs.background import run_together
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
 from jobs.events import Feed
 from jobs.models import EventType, JobStatus
+from jobs.parts import Loop
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.removal import UNDO_WITHIN
 from jobs.snapshot import Change, Deleted, JobSnapshot
@@ -86,25 +86,32 @@ class Broadcaster:
         self._delays_ms: deque[float] = deque(maxlen=DELAYS)
         self._unsent_since: datetime | None = None
         self._gap_since: datetime | None = None
+        self._has_heard = False
 
-    async def run(self) -> None:
-        """Broadcast until cancelled."""
-        await run_together(
-            self._hear(),
-            self._flush(),
-            self._refresh(),
-            self._count(),
-            self._watch_queue(),
-            self._watch_failures(),
-            self._speak(),
-            self._tell_events(),
-            self._tell_operations(),
-        )
+    def loops(self) -> dict[str, Loop]:
+        """What broadcasts, each a part of the server."""
+        return {
+            "pages: changes": self._hear,
+            "pages: deltas": self._flush,
+            "pages: reading again": self._refresh,
+            "pages: counts": self._count,
+            "pages: queue": self._watch_queue,
+            "pages: failures": self._watch_failures,
+            "pages: spoken": self._speak,
+            "pages: events": self._tell_events,
+            "pages: operations": self._tell_operations,
+        }
 
     async def _hear(self) -> None:
         with self._active.hub.listen() as mailbox:
+            if self._has_heard:
+                await self._read_again()  # it failed, and has missed what was said since
+            self._has_heard = True
             async for item in mailbox:
-                await self._take(item)
+                try:
+                    await self._take(item)
+                except Exception:  # what is odd about one job keeps no other from being shown
+                    log.exception("A change could not be shown.")
 
     async def _take(self, item: Item) -> None:
         if isinstance(item, Change):
@@ -503,11 +510,13 @@ async def look_at_queue() -> None:
     await current().look_at_queue()
 
 
-async def broadcast(app: rx.App, active: runtime.Runtime) -> None:
-    """Keep the pages of ``app`` live until cancelled."""
+@contextlib.contextmanager
+def broadcasting(app: rx.App, active: runtime.Runtime) -> Iterator[None]:
+    """Keep the pages of ``app`` live for as long as the parts of the server run."""
     global _active
     _active = Broadcaster(app, active)
+    active.parts.start(_active.loops())
     try:
-        await _active.run()
+        yield
     finally:
         _active = None

@@ -11,11 +11,11 @@ from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 from jobs.audit import Action
-from jobs.background import run_together
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
 from jobs.events import Feed
 from jobs.models import EventType
+from jobs.parts import Loop
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import Change, Deleted, short_id
 from jobs.store import Store
@@ -72,14 +72,17 @@ class EventLog:
         self._lines.append(line)
         self.grown.set()
 
-    async def run(self) -> None:
-        """Fill the log until cancelled."""
-        await run_together(self._hear(), self._look())
+    def loops(self) -> dict[str, Loop]:
+        """What fills the log, each a part of the server."""
+        return {"events: changes": self._hear, "events: people and workers": self._look}
 
     async def _hear(self) -> None:
         with self._hub.listen() as mailbox:
             async for item in mailbox:
-                self._take(item)
+                try:
+                    self._take(item)
+                except Exception:  # what is odd about one job keeps no other from being listed
+                    log.exception("A change could not be listed.")
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Change):

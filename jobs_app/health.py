@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from jobs.parts import Down
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app.rows import seconds_text
 
@@ -16,6 +17,7 @@ class Facts:
     """What is known of the system at ``now``; ``workers`` is ``None`` when Redis does not tell.
 
     ``worker_seen_at``: when one was last seen to take jobs, by the minute; ``None`` if none was in the last hour.
+    ``down``: the parts of this server that do not work.
     """
 
     now: datetime
@@ -28,6 +30,7 @@ class Facts:
     redis_ok: bool
     database_ok: bool
     worker_seen_at: datetime | None = None
+    down: Sequence[Down] = ()
 
 
 def troubles(facts: Facts) -> list[str]:
@@ -39,6 +42,12 @@ def troubles(facts: Facts) -> list[str]:
         )
     if not facts.redis_ok:
         said.append("Redis does not answer: nothing starts, and pages are not told of changes. Check REDIS_URL.")
+    said += [
+        f"The part {down.name!r} of this server has been down for "
+        f"{seconds_text((facts.now - down.since).total_seconds())} ({down.error}). It is started again until it works; "
+        "the log of the app has the traceback."
+        for down in facts.down
+    ]
     if not facts.database_ok:
         return said
     said += _of_workers(facts)

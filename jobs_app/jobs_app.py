@@ -1,13 +1,11 @@
 """Composition root of the web app: pages, API, and what runs while the server does. No logic."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
 
 import reflex as rx
 
-from jobs.background import end_tasks
 from jobs.settings import settings
 from jobs_app import broadcaster, routes, runtime, styles
 from jobs_app.acting import ActingOnPages, acting_over_rest
@@ -52,11 +50,8 @@ log = logging.getLogger(__name__)
 async def serve(app: rx.App) -> AsyncIterator[None]:
     """Everything that lives as long as the server."""
     async with runtime.serving(settings()) as active:
-        pages = asyncio.create_task(broadcaster.broadcast(app, active), name="live")
-        try:
+        with broadcaster.broadcasting(app, active):
             yield
-        finally:
-            await end_tasks(pages)
 
 
 def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks for this name

@@ -68,6 +68,7 @@ async def _read() -> Overview:
         workers=found,
         redis_ok=redis_ok,
         database_ok=False,
+        down=runtime.current().parts.down(),
     )
     try:
         counts, oldest, limits, setting = await asyncio.gather(

@@ -6,9 +6,9 @@ Nothing is opened at import, so that building the pages needs neither Redis nor 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
 
 from jobs.alert_store import AlertStore
 from jobs.alerts import Alerts
@@ -21,6 +21,7 @@ from jobs.kinds import catalogue
 from jobs.maintenance import Maintenance, Vacuumed
 from jobs.operation_store import OperationStore
 from jobs.operations import Operations
+from jobs.parts import Parts
 from jobs.queue import JobQueue
 from jobs.redis_care import RedisCare
 from jobs.redis_link import REDIS_TROUBLE
@@ -60,6 +61,7 @@ class Runtime:
     maintenance: Maintenance
     alerts: Alerts
     watch: Watch
+    parts: Parts = field(default_factory=Parts)
 
 
 _current: Runtime | None = None
@@ -151,35 +153,26 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
         watch=watch,
     )
     use(runtime)
-    tasks = [
-        _start(event_log.run(), "events"),
-        _start(operations.run(), "operations"),
-        _start(watch.run(), "watch"),
-        _start(hub.run(), "hub"),
-        _start(_catch_up_after_gaps(runtime), "catch-up"),
-        _start(_purge_deleted(store.removal), "purge"),
-        _start(_keep_figures(runtime), "figures"),
-        _start(_keep_index(store.text_index), "text index"),
-    ]
+    runtime.parts.start(
+        {
+            **event_log.loops(),
+            **watch.loops(),
+            "operations": operations.run,
+            "hub": hub.run,
+            "catching up": partial(_catch_up_after_gaps, runtime),
+            "purge": partial(_purge_deleted, store.removal),
+            "figures": partial(_keep_figures, store),
+            "samples": partial(_take_samples, runtime),
+            "text index": partial(_keep_index, store.text_index),
+        }
+    )
     try:
         yield runtime
     finally:
-        await end_tasks(*tasks)
+        await runtime.parts.end()
         use(None)
         for part in (queue, events, registry, redis_care, database):
             await part.close()
-
-
-def _start(part: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-    """Run a part of the server; should it ever end by itself, the log says so."""
-    task = asyncio.create_task(part, name=name)
-    task.add_done_callback(_tell_of_an_end)
-    return task
-
-
-def _tell_of_an_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        log.critical("The part %r of this server has ended; restart it.", task.get_name(), exc_info=task.exception())
 
 
 async def _catch_up_after_gaps(runtime: Runtime) -> None:
@@ -214,21 +207,30 @@ async def _purge_deleted(removal: Removal) -> None:
         await asyncio.sleep(PURGE_EVERY_S)
 
 
-async def _keep_figures(runtime: Runtime) -> None:
-    """Count what happened, and sample the state once a minute."""
+async def _keep_figures(store: Store) -> None:
+    """Count what happened."""
+    while True:
+        try:
+            await store.statistics.roll_up(utc_now())
+            await store.jobs_counted.fold()
+        except Unavailable as exc:
+            log.info("Could not keep figures: %s", exc.message)
+        await asyncio.sleep(COUNT_EVERY_S)
+
+
+async def _take_samples(runtime: Runtime) -> None:
+    """Sample the state once a minute."""
     store, sampled_at = runtime.service.store, None
     while True:
         now = utc_now()
         minute = now.replace(second=0, microsecond=0)
         try:
-            await store.statistics.roll_up(now)
-            await store.jobs_counted.fold()
             if sampled_at != minute:
                 counts, oldest = await store.counts(), await store.oldest_queued_at()
                 await store.samples.take(now, counts, await _taking(runtime.registry), oldest)
                 sampled_at = minute
         except Unavailable as exc:
-            log.info("Could not keep figures: %s", exc.message)
+            log.info("Could not take a sample: %s", exc.message)
         await asyncio.sleep(COUNT_EVERY_S)
 
 

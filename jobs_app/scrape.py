@@ -88,9 +88,22 @@ async def _took(name: str, ping: Awaitable[None]) -> Metric:
 def _of_server(active: Runtime) -> list[Metric]:
     delay = HistogramMetricFamily("jobs_event_delay_seconds", "From a change to this server, which tells the pages.")
     _add(delay, [], active.hub.delays)
+    down = {each.name for each in active.parts.down()}
     return [
         InfoMetricFamily("jobs_build", "Which version runs.", {"version": __version__}),
         delay,
+        _gauge(
+            "jobs_part_up",
+            "1 if this part of the server works; one that fails is started again.",
+            {(name,): float(name not in down) for name in active.parts.failures},
+            "part",
+        ),
+        _counter(
+            "jobs_part_failures",
+            "How often a part of the server has failed since it started.",
+            {(name,): number for name, number in active.parts.failures.items()},
+            "part",
+        ),
         _gauge("jobs_pages_open", "Tabs that look at a page of this server.", {(): broadcaster.tabs_open()}),
         _gauge(
             "jobs_listeners", "Event streams and parts of this server that follow jobs.", {(): active.hub.listeners}

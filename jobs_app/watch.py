@@ -3,15 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from jobs.alert_store import Alert, Rule
-from jobs.alerts import RATE_OVER, Alerts, RulePatch, Seen, Silence
-from jobs.background import run_together
+from jobs.alerts import LOOKED_BACK, RATE_OVER, Alerts, RulePatch, Seen, Silence
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
 from jobs.models import JobStatus
+from jobs.parts import Loop
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.service import JobService
 from jobs.statistics import Step
@@ -21,7 +20,6 @@ from jobs_app.event_log import EventLog
 
 LOOK_EVERY_S = 5.0
 SEND_EVERY_S = 1.0
-SAMPLES_OVER = timedelta(days=1)
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +37,9 @@ class Watch:
         self.asked = asyncio.Event()
         """Set to have a look at once: a rule has changed."""
 
-    async def run(self) -> None:
-        """Look and send until cancelled."""
-        await run_together(self._look_forever(), self._send_forever())
+    def loops(self) -> dict[str, Loop]:
+        """What looks and what sends, each a part of the server."""
+        return {"alerts: looking": self._look_forever, "alerts: sending": self._send_forever}
 
     async def _look_forever(self) -> None:
         while True:
@@ -85,7 +83,7 @@ class Watch:
             self._service.limits(),
             store.statistics.between(now - RATE_OVER, now, Step.MINUTE),
             store.last_words(),
-            store.samples.since(now - SAMPLES_OVER),
+            store.samples.since(now - LOOKED_BACK),
             store.samples.growth(now),
         )
         return Seen(

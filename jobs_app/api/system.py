@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -184,12 +185,17 @@ async def healthz() -> dict[str, str]:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: {"description": "Something is missing; the reply says what."}})
 async def readyz() -> JSONResponse:
-    """200 when jobs can be submitted and run; 503 with what is missing."""
+    """200 when jobs can be submitted and run; 503 with what is missing.
+
+    ``down``: parts of this server that do not work, such as the one that looks after alerts. They are started again by
+    themselves, and jobs go on without them, so the server stays ready.
+    """
     redis, database, workers_ok = await asyncio.gather(_redis_ok(), _database_ok(), _workers_ok())
     checks = {"redis": redis, "database": database, "workers": workers_ok}
     missing = [name for name, ok in checks.items() if not ok]
-    body = {"status": "ready" if not missing else "not ready", "missing": missing, **checks}
-    return JSONResponse(body, 200 if not missing else 503)
+    down = [{"part": each.name, "since": each.since, "error": each.error} for each in runtime.current().parts.down()]
+    body = {"status": "ready" if not missing else "not ready", "missing": missing, **checks, "down": down}
+    return JSONResponse(jsonable_encoder(body), 200 if not missing else 503)
 
 
 async def _redis_ok() -> bool:

@@ -8,6 +8,8 @@ import pytest
 from fastapi.responses import PlainTextResponse
 
 from jobs.queue import LIMITS_KEY, QUEUE_PREFIX
+from jobs_app.health import troubles
+from jobs_app.overview import overview
 from jobs_app.security import guard
 from testbed.waiting import until
 from tests.support.replies import FIELDS, UNKNOWN, assert_problem
@@ -331,6 +333,26 @@ async def test_readiness_names_what_is_missing(api):
 
     assert (ready.status_code, ready.json()["missing"]) == (503, ["workers"])
     assert (await api.head("/healthz")).status_code == 200
+
+
+async def test_a_part_that_is_down_is_named_by_readiness_metrics_and_the_admin_page(api, active):
+    async def broken():
+        raise KeyError("x")
+
+    active.parts.start({"a broken part": broken})
+    await until(lambda: _down(api))
+
+    [down] = await _down(api)
+    assert (down["part"], down["error"]) == ("a broken part", "KeyError")
+    metrics = (await api.get("/metrics")).text
+    assert 'jobs_part_up{part="a broken part"} 0.0' in metrics
+    assert 'jobs_part_up{part="alerts: looking"} 1.0' in metrics
+    assert 'jobs_part_failures_total{part="a broken part"}' in metrics
+    assert any("'a broken part' of this server has been down" in text for text in troubles((await overview()).facts))
+
+
+async def _down(api):
+    return (await api.get("/readyz")).json()["down"]
 
 
 async def test_the_queue_is_paused_resumed_and_given_another_limit(api, redis_server):

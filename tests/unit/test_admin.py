@@ -280,7 +280,7 @@ async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_fi
 
     told = await page.submit({**page.form, "threshold": "30"})
 
-    assert "Somebody else has just changed the rule 'Waiting'" in str(told)
+    assert "Somebody else has just changed the rule \\'Waiting\\'" in str(told)
     assert (page.editing, page.rules[0]["threshold"]) == (made["id"], "90")
     await page.submit({**page.form, "threshold": "30"})
     assert page.rules[0]["threshold"] == "30"

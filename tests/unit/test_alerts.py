@@ -149,6 +149,28 @@ async def test_each_cause_has_its_own_alert(alerts):
     )
 
 
+@pytest.mark.parametrize("change", [{"threshold": 2e9}, {"condition": "queue_growing"}])
+async def test_a_change_that_makes_no_sense_with_what_stays_is_refused(alerts, change):
+    growing = await made(alerts, condition="queue_growing" if "threshold" in change else "storage", threshold=1400.0)
+    if "condition" in change:
+        await alerts.change(growing.id, RulePatch(threshold=1e6))
+
+    with pytest.raises(InvalidInput, match="threshold"):
+        await alerts.change(growing.id, RulePatch(**change))
+
+
+async def test_a_rule_that_cannot_be_looked_at_keeps_no_other_from_it(alerts, caplog):
+    """Such as one that an earlier version let in."""
+    await alerts.store.insert(RuleDraft(name="A", condition="queue_growing", threshold=2e9).model_dump())
+    await made(alerts, name="B")
+
+    fired, _ = await alerts.look(replace(WELL, **LONG, samples=growing(1, 2)))
+
+    assert [alert.rule for alert in fired] == ["B"]
+    assert "The rule 'A' cannot be looked at" in caplog.text
+    assert "OverflowError" in caplog.text
+
+
 async def test_a_paused_rule_is_silent_and_its_alerts_are_over(alerts):
     rule = await made(alerts)
     await alerts.look(replace(WELL, **LONG))
@@ -248,6 +270,8 @@ async def test_what_a_lost_server_was_sending_is_sent_by_another(alerts):
     ("more", "field"),
     [
         ({"kind": "nothing"}, "kind"),
+        ({"condition": "queue_growing", "threshold": 2e9}, "threshold"),
+        ({"condition": "failure_rate", "threshold": 101.0}, "threshold"),
         ({"webhook_url": "ftp://example.com"}, "webhook_url"),
         ({"webhook_url": "https://"}, "webhook_url"),
         ({"webhook_url": "https://user:pass@example.com"}, "webhook_url"),

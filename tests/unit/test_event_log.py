@@ -20,7 +20,7 @@ async def log(world, monkeypatch):
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01)
     hub = Hub(world.events, world.store)
     found = EventLog(hub, world.registry, world.store)
-    tasks = [asyncio.create_task(found.run()), asyncio.create_task(hub.run())]
+    tasks = [asyncio.create_task(loop()) for loop in (*found.loops().values(), hub.run)]
     await until(lambda: _value(hub.listeners), lambda count: count == 1)
     yield found
     await end_tasks(*tasks)
@@ -69,7 +69,7 @@ async def test_lines_are_found_by_words_and_numbers(log):
     log.add("job", "Two", who="Ada")
 
     assert await texts(log, text="ADA") == ["Two"]
-    assert await texts(log, after=log.lines()[-1]["number"]) == ["Two"]
+    assert await texts(log, after=log.lines(text="One")[0]["number"]) == ["Two"]
     assert await texts(log, what="worker") == []
 
 

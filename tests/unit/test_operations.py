@@ -339,6 +339,16 @@ async def _change(world, operation, **values):
     await world.store._db.write(lambda db: db.execute(update(operation_table).where(mine).values(**values)))
 
 
+async def test_one_that_fails_oddly_is_stopped_and_the_next_is_done(service, operations, monkeypatch, caplog):
+    await failures(service, 1)
+    monkeypatch.setattr(service, "clean", None)
+    odd = await over(operations, await operations.begin("clean", FAILED))
+    done = await over(operations, await operations.begin("retry", FAILED))
+
+    assert (odd.state, done.state) == (OperationState.STOPPED, OperationState.DONE)
+    assert f"Operation {odd.id} failed and is stopped." in caplog.text
+
+
 async def test_it_waits_while_the_database_is_away(service, operations, monkeypatch):
     await failures(service, 3)
     retry, calls = service.retry, []

@@ -167,6 +167,29 @@ async def test_reminders_that_redis_lost_are_put_back(schedules, world):
     assert f"schedule:{paused.id}" not in world.queue.scheduled
 
 
+async def test_a_schedule_that_the_queue_cannot_hold_keeps_no_other_from_being_due(schedules, world, monkeypatch):
+    odd, well = await nightly(schedules, name="a"), await nightly(schedules, name="b")
+    world.queue.scheduled.clear()
+    remind = schedules._jobs.remind
+
+    async def refusing(name, at):
+        if str(odd.id) in name:
+            raise OverflowError("date value out of range")
+        await remind(name, at)
+
+    monkeypatch.setattr(schedules._jobs, "remind", refusing)
+
+    await schedules.remind_of_all()
+
+    assert world.queue.scheduled == {f"schedule:{well.id}": well.next_at}
+
+
+async def test_a_schedule_in_a_time_zone_that_is_not_known_any_more_can_be_listed(schedules):
+    schedule = await nightly(schedules, interval_s=None, cron="30 2 * * *")
+
+    assert next_times(schedule.model_copy(update={"timezone": "Europe/Atlantis"})) == [schedule.next_at]
+
+
 async def test_a_schedule_is_kept_while_redis_is_away(schedules, world):
     world.queue.away = True
 
