@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
+from jobs.clock import utc_now
 from jobs.errors import JobsError
 from jobs.models import JobStatus
 from jobs.requests import QueueChange, Submission
@@ -596,7 +598,9 @@ async def test_a_deferred_job_starts_at_its_time_on_an_idle_worker(farm):
 
 
 async def test_jobs_due_together_start_in_the_order_of_their_times(farm):
-    jobs = [await farm.submit(options={"delay_s": 0.5 - n * 0.02}) for n in range(10)]
+    base = utc_now() + timedelta(seconds=0.5)
+    times = [base - timedelta(milliseconds=20 * n) for n in range(10)]
+    jobs = await farm.service.submit_many([farm.wanted(options={"scheduled_for": at}) for at in times])
 
     await farm.service.change_queue(QueueChange(concurrency=1))
     await farm.start()

@@ -117,8 +117,14 @@ class Farm:
         self, kind: str = "record", *, hold: bool = False, options: dict[str, Any] | None = None, **params: Any
     ) -> JobSnapshot:
         """A job; with ``hold`` its code runs until ``let_go``."""
-        job, _ = await self.service.submit(Submission(kind=kind, params=self._given(hold, params), **(options or {})))
+        job, _ = await self.service.submit(self.wanted(kind, hold=hold, options=options, **params))
         return job
+
+    def wanted(
+        self, kind: str = "record", *, hold: bool = False, options: dict[str, Any] | None = None, **params: Any
+    ) -> Submission:
+        """What ``submit`` submits."""
+        return Submission(kind=kind, params=self._given(hold, params), **(options or {}))
 
     async def submit_many(
         self, count: int, kind: str = "record", *, hold: bool = False, **params: Any
