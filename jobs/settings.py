@@ -88,6 +88,13 @@ class Settings(LogSettings):
         le=10_000_000,
         description="a number of bytes from 1000 to 10000000",
     )
+    max_batch_bytes: int = Field(
+        16_000_000,
+        alias="JOBS_MAX_BATCH_BYTES",
+        ge=100_000,
+        le=100_000_000,
+        description="a number of bytes from 100000 to 100000000",
+    )
     max_result_bytes: int = Field(
         10_000_000,
         alias="JOBS_MAX_RESULT_BYTES",

@@ -19,11 +19,13 @@ from jobs.service import MOST_IN_BATCH, BulkAction
 from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
 from jobs.store import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from jobs_app import runtime
-from jobs_app.api.strict import StrictRoute
+from jobs_app.api.strict import StrictRoute, of_batch, of_params, takes
 
 MOST_EVENTS = 10_000
 LOG_BATCH = 1000
 MOST_IDS = 200
+MOST_BULK_IDS = 10_000
+MOST_BULK_BYTES = 50 * MOST_BULK_IDS
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -114,7 +116,7 @@ class BulkRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     action: BulkAction
-    ids: list[UUID] | None = Field(None, max_length=10_000)
+    ids: list[UUID] | None = Field(None, max_length=MOST_BULK_IDS)
     filter: FilterBody | None = None
     dry_run: bool = False
 
@@ -139,6 +141,7 @@ class BulkResult(BaseModel):
 
 
 @router.post("", status_code=201)
+@takes(of_params)
 async def submit(
     submission: Submission,
     response: Response,
@@ -152,6 +155,7 @@ async def submit(
 
 
 @router.post("/batch", status_code=201, response_model=JobList)
+@takes(of_batch)
 async def submit_batch(batch: Batch) -> Response:
     """Submit up to 1000 jobs, all or none."""
     made = JobList.model_construct(items=await runtime.jobs().submit_many(batch.jobs))
@@ -160,6 +164,7 @@ async def submit_batch(batch: Batch) -> Response:
 
 
 @router.post("/bulk")
+@takes(lambda _: MOST_BULK_BYTES)
 async def bulk(request: BulkRequest) -> BulkResult:
     """Cancel, retry, delete or restore many jobs; what could not be done is listed with its reason."""
     outcome = await runtime.jobs().bulk(
@@ -286,6 +291,7 @@ async def cancel(id: UUID, response: Response) -> JobSnapshot:
 
 
 @router.patch("/{id}")
+@takes(of_params)
 async def edit(id: UUID, patch: JobPatch) -> JobSnapshot:
     """Change the parameters, priority, time or attempts of a job that waits; a running or ended one stays as it is."""
     return await runtime.jobs().edit(id, patch)

@@ -10,7 +10,7 @@ from jobs.schedule_store import Schedule
 from jobs.schedules import ScheduleDraft, SchedulePatch, Timing, next_times
 from jobs.snapshot import JobSnapshot
 from jobs_app import runtime
-from jobs_app.api.strict import StrictRoute
+from jobs_app.api.strict import StrictRoute, of_params, takes
 
 router = APIRouter(prefix="/api/schedules", tags=["schedules"], route_class=StrictRoute)
 
@@ -34,6 +34,7 @@ async def list_schedules() -> ScheduleList:
 
 
 @router.post("", status_code=201)
+@takes(of_params)
 async def create_schedule(draft: ScheduleDraft, response: Response) -> ScheduleInfo:
     """Have jobs of a kind made again and again: by a cron expression in a time zone, or at an interval."""
     schedule = await runtime.current().schedules.create(draft)
@@ -54,6 +55,7 @@ async def get_schedule(id: UUID) -> ScheduleInfo:
 
 
 @router.patch("/{id}")
+@takes(of_params)
 async def change_schedule(id: UUID, patch: SchedulePatch) -> ScheduleInfo:
     """Change, pause or resume a schedule; what is not named stays. A new timing counts from now.
 

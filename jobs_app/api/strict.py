@@ -1,20 +1,55 @@
-"""Request bodies: bounded in size, strict JSON, whatever content type the client names.
+"""Request bodies: bounded before they are parsed, strict JSON, whatever content type the client names.
 
 ``curl -d`` sends JSON under the name of a form, and people paste it; so the type is not looked at. That a page of
 another site cannot use this is ensured by ``jobs_app.security``, which looks at where a request comes from.
+
+A body that says it is too large is not read, one that turns out to be is read no further. Large ones are parsed one at
+a time, in a thread, and only if they hold a bounded number of values: Python's parser stops everything else meanwhile,
+for as long as there are values, not bytes (``python -m bench.hostile``).
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from jobs import plain_json
 from jobs.errors import TooLarge
+from jobs.settings import Settings
+from jobs_app import runtime
 
-MOST_BODY_BYTES = 16_000_000
+MOST_BYTES = 64_000
+"""Of the bodies of most routes; also, beside parameters, of everything else there is in a body that has some."""
+MOST_VALUES = 200_000
+"""Of a large body: some 50 ms of parsing."""
+_PARSED_AT_ONCE = 64_000
+_ESCAPED = 3
+"""How much larger parameters may be on their way than they are kept: escapes take up to three times their letter."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def takes(most_bytes: Callable[[Settings], int]) -> Callable[[Endpoint], Endpoint]:
+    """Marks an endpoint whose bodies may be larger than most."""
+
+    def marked(endpoint: Endpoint) -> Endpoint:
+        endpoint.most_bytes = most_bytes
+        return endpoint
+
+    return marked
+
+
+def of_params(config: Settings) -> int:
+    """How large a body with one job's parameters may be."""
+    return MOST_BYTES + _ESCAPED * config.max_params_bytes
+
+
+def of_batch(config: Settings) -> int:
+    """How large a body with many jobs may be."""
+    return config.max_batch_bytes
 
 
 class _JsonRequest(Request):
@@ -39,25 +74,43 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        most_bytes: Callable[[Settings], int] = getattr(self.endpoint, "most_bytes", lambda _: MOST_BYTES)
 
         async def checked(request: Request) -> Response:
             if request.method in _WITH_BODY:
-                raw = await _read(request)
-                request = _JsonRequest(request, raw, plain_json.loads(raw) if raw else None)
+                raw = await _read(request, most_bytes(runtime.current().config))
+                request = _JsonRequest(request, raw, await _parsed(raw) if raw else None)
             return await handle(request)
 
         return checked
 
 
-async def _read(request: Request) -> bytes:
-    """The body.
-
-    Raises:
-        TooLarge: more than ``MOST_BODY_BYTES``; the rest is not read.
-    """
+async def _read(request: Request, most: int) -> bytes:
+    """The body. Raises ``TooLarge`` if it is larger, or says it is; the rest is not read then."""
+    said = request.headers.get("content-length", "")
     raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MOST_BODY_BYTES:
-            raise TooLarge(f"The body is larger than {MOST_BODY_BYTES} bytes. Send fewer jobs at once.")
-    return bytes(raw)
+    if not (said.isascii() and said.isdigit() and int(said[:20]) > most):
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > most:
+                break
+        else:
+            return bytes(raw)
+    raise TooLarge(f"The body is larger than the {most} bytes that {request.url.path} takes. Send less at once.")
+
+
+_one_large_body = asyncio.Lock()
+
+
+async def _parsed(raw: bytes) -> Any:
+    """The value. Raises ``InvalidInput``, ``TooLarge``."""
+    if len(raw) <= _PARSED_AT_ONCE:
+        return plain_json.loads(raw)
+    async with _one_large_body:
+        return await asyncio.to_thread(_loads, raw)
+
+
+def _loads(raw: bytes) -> Any:
+    if (found := plain_json.values_in(raw, MOST_VALUES)) > MOST_VALUES:
+        raise TooLarge(f"The body holds {found} values or more; {MOST_VALUES} are taken at once. Send less at once.")
+    return plain_json.loads(raw)

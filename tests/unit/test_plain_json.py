@@ -21,6 +21,8 @@ from jobs.errors import InvalidInput
         ('{"a\\u0000": 1}', "body"),
         ('{"a": ' + "[" * 60 + "]" * 60 + "}", "a" + ".0" * 50),
         ("[" * 100_000, "body"),
+        ('{"a": 1, "a": 2}', "body"),
+        ('{"a": [{"b": 1, "c": {}, "b": 1}]}', "body"),
         ("{", "body"),
         ("", "body"),
     ],
@@ -50,6 +52,27 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
+
+
+@given(JSON, st.integers(1, 20))
+def test_a_text_holds_no_more_values_than_are_counted(value, counted_bytes):
+    """In parts of any length, wherever they cut quotes and escapes."""
+    raw = plain_json.dumps(value).encode()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(plain_json, "_COUNTED_BYTES", counted_bytes)
+        in_parts = plain_json.values_in(raw, 10**6)
+
+    assert in_parts == plain_json.values_in(raw, 10**6)
+    assert number_of_values(value) <= in_parts + 1
+
+
+def number_of_values(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(number_of_values, inner))
+
+
+def test_texts_are_one_value_each_whatever_is_in_them():
+    assert plain_json.values_in(plain_json.dumps([',[{\\"', "\\", '",",']).encode(), 100) == 3
 
 
 @given(JSON)
