@@ -217,9 +217,9 @@ class Ours:
 
     @contextlib.asynccontextmanager
     async def app(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client of a running app process."""
+        """A client of a running app process, which is in ``process`` meanwhile."""
         environ = self.environ | {"PORT": str(free_port()), "HOST": "127.0.0.1"}
-        app = Process("jobs_app", self._stage.tree, environ, self._stage.folder / "app.log")
+        app = self.process = Process("jobs_app", self._stage.tree, environ, self._stage.folder / "app.log")
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environ['PORT']}", timeout=60) as client:
 

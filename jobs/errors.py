@@ -8,6 +8,7 @@ JobsError                  a sentence for people, and an HTTP status
 ├── NameTaken        409   another schedule or rule has this name
 ├── ChangedMeanwhile 409   someone else changed the same thing
 ├── TooLarge         413   a body beyond the limit
+├── TooSlow          408   a body that does not arrive
 ├── Unavailable      503   Redis or the database does not answer
 └── StartRefused     -     a process may not start; printed, exit code 2
 """
@@ -149,6 +150,13 @@ class TooLarge(JobsError):
 
     status_code = 413
     title = "The request is too large"
+
+
+class TooSlow(JobsError):
+    """A request body that takes too long to arrive."""
+
+    status_code = 408
+    title = "The request took too long"
 
 
 class Unavailable(JobsError):

@@ -81,6 +81,9 @@ class Settings(LogSettings):
     worker_slots: int | None = Field(
         None, alias="JOBS_WORKER_SLOTS", ge=1, le=1000, description="a whole number from 1 to 1000"
     )
+    max_per_address: int = Field(
+        4000, alias="JOBS_MAX_PER_ADDRESS", ge=10, le=100_000, description="a whole number from 10 to 100000"
+    )
     max_params_bytes: int = Field(
         256_000,
         alias="JOBS_MAX_PARAMS_BYTES",

@@ -5,11 +5,15 @@ here alone, and an end-to-end test starts the product this way.
 """
 
 import asyncio
+import logging
 import os
+import resource
 import signal
 import sys
+import threading
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from jobs import schema
@@ -28,15 +32,63 @@ SERVE_A_BUILD = {
     "REFLEX_SOCKET_TIMEOUT": "20",
 }
 
+MOST_CONNECTIONS = 10_000
+"""More wait to be accepted; the server's own limit would be 128, which as many tabs reach."""
+BACKLOG = 1024
+HEADERS_WITHIN_MS = 10_000
+"""How long a client may take for the headers of a request, and an idle connection is kept for its next one."""
+STOPPED_WITHIN_S = 8.0
+"""Less than the ten seconds after which ``docker stop`` kills."""
+
+log = logging.getLogger(__name__)
+
 
 async def serve(config: Settings) -> None:
     """Answer requests until a signal says stop."""
     from jobs_app.jobs_app import app  # reads the variables above
 
-    server = Server(app(), address=config.host, port=config.port, interface=Interfaces.ASGI, log_enabled=False)
+    server = Server(
+        app(),
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        backlog=BACKLOG,
+        backpressure=MOST_CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_MS),
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.stop()
+        if not stopping.is_alive():
+            stopping.start()
+
+    stopping = threading.Timer(STOPPED_WITHIN_S, _give_up, (loop,))
+    stopping.daemon = True
     for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, server.stop)
+        loop.add_signal_handler(signum, stop)
     await server.serve()
+
+
+def _give_up(loop: asyncio.AbstractEventLoop) -> None:
+    """End this process though something in it does not; the log says what. Everything that was answered is in SQL."""
+    for task in asyncio.all_tasks(loop):
+        where = [f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in task.get_stack()]
+        log.warning("Still running %g s after the signal to stop: %s, at %s", STOPPED_WITHIN_S, task.get_name(), where)
+    log.error("The server did not stop within %g s; it is ended.", STOPPED_WITHIN_S)
+    logging.shutdown()
+    os._exit(0)
+
+
+def _allow_many_connections() -> None:
+    """As many files as this process may open at all: systems begin with a limit of 1,024 or 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def main() -> None:
@@ -47,6 +99,7 @@ def main() -> None:
         configure("app", config.log_level, config.log_format)
         check_or_wait_for(config.resolved_redis_url)
         schema.check_or_wait_for(config.resolved_database_url)
+        _allow_many_connections()
         import uvloop
 
         uvloop.run(serve(config))

@@ -9,6 +9,7 @@ import reflex as rx
 from jobs.settings import settings
 from jobs_app import broadcaster, routes, runtime, styles
 from jobs_app.acting import ActingOnPages, acting_over_rest
+from jobs_app.admission import limit_each_address
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
 from jobs_app.effects import RefusingMarks, toast
@@ -71,6 +72,7 @@ app = rx.App(
         build_api(),
         lambda served: acting_over_rest(served, settings().user_header),
         guard(settings()),
+        limit_each_address(settings().max_per_address),
     ],
     backend_exception_handler=on_backend_error,
     extra_app_wraps={(5, "Overlay"): lambda _stateful: overlay()},

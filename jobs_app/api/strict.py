@@ -16,7 +16,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from jobs import plain_json
-from jobs.errors import TooLarge
+from jobs.errors import TooLarge, TooSlow
 from jobs.settings import Settings
 from jobs_app import runtime
 
@@ -24,6 +24,7 @@ MOST_BYTES = 64_000
 """Of the bodies of most routes; also, beside parameters, of everything else there is in a body that has some."""
 MOST_VALUES = 200_000
 """Of a large body: some 50 ms of parsing."""
+READ_WITHIN_S = 60.0
 _PARSED_AT_ONCE = 64_000
 _ESCAPED = 3
 """How much larger parameters may be on their way than they are kept: escapes take up to three times their letter."""
@@ -86,17 +87,27 @@ class StrictRoute(APIRoute):
 
 
 async def _read(request: Request, most: int) -> bytes:
-    """The body. Raises ``TooLarge`` if it is larger, or says it is; the rest is not read then."""
+    """The body. Raises ``TooLarge`` if it is larger, or says it is; the rest is not read then; and ``TooSlow``."""
     said = request.headers.get("content-length", "")
-    raw = bytearray()
     if not (said.isascii() and said.isdigit() and int(said[:20]) > most):
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > most:
-                break
-        else:
-            return bytes(raw)
+        try:
+            async with asyncio.timeout(READ_WITHIN_S):
+                raw = await _up_to(request, most)
+        except TimeoutError as exc:
+            raise TooSlow(f"The body did not arrive within {READ_WITHIN_S:.0f} s. Send it again.") from exc
+        if len(raw) <= most:
+            return raw
     raise TooLarge(f"The body is larger than the {most} bytes that {request.url.path} takes. Send less at once.")
+
+
+async def _up_to(request: Request, most: int) -> bytes:
+    """The body, or its begin if it is larger than that."""
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > most:
+            break
+    return bytes(raw)
 
 
 _one_large_body = asyncio.Lock()

@@ -1,0 +1,143 @@
+"""What somebody who wants it to stop would do to a server, each bounded: ``python -m testbed.attacks <attack> <url>``.
+
+A process of its own, so that what it costs is not measured as the server's. Each attack says ``ready`` once it has
+all it wants, holds that until its input ends, and then prints what came of it as one line of JSON.
+"""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+
+STREAMS, PAGES, HALVES = 1000, 1000, 200
+CLIENTS = 20
+BODY_BYTES = 10_000_000
+AT_ONCE = 50
+SENT_BYTES = 64_000
+
+PATHS = (
+    "/api/jobs",
+    "/api/jobs/batch",
+    "/api/jobs/bulk",
+    "/api/schedules/preview",
+    "/api/jobs/00000000-0000-7000-8000-000000000000/cancel",
+    "/api/nowhere",
+    "/",
+    "/_event/?EIO=4&transport=polling",
+)
+BODIES = (b"[],", b'{"a":', b'"a",', b"1,", b"\\\\", b'"', b"\xff\x00", b" ")
+"""What a body is filled with, over and over, after ``{"jobs":[``."""
+
+T = TypeVar("T")
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Attack:
+    """One server under attack."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._url, self._host, self._port = url, parts.hostname or "", parts.port or 80
+        self._few = asyncio.Semaphore(AT_ONCE)
+
+    async def crowd(self, until_told: Callable[[], Awaitable[None]]) -> dict[str, int]:
+        """Event streams, pages and requests that never end, all at once; how many of each were let in."""
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            streams = await _together(self._stream, STREAMS)
+            pages = await _together(lambda: self._page(session), PAGES)
+            halves = await _together(self._half, HALVES)
+            await until_told()
+            kept = {
+                "streams": sum(not reader.at_eof() for reader, _ in filter(None, streams)),
+                "pages": sum(not page.closed for page in filter(None, pages)),
+            }
+            for _, writer in filter(None, (*streams, *halves)):
+                writer.close()
+            for page in filter(None, pages):
+                await page.close()
+        return kept
+
+    async def bodies(self, until_told: Callable[[], Awaitable[None]]) -> dict[str, int]:
+        """Large bodies of nothing, many at once, to every sort of path; how many were answered with which status."""
+        statuses: Counter[str] = Counter()
+
+        async def client(number: int) -> None:
+            for path in PATHS:
+                statuses[await self._send(path, BODIES[number % len(BODIES)], is_chunked=number % 3 == 0)] += 1
+
+        print("ready", flush=True)
+        await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+        return dict(statuses)
+
+    async def _stream(self) -> Connection | None:
+        async with self._few:
+            reader, writer = await self._open()
+            writer.write(f"GET /api/stream HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n\r\n".encode())
+            if b" 200 " not in await reader.readline():
+                return None
+            await reader.readuntil(b"listening")
+            return reader, writer
+
+    async def _page(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse | None:
+        async with self._few:
+            page = await session.ws_connect(f"{self._url}/_event/?EIO=4&transport=websocket", autoping=False)
+            await page.receive()  # the server's part of the engine's handshake
+            await page.send_str("40/_event,")
+            await page.receive()
+            return page
+
+    async def _half(self) -> Connection:
+        async with self._few:
+            reader, writer = await self._open()
+            writer.write(f"GET /api/jobs HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nX-Slow: ".encode())
+            await writer.drain()
+            return reader, writer
+
+    async def _send(self, path: str, filling: bytes, *, is_chunked: bool) -> str:
+        """The status of the reply, or how the connection ended without one."""
+        reader, writer = await self._open()
+        length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {BODY_BYTES}"
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n{length}\r\n\r\n".encode())
+        piece = filling * (SENT_BYTES // len(filling))
+        sent = 0
+        try:
+            while sent < BODY_BYTES and not reader.at_eof() and not reader._buffer:  # type: ignore[attr-defined]
+                part = (b'{"jobs":[' + piece if sent == 0 else piece)[: BODY_BYTES - sent]
+                writer.write(b"%x\r\n%s\r\n" % (len(part), part) if is_chunked else part)
+                await writer.drain()
+                sent += len(part)
+            if is_chunked:
+                writer.write(b"0\r\n\r\n")
+            line = await reader.readline()
+            return line.split(b" ")[1].decode() if line else "closed"
+        except ConnectionError:
+            return "closed"
+        finally:
+            writer.close()
+
+    async def _open(self) -> Connection:
+        return await asyncio.open_connection(self._host, self._port)
+
+
+async def _together(one: Callable[[], Awaitable[T]], count: int) -> Sequence[T]:
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def _until_told() -> None:
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+def main() -> None:
+    name, url = sys.argv[1:]
+    attack = Attack(url)
+    print(json.dumps(asyncio.run({"crowd": attack.crowd, "bodies": attack.bodies}[name](_until_told))))
+
+
+if __name__ == "__main__":
+    main()
