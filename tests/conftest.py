@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +51,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @contextlib.contextmanager
-def refusing() -> Iterator[None]:
+def refusing(config: pytest.Config | None = None) -> Iterator[None]:
     """A run that cannot be made says so in one sentence."""
     try:
         yield
     except CannotRun as exc:
-        pytest.exit(str(exc), REFUSED)
+        if not hasattr(config, "workerinput"):
+            pytest.exit(str(exc), REFUSED)
+        _refusal().write_text(str(exc))  # which the process that all others of the run come from reads
+
+
+def _refusal() -> Path:
+    """Where one of a run's processes writes why it cannot run: in the folder of the run."""
+    return Path(tempfile.gettempdir()) / "refusal"
 
 
 class RunKeeper:
@@ -69,6 +77,11 @@ class RunKeeper:
         if report.failed:
             with refusing():
                 self._run.check_space()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        if _refusal().exists():
+            pytest.exit(_refusal().read_text(), REFUSED)
 
     def pytest_unconfigure(self) -> None:
         self._run.end()
@@ -94,7 +107,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
     # or the run would wait at its end for one that lasts a minute
     items.sort(key=lambda item: item.get_closest_marker("faults") is None)
-    with refusing():
+    with refusing(config):
         if any(map(_needs_postgres, items)):
             check_server()
         if any("open_page" in item.fixturenames for item in items):
