@@ -4,11 +4,12 @@ Only SQLite is looked after from here. PostgreSQL has tools of its own, which se
 """
 
 import asyncio
+import os
 import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,8 @@ from jobs.models import JobStatus
 from jobs.query import parse
 
 MOST_FAULTS = 20
+CHUNK_BYTES = 1 << 20
+SHARED_FOR_S = 60.0
 
 
 def _unusual(text: str) -> Select[Any]:
@@ -84,12 +87,40 @@ class Vacuumed:
     took_s: float
 
 
+class Copy:
+    """A copy of the database that any number of readers share; gone when the last one has closed it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._made_at = time.monotonic()
+        self.size_bytes = os.fstat(file.fileno()).st_size
+        self.readers = 0
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self._made_at
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """All of it."""
+        at = 0
+        while chunk := await asyncio.to_thread(os.pread, self._file.fileno(), CHUNK_BYTES, at):
+            yield chunk
+            at += len(chunk)
+
+    def close(self) -> None:
+        self.readers -= 1
+        if not self.readers:
+            self._file.close()
+
+
 class Maintenance:
     """The care of one database. Everything but ``info`` raises ``NotHere`` where the database is no SQLite file."""
 
     def __init__(self, database: Database, url: str, folder: Path) -> None:
         self._db = database
         self._folder = folder
+        self._copy: Copy | None = None
+        self._one_copy = asyncio.Lock()
         prefix = "sqlite:///"
         self._path = Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
 
@@ -111,15 +142,28 @@ class Maintenance:
         await asyncio.to_thread(_execute, path, "PRAGMA wal_checkpoint(TRUNCATE)")
         return Vacuumed(before, path.stat().st_size, time.monotonic() - began)
 
-    async def backup(self) -> BinaryIO:
-        """A copy as of now, whole and opened, in which everything fits together. Workers go on meanwhile.
+    async def backup(self) -> Copy:
+        """A copy in which everything fits together, for one reader, who closes it. Workers go on meanwhile.
 
-        It has no name in its folder any more, so that nothing is left of it once it is closed.
+        There is one at a time: who asks while it is written, or soon after, is given the same.
 
         Raises:
-            Unavailable: no copy could be made; the disk may be full.
+            Unavailable: no copy could be made, for the disk may be full; or an older one is still being read.
         """
         path = self._file()
+        async with self._one_copy:
+            if self._copy is None or not self._copy.readers:
+                self._copy = Copy(await self._copied(path))
+            elif self._copy.age_s > SHARED_FOR_S:
+                raise Unavailable(
+                    f"A backup that was begun {self._copy.age_s:.0f} s ago is still being downloaded, and there is "
+                    "room for one. Wait until it is done, or end that download."
+                )
+            self._copy.readers += 1
+            return self._copy
+
+    async def _copied(self, path: Path) -> BinaryIO:
+        """A new copy, opened. It has no name in its folder any more: nothing is left of it once it is closed."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix="backup-") as folder:

@@ -4,6 +4,7 @@ Times are aware UTC and written as ISO 8601. Nothing here reads or writes a stor
 """
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 from uuid import UUID
 
@@ -79,6 +80,20 @@ class JobSnapshot(_Frozen):
     @property
     def short_id(self) -> str:
         return short_id(self.id)
+
+
+class Part(StrEnum):
+    """What of a job may be large, so that lists leave it out."""
+
+    PARAMS = "params"
+    RESULT = "result"
+    TRACEBACK = "traceback"
+
+
+class ListedJob(JobSnapshot):
+    """A job as lists hold it: without its result, its traceback, and parameters that are large, unless asked for."""
+
+    omitted: list[Part] = Field([], description="what it has, but is left out here; name it in `fields` to have it")
 
 
 class JobEvent(_Frozen):

@@ -5,7 +5,7 @@ What workers change is in ``jobs.attempts``; how any change is made, in ``jobs.c
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ from jobs.prepared import Prepared
 from jobs.removal import Removal
 from jobs.samples import Samples
 from jobs.settings_store import SettingsStore
-from jobs.snapshot import Artifact, Change, JobEvent, JobSnapshot, WaitingJob
+from jobs.snapshot import Artifact, Change, JobError, JobEvent, JobSnapshot, ListedJob, Part, WaitingJob
 from jobs.statistics import Statistics
 from jobs.text_index import TextIndex
 
@@ -71,6 +71,11 @@ LARGEST_INTEGER = 2**31 - 1
 ID_BATCH = 500
 """Rows a statement when walking all matches; SQLite's limit on variables is far above."""
 WAITING_BATCH = 2000
+SMALL_PARAMS = 4000
+"""Characters of parameters that lists hold without being asked."""
+MOST_BYTES = 8_000_000
+"""Of large parts of jobs that are read at once."""
+FEWEST_LOOKED_AT = 20
 NEAR = 5000
 """Jobs of a list that are read for what its indexes do not know, before it is looked up."""
 
@@ -92,6 +97,14 @@ class Page:
     """Part of a list, and where the next part begins (``None``: this was the last)."""
 
     jobs: list[JobSnapshot]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """As ``Page``, of jobs without what may be large."""
+
+    jobs: list[ListedJob]
     next_cursor: str | None
 
 
@@ -171,6 +184,70 @@ class Store:
         jobs = [JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(jobs, _encode_cursor(sort, getattr(jobs[-1], column.name), jobs[-1].id) if more else None)
+
+    async def listing(
+        self,
+        job_filter: JobFilter = EVERY_JOB,
+        *,
+        sort: str = DEFAULT_SORT,
+        limit: int = 50,
+        cursor: str | None = None,
+        parts: Collection[Part] = (),
+    ) -> Listing:
+        """As ``page``, of jobs with only those of their large ``parts`` that are asked for.
+
+        Such a page ends early, after ``MOST_BYTES`` of them. Raises as ``page``.
+        """
+        page = await self.page(job_filter, sort=sort, limit=limit, cursor=cursor, brief=True)
+        jobs, next_cursor = page.jobs, page.next_cursor
+        if parts:
+            ids: list[UUID] = await anext(self._groups([job.id for job in jobs]), [])
+            if len(ids) < len(jobs):
+                jobs = jobs[: len(ids)]
+                next_cursor = _encode_cursor(sort, getattr(jobs[-1], _sort(sort)[0].name), jobs[-1].id)
+        found = await self._listed([job.id for job in jobs], parts)
+        return Listing([_listed_job(job, found[job.id]) for job in jobs if job.id in found], next_cursor)
+
+    async def _listed(self, job_ids: Sequence[UUID], parts: Collection[Part]) -> dict[UUID, RowMapping]:
+        params, error = job_table.c.params, job_table.c.error
+        is_small = func.length(cast(params, Text)) <= SMALL_PARAMS
+        query = select(
+            job_table.c.id,
+            (params if Part.PARAMS in parts else case((is_small, params))).label("params"),
+            (job_table.c.result if Part.RESULT in parts else null()).label("result"),
+            (error if Part.TRACEBACK in parts else null()).label("error"),
+            error["type"].as_string().label("error_type"),
+            error["message"].as_string().label("error_message"),
+            job_table.c.result.is_not(None).label("has_result"),
+        ).where(job_table.c.id.in_(job_ids))
+        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
+        return {row["id"]: row for row in rows}
+
+    async def whole(self, job_ids: Sequence[UUID]) -> AsyncIterator[JobSnapshot]:
+        """Those of the jobs that exist, in this order, read while they are taken: ``MOST_BYTES`` or one at once."""
+        async for group in self._groups(job_ids):
+            found = await self.get_many(group)
+            for job_id in group:
+                if job_id in found:
+                    yield found[job_id]
+
+    async def _groups(self, job_ids: Sequence[UUID]) -> AsyncIterator[list[UUID]]:
+        """The ids in their order, in groups of jobs that together take ``MOST_BYTES`` at most, or are one job."""
+        group, group_bytes, looked_at = list[UUID](), 0, FEWEST_LOOKED_AT
+        left = list(job_ids)
+        while left:
+            ids, left = left[:looked_at], left[looked_at:]
+            sizes = await self.sizes(ids)
+            looked_at = FEWEST_LOOKED_AT if sum(sizes.values()) > MOST_BYTES else min(2 * looked_at, ID_BATCH)
+            for job_id in ids:
+                size = sizes.get(job_id, 0)
+                if group and group_bytes + size > MOST_BYTES:
+                    yield group
+                    group, group_bytes = [], 0
+                group.append(job_id)
+                group_bytes += size
+        if group:
+            yield group
 
     async def neighbours(
         self, job: JobSnapshot, job_filter: JobFilter = EVERY_JOB, *, sort: str = DEFAULT_SORT
@@ -539,6 +616,22 @@ def _get(db: Connection, job_id: UUID) -> JobSnapshot:
     if row is None:
         raise JobNotFound(job_id)
     return JobSnapshot.model_validate(dict(row))
+
+
+def _listed_job(job: JobSnapshot, row: RowMapping) -> ListedJob:
+    """A brief job, with what a list was asked for of it."""
+    error = row["error"]
+    if error is None and row["error_type"] is not None:
+        error = JobError(type=row["error_type"], message=row["error_message"] or "")
+    left_out = {
+        Part.PARAMS: row["params"] is None,
+        Part.RESULT: bool(row["has_result"]) and row["result"] is None,
+        Part.TRACEBACK: row["error_type"] is not None and row["error"] is None,
+    }
+    parts = {"params": row["params"] or {}, "result": row["result"], "error": error}
+    return ListedJob.model_validate(
+        {**dict(job), **parts, "omitted": [part for part, is_out in left_out.items() if is_out]}
+    )
 
 
 def _sort(sort: str) -> tuple[Any, bool]:

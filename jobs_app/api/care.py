@@ -1,24 +1,26 @@
 """REST: Redis, the database, and what to paste in an issue."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator
-from typing import Any, BinaryIO, Literal
+import logging
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
+from starlette.types import Message, Receive, Scope, Send
 
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
-from jobs.maintenance import Check, DatabaseInfo, Vacuumed
+from jobs.maintenance import Check, Copy, DatabaseInfo, Vacuumed
 from jobs.redis_care import RedisInfo
 from jobs.redis_link import REDIS_TROUBLE
 from jobs_app import diagnostics, runtime
 from jobs_app.api.strict import StrictRoute
 from jobs_app.diagnostics import Canary
 
-CHUNK_BYTES = 1 << 20
+TAKEN_WITHIN_S = 60.0
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["care"], route_class=StrictRoute)
 
@@ -66,15 +68,29 @@ async def backup() -> StreamingResponse:
     copy = await runtime.current().maintenance.backup()
     headers = {
         "Content-Disposition": f'attachment; filename="jobs-{utc_now():%Y%m%dT%H%M%SZ}.db"',
-        "Content-Length": str(os.fstat(copy.fileno()).st_size),
+        "Content-Length": str(copy.size_bytes),
     }
-    return StreamingResponse(_read(copy), media_type="application/vnd.sqlite3", headers=headers)
+    return _Download(copy, media_type="application/vnd.sqlite3", headers=headers)
 
 
-async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
-    with file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            yield chunk
+class _Download(StreamingResponse):
+    """Sends a copy, and closes it when all is sent, or the client is gone or takes nothing any more."""
+
+    def __init__(self, copy: Copy, **more: Any) -> None:
+        super().__init__(copy.read(), **more)
+        self._copy = copy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(TAKEN_WITHIN_S):
+                await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_in_time)
+        except TimeoutError:
+            log.warning("The download of a backup is ended: its client took nothing for %g s.", TAKEN_WITHIN_S)
+        finally:
+            self._copy.close()
 
 
 @router.get("/api/diagnostics")

@@ -24,6 +24,7 @@ from jobs_app import runtime
 from jobs_app.api.jobs import Wanted
 
 BATCH = 500
+SENT_AT_ONCE = 64_000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes spreadsheets take a text for a formula; see OWASP, "CSV Injection"."""
 
@@ -42,7 +43,9 @@ async def export_jobs(
     sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
 ) -> StreamingResponse:
     """Every matching job as a download. Jobs that come or change meanwhile may be in it or not."""
-    first = await runtime.jobs().store.page(wanted, sort=sort, limit=BATCH)  # refused before anything is sent
+    first = await runtime.jobs().store.page(
+        wanted, sort=sort, limit=BATCH, brief=True
+    )  # refused before anything is sent
     written, head, media_type = _WRITERS[format]
     name = f"jobs-{utc_now():%Y%m%dT%H%M%SZ}.{format}"
     return StreamingResponse(
@@ -55,12 +58,18 @@ async def export_jobs(
 async def _lines(
     page: Page, wanted: JobFilter, sort: str, head: str, written: Callable[[JobSnapshot], str]
 ) -> AsyncIterator[str]:
-    yield head
+    store, lines, lines_length = runtime.jobs().store, [head], 0
     while True:
-        yield "".join(written(job) for job in page.jobs)
+        async for job in store.whole([job.id for job in page.jobs]):
+            lines.append(written(job))
+            lines_length += len(lines[-1])
+            if lines_length > SENT_AT_ONCE:
+                yield "".join(lines)
+                lines, lines_length = [], 0
         if page.next_cursor is None:
+            yield "".join(lines)
             return
-        page = await runtime.jobs().store.page(wanted, sort=sort, limit=BATCH, cursor=page.next_cursor)
+        page = await store.page(wanted, sort=sort, limit=BATCH, cursor=page.next_cursor, brief=True)
 
 
 def _as_ndjson(job: JobSnapshot) -> str:

@@ -16,7 +16,7 @@ from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
 from jobs.requests import JobPatch, Submission
 from jobs.service import MOST_IN_BATCH, BulkAction
-from jobs.snapshot import Artifact, JobEvent, JobSnapshot, UtcTime
+from jobs.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
 from jobs.store import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from jobs_app import runtime
 from jobs_app.api.strict import StrictRoute, of_batch, of_params, takes
@@ -66,6 +66,10 @@ class NoSuchArtifact(JobsError):
 
 class JobList(BaseModel):
     items: list[JobSnapshot]
+
+
+class JobPage(BaseModel):
+    items: list[ListedJob]
     next_cursor: str | None = None
 
 
@@ -209,10 +213,15 @@ async def list_jobs(
     sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
-) -> JobList:
-    """Jobs, newest first unless ``sort`` says otherwise; ``next_cursor`` leads to the next page."""
-    page = await runtime.jobs().store.page(wanted, sort=sort, limit=limit, cursor=cursor)
-    return JobList(items=page.jobs, next_cursor=page.next_cursor)
+    fields: Annotated[list[Part], Query(max_length=len(Part))] = [],  # noqa: B006
+) -> JobPage:
+    """Jobs, newest first unless ``sort`` says otherwise; ``next_cursor`` leads to the next page.
+
+    Results, tracebacks and parameters of more than 4,000 characters are left out unless named in ``fields``; what a job
+    has of them is in ``omitted``. A page with them may have fewer jobs than ``limit``.
+    """
+    page = await runtime.jobs().store.listing(wanted, sort=sort, limit=limit, cursor=cursor, parts=fields)
+    return JobPage(items=page.jobs, next_cursor=page.next_cursor)
 
 
 @router.get("/{id}")

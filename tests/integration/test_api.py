@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi.responses import PlainTextResponse
 
+from jobs.attempts import completed
 from jobs.queue import LIMITS_KEY, QUEUE_PREFIX
 from jobs_app.health import troubles
 from jobs_app.overview import overview
@@ -34,6 +36,19 @@ async def test_a_job_has_exactly_the_fields_of_the_contract(api):
     job = (await api.post("/api/jobs", json={"kind": "noop"})).json()
 
     assert set(job) == FIELDS
+
+
+async def test_a_list_has_results_only_if_they_are_asked_for(api, active):
+    job_id = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
+    await active.service.start(UUID(job_id), "worker-1")
+    await active.service.end(completed(UUID(job_id), 1, {"found": 3}))
+
+    [brief] = (await api.get("/api/jobs")).json()["items"]
+    [whole] = (await api.get("/api/jobs?fields=result&fields=params")).json()["items"]
+
+    assert (set(brief), brief["result"], brief["omitted"]) == (FIELDS | {"omitted"}, None, ["result"])
+    assert (whole["result"], whole["omitted"]) == ({"found": 3}, [])
+    assert_problem(await api.get("/api/jobs?fields=secrets"), 422)
 
 
 async def test_json_is_taken_under_the_name_that_curl_gives_it(api):

@@ -1,5 +1,7 @@
 """Looking after Redis and the database, and the whole chain, on real ones."""
 
+import asyncio
+import contextlib
 import json
 import sqlite3
 
@@ -99,6 +101,47 @@ async def test_the_database_is_checked_tidied_and_copied_while_jobs_come(api, cl
     assert list(tmp_path.glob("backup-*")) == []
     said = [item["action"] for item in (await api.get("/api/audit")).json()["items"]]
     assert said == ["vacuum", "check"]
+
+
+async def test_a_backup_is_written_once_for_all_who_ask_meanwhile_and_gone_after_the_last(active, monkeypatch):
+    first, second = await asyncio.gather(active.maintenance.backup(), active.maintenance.backup())
+    parts = [chunk async for chunk in second.read()]
+
+    assert first is second
+    assert sum(map(len, parts)) == second.size_bytes
+    monkeypatch.setattr("jobs.maintenance.SHARED_FOR_S", 0.0)
+    with pytest.raises(Unavailable, match="is still being downloaded, and there is room for one"):
+        await active.maintenance.backup()
+    for reader in (first, second):
+        reader.close()
+    assert first._file.closed
+    another = await active.maintenance.backup()
+    assert another is not first
+    another.close()
+
+
+async def test_a_client_that_goes_away_leaves_no_backup_behind(api, active, monkeypatch):
+    monkeypatch.setattr("jobs.maintenance.CHUNK_BYTES", 1000)
+    made = []
+    backup = active.maintenance.backup
+
+    async def noted():
+        made.append(await backup())
+        return made[-1]
+
+    monkeypatch.setattr(active.maintenance, "backup", noted)
+    app = api._transport.app
+
+    async def gone(message):
+        if message["type"] == "http.response.body":
+            raise OSError("the client is gone")
+
+    scope = {"type": "http", "method": "GET", "path": "/api/database/backup", "query_string": b"", "headers": []}
+    scope |= {"headers": [(b"host", b"localhost")], "asgi": {"spec_version": "2.4"}, "client": ("127.0.0.1", 1)}
+    with contextlib.suppress(Exception):
+        await app(scope, None, gone)
+
+    assert [copy._file.closed for copy in made] == [True]
 
 
 async def test_a_backup_that_cannot_be_made_is_refused_in_words(api, active, database_path, monkeypatch):

@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.attempts import Note, Say, completed
+from jobs.attempts import Note, Say, completed, failed
 from jobs.database import Database
 from jobs.errors import InvalidInput, JobNotFound
 from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
+from jobs.snapshot import JobError, Part
 from jobs.store import SORTS, NewJob, Store
 from testbed.waiting import until
 from tests.support.jobs import running, submitted
@@ -41,6 +42,62 @@ async def test_pages_show_every_job_once_in_every_order(store, sort):
     assert keys == sorted(keys, reverse=sort.startswith("-"))
     assert {job.id for job in seen} == {job.id for job in jobs}
     assert len(seen) == 25
+
+
+async def ended(service, size, **more):
+    job = await running(service, **more)
+    return await service.end(completed(job.id, 1, "r" * size))
+
+
+async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, monkeypatch):
+    monkeypatch.setattr("jobs.store.SMALL_PARAMS", 1000)
+    plain = await submitted(service, kind="web_agent")
+    large = await submitted(service, kind="web_agent", params={"goal": "ä" * 2000})
+    with_result = await ended(service, 10)
+    failing = await running(service)
+    error = JobError(type="ValueError", message="no", traceback="Traceback ...")
+    await service.end(failed(failing.id, 1, error, retry_at=None))
+
+    found = {job.id: job for job in (await store.listing()).jobs}
+
+    assert {job.id: [str(part) for part in job.omitted] for job in found.values()} == {
+        plain.id: [],
+        large.id: ["params"],
+        with_result.id: ["result"],
+        failing.id: ["traceback"],
+    }
+    assert (found[plain.id].params, found[large.id].params) == (plain.params, {})
+    assert (found[with_result.id].result, found[failing.id].error) == (None, error.model_copy(update={"traceback": ""}))
+
+
+@pytest.mark.parametrize("part", Part)
+async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, monkeypatch):
+    monkeypatch.setattr("jobs.store.SMALL_PARAMS", 1000)
+    job = await running(service, kind="web_agent", params={"goal": "ä" * 2000})
+    error = JobError(type="ValueError", message="no", traceback="Traceback ...")
+    await service.end(failed(job.id, 1, error, retry_at=None))
+    other = await ended(service, 10)
+
+    found = {job.id: job for job in (await store.listing(parts=[part])).jobs}
+
+    assert found[job.id].error == (error if part is Part.TRACEBACK else error.model_copy(update={"traceback": ""}))
+    assert found[job.id].params == (job.params if part is Part.PARAMS else {})
+    assert found[other.id].result == ("r" * 10 if part is Part.RESULT else None)
+    assert part not in {*found[job.id].omitted, *found[other.id].omitted}
+
+
+async def test_a_listing_with_large_parts_ends_early_and_goes_on(store, service, monkeypatch):
+    monkeypatch.setattr("jobs.store.MOST_BYTES", 2500)
+    jobs = [await ended(service, size) for size in (1000, 1000, 1000, 4000, 10, 10)]
+
+    seen, cursor = [], None
+    while not seen or cursor:
+        page = await store.listing(sort="created_at", cursor=cursor, parts=[Part.RESULT])
+        seen.append([len(job.result) for job in page.jobs])
+        cursor = page.next_cursor
+
+    assert seen == [[1000, 1000], [1000], [4000], [10, 10]]
+    assert [job.id async for job in store.whole([job.id for job in jobs])] == [job.id for job in jobs]
 
 
 async def test_counts_of_connections_that_have_ended_are_added_up(database_url, store, plain_sql, database_kind):
