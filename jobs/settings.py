@@ -4,6 +4,7 @@ Owns the names, defaults and allowed values; the README table is checked against
 field's ``description`` is the end of the sentence "X is ..., but it must be ...", so keep it readable that way.
 """
 
+import ipaddress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,7 @@ class Settings(LogSettings):
     )
     data_dir: Path = Field(Path(".data"), alias="JOBS_DATA_DIR", description="a folder to keep data in")
     concurrency: int = Field(5, alias="JOBS_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000")
+    trust_network: bool = Field(False, alias="JOBS_TRUST_NETWORK", description="true or false")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         alias="JOBS_ALLOWED_ORIGINS",
@@ -147,6 +149,27 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as exc:
         raise StartRefused(_explain(exc)) from exc
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_network(config: Settings) -> None:
+    """Nothing, when everybody who can reach the server may do everything with it, for there is no login yet.
+
+    Raises:
+        StartRefused: others than this machine can, and nobody said that they may.
+    """
+    if not is_loopback(config.host) and not config.trust_network:
+        raise StartRefused(
+            f"HOST is {config.host!r}, which other machines can reach, and there is no login yet: whoever reaches the "
+            "server can do everything with it. Set JOBS_TRUST_NETWORK=true if that is meant, or HOST=127.0.0.1."
+        )
 
 
 def log_format() -> str:

@@ -21,7 +21,7 @@ from jobs.background import end_when_told
 from jobs.errors import StartRefused
 from jobs.logs import configure, refuse
 from jobs.redis_link import check_or_wait_for
-from jobs.settings import Settings, settings
+from jobs.settings import Settings, check_network, settings
 
 SERVE_A_BUILD = {
     "REFLEX_ENV_MODE": "prod",
@@ -97,6 +97,7 @@ def main() -> None:
     try:
         config = settings()
         configure("app", config.log_level, config.log_format)
+        check_network(config)
         check_or_wait_for(config.resolved_redis_url)
         schema.check_or_wait_for(config.resolved_database_url)
         _allow_many_connections()

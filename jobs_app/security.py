@@ -1,18 +1,24 @@
 """Who may talk to this server from a browser, and what browsers may do with its answers.
 
 A page of another site can make a browser send requests here. Requests that change something, and websockets, are
-therefore refused when their ``Origin`` is neither this site nor listed in ``JOBS_ALLOWED_ORIGINS``. A server that
-listens on this machine only also refuses foreign names in ``Host``, which closes DNS rebinding.
+therefore refused when their ``Origin`` is neither this site nor listed in ``JOBS_ALLOWED_ORIGINS``; so are downloads of
+what is secret, when the browser says that another site asked for them.
+
+A page can also be of this site by name alone: its owner lets the name stand for our address (DNS rebinding). So the
+name in ``Host`` must be one that we know: one of this machine, what ``HOST`` says, or that of an allowed origin. An
+address in numbers is nobody's name, and let in where other machines can reach us.
 """
 
 import ipaddress
+import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jobs.settings import Settings
+from jobs.settings import Settings, is_loopback
 from jobs_app.api.problems import problem
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,14 +34,19 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
 }
+_SECRET = re.compile(
+    r"/api/(database/backup|diagnostics|jobs/export|jobs/[^/]+/(artifacts/.+|log)|alerts/rules/[^/]+/secret)/?$"
+)
+"""What is read, but not for pages of other sites."""
+_SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _HASHED_ASSETS = "/assets/"
 
 
 def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
     """A wrapper for the whole app that refuses foreign origins and adds headers to every answer."""
     allowed = frozenset(config.allowed_origins)
-    hosts = _LOCAL_NAMES | {config.host} | {urlsplit(origin).hostname or "" for origin in allowed}
-    local_only = _is_loopback(config.host)
+    names = _LOCAL_NAMES | {config.host.lower()} | {urlsplit(origin).hostname or "" for origin in allowed}
+    is_local = is_loopback(config.host)
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,16 +54,23 @@ def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
                 await app(scope, receive, send)
                 return
             headers = Headers(scope=scope)
-            if local_only and _host_name(headers) not in hosts:
-                await _refuse(scope, receive, send, "This server answers to localhost only. Set HOST to change that.")
+            host = _host_name(headers)
+            if host not in names and (is_local or not _is_address(host)):
+                refusal = problem(
+                    421,
+                    "Not under this name",
+                    f"This server is not known as {host[:200]!r}. If it is, list its address in JOBS_ALLOWED_ORIGINS, "
+                    "such as https://jobs.example.com.",
+                )
+                await _refuse(scope, receive, send, refusal)
             elif _is_foreign(scope, headers, allowed):
-                await _refuse(
-                    scope,
-                    receive,
-                    send,
+                refusal = problem(
+                    403,
+                    "Not from here",
                     f"Pages of {headers.get('origin', 'another site')} may not use this server. List the origin in "
                     "JOBS_ALLOWED_ORIGINS to allow it.",
                 )
+                await _refuse(scope, receive, send, refusal)
             else:
                 await app(scope, receive, _with_headers(scope, send))
 
@@ -62,19 +80,25 @@ def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
 
 
 def _is_foreign(scope: Scope, headers: Headers, allowed: frozenset[str]) -> bool:
-    if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
+    is_read = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
+    if is_read and not _SECRET.match(scope["path"]):
         return False
     origin = headers.get("origin")
+    if origin in allowed:
+        return False
+    if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        return True
     if origin is None:
-        return headers.get("sec-fetch-site") in ("cross-site", "same-site")
-    return origin not in allowed and _parts(origin).netloc != headers.get("host")
+        return False
+    parts = _parts(origin)
+    return parts.netloc != headers.get("host") or parts.scheme != _SCHEMES.get(scope["scheme"])
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, detail: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Response) -> None:
     if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": "foreign origin"})
+        await send({"type": "websocket.close", "code": 1008, "reason": "not from here"})
         return
-    await problem(403, "Not from here", detail)(scope, receive, send)
+    await refusal(scope, receive, send)
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
@@ -107,8 +131,9 @@ def _parts(address: str) -> SplitResult:
         return urlsplit("")
 
 
-def _is_loopback(host: str) -> bool:
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return False
+    return True

@@ -20,7 +20,7 @@ from pathlib import Path
 from jobs import schema
 from jobs.errors import StartRefused
 from jobs.logs import configure, refuse
-from jobs.settings import Settings, settings
+from jobs.settings import Settings, check_network, settings
 from launcher import redis_server, ui_build
 from launcher.data_folder import DataFolder
 from launcher.supervisor import REFUSED, Child, Guard, Supervisor
@@ -172,6 +172,7 @@ def check(config: Settings) -> None:
     Raises:
         StartRefused: one sentence with what is wrong and what to do.
     """
+    check_network(config)
     _check_port(config.host, config.port)
     if config.redis_url is not None:
         _check_redis(config.redis_url)

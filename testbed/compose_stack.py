@@ -152,8 +152,11 @@ class ComposeStack:
                 caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile", "--config"]
                 self._spawn(place, [*caddy, str(ROOT / "deploy" / "Caddyfile")], self._proxy_environ(service) | more)
             case "app":
-                here = {"HOST": HOSTS[place], "PORT": str(self.ports["app"])}
-                self._spawn(place, self._command(service), self._environ(service) | here | more)
+                environ = self._environ(service)
+                # as whoever publishes the proxy on a port of its own has to list it
+                origins = f"{environ['JOBS_ALLOWED_ORIGINS']},{self.site}"
+                here = {"HOST": HOSTS[place], "PORT": str(self.ports["app"]), "JOBS_ALLOWED_ORIGINS": origins}
+                self._spawn(place, self._command(service), environ | here | more)
             case _:
                 self._spawn(place, self._command(service), self._environ(service) | more)
 

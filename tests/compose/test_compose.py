@@ -145,6 +145,26 @@ class TestTheFile:
         assert (seen.stop_grace_s, seen.user_header, seen.lease_s) == (300, "X-Forwarded-User", 30)
         assert (seen.worker_slots, seen.log_format, seen.max_params_bytes) == (None, "text", 256_000)
 
+    @pytest.mark.parametrize(
+        ("said", "origins"),
+        [
+            ({}, ("https://localhost",)),
+            ({"JOBS_SITE": "jobs.example.com"}, ("https://jobs.example.com",)),
+            ({"JOBS_ALLOWED_ORIGINS": "https://a.example"}, ("https://localhost", "https://a.example")),
+        ],
+    )
+    def test_the_address_of_the_proxy_is_one_that_the_app_knows(self, monkeypatch, said, origins):
+        environ = compose_file(ENVIRONMENT | said)["services"]["app"]["environment"]
+        monkeypatch.setenv("JOBS_ALLOWED_ORIGINS", environ["JOBS_ALLOWED_ORIGINS"])
+
+        assert read_settings(_env_file=None).allowed_origins == origins
+
+    def test_nothing_is_published_to_other_machines_unasked(self, services):
+        published = [place for service in services.values() for place in service.get("ports", ())]
+
+        assert published
+        assert all(place.startswith("127.0.0.1:") for place in published)
+
     @pytest.mark.parametrize(("grace_s", "period"), [("", "10s20s"), ("300", "10s300s"), ("0.5", "10s0.5s")])
     def test_a_worker_is_given_longer_to_stop_than_its_jobs(self, grace_s, period):
         worker = compose_file(ENVIRONMENT | {"JOBS_STOP_GRACE_S": grace_s})["services"]["worker"]

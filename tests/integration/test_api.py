@@ -528,7 +528,6 @@ async def test_a_page_of_another_site_cannot_change_anything(api):
 
     assert_problem(await api.post("/api/jobs", json={"kind": "noop"}, headers=evil), 403)
     assert_problem(await api.post("/api/jobs", json={"kind": "noop"}, headers={"Sec-Fetch-Site": "cross-site"}), 403)
-    assert_problem(await api.get("/api/jobs", headers={"Host": "evil.example"}), 403)
     assert await nothing_is_stored(api)
     own = {"Origin": "http://localhost:8000"}
     assert (await api.post("/api/jobs", json={"kind": "noop"}, headers=own)).status_code == 201
@@ -538,15 +537,61 @@ async def test_a_server_answers_to_the_address_of_this_machine_that_it_listens_o
     guarded = guard(config.model_copy(update={"host": "127.0.0.2"}))(PlainTextResponse("Here."))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://127.0.0.2:8000") as client:
         assert (await client.get("/")).status_code == 200
-        assert (await client.get("/", headers={"Host": "evil.example"})).status_code == 403
+        assert (await client.get("/", headers={"Host": "127.0.0.3:8000"})).status_code == 421
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Host": "[::1"}, {"Origin": "http://[::1"}, {"Origin": "null"}, {"Origin": "://"}]
+    ("host", "local", "open_to_all"),
+    [
+        ("localhost:8000", 200, 200),
+        ("[::1]:8000", 200, 200),
+        ("JOBS.example.com", 200, 200),
+        ("10.0.0.7:8000", 421, 200),
+        ("[fd00::7]:8000", 421, 200),
+        ("evil.example:8000", 421, 421),
+        ("localhost.evil.example", 421, 421),
+        ("10.0.0.7.evil.example", 421, 421),
+        ("", 421, 421),
+        ("[::1", 421, 421),
+    ],
 )
-async def test_an_origin_or_host_that_cannot_be_read_is_foreign(api, headers):
+async def test_a_server_answers_to_the_names_that_it_knows(config, host, local, open_to_all):
+    """Any other may be a page's own, which was made to stand for this server's address."""
+    for listens_on, status in (("127.0.0.1", local), ("0.0.0.0", open_to_all)):
+        here = config.model_copy(update={"host": listens_on, "allowed_origins": ("https://jobs.example.com",)})
+        guarded = guard(here)(PlainTextResponse("Here."))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://x") as client:
+            reply = await client.get("/api/jobs", headers={"Host": host})
+
+        assert reply.status_code == status
+        assert status == 200 or "JOBS_ALLOWED_ORIGINS" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://[::1"}, {"Origin": "null"}, {"Origin": "://"}, {"Origin": "https://localhost:8000"}],
+)
+async def test_an_origin_that_cannot_be_read_or_is_of_another_scheme_is_foreign(api, headers):
     assert_problem(await api.post("/api/jobs", json={"kind": "noop"}, headers=headers), 403)
     assert await nothing_is_stored(api)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/database/backup",
+        "/api/diagnostics",
+        "/api/jobs/export",
+        f"/api/jobs/{UNKNOWN}/artifacts/{UNKNOWN}",
+        f"/api/jobs/{UNKNOWN}/log",
+        f"/api/alerts/rules/{UNKNOWN}/secret",
+    ],
+)
+async def test_what_is_secret_is_not_downloaded_for_another_site(api, path):
+    assert_problem(await api.get(path, headers={"Sec-Fetch-Site": "cross-site"}), 403)
+
+    for own in ({}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}):
+        assert (await api.get(path, headers=own)).status_code in (200, 404)
 
 
 async def test_no_answer_may_be_framed_or_guessed_at(api):

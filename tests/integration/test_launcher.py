@@ -268,6 +268,13 @@ async def test_a_database_of_a_newer_version_is_refused(launch, tmp_path):
     assert run.family() == []
 
 
+async def test_a_server_that_other_machines_can_reach_is_refused_unless_that_is_meant(launch):
+    run = await launch(HOST="0.0.0.0")
+
+    assert await run.ends() == 2
+    await run.said("Set JOBS_TRUST_NETWORK=true if that is meant")
+
+
 async def test_a_bad_setting_is_refused(launch):
     run = await launch(JOBS_CONCURRENCY="many")
 

@@ -112,7 +112,7 @@ async def test_of_two_people_with_the_form_the_second_sees_what_the_first_did(pa
 
     told = await page.submit({**page.form, "priority": "3"})
 
-    assert "Somebody else has just changed the schedule 'Nightly'" in str(told)
+    assert "Somebody else has just changed the schedule \\'Nightly\\'" in str(told)
     assert (page.editing, page.schedules[0]["timing"]) == (made["id"], "every 60")
     await page.submit({**page.form, "timing": "every 60", "priority": "3"})
     assert (page.schedules[0]["timing"], page.schedules[0]["priority"]) == ("every 60", "3")

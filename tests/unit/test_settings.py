@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import StartRefused
-from jobs.settings import Settings, read_settings
+from jobs.settings import Settings, check_network, read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +65,19 @@ def test_addresses_that_may_hold_a_password_are_not_repeated(monkeypatch, name, 
 
     assert name in refusal.value.message
     assert "hunter2" not in refusal.value.message
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "jobs.example.com"])
+def test_a_server_that_others_can_reach_starts_only_if_that_is_meant(host):
+    with pytest.raises(StartRefused, match=f"HOST is '{host}', which other .*JOBS_TRUST_NETWORK=true"):
+        check_network(read_settings(_env_file=None, host=host))
+
+    check_network(read_settings(_env_file=None, host=host, trust_network=True))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_one_that_only_this_machine_can_reach_starts(host):
+    check_network(read_settings(_env_file=None, host=host))
 
 
 def test_an_empty_value_means_unset(monkeypatch):
