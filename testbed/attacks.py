@@ -19,6 +19,7 @@ CLIENTS = 20
 BODY_BYTES = 10_000_000
 AT_ONCE = 50
 SENT_BYTES = 64_000
+ENDED_WITHIN_S = 60.0
 
 PATHS = (
     "/api/jobs",
@@ -46,13 +47,15 @@ class Attack:
         self._few = asyncio.Semaphore(AT_ONCE)
 
     async def crowd(self, until_told: Callable[[], Awaitable[None]]) -> dict[str, int]:
-        """Event streams, pages and requests that never end, all at once; how many of each were let in."""
+        """Event streams, pages and requests that never end, all at once; how many of each the server keeps."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             streams = await _together(self._stream, STREAMS)
             pages = await _together(lambda: self._page(session), PAGES)
             halves = await _together(self._half, HALVES)
             await until_told()
+            ended = await asyncio.gather(*(_has_ended(reader) for reader, _ in halves))
             kept = {
+                "halves": ended.count(False),
                 "streams": sum(not reader.at_eof() for reader, _ in filter(None, streams)),
                 "pages": sum(not page.closed for page in filter(None, pages)),
             }
@@ -126,6 +129,17 @@ class Attack:
 
 async def _together(one: Callable[[], Awaitable[T]], count: int) -> Sequence[T]:
     return await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def _has_ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the server ends this connection, soon or long ago."""
+    try:
+        async with asyncio.timeout(ENDED_WITHIN_S):
+            while await reader.read(1000):
+                pass
+    except (TimeoutError, ConnectionError) as exc:
+        return isinstance(exc, ConnectionError)
+    return True
 
 
 async def _until_told() -> None:

@@ -5,10 +5,11 @@ import secrets
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from jobs.errors import FieldError, InvalidInput, JobsError
 from jobs.kinds import message_of
@@ -33,6 +34,7 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(JobsError, _jobs_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(ClientDisconnect, _gone)
     api.add_exception_handler(Exception, _unexpected)
 
 
@@ -55,6 +57,11 @@ async def _http_error(_request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)
     phrase = HTTPStatus(exc.status_code).phrase
     return problem(exc.status_code, phrase, str(exc.detail), **dict(exc.headers or {}))
+
+
+async def _gone(_request: Request, _exc: Exception) -> Response:
+    """For nobody: the client went away while it sent its request."""
+    return Response(status_code=400)
 
 
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:

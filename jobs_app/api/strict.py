@@ -3,7 +3,7 @@
 ``curl -d`` sends JSON under the name of a form, and people paste it; so the type is not looked at. That a page of
 another site cannot use this is ensured by ``jobs_app.security``, which looks at where a request comes from.
 
-A body that says it is too large is not read, one that turns out to be is read no further. Large ones are parsed one at
+A body that says it is too large, or turns out to be, is thrown away as it comes. Large ones are parsed one at
 a time, in a thread, and only if they hold a bounded number of values: Python's parser stops everything else meanwhile,
 for as long as there are values, not bytes (``python -m bench.hostile``).
 """
@@ -87,27 +87,29 @@ class StrictRoute(APIRoute):
 
 
 async def _read(request: Request, most: int) -> bytes:
-    """The body. Raises ``TooLarge`` if it is larger, or says it is; the rest is not read then; and ``TooSlow``."""
+    """The body.
+
+    What is too large is thrown away as it comes: a client that is cut off while it sends does not read why.
+
+    Raises:
+        TooLarge: there is more of it than ``most``, or its header says so.
+        TooSlow: it does not arrive.
+    """
     said = request.headers.get("content-length", "")
-    if not (said.isascii() and said.isdigit() and int(said[:20]) > most):
-        try:
-            async with asyncio.timeout(READ_WITHIN_S):
-                raw = await _up_to(request, most)
-        except TimeoutError as exc:
+    is_too_large = said.isascii() and said.isdigit() and int(said[:20]) > most
+    kept = bytearray()
+    try:
+        async with asyncio.timeout(READ_WITHIN_S):
+            async for chunk in request.stream():
+                is_too_large = is_too_large or len(kept) + len(chunk) > most
+                if not is_too_large:
+                    kept += chunk
+    except TimeoutError as exc:
+        if not is_too_large:
             raise TooSlow(f"The body did not arrive within {READ_WITHIN_S:.0f} s. Send it again.") from exc
-        if len(raw) <= most:
-            return raw
-    raise TooLarge(f"The body is larger than the {most} bytes that {request.url.path} takes. Send less at once.")
-
-
-async def _up_to(request: Request, most: int) -> bytes:
-    """The body, or its begin if it is larger than that."""
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > most:
-            break
-    return bytes(raw)
+    if is_too_large:
+        raise TooLarge(f"The body is larger than the {most} bytes that {request.url.path} takes. Send less at once.")
+    return bytes(kept)
 
 
 _one_large_body = asyncio.Lock()
