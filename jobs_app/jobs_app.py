@@ -12,6 +12,7 @@ from jobs_app.acting import ActingOnPages, acting_over_rest
 from jobs_app.admission import limit_each_address
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
+from jobs_app.door import check_events, is_of_dispatch
 from jobs_app.effects import RefusingMarks, toast
 from jobs_app.live import Live, LiveEvents, LiveJob
 from jobs_app.pages.admin import (
@@ -56,7 +57,10 @@ async def serve(app: rx.App) -> AsyncIterator[None]:
 
 
 def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks for this name
-    log.error("An event of a page failed.", exc_info=exception)
+    if is_of_dispatch(exception):  # whose words hold the arguments, secrets among them
+        log.error("An event of a page failed before its handler began: %s.", type(exception).__name__)
+    else:
+        log.error("An event of a page failed.", exc_info=exception)
     return toast("error", "Something went wrong. It has been logged.", id="backend-error")
 
 
@@ -77,6 +81,7 @@ app = rx.App(
     backend_exception_handler=on_backend_error,
     extra_app_wraps={(5, "Overlay"): lambda _stateful: overlay()},
 )
+check_events(app)
 app.add_middleware(RefusingMarks())
 app.add_middleware(ActingOnPages(settings().user_header))
 # The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.

@@ -43,6 +43,24 @@ def test_a_traceback_stays_on_its_line():
     assert "ValueError: first" in line
 
 
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("a\rERROR forged", "a\\x0dERROR forged"),
+        ("a\x1b[31mred\x1b[0m", "a\\x1b[31mred\\x1b[0m"),
+        ("a\x9b2Jb", "a\\x9b2Jb"),
+        ("a\x00b\x7fc", "a\\x00b\\x7fc"),
+        ("a\u2028b\u202ec", "a\\u2028b\\u202ec"),
+        ("a\n2026-01-01 ERROR forged", "a | 2026-01-01 ERROR forged"),
+        ("Grüße, 你好 \U0001f680", "Grüße, 你好 \U0001f680"),
+    ],
+)
+def test_no_text_forges_a_line_or_steers_a_terminal(hostile, shown):
+    """Whoever's it is: libraries log through the same."""
+    assert formatted(record_of(hostile)).endswith(f"job=- {shown}")
+    assert json.loads(line_formatter("app", "json").format(record_of(hostile)))["message"] == hostile
+
+
 def test_a_line_is_an_object_for_machines_if_asked():
     job_id = uuid4()
     try:

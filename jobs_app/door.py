@@ -1,0 +1,56 @@
+"""What a page's websocket sends, looked at before Reflex sees it.
+
+Reflex writes whole events that it cannot read into the log, and what is in them: a form's values, secrets among them.
+So an event that no page of ours would send is dropped here, and the log says what was wrong with it and no more.
+"""
+
+import inspect
+import logging
+from pathlib import Path
+from typing import Any
+
+from reflex.app import App
+from reflex_base.registry import RegistrationContext
+
+_REFLEX = Path(inspect.getfile(RegistrationContext)).parent
+
+log = logging.getLogger(__name__)
+
+
+def check_events(app: App) -> None:
+    """Have every event of every page of ``app`` looked at."""
+    namespace = app.event_namespace
+    assert namespace is not None
+    let_in = namespace.on_event
+
+    async def on_event(sid: str, data: Any = None) -> None:
+        if wrong := wrong_with(data):
+            log.info("An event of the tab %s was dropped: %s.", sid, wrong)
+        else:
+            await let_in(sid, data)
+
+    namespace.on_event = on_event
+
+
+def is_of_dispatch(exception: BaseException) -> bool:
+    """Whether Reflex failed to call a handler, rather than the handler itself."""
+    trace = exception.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and Path(trace.tb_frame.f_code.co_filename).is_relative_to(_REFLEX)
+
+
+def wrong_with(event: Any) -> str:
+    """Why no page of ours would send this; empty if one would. Nothing of what it holds is in the answer."""
+    if not isinstance(event, dict):
+        return f"it is a {type(event).__name__}, not an object"
+    name, payload = event.get("name"), event.get("payload", {})
+    known = RegistrationContext.get().event_handlers.get(name) if isinstance(name, str) else None
+    if known is None:
+        return "it names no handler there is"
+    if not isinstance(payload, dict) or not isinstance(event.get("router_data", {}), dict):
+        return f"its arguments, or its page, are no object ({name})"
+    _self, *taken = inspect.signature(known.handler.fn).parameters
+    if not set(payload) <= set(taken):
+        return f"it has arguments that {name} does not take"
+    return ""
