@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from jobs import schema, transfer
+from jobs.addresses import shown
 from jobs.background import end_when_told
 from jobs.errors import StartRefused
 from jobs.logs import configure, refuse
@@ -25,7 +26,7 @@ def copy_all(source: str, target: str) -> None:
     moved = transfer.transfer(source, target, lambda each: print(f"{each.table}: {each.inserted} new", flush=True))
     for each in moved:
         print(f"{each.table}: {each.rows} rows alike ({each.changed} had changed, {each.removed} removed)")
-    print(f"{schema.shown(target)} holds what {schema.shown(source)} holds; every row was compared.")
+    print(f"{shown(target)} holds what {shown(source)} holds; every row was compared.")
 
 
 def check_server(config: Settings) -> str:
@@ -87,7 +88,7 @@ def main() -> None:
         match given.command:
             case "migrate":
                 schema.migrate(url)
-                print(f"The database {schema.shown(url)} is at {schema.newest_revision()}.")
+                print(f"The database {shown(url)} is at {schema.newest_revision()}.")
             case "copy":
                 copy_all(given.source, given.target)
             case "backup":
@@ -95,7 +96,7 @@ def main() -> None:
                 print(f"Wrote {jobs} jobs to {given.file} ({given.file.stat().st_size / 1e6:.1f} MB).")
             case "restore":
                 jobs = transfer.restore(given.file, url, replace=given.replace)
-                print(f"Brought back {jobs} jobs from {given.file} into {schema.shown(url)}; every row was compared.")
+                print(f"Brought back {jobs} jobs from {given.file} into {shown(url)}; every row was compared.")
             case "health":
                 print(check_worker(config) if given.worker else check_server(config))
     except StartRefused as exc:

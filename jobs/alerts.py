@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs import plain_json
+from jobs.addresses import shown
 from jobs.alert_store import Alert, AlertStore, Delivery, Rule
 from jobs.background import end_tasks
 from jobs.clock import utc_now
@@ -233,6 +234,8 @@ class Alerts:
         """
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
         rule = await self.store.rule(rule_id)
+        if rule.webhook_url and values.get("webhook_url") == shown(rule.webhook_url):
+            del values["webhook_url"]  # given back as it is shown: it stays
         self._check(values, values.get("condition", rule.condition), values.get("threshold", rule.threshold))
         return await self.store.change(rule_id, values, patch.version)
 

@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection, Text, cast, insert, or_, select
 from uuid_utils.compat import uuid7
 
+from jobs.addresses import shown
 from jobs.clock import utc_now
 from jobs.database import Database
 from jobs.errors import ChangedMeanwhile
@@ -94,7 +95,14 @@ class Audit:
             columns = [audit_table.c[name] for name in ("who", "action", "target", "name", "before", "after")]
             query = query.where(or_(*(cast(column, Text).icontains(text, autoescape=True) for column in columns)))
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
-        return [Action(**row) for row in rows]
+        return [Action(**{**row, "before": _shown(row["before"]), "after": _shown(row["after"])}) for row in rows]
+
+
+def _shown(told: Any) -> Any:
+    """What was told of something, without the keys in the addresses of webhooks."""
+    if isinstance(told, dict) and isinstance(told.get("webhook_url"), str):
+        return {**told, "webhook_url": shown(told["webhook_url"])}
+    return told
 
 
 def check_version(what: str, seen: int | None, version: int, now: Mapping[str, Any]) -> None:

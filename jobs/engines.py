@@ -12,7 +12,6 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from jobs import plain_json
@@ -40,11 +39,6 @@ class Use(Enum):
 
 def is_sqlite(url: str) -> bool:
     return url.startswith(SQLITE)
-
-
-def shown(url: str) -> str:
-    """The address without its password."""
-    return make_url(url).render_as_string(hide_password=True)
 
 
 def connect(url: str, use: Use) -> Engine:

@@ -7,6 +7,7 @@ password is used for the sentinels too. A Redis Cluster is refused: the queue's 
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from redis.retry import Retry as SyncRetry
 from redis.sentinel import Sentinel as SyncSentinel
 from redis.sentinel import SentinelConnectionPool as SyncSentinelConnectionPool
 
+from jobs.addresses import server_of, shown
 from jobs.errors import StartRefused
 
 CONNECT_TIMEOUT_S = 2.0
@@ -237,8 +239,10 @@ def place(url: str) -> str:
     """Where an address leads, without its secrets."""
     if (address := sentinel_address(url)) is not None:
         return f"{address.service} of {', '.join(f'{host}:{port}' for host, port in address.sentinels)}"
-    parts = urlsplit(url)
-    return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+    if url.startswith("unix:"):
+        return url.partition("://")[2].rpartition("@")[2].partition("?")[0]
+    server = server_of(url)
+    return server if re.search(r":\d+$", server) else f"{server}:6379"
 
 
 def check_server(url: str) -> str | None:
@@ -251,7 +255,9 @@ def check_server(url: str) -> str | None:
         with sync_redis(url) as client:
             server, cluster, memory = (client.info(section) for section in ("server", "cluster", "memory"))
     except ValueError as exc:
-        raise StartRefused(f"REDIS_URL is not a usable address: {exc}.") from exc
+        raise StartRefused(
+            f"REDIS_URL is not a usable address: {shown(url)}. In a password, write / as %2F, # as %23 and @ as %40."
+        ) from exc
     except REDIS_TROUBLE as exc:
         refused = str(exc).startswith(("NOAUTH", "WRONGPASS", "invalid username"))
         if refused or isinstance(exc, AuthenticationError):

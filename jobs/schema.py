@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
+from jobs.addresses import shown
 from jobs.errors import StartRefused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -72,13 +73,6 @@ def newest_revision() -> str:
 def revisions() -> set[str]:
     """The revisions that this version knows; their files are named ``<revision>_<what>.py``, in order."""
     return {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py")}
-
-
-def shown(url: str) -> str:
-    """The address without its password."""
-    from jobs.engines import shown
-
-    return shown(url)
 
 
 def migrate(url: str, revision: str = "head") -> None:

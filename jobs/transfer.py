@@ -16,6 +16,7 @@ from sqlalchemy import Column, Connection, Engine, String, Table, delete, insert
 from sqlalchemy.exc import DBAPIError
 
 from jobs import engines, schema
+from jobs.addresses import shown
 from jobs.engines import Use
 from jobs.errors import StartRefused
 from jobs.models import JobRow
@@ -58,7 +59,7 @@ def transfer(source_url: str, target_url: str, tell: Callable[[Moved], None] = l
     """
     if not schema.is_current(source_url):
         raise StartRefused(
-            f"The database {schema.shown(source_url)} has not the tables of this version, or does not answer. "
+            f"The database {shown(source_url)} has not the tables of this version, or does not answer. "
             "Run python -m jobs migrate for it first."
         )
     schema.migrate(target_url)
@@ -139,7 +140,7 @@ def restore(path: Path, url: str, *, replace: bool = False) -> int:
     there = count_jobs(url)
     if there and not replace:
         raise StartRefused(
-            f"The database {schema.shown(url)} holds {there} jobs. Restore into an empty one, or add --replace to "
+            f"The database {shown(url)} holds {there} jobs. Restore into an empty one, or add --replace to "
             "remove them first."
         )
     copy = path.with_name(f"{path.name}.{time.time_ns()}.restoring")

@@ -15,8 +15,8 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from jobs import __version__
+from jobs.addresses import shown as shown_url
 from jobs.clock import utc_now
-from jobs.engines import shown as shown_url
 from jobs.errors import JobsError, WrongStatus
 from jobs.models import JobStatus
 from jobs.queue import HIGHEST_PRIORITY

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from jobs.addresses import shown
 from jobs.alert_store import Alert, Delivery, Rule
 from jobs.alerts import RuleDraft, RulePatch
 from jobs_app import runtime
@@ -16,7 +17,10 @@ router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=StrictRout
 
 
 class RuleInfo(BaseModel):
-    """A rule without its secret, which ``GET /api/alerts/rules/{id}/secret`` gives."""
+    """A rule without its secret, which ``GET /api/alerts/rules/{id}/secret`` gives.
+
+    ``webhook_url``: with ``***`` for the keys in it. Given back like that in a ``PATCH``, it stays as it is.
+    """
 
     id: UUID
     name: str
@@ -54,7 +58,7 @@ async def alerts(open: bool = False, limit: Annotated[int, Query(ge=1, le=1000)]
 @router.get("/deliveries")
 async def deliveries(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> DeliveryList:
     """The messages that told of alerts, newest first, with what came of each."""
-    return DeliveryList(items=await runtime.current().alerts.store.deliveries(limit))
+    return DeliveryList(items=[_without_keys(each) for each in await runtime.current().alerts.store.deliveries(limit)])
 
 
 @router.get("/rules")
@@ -98,7 +102,7 @@ async def delete_rule(id: UUID) -> None:
 @router.post("/rules/{id}/test")
 async def test_rule(id: UUID) -> Delivery:
     """Send a message now that says it is only a test; the reply tells what came of it."""
-    return await runtime.current().alerts.test(id)
+    return _without_keys(await runtime.current().alerts.test(id))
 
 
 @router.get("/rules/{id}/secret")
@@ -108,4 +112,8 @@ async def secret(id: UUID) -> Secret:
 
 
 def _info(rule: Rule) -> RuleInfo:
-    return RuleInfo.model_validate(rule.model_dump(exclude={"secret"}))
+    return RuleInfo.model_validate({**rule.model_dump(exclude={"secret"}), "webhook_url": shown(rule.webhook_url)})
+
+
+def _without_keys(delivery: Delivery) -> Delivery:
+    return delivery.model_copy(update={"url": shown(delivery.url)})

@@ -7,6 +7,7 @@ from uuid import UUID
 import reflex as rx
 from pydantic import ValidationError
 
+from jobs.addresses import shown
 from jobs.alert_store import Alert, Delivery, Rule
 from jobs.alerts import MEANING, RuleDraft, RulePatch
 from jobs.errors import ChangedMeanwhile, InvalidInput, JobsError, RuleNotFound
@@ -187,7 +188,7 @@ def _rule(rule: Rule) -> RuleRow:
         "meaning": MEANING[rule.condition].format(f"{rule.threshold:g}"),
         "threshold": f"{rule.threshold:g}",
         "kind": rule.kind,
-        "webhook_url": rule.webhook_url,
+        "webhook_url": shown(rule.webhook_url),
         "paused": rule.paused,
         "version": rule.version,
     }
@@ -208,7 +209,7 @@ def _delivery(delivery: Delivery) -> DeliveryRow:
         "id": str(delivery.id),
         "at": rows.iso(delivery.created_at),
         "what": delivery.what,
-        "url": delivery.url,
+        "url": shown(delivery.url),
         "state": delivery.state,
         "attempts": delivery.attempts,
         "trouble": delivery.trouble,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -141,6 +142,24 @@ async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, confi
     assert [each["status"] for each in told] == [204, 204]
     lines = (await api.get("/api/events", params={"what": "alert"})).json()["items"]
     assert [line["text"][:9] for line in lines] == ["Waiting: ", "Waiting: "]
+
+
+async def test_the_keys_in_a_webhooks_address_are_shown_nowhere_and_stay(api, active):
+    url = "https://hooks.example.com/T01/aaaaaaaaaaaaaaaaaaaaaaa9?token=hunter2"
+    draft = {"name": "Waiting", "condition": "wait", "threshold": 60, "webhook_url": url}
+    made = (await api.post("/api/alerts/rules", json=draft)).json()
+    path = f"/api/alerts/rules/{made['id']}"
+
+    changed = await api.patch(path, json={"webhook_url": made["webhook_url"], "threshold": 90})
+    late = await api.patch(path, json={"threshold": 91, "version": 1})
+
+    rule = await active.alerts.store.rule(UUID(made["id"]))
+    assert made["webhook_url"] == "https://hooks.example.com/T01/***?token=***"
+    assert (changed.status_code, late.status_code) == (200, 409)
+    assert (rule.webhook_url, rule.threshold) == (url, 90)
+    for reply in (changed, late, *[await api.get(p) for p in (path, "/api/alerts/rules", "/api/audit", "/api/events")]):
+        assert "hunter2" not in reply.text
+        assert "aaaaaaaaaa9" not in reply.text
 
 
 async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active, monkeypatch):
