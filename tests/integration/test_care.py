@@ -103,7 +103,7 @@ async def test_the_database_is_checked_tidied_and_copied_while_jobs_come(api, cl
     assert said == ["vacuum", "check"]
 
 
-async def test_a_backup_is_written_once_for_all_who_ask_meanwhile_and_gone_after_the_last(active, monkeypatch):
+async def test_a_backup_is_written_once_for_all_who_ask_meanwhile(active, database_path, monkeypatch):
     first, second = await asyncio.gather(active.maintenance.backup(), active.maintenance.backup())
     parts = [chunk async for chunk in second.read()]
 
@@ -120,7 +120,7 @@ async def test_a_backup_is_written_once_for_all_who_ask_meanwhile_and_gone_after
     another.close()
 
 
-async def test_a_client_that_goes_away_leaves_no_backup_behind(api, active, monkeypatch):
+async def test_a_client_that_goes_away_leaves_no_backup_behind(api, active, database_path, monkeypatch):
     monkeypatch.setattr("jobs.maintenance.CHUNK_BYTES", 1000)
     made = []
     backup = active.maintenance.backup
