@@ -168,17 +168,20 @@ class JobQueue:
             known |= {name for name, place in zip(names, found, strict=True) if place is not None}
         return {UUID(name) for name in ids if name not in known}
 
-    async def set_limits(self, read: Callable[[], Awaitable[Limits]]) -> Limits:
+    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, fills: bool = False) -> Limits:
         """Make all workers obey the limits that ``read`` gives; what they are from now on.
 
         They are read again if somebody else set limits meanwhile, for what was read before a change must not undo it.
+        A Redis without limits was emptied, and knows nothing of what runs: only who ``fills`` it again, with leases
+        first, gives it limits; anybody else leaves that to the workers, who look at once.
         """
 
         async def follow(pipe: Pipeline) -> Limits:
-            limits = await read()
+            limits, knows = await read(), fills or await pipe.exists(LIMITS_KEY)
             pipe.multi()
-            pipe.delete(LIMITS_KEY)
-            pipe.hset(LIMITS_KEY, mapping=_fields(limits))
+            if knows:
+                pipe.delete(LIMITS_KEY)
+                pipe.hset(LIMITS_KEY, mapping=_fields(limits))
             pipe.publish(COMMANDS_CHANNEL, Command(claim=True).model_dump_json(exclude_defaults=True))
             return limits
 

@@ -193,7 +193,7 @@ class Upkeep:
         """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits."""
         running = await self._service.store.running()
         await self._claims.adopt([(job.id, job.kind) for job in running])
-        await self._queue.set_limits(self._service.limits)
+        await self._queue.set_limits(self._service.limits, fills=True)
         await self._schedules.remind_of_all()
         await self._service.requeue_missing(thorough=thorough)
         if thorough:

@@ -1,6 +1,7 @@
 """Queue, announcements and registry: one suite on the twins and on the real thing, so that the twins stay honest."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
@@ -13,8 +14,8 @@ from jobs.errors import LostWorkerNotFound
 from jobs.events import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
 from jobs.limits import Limits
 from jobs.models import EventType, JobStatus
-from jobs.queue import QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue
-from jobs.redis_link import REDIS_TROUBLE, connection_pool
+from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue, parse_command
+from jobs.redis_link import REDIS_TROUBLE, connection_pool, hear
 from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from jobs.workers import WORKERS_KEY, WorkerRegistry, WorkerState
 from testbed.waiting import until
@@ -78,14 +79,32 @@ async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(queue
     async def read():
         return now
 
-    setting = asyncio.create_task(queue.set_limits(read_slowly))
+    setting = asyncio.create_task(queue.set_limits(read_slowly, fills=True))
     await until(_value(reads))
     now = Limits(concurrency=2)
-    await queue.set_limits(read)
+    await queue.set_limits(read, fills=True)
     may_go_on.set()
 
     assert await setting == Limits(concurrency=2)
     assert len(reads) == 2
+
+
+async def test_a_change_of_limits_leaves_an_emptied_redis_to_the_worker_that_fills_it(redis_server):
+    """Or the workers would take it for one that knows what runs, and start as many again."""
+
+    async def read():
+        return Limits(concurrency=5)
+
+    queue = JobQueue(redis_server.url)
+    async with contextlib.aclosing(hear(redis_server.url, COMMANDS_CHANNEL)) as commands:
+        await anext(commands)
+        await queue.set_limits(read)
+
+        assert parse_command(await anext(commands)) == Command(claim=True), "a worker looks, and sees that it is empty"
+    assert await queue.redis.exists(LIMITS_KEY) == 0
+    await queue.set_limits(read, fills=True)
+    assert await queue.redis.hgetall(LIMITS_KEY) == {b"paused": b"0", b"concurrency": b"5"}
+    await queue.close()
 
 
 def _value(value):
