@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench import report
 from bench.stack import Ours, Process, Stage
 from jobs.attempts import completed
 from testbed.waiting import until
@@ -145,6 +146,7 @@ def main() -> None:
         found = asyncio.run(measure(Path(folder)))
     for name, figures in found.items():
         print(f"{name}: {json.dumps(figures)}")
+    print(f"Written to {report.write(report.machine(), found)}.")
 
 
 if __name__ == "__main__":
