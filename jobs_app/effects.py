@@ -15,7 +15,9 @@ from reflex.app import App
 from reflex.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
 from reflex_base.constants import REFLEX_VAR_OPENING_TAG
-from reflex_base.event import Event
+from reflex_base.event import Event, run_script
+from reflex_base.vars import FunctionVar
+from reflex_components_sonner.toast import ToastProps, toast_ref  # type: ignore[import-untyped]
 
 Level = Literal["success", "error", "info", "warning"]
 
@@ -28,10 +30,16 @@ def literal(value: object) -> rx.Var[Any]:
 
 
 def toast(level: Level, text: str, *, description: str = "", **options: Any) -> rx.event.EventSpec:
-    """Show a message in passing; ``options``: as in ``rx.toast``, with no text of anybody's."""
+    """Show a message in passing; ``options``: as in ``rx.toast``, with no text of anybody's.
+
+    Put together as ``rx.toast`` does, which would make a title of a text that is a ``Var``: a message that takes the
+    place of another, with the same ``id``, loses that.
+    """
     if description:
         options["description"] = literal(description)
-    return _TOASTS[level](literal(text), **options)
+    show = toast_ref.to(dict)[level].to(FunctionVar)
+    more = rx.Var.create(ToastProps(component_name="rx.toast", **options))
+    return run_script(show.call(literal(text), more))
 
 
 def go_to(address: str, *, replace: bool = False) -> rx.event.EventSpec:
@@ -69,6 +77,3 @@ def _texts(value: object) -> Iterator[str]:
             left += [*each, *each.values()]
         elif isinstance(each, list | tuple):
             left += each
-
-
-_TOASTS = {"success": rx.toast.success, "error": rx.toast.error, "info": rx.toast.info, "warning": rx.toast.warning}

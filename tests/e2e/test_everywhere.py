@@ -77,6 +77,21 @@ async def _failures_told(page):
     return texts
 
 
+async def test_a_message_that_takes_the_place_of_another_has_its_own_words(product, open_page):
+    """Each sort of message is shown once: a newer one replaces the one before, whatever is in it."""
+    page = await open_page("/")
+    messages = page.locator("[data-sonner-toast]")
+
+    for words in ("first", "<reflex.Var>second</reflex.Var>", "third"):
+        failing = await product.submit("always_fails", params={"message": words}, max_attempts=1)
+        await expect(messages.filter(has_text=words)).to_contain_text(f"Job {failing[-8:]} (Always fails) failed")
+
+    for _ in range(2):
+        await page.get_by_label("Find jobs").fill("<reflex.Var>x")
+        await page.get_by_label("Find jobs").press("Enter")
+        await expect(messages.filter(has_text="cannot be used on a page")).to_have_count(1)
+
+
 async def test_a_whole_journey_with_the_keyboard_alone(product, open_page):
     page = await open_page("/")
     waiting = await product.submit("noop", delay_s=600)
