@@ -10,10 +10,9 @@ import argparse
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 
 import httpx
@@ -22,12 +21,14 @@ import psutil
 from bench import report
 from bench.stack import Ours, Process, Stage
 from jobs.attempts import completed
+from testbed.attacks import attacking
 from testbed.waiting import until
 
 ASK_EVERY_S = 0.02
 RESULT_BYTES = 9_900_000
-LARGE_JOBS = 12
+LARGE_JOBS = 200
 LISTS = 4
+HELD_S = 5.0
 
 
 class Watch:
@@ -65,26 +66,11 @@ class Watch:
         }
 
 
-async def attack(name: str, url: str, held: Callable[[], Awaitable[None]] | None = None) -> dict[str, int]:
-    """What came of one attack; ``held`` is awaited while it has all it wants."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "testbed.attacks",
-        name,
-        url,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    assert await process.stdout.readline() == b"ready\n"
-    if held is not None:
-        await held()
-    process.stdin.close()
-    found = json.loads(await process.stdout.readline())
-    await process.wait()
-    return dict(found)
+async def attack(name: str, url: str, held_s: float = 0.0) -> dict[str, int]:
+    """What came of one attack, which has all it wants for so long."""
+    async with attacking(name, url) as found:
+        await asyncio.sleep(held_s)
+    return found
 
 
 def connections(process: psutil.Process) -> int:
@@ -114,10 +100,7 @@ async def measure(folder: Path) -> dict[str, object]:
             answers = await watch.during(attack("bodies", url))
             found["20 clients with 10 MB bodies"] = watch.told() | {"answers": answers}
 
-            async def held() -> None:
-                await asyncio.sleep(5)
-
-            kept = await watch.during(attack("crowd", url, held))
+            kept = await watch.during(attack("crowd", url, HELD_S))
             found["2200 connections"] = watch.told() | {"kept": kept}
             began = time.perf_counter()
 

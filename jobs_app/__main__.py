@@ -11,17 +11,21 @@ import resource
 import signal
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from jobs import schema
-from jobs.background import end_when_told
+from jobs.background import end_tasks, end_when_told
 from jobs.errors import StartRefused
 from jobs.logs import configure, refuse
 from jobs.redis_link import check_or_wait_for
 from jobs.settings import Settings, check_network, settings
+
+if TYPE_CHECKING:
+    from jobs_app.admission import Admission  # which leads to Reflex, before the variables are set
 
 SERVE_A_BUILD = {
     "REFLEX_ENV_MODE": "prod",
@@ -45,7 +49,7 @@ log = logging.getLogger(__name__)
 
 async def serve(config: Settings) -> None:
     """Answer requests until a signal says stop."""
-    from jobs_app.jobs_app import app  # reads the variables above
+    from jobs_app.jobs_app import admission, app  # reads the variables above
 
     server = Server(
         app(),
@@ -60,16 +64,21 @@ async def serve(config: Settings) -> None:
     )
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
-        server.stop()
-        if not stopping.is_alive():
-            stopping.start()
-
-    stopping = threading.Timer(STOPPED_WITHIN_S, _give_up, (loop,))
-    stopping.daemon = True
+    stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop)
+        loop.add_signal_handler(signum, stop.set)
+    stopping = asyncio.create_task(_stop_when_told(stop, server, admission))
     await server.serve()
+    await end_tasks(stopping)
+
+
+async def _stop_when_told(told: asyncio.Event, server: Server, admission: "Admission") -> None:
+    await told.wait()
+    patience = threading.Timer(STOPPED_WITHIN_S, _give_up, (asyncio.get_running_loop(),))
+    patience.daemon = True
+    patience.start()
+    server.stop()
+    await admission.end()
 
 
 def _give_up(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,11 +1,15 @@
-"""How much of this server one client address may have at once: requests, event streams and pages together.
+"""What is being answered: how much of it is one client address's, and that it ends when the server stops.
 
-The limit is far above what people do, behind one proxy too; it keeps a client that opens connections and forgets them
-from taking the server away from everybody else.
+The limit of an address is far above what people do, behind one proxy too; it keeps a client that opens connections and
+forgets them from taking the server away from everybody else.
+
+The server under us, when it stops, waits for what is open, and an event stream ends only when its reader goes. So what
+is not over soon is ended here; a reader goes on where it was, at another server or when this one is back.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,40 +17,59 @@ from jobs_app.api.problems import problem
 
 TRY_AGAIN_LATER = 1013
 """The code a websocket is closed with; see RFC 6455's registry."""
+OVER_WITHIN_S = 1.0
 
 
-def limit_each_address(most: int) -> Callable[[ASGIApp], ASGIApp]:
-    """A wrapper for the whole app: what an address asks beyond ``most`` things at once is refused with 429."""
-    under_way: Counter[str] = Counter()
+class Admission:
+    """The requests, event streams and pages that are open; an address may have ``most`` of them."""
 
-    def wrap(app: ASGIApp) -> ASGIApp:
-        async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_ending = False
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """The whole app; what an address asks beyond its limit is refused with 429."""
+
+        async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] not in ("http", "websocket"):
                 await app(scope, receive, send)
                 return
-            address = (scope.get("client") or ("",))[0]
-            if under_way[address] >= most:
-                await _refuse(scope, receive, send, address, most)
+            address, task = (scope.get("client") or ("",))[0], asyncio.current_task()
+            assert task is not None
+            if self._open[address] >= self._most:
+                await self._refuse(scope, receive, send, address)
                 return
-            under_way[address] += 1
+            self._open[address] += 1
+            self._tasks.add(task)
             try:
                 await app(scope, receive, send)
+            except asyncio.CancelledError:
+                if not self._is_ending:
+                    raise
             finally:
-                under_way[address] -= 1
-                if not under_way[address]:
-                    del under_way[address]
+                self._tasks.discard(task)
+                self._open[address] -= 1
+                if not self._open[address]:
+                    del self._open[address]
 
-        return limited
+        return admitted
 
-    return wrap
+    async def end(self) -> None:
+        """Let what is open be over by itself for a while, and end the rest."""
+        self._is_ending = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=OVER_WITHIN_S)
+        for task in self._tasks:
+            task.cancel()
 
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, address: str, most: int) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "too many connections"})
-        return
-    detail = (
-        f"{address} has {most} requests, streams and pages open here. Close some, or raise JOBS_MAX_PER_ADDRESS if it "
-        "is a proxy for many people."
-    )
-    await problem(429, "Too many at once", detail, **{"Retry-After": "1"})(scope, receive, send)
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "too many connections"})
+            return
+        detail = (
+            f"{address} has {self._most} requests, streams and pages open here. Close some, or raise "
+            "JOBS_MAX_PER_ADDRESS if it is a proxy for many people."
+        )
+        await problem(429, "Too many at once", detail, **{"Retry-After": "1"})(scope, receive, send)

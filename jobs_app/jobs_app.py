@@ -9,7 +9,7 @@ import reflex as rx
 from jobs.settings import settings
 from jobs_app import broadcaster, routes, runtime, styles
 from jobs_app.acting import ActingOnPages, acting_over_rest
-from jobs_app.admission import limit_each_address
+from jobs_app.admission import Admission
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
 from jobs_app.door import check_events, is_of_dispatch
@@ -64,6 +64,7 @@ def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks
     return toast("error", "Something went wrong. It has been logged.", id="backend-error")
 
 
+admission = Admission(settings().max_per_address)
 app = rx.App(
     head_components=[
         rx.el.link(
@@ -76,7 +77,7 @@ app = rx.App(
         build_api(),
         lambda served: acting_over_rest(served, settings().user_header),
         guard(settings()),
-        limit_each_address(settings().max_per_address),
+        admission.wrap,
     ],
     backend_exception_handler=on_backend_error,
     extra_app_wraps={(5, "Overlay"): lambda _stateful: overlay()},

@@ -1,18 +1,21 @@
 """What somebody who wants it to stop would do to a server, each bounded: ``python -m testbed.attacks <attack> <url>``.
 
-A process of its own, so that what it costs is not measured as the server's. Each attack says ``ready`` once it has
-all it wants, holds that until its input ends, and then prints what came of it as one line of JSON.
+A process of its own, so that what it costs is not measured as the server's; ``attacking`` starts one. Each attack says
+``ready`` once it has all it wants, holds that until its input ends, and then prints what came of it as a line of JSON.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
+
+from testbed.waiting import PATIENCE_S
 
 STREAMS, PAGES, HALVES = 1000, 1000, 200
 CLIENTS = 20
@@ -38,6 +41,29 @@ T = TypeVar("T")
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+@contextlib.asynccontextmanager
+async def attacking(name: str, url: str) -> AsyncIterator[dict[str, int]]:
+    """The block runs while the attack has all it wants; what came of it is known after."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "testbed.attacks", name, url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    found: dict[str, int] = {}
+    try:
+        assert await asyncio.wait_for(process.stdout.readline(), PATIENCE_S) == b"ready\n"
+        yield found
+        process.stdin.close()
+        found |= json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_S))
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 class Attack:
     """One server under attack."""
 
@@ -46,26 +72,26 @@ class Attack:
         self._url, self._host, self._port = url, parts.hostname or "", parts.port or 80
         self._few = asyncio.Semaphore(AT_ONCE)
 
-    async def crowd(self, until_told: Callable[[], Awaitable[None]]) -> dict[str, int]:
+    async def crowd(self) -> dict[str, int]:
         """Event streams, pages and requests that never end, all at once; how many of each the server keeps."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             streams = await _together(self._stream, STREAMS)
             pages = await _together(lambda: self._page(session), PAGES)
             halves = await _together(self._half, HALVES)
-            await until_told()
+            await _hold()
             ended = await asyncio.gather(*(_has_ended(reader) for reader, _ in halves))
             kept = {
                 "halves": ended.count(False),
                 "streams": sum(not reader.at_eof() for reader, _ in filter(None, streams)),
-                "pages": sum(not page.closed for page in filter(None, pages)),
+                "pages": sum(not page.closed for page in pages),
             }
             for _, writer in filter(None, (*streams, *halves)):
                 writer.close()
-            for page in filter(None, pages):
+            for page in pages:
                 await page.close()
         return kept
 
-    async def bodies(self, until_told: Callable[[], Awaitable[None]]) -> dict[str, int]:
+    async def bodies(self) -> dict[str, int]:
         """Large bodies of nothing, many at once, to every sort of path; how many were answered with which status."""
         statuses: Counter[str] = Counter()
 
@@ -86,7 +112,7 @@ class Attack:
             await reader.readuntil(b"listening")
             return reader, writer
 
-    async def _page(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse | None:
+    async def _page(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
         async with self._few:
             page = await session.ws_connect(f"{self._url}/_event/?EIO=4&transport=websocket", autoping=False)
             await page.receive()  # the server's part of the engine's handshake
@@ -142,7 +168,7 @@ async def _has_ended(reader: asyncio.StreamReader) -> bool:
     return True
 
 
-async def _until_told() -> None:
+async def _hold() -> None:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
 
@@ -150,7 +176,7 @@ async def _until_told() -> None:
 def main() -> None:
     name, url = sys.argv[1:]
     attack = Attack(url)
-    print(json.dumps(asyncio.run({"crowd": attack.crowd, "bodies": attack.bodies}[name](_until_told))))
+    print(json.dumps(asyncio.run({"crowd": attack.crowd, "bodies": attack.bodies}[name]())))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,9 @@ These are inner parts that a new version of Reflex may rename. A real server ans
 without a browser and without a build.
 """
 
-import asyncio
 import inspect
 import json
-import os
 import shutil
-import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +35,8 @@ from jobs_app.state.compare import Comparison
 from jobs_app.state.job_page import JobPage
 from jobs_app.state.start import StartForm
 from jobs_app.tails import TAIL_KEPT
-from testbed import ROOT
-from testbed.ports import free_port
-from testbed.product_copy import BUILT
 from testbed.waiting import PATIENCE_S, until
+from tests.support.processes import running_app
 
 
 @dataclass
@@ -60,32 +54,10 @@ async def app(session_redis, migrated_file, tmp_path_factory):
     """One app for all tests here, for it takes long to start."""
     folder = tmp_path_factory.mktemp("app")
     database_url = f"sqlite:///{shutil.copy(migrated_file, folder)}"
-    port = free_port()
-    environ = os.environ | {"PORT": str(port), "REDIS_URL": session_redis.url, "DATABASE_URL": database_url}
-    environ |= {"JOBS_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
-    (folder / BUILT).mkdir(parents=True)
-    log = folder / "app.log"
-    with log.open("wb") as written:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "jobs_app"), cwd=folder, env=environ, stderr=written, start_new_session=True
-        )
     database, queue, events = Database(database_url), JobQueue(session_redis.url), RedisEvents(session_redis.url)
     service = JobService(Store(database), queue, events, catalogue(), read_settings(_env_file=None, data_dir=folder))
-    url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as api:
-
-        async def answers():
-            try:
-                return (await api.get("/healthz")).status_code
-            except httpx.TransportError:
-                return None
-
-        try:
-            await until(answers, lambda status: status == 200)
-            yield Served(url, api, service, log)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+    async with running_app(folder, session_redis.url, database_url) as app:
+        yield Served(app.url, app.api, service, app.log)
     for part in (queue, events, database):
         await part.close()
 
@@ -286,6 +258,7 @@ BAD_EVENTS = (
     {"name": f"{BoardState.get_full_name()}.find", "payload": {"form": "hunter2"}},
     {"name": f"{BoardState.get_full_name()}.find", "payload": {}},
     {"name": f"{StartForm.get_full_name()}.submit", "payload": {"form": ["hunter2"]}},
+    {"name": f"{BoardState.get_full_name()}.setvar", "payload": {"var_name": "hunter2", "value": "hunter2"}},
 )
 
 

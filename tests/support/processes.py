@@ -1,6 +1,7 @@
 """The API in this process on a real Redis, and real worker processes, as the fixture ``config`` of a floor says."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ from jobs_app.api import build_api
 from jobs_app.runtime import Runtime
 from jobs_app.security import guard
 from testbed import ROOT
+from testbed.ports import free_port
+from testbed.product_copy import BUILT
 from testbed.redis_server import RedisServer
 from testbed.waiting import PATIENCE_S, until
 
@@ -136,3 +139,46 @@ class Client:
 @pytest.fixture
 def client(api: httpx.AsyncClient) -> Client:
     return Client(api)
+
+
+@dataclass
+class App:
+    """The app as people start it, on given servers; its API and websockets answer, its pages are not built."""
+
+    url: str
+    api: httpx.AsyncClient
+    process: asyncio.subprocess.Process
+    log: Path
+
+
+@contextlib.asynccontextmanager
+async def running_app(folder: Path, redis_url: str, database_url: str) -> AsyncIterator[App]:
+    """An app in this folder; if it still runs after the block it is killed, and what it said is shown."""
+    (folder / BUILT).mkdir(parents=True)
+    port, log = free_port(), folder / "app.log"
+    environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "JOBS_DATA_DIR": str(folder)}
+    with log.open("wb") as written:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "jobs_app"),
+            cwd=folder,
+            env=os.environ | environ | {"PYTHONPATH": str(ROOT)},
+            stderr=written,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as api:
+
+        async def answers() -> bool:
+            assert process.returncode is None, log.read_text()
+            with contextlib.suppress(httpx.TransportError):
+                return (await api.get("/healthz")).status_code == 200
+            return False
+
+        try:
+            await until(answers)
+            yield App(url, api, process, log)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+            print(log.read_text()[-20_000:])

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 from starlette.responses import PlainTextResponse
 
-from jobs_app.admission import limit_each_address
+from jobs_app.admission import Admission
 from testbed.waiting import until
 
 
@@ -17,7 +17,7 @@ async def test_what_an_address_asks_beyond_its_limit_is_refused_until_something_
         await go_on.wait()
         await PlainTextResponse("Here.")(scope, receive, send)
 
-    app = limit_each_address(2)(slow)
+    app = Admission(2).wrap(slow)
 
     async def ask(address: str) -> httpx.Response:
         transport = httpx.ASGITransport(app, client=(address, 1))
