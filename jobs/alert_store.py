@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from jobs.addresses import shown as shown_url
+from jobs.addresses import shown
 from jobs.audit import acting, changed, check_version, note
 from jobs.clock import utc_now
 from jobs.database import Database
@@ -137,12 +137,8 @@ class AlertStore:
 
         def work(db: Connection) -> tuple[Rule, list[Alert]]:
             old = _rule(db, rule_id)
-            check_version(
-                f"the rule {old.name!r}",
-                version,
-                old.version,
-                _shown(old) | {"webhook_url": shown_url(old.webhook_url)},
-            )
+            now_it_is = _shown(old) | {"webhook_url": shown(old.webhook_url)}
+            check_version(f"the rule {old.name!r}", version, old.version, now_it_is)
             statement = update(rule_table).where(rule_table.c.id == rule_id)
             db.execute(statement.values({**values, "version": old.version + 1}))
             new = _rule(db, rule_id)

@@ -255,9 +255,10 @@ def check_server(url: str) -> str | None:
         with sync_redis(url) as client:
             server, cluster, memory = (client.info(section) for section in ("server", "cluster", "memory"))
     except ValueError as exc:
-        raise StartRefused(
-            f"REDIS_URL is not a usable address: {shown(url)}. In a password, write / as %2F, # as %23 and @ as %40."
-        ) from exc
+        hint = "In a password, write / as %2F, # as %23 and @ as %40."
+        if "+sentinel:" in url:
+            hint = f"A Sentinel address names sentinels as host:port, and a service. {hint}"
+        raise StartRefused(f"REDIS_URL is not a usable address: {shown(url)}. {hint}") from exc
     except REDIS_TROUBLE as exc:
         refused = str(exc).startswith(("NOAUTH", "WRONGPASS", "invalid username"))
         if refused or isinstance(exc, AuthenticationError):

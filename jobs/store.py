@@ -5,7 +5,8 @@ What workers change is in ``jobs.attempts``; how any change is made, in ``jobs.c
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Collection, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -201,7 +202,8 @@ class Store:
         page = await self.page(job_filter, sort=sort, limit=limit, cursor=cursor, brief=True)
         jobs, next_cursor = page.jobs, page.next_cursor
         if parts:
-            ids: list[UUID] = await anext(self._groups([job.id for job in jobs]), [])
+            async with contextlib.aclosing(self._groups([job.id for job in jobs])) as groups:
+                ids: list[UUID] = await anext(groups, [])
             if len(ids) < len(jobs):
                 jobs = jobs[: len(ids)]
                 next_cursor = _encode_cursor(sort, getattr(jobs[-1], _sort(sort)[0].name), jobs[-1].id)
@@ -231,7 +233,7 @@ class Store:
                 if job_id in found:
                     yield found[job_id]
 
-    async def _groups(self, job_ids: Sequence[UUID]) -> AsyncIterator[list[UUID]]:
+    async def _groups(self, job_ids: Sequence[UUID]) -> AsyncGenerator[list[UUID]]:
         """The ids in their order, in groups of jobs that together take ``MOST_BYTES`` at most, or are one job."""
         group, group_bytes, looked_at = list[UUID](), 0, FEWEST_LOOKED_AT
         left = list(job_ids)

@@ -6,13 +6,10 @@ So an event that no page of ours would send is dropped here, and the log says wh
 
 import inspect
 import logging
-from pathlib import Path
 from typing import Any
 
 from reflex.app import App
 from reflex_base.registry import RegistrationContext
-
-_REFLEX = Path(inspect.getfile(RegistrationContext)).parent
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +34,7 @@ def is_of_dispatch(exception: BaseException) -> bool:
     trace = exception.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and Path(trace.tb_frame.f_code.co_filename).is_relative_to(_REFLEX)
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("reflex")
 
 
 def wrong_with(event: Any) -> str:

@@ -43,9 +43,8 @@ async def export_jobs(
     sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
 ) -> StreamingResponse:
     """Every matching job as a download. Jobs that come or change meanwhile may be in it or not."""
-    first = await runtime.jobs().store.page(
-        wanted, sort=sort, limit=BATCH, brief=True
-    )  # refused before anything is sent
+    # what cannot be read is refused before anything is sent
+    first = await runtime.jobs().store.page(wanted, sort=sort, limit=BATCH, brief=True)
     written, head, media_type = _WRITERS[format]
     name = f"jobs-{utc_now():%Y%m%dT%H%M%SZ}.{format}"
     return StreamingResponse(

@@ -283,7 +283,14 @@ def test_a_server_that_may_throw_jobs_out_is_warned_of(start_server, caplog):
     ["redis+sentinel://host:1/", "redis+sentinel:///jobs", "redis+sentinel://host/jobs", "redis+sentinel://h:1/j/x"],
 )
 def test_a_sentinel_address_that_leads_nowhere_is_refused(url):
-    assert "not a usable address" in refusal(url)
+    assert f"REDIS_URL is not a usable address: {url}. A Sentinel address names" in refusal(url)
+
+
+def test_a_password_that_no_parser_reads_is_not_repeated():
+    told = refusal("redis://:hun/ter2@host:6379/0")
+
+    assert "redis://:***@host:6379/0. In a password, write / as %2F" in told
+    assert "hun" not in told
 
 
 def test_a_place_is_named_without_its_secrets():
