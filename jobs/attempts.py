@@ -11,10 +11,11 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, null, select, update
+from sqlalchemy import Connection, Integer, bindparam, func, insert, null, select, update
 
 from jobs.changes import artifact_table, change_of, check_follows, insert_events, job_table
 from jobs.clock import utc_now
+from jobs.filling import newest
 from jobs.fingerprint import fingerprint
 from jobs.models import EventType, JobStatus
 from jobs.prepared import Prepared
@@ -47,10 +48,14 @@ class Note:
 
 @dataclass(frozen=True)
 class Start:
-    """Queued jobs become running on a worker; those that are not queued (any more) are left alone."""
+    """Queued jobs become running on a worker; those that are not queued (any more) are left alone.
+
+    ``filling``: the one that they were claimed under, see ``jobs.filling``; if it is over, none of them starts.
+    """
 
     job_ids: Sequence[UUID]
     worker: str
+    filling: int
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,11 @@ def _ending(status: JobStatus, *given: str, **fixed: Any) -> Prepared:
 check_follows({JobStatus.QUEUED}, JobStatus.RUNNING)
 _START = Prepared(
     update(job_table)
-    .where(job_table.c.id == bindparam("job_id"), job_table.c.status == JobStatus.QUEUED)
+    .where(
+        job_table.c.id == bindparam("job_id"),
+        job_table.c.status == JobStatus.QUEUED,
+        bindparam("of_filling", type_=Integer) >= newest(),
+    )
     .values(
         {
             "version": job_table.c.version + 1,
@@ -233,7 +242,7 @@ class _Transaction:
             _ARTIFACT.run_many(self.db, self.artifacts)
 
     def _start(self, write: Start) -> list[Change]:
-        values = {"now": self.at, "on_worker": write.worker}
+        values = {"now": self.at, "on_worker": write.worker, "of_filling": write.filling}
         started = _START.run_each(self.db, [{"job_id": job_id, **values} for job_id in write.job_ids])
         told = {"worker": write.worker}
         return [

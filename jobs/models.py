@@ -230,6 +230,15 @@ class QueueSettingRow(SQLModel, table=True):
     updated_at: datetime
 
 
+class FillingRow(SQLModel, table=True):
+    """How often Redis was filled after it had been emptied: one row, with id 1; see ``jobs.filling``."""
+
+    __tablename__ = "filling"
+
+    id: int = Field(primary_key=True)
+    number: int
+
+
 class KindSettingRow(SQLModel, table=True):
     """What people have set for the jobs of one kind; ``None``: as the kind itself says."""
 

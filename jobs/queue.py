@@ -25,6 +25,7 @@ from jobs.redis_link import connection_pool
 from jobs.snapshot import JobSnapshot, WaitingJob
 
 LIMITS_KEY = "jobs:limits"
+FILLING_FIELDS = ("concurrency", "filling")
 KINDS_KEY = "jobs:kinds"
 QUEUE_PREFIX = "jobs:queue:"
 WAKE_PREFIX = "jobs:wake:"
@@ -168,25 +169,31 @@ class JobQueue:
             known |= {name for name, place in zip(names, found, strict=True) if place is not None}
         return {UUID(name) for name in ids if name not in known}
 
-    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, fills: bool = False) -> Limits:
+    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, filling: int | None = None) -> Limits:
         """Make all workers obey the limits that ``read`` gives; what they are from now on.
 
         They are read again if somebody else set limits meanwhile, for what was read before a change must not undo it.
-        A Redis without limits was emptied, and knows nothing of what runs: only who ``fills`` it again, with leases
-        first, gives it limits; anybody else leaves that to the workers, who look at once.
+        A Redis without limits was emptied, and knows nothing of what runs: only who fills it again, with leases
+        first, gives it limits, with the number of that ``filling``; anybody else leaves that to the workers, who look
+        at once.
         """
 
         async def follow(pipe: Pipeline) -> Limits:
-            limits, knows = await read(), fills or await pipe.exists(LIMITS_KEY)
+            limits, knows = await read(), _filling(await pipe.hmget(LIMITS_KEY, FILLING_FIELDS))
+            number = max((n for n in (knows, filling) if n is not None), default=None)
             pipe.multi()
-            if knows:
+            if number is not None:
                 pipe.delete(LIMITS_KEY)
-                pipe.hset(LIMITS_KEY, mapping=_fields(limits))
+                pipe.hset(LIMITS_KEY, mapping={**_fields(limits), "filling": number})
             pipe.publish(COMMANDS_CHANNEL, Command(claim=True).model_dump_json(exclude_defaults=True))
             return limits
 
         followed: Limits = await self.redis.transaction(follow, LIMITS_KEY, value_from_callable=True)
         return followed
+
+    async def filling(self) -> int | None:
+        """Which filling Redis is of, see ``jobs.filling``; ``None``: it was emptied."""
+        return _filling(await self.redis.hmget(LIMITS_KEY, FILLING_FIELDS))
 
     async def head(self, count: int) -> list[UUID]:
         """The jobs that are next, in the order they will start unless a limit of their kind holds them up."""
@@ -252,6 +259,11 @@ class JobQueue:
 def _body(job: JobSnapshot) -> bytes:
     enqueued_ms = clock.epoch_ms(job.queued_at or job.created_at)
     return serialize_job(job.kind, (str(job.id),), {}, None, enqueued_ms, serializer=dumps)
+
+
+def _filling(found: Sequence[bytes | None]) -> int | None:
+    concurrency, number = found
+    return None if concurrency is None else int(number or 0)
 
 
 def _fields(limits: Limits) -> dict[str, Any]:

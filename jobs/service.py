@@ -443,7 +443,7 @@ class JobService:
 
     async def start(self, job_id: UUID, worker: str) -> JobSnapshot | None:
         """The job, now running on ``worker``; ``None`` if it is not queued (any more)."""
-        return await self._record_one(Start([job_id], worker))
+        return await self._record_one(Start([job_id], worker, await self.store.filling()))
 
     async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[Note]) -> bool:
         """Record what a handler said; ``False`` if this attempt is no longer running: the handler should stop."""

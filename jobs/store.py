@@ -33,7 +33,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from jobs import plain_json
+from jobs import filling, plain_json
 from jobs.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
 from jobs.audit import Audit, acting
 from jobs.changes import SNAPSHOT_COLUMNS, Transition, artifact_table, by, change, event_table, job_table, record
@@ -338,6 +338,14 @@ class Store:
         query = select(*SNAPSHOT_COLUMNS).where(job_table.c.status == JobStatus.RUNNING)
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
+
+    async def filling(self) -> int:
+        """The number of the newest filling of Redis; see ``jobs.filling``."""
+        return await self._db.read(lambda db: db.execute(select(filling.newest())).scalar_one())
+
+    async def begin_filling(self) -> int:
+        """Begin another: what was claimed under an earlier one and has not started will not. Its number."""
+        return await self._db.write(filling.begin, alone=True)
 
     def cancel_is_asked(self, job_id: UUID) -> Future[bool]:
         """Whether a running job is to be cancelled; may be asked in any thread, which learns it later."""

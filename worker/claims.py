@@ -55,6 +55,8 @@ class Claimed:
     wait_s: float | None
     concurrency: int
     passed: int
+    filling: int
+    """Which filling of Redis the claims are from, see ``jobs.filling``."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Claims:
         """
         first, self._numbered = self._numbered, self._numbered + wanted
         kinds = self._kinds
-        _, emptied, room, wait_ms, concurrency, passed, *found = await self._call(
+        _, emptied, room, wait_ms, concurrency, passed, filling, *found = await self._call(
             "claim",
             self._worker_id,
             first,
@@ -112,7 +114,7 @@ class Claims:
         )
         claims = await self._ours(list(zip(found[::3], found[1::3], found[2::3], strict=True)))
         wait_s = None if wait_ms < 0 else wait_ms / 1000
-        return Claimed(claims, bool(emptied), room, wait_s, concurrency, passed)
+        return Claimed(claims, bool(emptied), room, wait_s, concurrency, passed, filling)
 
     async def wait_for_work(self) -> None:
         """Return when there may be something to claim, or after ``idle_read_s``."""

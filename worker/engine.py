@@ -229,14 +229,14 @@ class Engine(Worker):
         self._room, self._wait_s, self._concurrency = claimed.room, claimed.wait_s, claimed.concurrency
         self._slots.passed_on(passing[: claimed.passed])
         self._more = wanted > 0 and len(claimed.claims) == wanted
-        self._begin(claimed.claims, passing)
+        self._begin(claimed.claims, claimed.filling, passing)
 
-    def _begin(self, claims: list[Claim], offered: list[Claim]) -> None:
+    def _begin(self, claims: list[Claim], filling: int, offered: list[Claim]) -> None:
         new = self._slots.take(claims)
         if len(new) < len(claims):
             log.warning("An earlier attempt still runs here; its job waits until the lease of the new one is over.")
         if new:
-            self._go(new[0].token, self._start(new))
+            self._go(new[0].token, self._start(new, filling))
         elif set(self._slots.to_pass) <= set(offered):
             self._writer.starts_came()  # none will
         if self._more and self._room > 0:
@@ -252,12 +252,12 @@ class Engine(Worker):
         await asyncio.sleep(pause_s)
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
-    async def _start(self, claims: list[Claim]) -> None:
+    async def _start(self, claims: list[Claim], filling: int) -> None:
         """Mark claimed jobs as running, all in one write, and run them."""
         runs = {claim.job_id: self._runner.expect(claim.job_id) for claim in claims}
         readable = [claim for claim in claims if self._is_readable(claim)]
         try:
-            changes = await self._writer.write(Start([claim.job_id for claim in readable], self._worker_id))
+            changes = await self._writer.write(Start([claim.job_id for claim in readable], self._worker_id, filling))
         except Exception:
             log.exception("Jobs could not be started; they are given back.")
             changes = []
@@ -334,8 +334,11 @@ class Engine(Worker):
     async def keep_what_runs(self, job_ids: Sequence[UUID]) -> None:
         """Claim again what Redis does not know as ours though it runs here; what another holds by now is interrupted.
 
+        What has not started may not be allowed to any more, and waits for the next beat.
+
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
         """
-        claims = self._slots.get(job_ids)
+        started = self._runner.started
+        claims = self._slots.get([job_id for job_id in job_ids if job_id in started])
         for job_id in await self._claims.restore(claims) if claims else ():
             self._runner.interrupt(job_id, Interruption.LOST)

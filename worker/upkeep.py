@@ -13,7 +13,7 @@ from typing import Any
 from jobs.background import run_together
 from jobs.errors import Unavailable
 from jobs.models import WAITING
-from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, Command, JobQueue, id_in, parse_command
+from jobs.queue import COMMANDS_CHANNEL, Command, JobQueue, id_in, parse_command
 from jobs.redis_link import REDIS_TROUBLE, hear
 from jobs.schedules import REMINDER, ScheduleService
 from jobs.service import JobService
@@ -185,15 +185,21 @@ class Upkeep:
         Raises one of ``REDIS_TROUBLE``, or ``Unavailable``.
         """
         async with self._reconciling:
-            if not await self._queue.redis.exists(LIMITS_KEY):
+            if await self._queue.filling() is None:
                 await self._may(THOROUGH_KEY, THOROUGH_EVERY_S)
                 await self._reconcile(thorough=True)
 
     async def _reconcile(self, *, thorough: bool) -> None:
-        """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits."""
+        """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits.
+
+        A Redis that was emptied, or filled by who was overtaken by another, is filled anew.
+        """
+        filling, known = None, await self._queue.filling()
+        if known is None or known < await self._service.store.filling():
+            filling = await self._service.store.begin_filling()
         running = await self._service.store.running()
         await self._claims.adopt([(job.id, job.kind) for job in running])
-        await self._queue.set_limits(self._service.limits, fills=True)
+        await self._queue.set_limits(self._service.limits, filling=filling)
         await self._schedules.remind_of_all()
         await self._service.requeue_missing(thorough=thorough)
         if thorough:

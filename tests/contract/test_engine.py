@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from jobs.attempts import Start
 from jobs.background import end_tasks
 from jobs.clock import utc_now
 from jobs.events import RedisEvents
@@ -226,6 +227,41 @@ async def test_a_redis_that_forgot_what_runs_is_told_and_the_job_runs_once(plant
         finished = await plant.is_(job, JobStatus.COMPLETED)
 
     assert (runs, finished.attempt) == (1, 1)
+
+
+async def test_a_start_written_while_an_emptied_redis_is_filled_again_takes_no_sixth_slot(
+    plant, redis_server, monkeypatch
+):
+    """Whoever fills Redis cannot know of a claim whose start is not written yet; so it is refused."""
+    read, let_go = plant.service.store.running, asyncio.Event()
+
+    async def waits(params, job):
+        await let_go.wait()
+
+    async def running():
+        """What runs, as read just before another worker writes the starts of what it had claimed."""
+        found = await read()
+        if claims := [claim.job_id for claim in claimed.claims]:
+            claimed.claims.clear()
+            [started] = await plant.service.record([Start(claims, "late", claimed.filling)])
+            assert (len(claims), started) == (5, [])
+        return found
+
+    async with plant.working(done):
+        await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+    jobs = [await plant.submit() for _ in range(10)]
+    late = Claims(plant.queue.redis, plant.url, "late", ["made"], plant.config.lease_s)
+    claimed = await late.claim([], 5)
+    await late.close()
+    with redis_server.client() as admin:
+        admin.flushall()
+    monkeypatch.setattr(plant.service.store, "running", running)
+
+    async with plant.working(waits):
+        await until(plant.service.store.counts, lambda counts: counts[JobStatus.RUNNING] >= 5)
+        let_go.set()
+        assert [(await plant.is_(job, JobStatus.COMPLETED)).attempt for job in jobs] == [1] * 10
+    assert plant.service.most_running == 5
 
 
 async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes_nothing(plant, redis_server, caplog):

@@ -79,10 +79,10 @@ async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(queue
     async def read():
         return now
 
-    setting = asyncio.create_task(queue.set_limits(read_slowly, fills=True))
+    setting = asyncio.create_task(queue.set_limits(read_slowly, filling=0))
     await until(_value(reads))
     now = Limits(concurrency=2)
-    await queue.set_limits(read, fills=True)
+    await queue.set_limits(read, filling=0)
     may_go_on.set()
 
     assert await setting == Limits(concurrency=2)
@@ -102,8 +102,8 @@ async def test_a_change_of_limits_leaves_an_emptied_redis_to_the_worker_that_fil
 
         assert parse_command(await anext(commands)) == Command(claim=True), "a worker looks, and sees that it is empty"
     assert await queue.redis.exists(LIMITS_KEY) == 0
-    await queue.set_limits(read, fills=True)
-    assert await queue.redis.hgetall(LIMITS_KEY) == {b"paused": b"0", b"concurrency": b"5"}
+    await queue.set_limits(read, filling=1)
+    assert await queue.redis.hgetall(LIMITS_KEY) == {b"paused": b"0", b"concurrency": b"5", b"filling": b"1"}
     await queue.close()
 
 

@@ -47,7 +47,7 @@ async def test_a_killed_workers_job_without_attempts_left_fails_and_says_why(far
 
 async def test_a_job_whose_worker_was_killed_before_it_started_runs_once_and_loses_no_attempt(farm, active, config):
     job = await farm.submit()
-    await active.queue.set_limits(farm.service.limits, fills=True)
+    await active.queue.set_limits(farm.service.limits, filling=0)
     claims = Claims(active.queue.redis, config.resolved_redis_url, "killed", ["record"], LEASE_S)
     claimed = await claims.claim([], 1)
     assert [claim.job_id for claim in claimed.claims] == [job.id]

@@ -412,7 +412,7 @@ async def _down(api):
 
 
 async def test_the_queue_is_paused_resumed_and_given_another_limit(api, active, redis_server):
-    await active.queue.set_limits(active.service.limits, fills=True)  # as a worker does
+    await active.queue.set_limits(active.service.limits, filling=0)  # as a worker does
     paused = await api.patch("/api/queue", json={"paused": True})
     more = await api.patch("/api/queue", json={"concurrency": 7})
 

@@ -61,7 +61,7 @@ class MemoryQueue:
         waiting = {JobStatus.QUEUED: self.entries, JobStatus.SCHEDULED: self.scheduled}
         return {job.id for job in jobs if str(job.id) not in waiting[job.status]}
 
-    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, fills: bool = False) -> Limits:
+    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, filling: int | None = None) -> Limits:
         while True:
             self._check()
             before, limits = self.limits, await read()

@@ -191,6 +191,7 @@ A_ROW_OF_EACH: dict[str, dict[str, Any]] = {
         **{"at": AT, "scheduled": 1, "queued": 2, "running": 3, "completed": 4, "failed": 5, "cancelled": 6},
         **{"workers": 7, "oldest_queued_s": 8.5, "bytes": 2**40},
     },
+    "filling": {"id": 1, "number": 3},
     "queue_setting": {"id": 1, "paused": True, "concurrency": 8, "version": 3, "updated_at": AT},
     "kind_setting": {
         **{"kind": "noop", "paused": True, "max_running": 2, "rate_count": 10, "rate_s": 60.0, "version": 3},

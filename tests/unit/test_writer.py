@@ -38,7 +38,7 @@ async def writer(service, held):
 async def running(service, writer):
     """Some jobs that run."""
     jobs = await service.submit_many([Submission(kind="noop") for _ in range(3)])
-    await writer.write(Start([job.id for job in jobs], "worker-1"))
+    await writer.write(Start([job.id for job in jobs], "worker-1", 0))
     return jobs
 
 

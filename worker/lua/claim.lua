@@ -11,8 +11,8 @@
 -- Arguments: worker; number of its first new claim; lease in ms; how many jobs it wants; how many kinds it runs; those
 --            kinds; how many slots it passes on; a job and its token for each of those; then for each ended one.
 -- Reply:     now in µs; 1 if Redis was emptied, else 0; how many more may be claimed; in how many ms a rate allows more
---            (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; then for
---            each claimed job: id, token, body (or false).
+--            (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; which
+--            filling this is; then for each claimed job: id, token, body (or false).
 
 local worker, first_number, lease_ms, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind_count = tonumber(ARGV[5])
@@ -23,7 +23,7 @@ local passing_count = tonumber(ARGV[passing_at - 1])
 release(passing_at + 2 * passing_count, #ARGV)
 
 local limits = read_limits()
-if not limits.concurrency then return {now_us, 1, 0, -1, 0, 0} end
+if not limits.concurrency then return {now_us, 1, 0, -1, 0, 0, 0} end
 local room = room_in_all(limits)
 
 local passing = {}
@@ -34,7 +34,7 @@ if limits.paused ~= '1' then
     end
   end
 end
-local reply = {now_us, 0, 0, -1, tonumber(limits.concurrency), 0}
+local reply = {now_us, 0, 0, -1, tonumber(limits.concurrency), 0, tonumber(limits.filling or 0)}
 
 -- the candidates of each kind, as many as could be taken of it
 local lists = {}

@@ -1,7 +1,8 @@
 -- Put before every other script of this folder. Keys are named here and not passed in, which only a Redis Cluster
 -- would ask for; a Cluster is refused at start.
 --
--- jobs:limits         hash    concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms".
+-- jobs:limits         hash    concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms";
+--                             filling, the number that claims are given.
 --                             Missing means that Redis was emptied: nothing is claimed before a worker has refilled it.
 -- jobs:kinds          set     kinds that have ever waited
 -- jobs:queue:<kind>   zset    waiting jobs; the lowest score goes first
