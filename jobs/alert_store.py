@@ -262,7 +262,7 @@ class AlertStore:
         values: dict[str, Any] = {"attempts": attempts, "status": answer.status, "trouble": answer.trouble}
         if answer.arrived:
             values |= {"state": "sent", "next_at": None}
-        elif attempts > len(AGAIN_AFTER) or delivery.what == "alert.test":
+        elif answer.final or attempts > len(AGAIN_AFTER) or delivery.what == "alert.test":
             values |= {"state": "given up", "next_at": None}
         else:
             values["next_at"] = now + AGAIN_AFTER[attempts - 1]

@@ -23,7 +23,7 @@ from jobs.kinds import Catalogue
 from jobs.samples import Growth, Sample
 from jobs.snapshot import short_id
 from jobs.statistics import Figures, Outcome
-from jobs.webhooks import send, wrong_with
+from jobs.webhooks import Network, leads_inside, send, wrong_with
 from jobs.workers import WorkerInfo, WorkerState
 
 FEWEST_ENDED = 5
@@ -213,16 +213,16 @@ def _waited_s(seen: Seen) -> float:
 
 
 class Alerts:
-    """The rules of one database. ``private``: webhooks may go to addresses that only this network knows."""
+    """The rules of one database. ``allowed``: networks that webhooks may go to though they are not public."""
 
-    def __init__(self, store: AlertStore, kinds: Catalogue, *, private: bool) -> None:
+    def __init__(self, store: AlertStore, kinds: Catalogue, *, allowed: Sequence[Network] = ()) -> None:
         self.store = store
         self._kinds = kinds
-        self._private = private
+        self._allowed = allowed
 
     async def create(self, draft: RuleDraft) -> Rule:
         """The new rule. Raises ``InvalidInput``, ``NameTaken``."""
-        self._check(draft.model_dump(), draft.condition, draft.threshold)
+        await self._check(draft.model_dump(), draft.condition, draft.threshold)
         return await self.store.insert(draft.model_dump())
 
     async def change(self, rule_id: UUID, patch: RulePatch) -> tuple[Rule, list[Alert]]:
@@ -236,16 +236,17 @@ class Alerts:
         rule = await self.store.rule(rule_id)
         if rule.webhook_url and values.get("webhook_url") == shown(rule.webhook_url):
             del values["webhook_url"]  # given back as it is shown: it stays
-        self._check(values, values.get("condition", rule.condition), values.get("threshold", rule.threshold))
+        await self._check(values, values.get("condition", rule.condition), values.get("threshold", rule.threshold))
         return await self.store.change(rule_id, values, patch.version)
 
-    def _check(self, values: Mapping[str, Any], condition: str, threshold: float) -> None:
+    async def _check(self, values: Mapping[str, Any], condition: str, threshold: float) -> None:
         errors = []
         if {"condition", "threshold"} & set(values) and threshold > (largest := LARGEST.get(condition, math.inf)):
             errors.append(FieldError("threshold", f"can be at most {largest:,.0f} for {condition}; more never holds"))
         if values.get("kind") and values["kind"] not in {kind.name for kind in self._kinds}:
             errors.append(FieldError("kind", "is no kind there is; leave it empty for all"))
-        if values.get("webhook_url") and (wrong := wrong_with(values["webhook_url"])):
+        url = values.get("webhook_url")
+        if url and (wrong := wrong_with(url) or await leads_inside(url, self._allowed)):
             errors.append(FieldError("webhook_url", wrong))
         if errors:
             raise InvalidInput(errors)
@@ -301,7 +302,7 @@ class Alerts:
 
     async def _send(self, delivery: Delivery, rule: Rule) -> Delivery:
         body = plain_json.dumps(delivery.body).encode()
-        answer = await send(delivery.url, rule.secret, str(delivery.id), utc_now(), body, private=self._private)
+        answer = await send(delivery.url, rule.secret, str(delivery.id), utc_now(), body, allowed=self._allowed)
         if not answer.arrived:
             log.warning("A webhook of the rule %r did not arrive: %s", rule.name, answer.trouble)
         return await self.store.record(delivery, answer, utc_now())

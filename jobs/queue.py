@@ -25,7 +25,7 @@ from jobs.redis_link import connection_pool
 from jobs.snapshot import JobSnapshot, WaitingJob
 
 LIMITS_KEY = "jobs:limits"
-FILLING_FIELDS = ("concurrency", "filling")
+FILLING_FIELDS = ["concurrency", "filling"]
 KINDS_KEY = "jobs:kinds"
 QUEUE_PREFIX = "jobs:queue:"
 WAKE_PREFIX = "jobs:wake:"

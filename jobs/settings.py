@@ -6,6 +6,7 @@ field's ``description`` is the end of the sentence "X is ..., but it must be ...
 
 import ipaddress
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -63,7 +64,11 @@ class Settings(LogSettings):
     environment: str = Field(
         "", alias="JOBS_ENVIRONMENT", max_length=30, description="a name of at most 30 characters, such as staging"
     )
-    webhooks_private: bool = Field(False, alias="JOBS_WEBHOOKS_PRIVATE", description="true or false")
+    webhooks_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        alias="JOBS_WEBHOOKS_ALLOW",
+        description="a comma-separated list of networks such as 10.0.0.0/8 or 192.168.1.5",
+    )
     user_header: str | None = Field(
         None,
         alias="JOBS_USER_HEADER",
@@ -117,12 +122,17 @@ class Settings(LogSettings):
                 raise ValueError("an address of a server names a database")
         return value
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "webhooks_allow", mode="before")
     @classmethod
-    def _split_origins(cls, value: Any) -> Any:
+    def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        origins = tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(origin.rstrip("/") for origin in value)
         if any(not origin.startswith(("http://", "https://")) for origin in origins):
             raise ValueError("an origin starts with http:// or https://")
         return origins

@@ -1,4 +1,4 @@
-"""Telling another server over HTTP: signed, never to private addresses unless allowed, and with little patience.
+"""Telling another server over HTTP: signed, only to public addresses unless allowed, and with little patience.
 
 Signed as the Standard Webhooks specification says, so that receivers check it with a library: the signature is an
 HMAC-SHA256 of ``<id>.<timestamp>.<body>``. The name is resolved once and the connection goes to that very address, so
@@ -12,9 +12,10 @@ import hmac
 import ipaddress
 import secrets
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -23,14 +24,37 @@ MOST_READ_BYTES = 16_384
 """Of the answer; nothing in it matters but its status."""
 LONGEST_URL = 2000
 PREFIX = "whsec_"
+RESOLVE_WITHIN_S = 3.0
+"""A name that takes longer is looked at again when something is sent."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_NOT_PUBLIC = [
+    ipaddress.ip_network(network)
+    for network in (
+        "192.88.99.0/24",  # 6to4 relays, RFC 7526
+        "::/96",  # IPv4-compatible, RFC 4291
+        "::ffff:0:0/96",  # IPv4-mapped
+        "64:ff9b::/96",  # NAT64, RFC 6052
+        "64:ff9b:1::/48",  # NAT64 of one network, RFC 8215
+        "2001::/32",  # Teredo, RFC 4380
+        "2002::/16",  # 6to4, RFC 3056
+        "fec0::/10",  # site-local, RFC 3879
+    )
+]
+"""What ``is_global`` takes for public, though it may lead to any address inside."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a message. ``trouble``: why it did not arrive, in a sentence; empty when it did."""
+    """What came of a message. ``trouble``: why it did not arrive, in a sentence; empty when it did.
+
+    ``final``: it will not arrive however often it is sent.
+    """
 
     status: int | None
     trouble: str
+    final: bool = False
 
     @property
     def arrived(self) -> bool:
@@ -61,23 +85,34 @@ def wrong_with(url: str) -> str:
     return "must not hold a name or password" if "@" in parts.netloc else ""
 
 
-async def send(url: str, secret: str, message_id: str, at: datetime, body: bytes, *, private: bool = False) -> Answer:
+async def leads_inside(url: str, allowed: Sequence[Network] = ()) -> str:
+    """Why ``url`` may not be sent to, told from where its name leads now; empty when it may, or nobody knows."""
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(RESOLVE_WITHIN_S):
+            found = await _resolve(parts)
+    except (OSError, UnicodeError):  # a TimeoutError is one
+        return ""
+    return _refusal(parts.hostname or "", found, allowed)
+
+
+async def send(
+    url: str, secret: str, message_id: str, at: datetime, body: bytes, *, allowed: Sequence[Network] = ()
+) -> Answer:
     """Send ``body``, which is JSON, and see whether it is taken. Never raises.
 
-    ``private``: addresses that only this network knows are allowed.
+    ``allowed``: networks that may be sent to though they are not public.
     """
     if wrong := wrong_with(url):
-        return Answer(None, f"The address {wrong}.")
+        return Answer(None, f"The address {wrong}.", final=True)
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            address = await _resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
-            if not private and not ipaddress.ip_address(address).is_global:
-                return Answer(
-                    None, f"{host} is the private address {address}; JOBS_WEBHOOKS_PRIVATE=true allows those."
-                )
-            status = await _post(url, host, address, secret, message_id, at, body)
+            found = await _resolve(parts)
+            if refusal := _refusal(host, found, allowed):
+                return Answer(None, f"{host} {refusal}.", final=True)
+            status = await _post(url, host, found, secret, message_id, at, body)
     except TimeoutError:
         return Answer(None, f"{host} did not answer within {PATIENCE_S:g} s.")
     except (OSError, httpx.HTTPError, UnicodeError) as exc:
@@ -89,14 +124,31 @@ async def send(url: str, secret: str, message_id: str, at: datetime, body: bytes
     return Answer(status, "" if 200 <= status < 300 else f"{host} answered {status}.")
 
 
-async def _resolve(host: str, port: int) -> str:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return str(found[0][4][0])
+def is_public(address: Address) -> bool:
+    """Whether ``address`` is one that the whole internet knows, and leads to no other."""
+    return address.is_global and not address.is_multicast and not _is_in(address, _NOT_PUBLIC)
 
 
-async def _post(url: str, host: str, address: str, secret: str, message_id: str, at: datetime, body: bytes) -> int:
+def _refusal(host: str, address: Address, allowed: Sequence[Network]) -> str:
+    if is_public(address) or _is_in(address, allowed):
+        return ""
+    what = "is" if host == str(address) else f"leads to {address},"
+    return f"{what} an address that is not public; JOBS_WEBHOOKS_ALLOW can name its network"
+
+
+def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)  # one of another version is in none
+
+
+async def _resolve(parts: SplitResult) -> Address:
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    return ipaddress.ip_address(found[0][4][0])
+
+
+async def _post(url: str, host: str, address: Address, secret: str, message_id: str, at: datetime, body: bytes) -> int:
     parts = urlsplit(url)
-    at_address = f"[{address}]" if ":" in address else address
+    at_address = f"[{address}]" if address.version == 6 else str(address)
     pinned = parts._replace(netloc=f"{at_address}:{parts.port}" if parts.port else at_address).geturl()
     headers = {
         "Host": parts.netloc,

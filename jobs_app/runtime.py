@@ -135,7 +135,7 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     event_log = EventLog(hub, registry, store)
     operations = Operations(OperationStore(database), service)
     redis_care = RedisCare(url)
-    alerts = Alerts(AlertStore(database), catalogue(), private=config.webhooks_private)
+    alerts = Alerts(AlertStore(database), catalogue(), allowed=config.webhooks_allow)
     watch = Watch(alerts, service, registry, event_log)
     maintenance = Maintenance(database, config.resolved_database_url, config.data_dir)
     runtime = Runtime(

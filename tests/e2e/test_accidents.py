@@ -10,9 +10,9 @@ from testbed.waiting import until
 
 async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back(product, open_page):
     page = await open_page("/")
-    await page.wait_for_load_state("networkidle")  # parts that are not shown yet are fetched after the page is live
     before = await product.steered()
     await expect(page.locator(f"tr[data-job='{before.id}']")).to_have_attribute("data-status", "running")
+    await page.wait_for_load_state("networkidle")  # parts of the page are fetched when they are first shown
 
     app = product.process("jobs_app")
     os.kill(app.pid, signal.SIGKILL)

@@ -417,7 +417,7 @@ async def test_a_rule_is_changed_silenced_and_its_secret_is_copied(product, open
     await page.get_by_label("Name").fill("Large")
     await page.get_by_label("Tell when").select_option("storage")
     await page.get_by_label("Threshold").fill("90000")
-    await page.get_by_label("Webhook").fill("http://127.0.0.1:9/")
+    await page.get_by_label("Webhook").fill("http://nobody.invalid/")
     await page.get_by_role("button", name="Make it").click()
     rule = page.locator("[data-rule='Large']")
 
@@ -451,10 +451,13 @@ async def test_a_rule_is_made_gives_an_alert_and_is_deleted(product, open_page):
     await page.get_by_label("Threshold").fill("1")
     await page.get_by_label("Webhook").fill("http://127.0.0.1:9/")
     await page.get_by_role("button", name="Make it").click()
+    await expect(page.locator("#rule-error-webhook_url")).to_contain_text("not public")
+    await page.get_by_label("Webhook").fill("http://nobody.invalid/")
+    await page.get_by_role("button", name="Make it").click()
     await expect(page.locator("[data-alert='Too slow'][data-open=true]")).to_be_visible()
     await expect(page.locator("#troubles")).to_contain_text("Too slow: A job has waited")
     await page.locator("[data-rule='Too slow']").get_by_role("button", name="Test").click()
-    await expect(page.locator("#deliveries [data-delivery='given up']")).to_contain_text("private address")
+    await expect(page.locator("#deliveries [data-delivery='given up']")).to_contain_text("cannot be reached")
 
     await product.api.post(f"/api/jobs/{job_id}/cancel")
     await expect(page.locator("[data-alert='Too slow'][data-open=false]")).to_be_visible()

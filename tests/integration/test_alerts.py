@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import json
+import socket
 from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 import pytest
 
 from jobs.clock import utc_now
-from jobs.webhooks import send, signature
+from jobs.webhooks import is_public, send, signature
 from testbed.waiting import until
 
 RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
@@ -50,8 +52,11 @@ def says(text):
 OK = says(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
-async def sent(url, *, private=True):
-    return await send(url, SECRET, "msg_1", utc_now(), b'{"a": 1}', private=private)
+LOOPBACK = [ip_network("127.0.0.0/8")]
+
+
+async def sent(url, *, allowed=LOOPBACK):
+    return await send(url, SECRET, "msg_1", utc_now(), b'{"a": 1}', allowed=allowed)
 
 
 async def test_a_message_arrives_signed():
@@ -100,13 +105,91 @@ async def test_a_receiver_that_misbehaves_is_told_of(answer, status, said, monke
     assert found.arrived is (not said)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "0.0.0.0"])
-async def test_private_addresses_are_not_sent_to_unless_allowed(host):
-    found = await sent(f"http://{host}:9/", private=False)
+NOT_PUBLIC = [
+    "127.0.0.1",
+    "0.0.0.0",
+    "10.0.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "192.88.99.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::7f00:1",
+    "::ffff:127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::7f00:1",
+    "2001:0:7f00:1::",
+    "2002:7f00:1::",
+    "fe80::1",
+    "fec0::1",
+    "fd00::1",
+    "ff0e::1",
+]
 
-    assert found.status is None
-    assert "private address" in found.trouble or "cannot be reached" in found.trouble
-    assert "JOBS_WEBHOOKS_PRIVATE" in found.trouble or host == "[::1]"
+
+@pytest.mark.parametrize("address", NOT_PUBLIC)
+async def test_an_address_that_is_not_public_is_refused_however_it_is_written(address):
+    host = f"[{address}]" if ":" in address else address
+
+    found = await sent(f"http://{host}:9/", allowed=[])
+
+    assert (found.status, found.final) == (None, True)
+    assert found.trouble.endswith(" an address that is not public; JOBS_WEBHOOKS_ALLOW can name its network.")
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111"])
+def test_an_address_that_all_know_is_public(address):
+    assert is_public(ip_address(address))
+
+
+async def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(monkeypatch):
+    """A name may lead somewhere else the second time it is asked for."""
+    asked = []
+
+    async def getaddrinfo(host, port, **more):
+        asked.append(host)
+        inside = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        outside = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.9.9.9", port))
+        return [inside if len(asked) == 1 else outside]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    async with receiver(OK) as (url, received):
+        answer = await sent(url.replace("127.0.0.1", "hooks.example"))
+
+    assert answer.arrived
+    assert asked == ["hooks.example"]
+    assert received[0][1]["host"].startswith("hooks.example:")
+
+
+@pytest.mark.parametrize("how", ["made", "changed"])
+async def test_a_rule_with_a_webhook_that_is_not_public_is_refused_when_it_is_saved(api, active, how):
+    if how == "changed":
+        path = f"/api/alerts/rules/{(await api.post('/api/alerts/rules', json=RULE)).json()['id']}"
+        refused = await api.patch(path, json={"webhook_url": "http://localhost:9/"})
+    else:
+        refused = await api.post("/api/alerts/rules", json=RULE | {"webhook_url": "http://localhost:9/"})
+
+    assert refused.status_code == 422
+    [error] = refused.json()["errors"]
+    assert error["field"] == "webhook_url"
+    assert error["message"].startswith("leads to ")
+    assert "JOBS_WEBHOOKS_ALLOW" in error["message"]
+
+
+async def test_a_webhook_whose_name_leads_inside_by_now_is_given_up_at_once(api, active, monkeypatch):
+    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
+    await api.post("/api/alerts/rules", json=RULE | {"webhook_url": "http://127.0.0.1:9/"})
+    monkeypatch.setattr(active.alerts, "_allowed", [])
+    await api.post("/api/jobs", json={"kind": "noop"})
+
+    async def given_up():
+        found = (await api.get("/api/alerts/deliveries")).json()["items"]
+        return [(each["state"], each["attempts"]) for each in found]
+
+    assert await until(given_up, lambda found: found and found[0][0] != "waiting") == [("given up", 1)]
 
 
 async def test_a_name_that_is_nobodys_is_told():
@@ -115,7 +198,7 @@ async def test_a_name_that_is_nobodys_is_told():
 
 async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, config, active, monkeypatch):
     monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(active.alerts, "_private", True)
+    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     async with receiver(OK) as (url, received):
         rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()
         assert "secret" not in rule
@@ -145,7 +228,7 @@ async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, confi
 
 
 async def test_the_keys_in_a_webhooks_address_are_shown_nowhere_and_stay(api, active):
-    url = "https://hooks.example.com/T01/aaaaaaaaaaaaaaaaaaaaaaa9?token=hunter2"
+    url = "https://1.1.1.1/T01/aaaaaaaaaaaaaaaaaaaaaaa9?token=hunter2"
     draft = {"name": "Waiting", "condition": "wait", "threshold": 60, "webhook_url": url}
     made = (await api.post("/api/alerts/rules", json=draft)).json()
     path = f"/api/alerts/rules/{made['id']}"
@@ -154,7 +237,7 @@ async def test_the_keys_in_a_webhooks_address_are_shown_nowhere_and_stay(api, ac
     late = await api.patch(path, json={"threshold": 91, "version": 1})
 
     rule = await active.alerts.store.rule(UUID(made["id"]))
-    assert made["webhook_url"] == "https://hooks.example.com/T01/***?token=***"
+    assert made["webhook_url"] == "https://1.1.1.1/T01/***?token=***"
     assert (changed.status_code, late.status_code) == (200, 409)
     assert (rule.webhook_url, rule.threshold) == (url, 90)
     for reply in (changed, late, *[await api.get(p) for p in (path, "/api/alerts/rules", "/api/audit", "/api/events")]):
@@ -164,7 +247,7 @@ async def test_the_keys_in_a_webhooks_address_are_shown_nowhere_and_stay(api, ac
 
 async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active, monkeypatch):
     monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(active.alerts, "_private", True)
+    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     async with receiver(_hangs) as (dead, asked), receiver(OK) as (url, received):
         for name, to in (("Dead", dead), ("Well", url)):
             await api.post("/api/alerts/rules", json=RULE | {"name": name, "webhook_url": to})
@@ -179,7 +262,7 @@ async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active,
 
 
 async def test_a_test_message_is_sent_once_and_goes_with_its_rule(api, active, monkeypatch):
-    monkeypatch.setattr(active.alerts, "_private", True)
+    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     goes_on = asyncio.Event()
 
     async def slow(writer):
@@ -202,7 +285,7 @@ async def test_a_test_message_is_sent_once_and_goes_with_its_rule(api, active, m
 
 async def test_a_rule_that_is_paused_while_it_has_an_alert_says_that_it_is_over(api, client, active, monkeypatch):
     monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(active.alerts, "_private", True)
+    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     async with receiver(OK) as (url, received):
         rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()
         await client.submit("noop")
@@ -222,7 +305,8 @@ async def _value(value):
     return value
 
 
-async def test_a_test_message_tells_what_came_of_it(api, active):
+async def test_a_test_message_tells_what_came_of_it(api, active, monkeypatch):
+    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     rule = (await api.post("/api/alerts/rules", json=RULE)).json()
     address = f"/api/alerts/rules/{rule['id']}"
 
@@ -232,7 +316,7 @@ async def test_a_test_message_tells_what_came_of_it(api, active):
     refused = (await api.post(f"{address}/test")).json()
 
     assert (refused["state"], refused["status"]) == ("given up", None)
-    assert "private address" in refused["trouble"]
+    assert "cannot be reached" in refused["trouble"]
     assert (await api.get(f"{address}/secret")).json()["secret"].startswith("whsec_")
     assert (await api.delete(address)).status_code == 204
     assert (await api.get(address)).status_code == 404

@@ -420,7 +420,7 @@ async def test_the_queue_is_paused_resumed_and_given_another_limit(api, active, 
     assert (more.json()["paused"], more.json()["concurrency"]) == (True, 7)
     assert (await api.get("/api/queue")).json() == more.json()
     with redis_server.client() as client:
-        assert client.hgetall(LIMITS_KEY) == {"paused": "1", "concurrency": "7"}
+        assert client.hgetall(LIMITS_KEY) == {"paused": "1", "concurrency": "7", "filling": "0"}
     back = (await api.patch("/api/queue", json={"paused": False, "concurrency": None})).json()
     assert (back["paused"], back["concurrency"]) == (False, 5)
 

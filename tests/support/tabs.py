@@ -28,7 +28,7 @@ NOBODY = str(UUID(int=1))
 async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
     hub = Hub(world.events, world.store)
-    alerts = Alerts(AlertStore(world.database), world.service.kinds, private=False)
+    alerts = Alerts(AlertStore(world.database), world.service.kinds)
     event_log = EventLog(hub, world.registry, world.store)
     runtime.use(
         Runtime(

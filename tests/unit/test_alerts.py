@@ -111,7 +111,7 @@ def test_a_condition_holds_or_not(wanted, seen, said):
 
 @pytest.fixture
 def alerts(world):
-    return Alerts(AlertStore(world.database), catalogue(), private=False)
+    return Alerts(AlertStore(world.database), catalogue())
 
 
 async def made(alerts, **more):
@@ -193,14 +193,14 @@ async def test_a_look_that_began_before_its_rule_was_changed_gives_no_alert(aler
 
 @pytest.mark.parametrize("change", [{"paused": True}, {"condition": "no_worker"}, {"kind": "noop"}])
 async def test_alerts_that_end_because_their_rule_was_changed_are_told_to_be_over(alerts, change):
-    rule = await made(alerts, webhook_url="https://example.com/hook")
+    rule = await made(alerts, webhook_url="https://1.1.1.1/hook")
     [fired], _ = await alerts.look(replace(WELL, **LONG))
 
-    _, [cleared] = await alerts.change(rule.id, RulePatch(**change, webhook_url="https://example.com/other"))
+    _, [cleared] = await alerts.change(rule.id, RulePatch(**change, webhook_url="https://1.1.1.1/other"))
 
     assert (cleared.id, cleared.cleared_at is not None) == (fired.id, True)
     newest, _ = await alerts.store.deliveries()
-    assert (newest.what, newest.url) == ("alert.cleared", "https://example.com/hook")
+    assert (newest.what, newest.url) == ("alert.cleared", "https://1.1.1.1/hook")
     assert newest.body["data"]["id"] == str(fired.id)
 
 
@@ -215,7 +215,7 @@ async def test_the_second_of_two_people_who_change_a_rule_is_told_what_the_first
 
 
 async def test_a_message_whose_rule_is_deleted_while_it_is_sent_is_no_more(alerts):
-    rule = await made(alerts, webhook_url="https://example.com/hook")
+    rule = await made(alerts, webhook_url="https://1.1.1.1/hook")
     await alerts.look(replace(WELL, **LONG))
     delivery, _ = await alerts.store.take_due(NOW)
 
@@ -226,7 +226,7 @@ async def test_a_message_whose_rule_is_deleted_while_it_is_sent_is_no_more(alert
 
 
 async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given_up(alerts, monkeypatch):
-    await made(alerts, webhook_url="https://example.com/hook")
+    await made(alerts, webhook_url="https://1.1.1.1/hook")
     await alerts.look(replace(WELL, **LONG))
     tries, now = [], NOW
 
@@ -246,7 +246,7 @@ async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given
 
 
 async def test_what_arrived_is_not_sent_again(alerts):
-    await made(alerts, webhook_url="https://example.com/hook")
+    await made(alerts, webhook_url="https://1.1.1.1/hook")
     await alerts.look(replace(WELL, **LONG))
     delivery, _ = await alerts.store.take_due(NOW)
 
@@ -257,7 +257,7 @@ async def test_what_arrived_is_not_sent_again(alerts):
 
 
 async def test_what_a_lost_server_was_sending_is_sent_by_another(alerts):
-    await made(alerts, webhook_url="https://example.com/hook")
+    await made(alerts, webhook_url="https://1.1.1.1/hook")
     await alerts.look(replace(WELL, **LONG))
     delivery, _ = await alerts.store.take_due(NOW)
 

@@ -79,6 +79,7 @@ def test_sql_is_written_in_the_store_alone():
         "maintenance",
         "alert_store",
         "settings_store",
+        "filling",
         "store",
         "schedule_store",
         "schema",

@@ -34,6 +34,8 @@ def test_nothing_has_to_be_set():
         ("JOBS_CONCURRENCY", "-1", "a whole number from 1 to 1000"),
         ("JOBS_RETRY_BASE_S", "nan", "a number of seconds"),
         ("JOBS_ALLOWED_ORIGINS", "jobs.example.com", "a comma-separated list of origins"),
+        ("JOBS_WEBHOOKS_ALLOW", "10.0.0.1/8", "a comma-separated list of networks"),
+        ("JOBS_WEBHOOKS_ALLOW", "true", "a comma-separated list of networks"),
         ("JOBS_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
     ],
 )
