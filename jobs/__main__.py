@@ -12,6 +12,7 @@ from jobs.addresses import shown
 from jobs.background import end_when_told
 from jobs.errors import StartRefused
 from jobs.logs import configure, refuse
+from jobs.private_files import make_folder
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings, read_settings, settings
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
@@ -84,7 +85,7 @@ def main() -> None:
         configure("jobs", config.log_level, config.log_format)
         url = config.resolved_database_url
         if given.command in ("migrate", "restore") and config.database_url is None:
-            config.data_dir.mkdir(parents=True, exist_ok=True)  # on a new machine, or after all was lost
+            make_folder(config.data_dir)  # on a new machine, or after all was lost
         match given.command:
             case "migrate":
                 schema.migrate(url)

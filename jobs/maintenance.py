@@ -23,6 +23,7 @@ from jobs.database import Database
 from jobs.errors import NotHere, Unavailable
 from jobs.matching import JobFilter, matches, unusual
 from jobs.models import JobStatus
+from jobs.private_files import make_folder
 from jobs.query import parse
 
 MOST_FAULTS = 20
@@ -165,7 +166,7 @@ class Maintenance:
     async def _copied(self, path: Path) -> BinaryIO:
         """A new copy, opened. It has no name in its folder any more: nothing is left of it once it is closed."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix="backup-") as folder:
                 copy = Path(folder) / "jobs.db"
                 await asyncio.to_thread(_write_anew, path, "VACUUM INTO ?", str(copy))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jobs.addresses import shown
 from jobs.errors import StartRefused
+from jobs.private_files import make_file
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE = "sqlite:///"
@@ -95,6 +96,8 @@ def migrate(url: str, revision: str = "head") -> None:
         raise _newer(url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    if engines.is_sqlite(url):
+        _make_file(url)
     engine = engines.connect(url, engines.Use.WRITE)
 
     def upgrade() -> None:
@@ -212,3 +215,9 @@ def _refuses_us(exc: Exception) -> bool:
     """Whether a server answered, and not merely because it is not ready; a failed connection has no code to tell."""
     said = str(exc)
     return "FATAL" in said and not any(words in said for words in _PASSING)
+
+
+def _make_file(url: str) -> None:
+    """Have SQLite find a file that nobody else may read; those that it puts beside it are as that one."""
+    with contextlib.suppress(OSError):  # SQLite says what is wrong
+        make_file(Path(url.removeprefix(SQLITE)))

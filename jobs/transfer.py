@@ -20,6 +20,7 @@ from jobs.addresses import shown
 from jobs.engines import Use
 from jobs.errors import StartRefused
 from jobs.models import JobRow
+from jobs.private_files import make_file
 
 BATCH, BATCH_OF_FILES = 1000, 20
 """Rows a transaction; of artifacts fewer, since they may be large."""
@@ -113,7 +114,7 @@ def back_up(url: str, path: Path) -> int:
         raise StartRefused(f"The file {path} is there already; name another one, or move it away.")
     part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(b"")  # says what is wrong where no file can be
+        make_file(part)  # says what is wrong where no file can be
         transfer(url, f"sqlite:///{part.absolute()}")
         engine = engines.connect(f"sqlite:///{part.absolute()}", Use.WRITE)
         with engine.connect() as db:

@@ -16,10 +16,12 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 from jobs import schema
 from jobs.errors import StartRefused
 from jobs.logs import configure, refuse
+from jobs.private_files import make_folder
 from jobs.settings import Settings, check_network, settings
 from launcher import redis_server, ui_build
 from launcher.data_folder import DataFolder
@@ -44,6 +46,7 @@ class Launch:
         self._guard = Guard(folder.lock_fd)
         self._children = Supervisor(self._guard)
         self._stop = asyncio.Event()
+        self._open = contextlib.ExitStack()
         self._app_port = free_port() if dev else config.port
 
     async def run(self) -> None:
@@ -59,6 +62,7 @@ class Launch:
         finally:
             await self._children.end()
             self._guard.dismiss()
+            self._open.close()
 
     async def _start(self) -> None:
         redis_url = self._config.redis_url or self._start_redis()
@@ -77,11 +81,11 @@ class Launch:
 
     def _start_redis(self) -> str:
         folder = self._folder.path / "redis"
-        folder.mkdir(exist_ok=True)
-        port = free_port()
-        command = redis_server.command(folder, port)
+        make_folder(folder)
+        place = self._open.enter_context(redis_server.socket_in(folder))
+        command = redis_server.command(folder, redis_server.on_socket(place))
         self._children.add(self._child("redis", command, dict(os.environ), passes_lines=True))
-        return f"redis://127.0.0.1:{port}/0"
+        return f"unix://{quote(str(place))}"
 
     def _app(self, env: dict[str, str]) -> Child:
         if not self._dev:

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 from jobs.errors import StartRefused
+from jobs.private_files import make_folder
 
 LEFTOVERS_END_WITHIN_S = 8.0
 """How long to wait for the children of a run that was killed; its guard ends them sooner."""
 
 
 class DataFolder:
-    """A data folder in use by this process."""
+    """A data folder in use by this process; nobody else may look into it."""
 
     def __init__(self, path: Path) -> None:
         """Take the folder, making it if need be.
@@ -24,7 +25,7 @@ class DataFolder:
         self.path = path.resolve()
         self._lock_path = self.path / "lock"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             self.lock_fd = self._take()
         except OSError as exc:
             raise StartRefused(
@@ -41,7 +42,7 @@ class DataFolder:
     def _take(self) -> int:
         ends_at = time.monotonic() + LEFTOVERS_END_WITHIN_S
         while True:
-            fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if self._is_locked(fd):
                 return fd
             holder = os.read(fd, 20).decode()

@@ -24,6 +24,7 @@ import redis
 import yaml
 
 from launcher.redis_server import command as redis_command
+from launcher.redis_server import on_port
 from testbed import ROOT
 from testbed.ports import free_port
 from testbed.postgres_server import PostgresServer
@@ -143,7 +144,7 @@ class ComposeStack:
                 data = self.folder / "redis"
                 data.mkdir(exist_ok=True)
                 assert service["command"][0] == "redis-server"
-                self._spawn(place, [*redis_command(data, self.ports["redis"]), *service["command"][1:]], {})
+                self._spawn(place, [*redis_command(data, on_port(self.ports["redis"])), *service["command"][1:]], {})
                 self._until(self._redis_answers)
             case "migrate":
                 self._spawn(place, self._command(service), self._environ(service))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from launcher.redis_server import command
+from launcher.redis_server import command, on_port
 from testbed.ports import free_port
 from testbed.waiting import PATIENCE_S
 
@@ -27,7 +27,7 @@ class RedisServer:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [*command(self._folder, self.port), *self._options],
+            [*command(self._folder, on_port(self.port)), *self._options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

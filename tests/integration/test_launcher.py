@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sqlite3
+import stat
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -132,6 +133,28 @@ async def launching(folder: Path) -> AsyncIterator[Launch]:
         print(run.log.read_text())
 
 
+def modes(folder: Path) -> dict[str, int]:
+    """Who may do what with the folder and with those things in it that hold what people gave the product."""
+    paths = [folder / name for name in (".", "jobs.db", "jobs.db-wal", "redis")]
+    return {path.relative_to(folder).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in paths}
+
+
+async def test_a_data_folder_whose_path_is_too_long_for_a_socket_works(
+    launch, tmp_path
+):
+    folder = tmp_path / ("long " * 30) / "data #%"
+    folder.mkdir(parents=True, mode=0o755)
+    run = await launch(JOBS_DATA_DIR=str(folder))
+    await run.ready()
+    await until(lambda: run.get("/readyz"), lambda reply: reply is not None and reply.status_code == 200)
+
+    assert modes(folder)["."] == 0o700
+    [socket] = {c.laddr for p in run.family() for c in p.net_connections("unix") if "redis.sock" in c.laddr}
+    run.process.send_signal(signal.SIGTERM)
+    assert await run.ends() == 0
+    assert not Path(socket).parent.exists()
+
+
 async def test_it_answers_when_it_says_so_and_keeps_jobs_and_queue_between_runs(launch, tmp_path):
     first = await launch()
     await first.ready()
@@ -139,6 +162,10 @@ async def test_it_answers_when_it_says_so_and_keeps_jobs_and_queue_between_runs(
     async with httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_S) as client:
         job = (await client.post("/api/jobs", json={"kind": "noop", "delay_s": 3600})).json()
     assert "<html" in (await first.get("/")).text
+    assert modes(tmp_path / "data") == {".": 0o700, "jobs.db": 0o600, "jobs.db-wal": 0o600, "redis": 0o700}
+    assert [c.laddr.port for p in first.family() for c in p.net_connections("inet") if c.status == "LISTEN"] == [
+        int(first.url.rpartition(":")[2])
+    ], "the built-in Redis listens on no port"
 
     first.process.send_signal(signal.SIGTERM)
     assert await first.ends() == 0

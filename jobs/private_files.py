@@ -1,0 +1,30 @@
+"""Folders and files that only the user who runs the product may read: they hold every result, parameter and secret."""
+
+import os
+from pathlib import Path
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, or close one of ours that others may read. One that is another's stays as it is.
+
+    Raises:
+        OSError: there can be no such folder.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _close(path, 0o700)
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file, or close one of ours that others may read; what is in it stays.
+
+    Raises:
+        OSError: there can be no such file.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    _close(path, 0o600)
+
+
+def _close(path: Path, mode: int) -> None:
+    found = path.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+        path.chmod(mode)
