@@ -111,6 +111,8 @@ class JobRow(SQLModel, table=True):
     worker: str | None = None
     version: int = 1
     idempotency_key: str | None = Field(default=None, unique=True)
+    idempotency_digest: str | None = None
+    """Of what was submitted with the key; see ``jobs.requests``."""
     fingerprint: str | None = None
     """The cause of a failed job, see ``jobs.fingerprint``; only failed jobs are found by it."""
     deleted_at: datetime | None = None

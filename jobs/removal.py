@@ -56,6 +56,7 @@ class Removal:
                 deleted_at=utc_now(),
                 deleted_by=operation,
                 idempotency_key=null(),
+                idempotency_digest=null(),
             )
             .returning(job_table.c.id, job_table.c.kind)
         )

@@ -1,5 +1,7 @@
 """What people ask for, as it comes in over REST and from pages: checked for its types and bounds, for nothing else."""
 
+import hashlib
+import json
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -36,6 +38,12 @@ class Submission(BaseModel):
     rerun_of: Annotated[UUID, Field(strict=False)] | None = Field(
         None, description="the job that this one is run again from; shown as its lineage"
     )
+
+    @property
+    def digest(self) -> str:
+        """The same for submissions that mean the same, however their JSON was written."""
+        told = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class JobPatch(BaseModel):

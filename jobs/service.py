@@ -42,7 +42,7 @@ from jobs.requests import LONGEST_DELAY, JobPatch, KindChange, QueueChange, Subm
 from jobs.settings import Settings
 from jobs.settings_store import KindSetting
 from jobs.snapshot import Change, Deleted, JobSnapshot, WaitingJob
-from jobs.store import WAITING_BATCH, NewJob, Store
+from jobs.store import WAITING_BATCH, NewJob, Once, Store
 
 MOST_IN_BATCH = 1000
 MOST_ANNOUNCED = 500
@@ -111,12 +111,14 @@ class JobService:
         The same ``idempotency_key`` gives the same job again. ``lax`` takes text for numbers, as forms send it.
 
         Raises:
-            InvalidInput: unknown kind or bad parameters; nothing is stored.
+            InvalidInput: unknown kind or bad parameters, or the key came with another submission before; nothing is
+                stored.
             Unavailable: the database does not answer; nothing is stored.
         """
         new = self._validated(submission, lax=lax)
         await self._check_models([submission], lambda _: "rerun_of")
-        changes, created = await self.store.insert([new], idempotency_key=idempotency_key)
+        once = None if idempotency_key is None else Once(idempotency_key, submission.digest)
+        changes, created = await self.store.insert([new], once=once)
         if created:
             await self._enqueue_and_announce(changes)
         return changes[0].job, created

@@ -82,6 +82,14 @@ NEAR = 5000
 
 
 @dataclass(frozen=True)
+class Once:
+    """What makes a submission happen once: the client's key, and a digest of what came with it."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class NewJob:
     """A validated job, before it has an id."""
 
@@ -444,29 +452,38 @@ class Store:
 
     # What people ask for
 
-    async def insert(self, jobs: Sequence[NewJob], *, idempotency_key: str | None = None) -> tuple[list[Change], bool]:
+    async def insert(self, jobs: Sequence[NewJob], *, once: Once | None = None) -> tuple[list[Change], bool]:
         """The new jobs, in order, all or none; and whether they were made now.
 
         With a key (one job only) that was used before, the job it made then, unchanged, and ``False``.
+
+        Raises:
+            InvalidInput: that job was made from another submission.
         """
         told = by(acting(), {"reason": "submitted"})
         try:
-            return await self._db.write(lambda db: insert_jobs(db, jobs, idempotency_key, told)), True
+            return await self._db.write(lambda db: insert_jobs(db, jobs, once, told)), True
         except IntegrityError:
-            if idempotency_key is None:
+            if once is None:
                 raise
-            earlier = await self.by_idempotency_key(idempotency_key)
+            earlier = await self._made_before(once)
             if earlier is None:  # deleted in this very moment: the key is free again
-                return await self.insert(jobs, idempotency_key=idempotency_key)
+                return await self.insert(jobs, once=once)
             return [earlier], False
 
-    async def by_idempotency_key(self, key: str) -> Change | None:
+    async def _made_before(self, once: Once) -> Change | None:
         """The job that was made with this key, with the first row of its timeline."""
-        query = select(*SNAPSHOT_COLUMNS).where(job_table.c.idempotency_key == key)
+        query = select(job_table.c.idempotency_digest, *SNAPSHOT_COLUMNS).where(job_table.c.idempotency_key == once.key)
         row = await self._db.read(lambda db: db.execute(query).mappings().first())
         if row is None:
             return None
-        job = JobSnapshot.model_validate(dict(row))
+        job = JobSnapshot.model_validate({name: row[name] for name in JobSnapshot.model_fields})
+        if row["idempotency_digest"] not in (None, once.digest):
+            raise InvalidInput.of(
+                "idempotency-key",
+                f"was used for another submission, which made job {job.short_id}; "
+                "send that one again, or take a new key for this one",
+            )
         return Change(job=job, event=(await self.events(job.id, limit=1))[0])
 
     async def cancel_waiting(self, job_id: UUID) -> Change | None:
@@ -566,7 +583,7 @@ _BLANK = dict.fromkeys(column.name for column in job_table.c)
 def insert_jobs(
     db: Connection,
     jobs: Sequence[NewJob],
-    idempotency_key: str | None,
+    once: Once | None,
     told: dict[str, Any] | None,
 ) -> list[Change]:
     """Insert new jobs, in order, in the caller's transaction; ``told`` goes in the first rows of their timelines."""
@@ -591,7 +608,8 @@ def insert_jobs(
                 "scheduled_for": new.scheduled_for,
                 "queued_at": None if later else at,
                 "version": 1,
-                "idempotency_key": idempotency_key,
+                "idempotency_key": once and once.key,
+                "idempotency_digest": once and once.digest,
             }
         )
     _INSERT.run_many(db, rows)

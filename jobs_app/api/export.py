@@ -7,6 +7,7 @@ formula. NDJSON is for programs: one job a line, as everywhere in this API.
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from enum import StrEnum
@@ -25,8 +26,8 @@ from jobs_app.api.jobs import Wanted
 
 BATCH = 500
 SENT_AT_ONCE = 64_000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes spreadsheets take a text for a formula; see OWASP, "CSV Injection"."""
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+"""What makes spreadsheets take a text for a formula, at its begin; see OWASP, "CSV Injection"."""
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -94,7 +95,7 @@ def _cell(value: Any) -> str | int | float:
         return value
     if not isinstance(value, str):
         value = json.dumps(value.model_dump()) if hasattr(value, "model_dump") else _text(value)
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    return f"'{value}" if FORMULA.match(value) else value
 
 
 def _text(value: Any) -> str:

@@ -117,6 +117,22 @@ async def test_the_same_idempotency_key_gives_the_same_job_again(api):
     assert len({reply.json()["id"] for reply in replies}) == 1
 
 
+async def test_the_same_idempotency_key_with_another_submission_is_refused(api):
+    async def submit(**more):
+        return await api.post("/api/jobs", json={"kind": "noop", **more}, headers={"Idempotency-Key": "k"})
+
+    job_id = (await submit(priority=1)).json()["id"]
+    await api.patch(f"/api/jobs/{job_id}", json={"priority": 2})
+
+    assert [(await submit(**same)).status_code for same in ({"priority": 1}, {"params": {}, "priority": 1})] == [
+        200
+    ] * 2
+    for other in ({}, {"priority": 2}, {"kind": "slow", "priority": 1}, {"priority": 1, "delay_s": 1}):
+        reply = await submit(**other)
+        assert_problem(reply, 422, "idempotency-key")
+        assert job_id[-8:] in reply.json()["detail"] or job_id[:8] in reply.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

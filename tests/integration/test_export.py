@@ -43,14 +43,17 @@ async def test_csv_has_a_line_a_job_under_the_names_of_the_contract(api, many):
     assert reply.headers["content-disposition"].endswith('.csv"')
 
 
-async def test_no_cell_is_a_formula(api, active):
+@pytest.mark.parametrize("before", ["", "\n", " ", "\r\n", "\t", "\u3000"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＋", "－", "＠"])
+async def test_no_cell_is_a_formula(api, active, before, sign):
+    formula = f"{before}{sign}cmd|' /C calc'!A0"
     job, _ = await active.service.submit(Submission(kind="noop"))
-    await active.service.start(job.id, "=cmd|' /C calc'!A0")
+    await active.service.start(job.id, formula)
 
     reply = await api.get("/api/jobs/export", params={"format": "csv"})
 
-    [line] = list(csv.DictReader(io.StringIO(reply.text)))
-    assert line["worker"] == "'=cmd|' /C calc'!A0"
+    [line] = list(csv.DictReader(io.StringIO(reply.text, newline="")))
+    assert line["worker"] == f"'{formula}"
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in paths}
 
 
-async def test_a_data_folder_whose_path_is_too_long_for_a_socket_works(
-    launch, tmp_path
-):
+async def test_a_data_folder_whose_path_is_too_long_for_a_socket_works(launch, tmp_path):
     folder = tmp_path / ("long " * 30) / "data #%"
     folder.mkdir(parents=True, mode=0o755)
     run = await launch(JOBS_DATA_DIR=str(folder))

@@ -173,7 +173,14 @@ A_ROW_OF_EACH: dict[str, dict[str, Any]] = {
         **{"id": A_JOB, "kind": "noop", "params": JSON, "status": "deleted", "progress": 12.5, "message": "Said."},
         **{"result": JSON, "error": JSON, "attempt": 2, "max_attempts": 3, "priority": -7, "created_at": AT},
         **{"scheduled_for": AT, "queued_at": AT, "started_at": AT, "finished_at": AT, "cancel_requested_at": AT},
-        **{"worker": "w-1", "version": 9, "idempotency_key": "key", "fingerprint": "f" * 16, "deleted_at": AT},
+        **{
+            "worker": "w-1",
+            "version": 9,
+            "idempotency_key": "key",
+            "idempotency_digest": "d" * 64,
+            "fingerprint": "f" * 16,
+            "deleted_at": AT,
+        },
         **{"deleted_status": "completed", "deleted_by": AN_OPERATION},
     },
     "job_event": {

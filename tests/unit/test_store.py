@@ -11,7 +11,7 @@ from jobs.errors import InvalidInput, JobNotFound
 from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
 from jobs.snapshot import JobError, Part
-from jobs.store import SORTS, NewJob, Store
+from jobs.store import SORTS, NewJob, Once, Store
 from testbed.waiting import until
 from tests.support.jobs import running, submitted
 
@@ -293,10 +293,10 @@ async def test_the_oldest_queued_job_tells_how_long_the_queue_is(store, service)
 
 async def test_a_freed_idempotency_key_may_be_used_again(store):
     new = NewJob(kind="noop", params={}, max_attempts=1)
-    [first], _ = await store.insert([new], idempotency_key="k")
+    [first], _ = await store.insert([new], once=Once("k", "digest"))
     await store.removal.delete([first.job.id])
 
-    [second], made = await store.insert([new], idempotency_key="k")
+    [second], made = await store.insert([new], once=Once("k", "digest"))
 
     assert made
     assert second.job.id != first.job.id
