@@ -75,6 +75,11 @@ class Settings(LogSettings):
         pattern=r"^[A-Za-z][A-Za-z0-9-]{0,99}$",
         description="the name of a request header such as X-Forwarded-User",
     )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        alias="JOBS_TRUSTED_PROXIES",
+        description="a comma-separated list of networks such as 10.0.0.0/8 or 192.168.1.5",
+    )
     retry_base_s: float = Field(
         1.0, alias="JOBS_RETRY_BASE_S", ge=0.01, le=3600, description="a number of seconds from 0.01 to 3600"
     )
@@ -122,7 +127,7 @@ class Settings(LogSettings):
                 raise ValueError("an address of a server names a database")
         return value
 
-    @field_validator("allowed_origins", "webhooks_allow", mode="before")
+    @field_validator("allowed_origins", "webhooks_allow", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):

@@ -8,7 +8,7 @@ import reflex as rx
 
 from jobs.settings import settings
 from jobs_app import broadcaster, routes, runtime, styles
-from jobs_app.acting import ActingOnPages, acting_over_rest
+from jobs_app.acting import ActingOnPages, Naming, acting_over_rest
 from jobs_app.admission import Admission
 from jobs_app.api import build_api
 from jobs_app.components.frame import overlay
@@ -64,6 +64,7 @@ def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks
     return toast("error", "Something went wrong. It has been logged.", id="backend-error")
 
 
+naming = Naming.of(settings())
 admission = Admission(settings().max_per_address)
 app = rx.App(
     head_components=[
@@ -75,7 +76,7 @@ app = rx.App(
     html_lang="en",
     api_transformer=[
         build_api(),
-        lambda served: acting_over_rest(served, settings().user_header),
+        lambda served: acting_over_rest(served, naming),
         guard(settings()),
         admission.wrap,
     ],
@@ -84,7 +85,7 @@ app = rx.App(
 )
 check_events(app)
 app.add_middleware(RefusingMarks())
-app.add_middleware(ActingOnPages(settings().user_header))
+app.add_middleware(ActingOnPages(naming))
 # The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
 app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)

@@ -31,6 +31,7 @@ from testbed.postgres_server import PostgresServer
 from testbed.waiting import PATIENCE_S
 
 ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "JOBS_CONCURRENCY": "5"}
+ENVIRONMENT |= {"JOBS_USER_HEADER": "X-Forwarded-User"}
 HOSTS = {"app": "127.0.0.1", "app2": "127.0.0.2"}
 """Every app listens on the same port, at an address of its own, as containers do."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")

@@ -430,6 +430,9 @@ async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, 
         with proxy(compose):
             await until(lambda: _status(outside, "/healthz"), lambda code: code == 200)
             assert (await outside.get("/metrics")).status_code == 404
+            assert [await _named(client, "ada") for client in (outside, api)] == ["REST from 127.0.0.1", "ada"], (
+                "the proxy takes away what a client says of itself; who comes from this machine may say it"
+            )
 
             page = await open_page(compose.site)
             await page.get_by_label("Step seconds").fill("0.4")
@@ -441,6 +444,15 @@ async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, 
 
     assert len(steps) > 2
     assert max(b - a for a, b in pairwise(steps)) < 1.5, "lines come one by one"
+
+
+async def _named(client, name):
+    """Who changed something, as the audit has it, when a client says that it is ``name``."""
+    for paused in (True, False):
+        headers = {"X-Forwarded-User": name}
+        reply = await client.patch("/api/kinds/noop", json={"paused": paused}, headers=headers)
+        assert reply.status_code == 200, reply.text
+    return (await client.get("/api/audit")).json()["items"][0]["who"]
 
 
 async def _steps(client, job_id):

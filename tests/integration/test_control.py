@@ -1,5 +1,6 @@
 """Changing jobs, kinds and the queue over REST while real workers run."""
 
+from ipaddress import ip_network
 from uuid import UUID
 
 import pytest
@@ -130,12 +131,22 @@ async def test_kinds_tell_which_workers_run_them(api, start_worker):
     assert worker["memory_bytes"] > 1_000_000
 
 
-async def test_the_user_that_a_trusted_proxy_names_is_in_the_audit(active, client):
-    from jobs_app.acting import name
+@pytest.mark.parametrize(
+    ("header", "peer", "named", "who"),
+    [
+        ("x-forwarded-user", "10.0.0.7", "ada", "ada"),
+        ("X-Forwarded-User", "::ffff:10.0.0.7", "ada", "ada"),
+        ("X-Forwarded-User", "127.0.0.1", "ada", "ada"),
+        ("X-Forwarded-User", "10.0.1.7", "ada", "REST from 10.0.1.7"),
+        ("X-Forwarded-User", "an unknown address", "ada", "REST from an unknown address"),
+        ("X-Forwarded-User", "10.0.0.7", "\x00\n", "REST from 10.0.0.7"),
+        (None, "10.0.0.7", "ada", "REST from 10.0.0.7"),
+    ],
+)
+def test_a_user_is_named_by_a_trusted_proxy_alone(header, peer, named, who):
+    from jobs_app.acting import Naming
 
-    assert name({"X-Forwarded-User": "ada"}, "x-forwarded-user", "REST") == "ada"
-    assert name({"X-Forwarded-User": "ada"}, None, "REST") == "REST"
-    assert name({"X-Forwarded-User": "\x00\n"}, "X-Forwarded-User", "REST") == "REST"
+    assert Naming(header, [ip_network("10.0.0.0/24")]).name({"X-Forwarded-User": named}, peer, "REST from") == who
 
 
 async def test_a_running_job_has_a_lease_and_every_job_a_size(api, client, active, start_worker):

@@ -15,7 +15,7 @@ import pytest
 
 from jobs.settings import Settings, read_settings
 from jobs_app import runtime
-from jobs_app.acting import acting_over_rest
+from jobs_app.acting import Naming, acting_over_rest
 from jobs_app.api import build_api
 from jobs_app.runtime import Runtime
 from jobs_app.security import guard
@@ -43,7 +43,7 @@ async def active(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 @pytest.fixture
 async def api(active: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    app = guard(active.config)(acting_over_rest(build_api(), active.config.user_header))
+    app = guard(active.config)(acting_over_rest(build_api(), Naming.of(active.config)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         yield client
