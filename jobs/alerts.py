@@ -18,7 +18,7 @@ from jobs.addresses import shown
 from jobs.alert_store import Alert, AlertStore, Delivery, Rule
 from jobs.background import end_tasks
 from jobs.clock import utc_now
-from jobs.errors import FieldError, InvalidInput, RuleNotFound
+from jobs.errors import FieldError, InvalidInput, NothingToDo, RuleNotFound
 from jobs.kinds import Catalogue
 from jobs.samples import Growth, Sample
 from jobs.snapshot import short_id
@@ -58,10 +58,22 @@ MEANING: dict[str, str] = {
 """What a condition means, with a place for its threshold."""
 
 
+def _rule_schema(schema: dict[str, Any]) -> None:
+    """What the types do not tell: thresholds that never hold, and which addresses can be sent to."""
+    schema["properties"]["webhook_url"]["pattern"] = "^$|^https?://[A-Za-z0-9]"
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"condition": {"const": condition}}, "required": ["condition"]},
+            "then": {"properties": {"threshold": {"maximum": largest}}},
+        }
+        for condition, largest in LARGEST.items()
+    ]
+
+
 class RuleDraft(BaseModel):
     """A wish to hear of something."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_rule_schema)
 
     name: str = Field(min_length=1, max_length=200)
     condition: Condition
@@ -74,7 +86,7 @@ class RuleDraft(BaseModel):
 class RulePatch(BaseModel):
     """A change of a rule; what is not named stays."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_rule_schema)
 
     name: str = Field("", min_length=1, max_length=200)
     condition: Condition = "wait"
@@ -256,11 +268,11 @@ class Alerts:
 
         Raises:
             RuleNotFound: no such rule, or it was deleted meanwhile.
-            InvalidInput: the rule names no address.
+            NothingToDo: the rule names no address.
         """
         rule = await self.store.rule(rule_id)
         if not rule.webhook_url:
-            raise InvalidInput.of("webhook_url", f"is empty: the rule {rule.name!r} is told on the pages only")
+            raise NothingToDo(f"The rule {rule.name!r} names no webhook: it is told on the pages only.")
         delivery = await self.store.test(rule, utc_now())
         return await self._send(delivery, rule)
 

@@ -145,6 +145,13 @@ class WrongStatus(JobsError):
     title = "The job's status does not allow this"
 
 
+class NothingToDo(JobsError):
+    """The request is valid, and as things are it would do nothing."""
+
+    status_code = 409
+    title = "There is nothing to do"
+
+
 class TooLarge(JobsError):
     """A request body beyond the limit."""
 

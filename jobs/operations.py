@@ -18,7 +18,7 @@ from uuid import UUID
 
 from jobs.audit import acting_as
 from jobs.clock import utc_now
-from jobs.errors import InvalidInput, JobNotFound, JobsError, Unavailable, WrongStatus
+from jobs.errors import JobNotFound, JobsError, NothingToDo, Unavailable, WrongStatus
 from jobs.matching import EVERY_JOB, JobFilter
 from jobs.models import JobStatus
 from jobs.operation_store import Operation, OperationState, OperationStore, Progress
@@ -96,14 +96,14 @@ class Operations:
         """Begin it; what becomes of it is seen in ``store``.
 
         Raises:
-            InvalidInput: there is nothing to do.
+            NothingToDo: it matches no job that it would change.
             QueryError: the filter's text cannot be read.
         """
         preview = await self.preview(action, wanted)
         if not preview.affected:
             found = ", ".join(f"{number} {status}" for status, number in preview.left_alone.items())
             told = f"matches only jobs that it would leave alone: {found}" if found else "matches no job"
-            raise InvalidInput.of("filter", f"{told}; nothing was begun")
+            raise NothingToDo(f"The filter {told}; nothing was begun.")
         operation = await self.store.insert(action, wanted, preview.affected)
         self._begun.set()
         self.changed.set()

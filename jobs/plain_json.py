@@ -23,6 +23,12 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= MOST_DIGITS else math.inf
 
 
+def _number(text: str) -> int | float:
+    """The number, which for JSON is whole however it is written; one that no double holds exactly stays as it is."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= 2**53 else value
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object; of two members of one name it is not clear which one is meant."""
     found = dict(pairs)
@@ -35,17 +41,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 # made once: json's own functions make one for each call that names options
 _DECODER = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_object)
+_CLIENTS_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, object_pairs_hook=_object)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def loads(text: bytes | str) -> Any:
-    """The value in ``text``.
+def loads(text: bytes | str, *, clients: bool = False) -> Any:
+    """The value in ``text``. ``clients``: of a client, for some of which 5 and 5.0 are the same, so 5.0 is 5.
 
     Raises:
         InvalidInput: not JSON, or JSON that cannot be kept; names the position or the path.
     """
     try:
-        value = _DECODER.decode(text if isinstance(text, str) else text.decode())
+        value = (_CLIENTS_DECODER if clients else _DECODER).decode(text if isinstance(text, str) else text.decode())
     except UnicodeDecodeError as exc:
         raise InvalidInput.of("body", "is not UTF-8 text") from exc
     except json.JSONDecodeError as exc:

@@ -16,10 +16,20 @@ LONGEST_DELAY = timedelta(days=366)
 MOST_ATTEMPTS = 100
 
 
+def one_of(*names: str) -> list[Any]:
+    """For a JSON schema, each of: one of these is given; ``null`` is as good as nothing."""
+    return [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]
+
+
 class Submission(BaseModel):
     """A request for one job. Types are exact: ``"5"`` is no number."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"not": {"allOf": one_of("delay_s", "scheduled_for")}},
+    )
 
     kind: str = Field(max_length=200, examples=["web_agent"])
     params: dict[str, Any] = Field(default_factory=dict)

@@ -17,15 +17,17 @@ from jobs.clock import utc_now
 from jobs.errors import ChangedMeanwhile, ScheduleNotFound
 from jobs.kinds import MASK, masked
 from jobs.queue import HIGHEST_PRIORITY
-from jobs.recurrence import recurrence
-from jobs.requests import MOST_ATTEMPTS
+from jobs.recurrence import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, recurrence
+from jobs.requests import MOST_ATTEMPTS, one_of
 from jobs.schedule_store import CatchUp, Schedule, ScheduleStore
 from jobs.service import JobService
 from jobs.snapshot import JobSnapshot
 
 REMINDER = "schedule:"
 """What a schedule's reminder in the queue is named: this, and its id."""
-TIMING = ("cron", "interval_s", "timezone")
+_BOUNDS: dict[str, Any] = {"minimum": SHORTEST_INTERVAL_S, "maximum": LONGEST_INTERVAL_S}
+INTERVALS = ("cron", "interval_s")
+TIMING = (*INTERVALS, "timezone")
 SET = (*TIMING, "name", "kind", "params", "priority", "max_attempts", "paused", "catch_up")
 """What people set of a schedule, and the audit tells."""
 
@@ -35,12 +37,16 @@ log = logging.getLogger(__name__)
 class Timing(BaseModel):
     """When something recurs: give either ``cron`` or ``interval_s``."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"allOf": [{"oneOf": one_of(*INTERVALS)}]}
+    )
 
     cron: str | None = Field(
         None, description="minute, hour, day of the month, month, day of the week", examples=["30 2 * * 1-5"]
     )
-    interval_s: float | None = Field(None, allow_inf_nan=False, description="seconds from one to the next, at least 1")
+    interval_s: float | None = Field(
+        None, allow_inf_nan=False, json_schema_extra=_BOUNDS, description="seconds from one to the next"
+    )
     timezone: str = Field("UTC", max_length=100, description="an IANA name; what cron means by an hour")
 
 
@@ -63,13 +69,15 @@ class ScheduleDraft(Timing):
 class SchedulePatch(BaseModel):
     """A change of a schedule; what is not named stays. A new ``cron`` replaces an ``interval_s``, and the reverse."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"not": {"allOf": one_of(*INTERVALS)}}
+    )
 
     name: str = Field("", min_length=1, max_length=200)
     kind: str = Field("", max_length=200)
     params: dict[str, Any] = Field(default_factory=dict)
     cron: str | None = None
-    interval_s: float | None = Field(None, allow_inf_nan=False)
+    interval_s: float | None = Field(None, allow_inf_nan=False, json_schema_extra=_BOUNDS)
     timezone: str = Field("UTC", max_length=100)
     priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
     max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS)
@@ -125,10 +133,10 @@ class ScheduleService:
         now_it_is = {name: value for name, value in old.items() if name != "params"}  # which may be secret
         check_version(f"the schedule {schedule.name!r}", patch.version, schedule.version, now_it_is)
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
-        if patch.cron is not None and "interval_s" not in values:
-            values["interval_s"] = None
-        elif patch.interval_s is not None and "cron" not in values:
-            values["cron"] = None
+        if patch.cron is None and patch.interval_s is None:
+            values = {name: value for name, value in values.items() if name not in INTERVALS}
+        else:
+            values |= {"cron": patch.cron, "interval_s": patch.interval_s}
         merged = schedule.model_copy(update=values)
         timing = recurrence(merged.cron, merged.interval_s, merged.timezone)
         if "kind" in values or "params" in values:

@@ -3,14 +3,17 @@
 Times are aware UTC and written as ISO 8601. Nothing here reads or writes a store.
 """
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from jobs.models import EventType, JobStatus
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _to_utc(at: datetime) -> datetime:
@@ -20,7 +23,14 @@ def _to_utc(at: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999") from exc
 
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+def _is_told(value: Any) -> Any:
+    """Nothing but text and times: a number would be taken for seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
+        return value
+    raise ValueError("input should be a time such as 2026-01-31T12:00:00Z")
+
+
+UtcTime = Annotated[AwareDatetime, BeforeValidator(_is_told), AfterValidator(_to_utc)]
 """A time as clients give it: it must name its offset, and is kept in UTC."""
 
 

@@ -50,9 +50,10 @@ log = logging.getLogger(__name__)
 async def serve(config: Settings) -> None:
     """Answer requests until a signal says stop."""
     from jobs_app.jobs_app import admission, app  # reads the variables above
+    from jobs_app.security import of_plain_paths
 
     server = Server(
-        app(),
+        of_plain_paths(app()),
         address=config.host,
         port=config.port,
         interface=Interfaces.ASGI,

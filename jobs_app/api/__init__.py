@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from jobs.kinds import catalogue
 from jobs_app.api import (
     alerts,
     audit,
@@ -10,6 +11,7 @@ from jobs_app.api import (
     export,
     jobs,
     metrics,
+    openapi,
     operations,
     problems,
     schedules,
@@ -47,4 +49,5 @@ def build_api() -> FastAPI:
         api.include_router(router)
     system.refuse_unknown(api.router, routers)
     problems.install(api)
+    openapi.describe(api, catalogue())
     return api

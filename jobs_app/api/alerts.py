@@ -11,6 +11,7 @@ from jobs.addresses import shown
 from jobs.alert_store import Alert, Delivery, Rule
 from jobs.alerts import RuleDraft, RulePatch
 from jobs_app import runtime
+from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=StrictRoute)
@@ -67,7 +68,7 @@ async def rules() -> RuleList:
     return RuleList(items=[_info(rule) for rule in await runtime.current().alerts.store.rules()])
 
 
-@router.post("/rules", status_code=201)
+@router.post("/rules", status_code=201, responses=CONFLICT)
 async def create_rule(draft: RuleDraft, response: Response) -> RuleInfo:
     """Have people told when a condition holds: on the pages, and by webhook if an address is given.
 
@@ -86,7 +87,7 @@ async def get_rule(id: UUID) -> RuleInfo:
     return _info(await runtime.current().alerts.store.rule(id))
 
 
-@router.patch("/rules/{id}")
+@router.patch("/rules/{id}", responses=CONFLICT)
 async def change_rule(id: UUID, patch: RulePatch) -> RuleInfo:
     """Change or pause a rule; what is not named stays. Alerts that are over by that are told to be."""
     return _info(await runtime.current().watch.change(id, patch))
@@ -99,7 +100,7 @@ async def delete_rule(id: UUID) -> None:
     runtime.current().watch.asked.set()
 
 
-@router.post("/rules/{id}/test")
+@router.post("/rules/{id}/test", responses=CONFLICT)
 async def test_rule(id: UUID) -> Delivery:
     """Send a message now that says it is only a test; the reply tells what came of it."""
     return _without_keys(await runtime.current().alerts.test(id))

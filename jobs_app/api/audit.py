@@ -13,6 +13,7 @@ from jobs.audit import PAGE, Action
 from jobs.store import LARGEST_INTEGER
 from jobs_app import runtime
 from jobs_app.api.jobs import Text
+from jobs_app.api.openapi import sends
 from jobs_app.api.strict import StrictRoute
 from jobs_app.event_log import What
 
@@ -55,7 +56,7 @@ async def actions(
     return ActionList(items=found, next_cursor=found[-1].id if len(found) == limit else None)
 
 
-@router.get("/api/events", response_model=EventLines)
+@router.get("/api/events", response_model=EventLines, responses=sends("application/x-ndjson"))
 async def events(
     what: What | Literal[""] = "",
     q: Annotated[Text, Query(max_length=200)] = "",

@@ -15,6 +15,7 @@ from jobs.maintenance import Check, Copy, DatabaseInfo, Vacuumed
 from jobs.redis_care import RedisInfo
 from jobs.redis_link import REDIS_TROUBLE
 from jobs_app import diagnostics, runtime
+from jobs_app.api.openapi import CONFLICT, sends
 from jobs_app.api.strict import StrictRoute
 from jobs_app.diagnostics import Canary
 
@@ -48,7 +49,7 @@ async def database() -> DatabaseInfo:
     return await runtime.current().maintenance.info()
 
 
-@router.post("/api/database/check")
+@router.post("/api/database/check", responses=CONFLICT)
 async def check() -> Check:
     """Read the whole database and see whether it is sound. Jobs go on meanwhile; a gigabyte takes some seconds."""
     found = await runtime.current().maintenance.check()
@@ -56,13 +57,17 @@ async def check() -> Check:
     return found
 
 
-@router.post("/api/database/vacuum")
+@router.post("/api/database/vacuum", responses=CONFLICT)
 async def vacuum(_confirmed: Confirmed) -> Vacuumed:
     """Write the database anew without its free pages. Nothing else is written meanwhile: workers wait."""
     return await runtime.vacuum()
 
 
-@router.get("/api/database/backup", response_class=StreamingResponse)
+@router.get(
+    "/api/database/backup",
+    response_class=StreamingResponse,
+    responses=CONFLICT | sends("application/vnd.sqlite3"),
+)
 async def backup() -> StreamingResponse:
     """A copy of the whole database as of now, as a SQLite file. Jobs go on meanwhile."""
     copy = await runtime.current().maintenance.backup()

@@ -23,6 +23,7 @@ from jobs.snapshot import JobSnapshot
 from jobs.store import DEFAULT_SORT, SORTS, Page
 from jobs_app import runtime
 from jobs_app.api.jobs import Wanted
+from jobs_app.api.openapi import sends
 
 BATCH = 500
 SENT_AT_ONCE = 64_000
@@ -37,11 +38,11 @@ class Format(StrEnum):
     NDJSON = "ndjson"
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get("/export", response_class=StreamingResponse, responses=sends("text/csv", "application/x-ndjson"))
 async def export_jobs(
     wanted: Wanted,
     format: Annotated[Format, Query()] = Format.NDJSON,
-    sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
+    sort: Annotated[str, Query(json_schema_extra={"enum": [*SORTS]})] = DEFAULT_SORT,
 ) -> StreamingResponse:
     """Every matching job as a download. Jobs that come or change meanwhile may be in it or not."""
     # what cannot be read is refused before anything is sent

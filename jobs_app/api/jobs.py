@@ -6,19 +6,20 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from jobs import plain_json, query
 from jobs.errors import InvalidInput, JobsError
 from jobs.lineage import Relative
 from jobs.matching import JobFilter
 from jobs.models import EventType, JobStatus
-from jobs.requests import JobPatch, Submission
+from jobs.requests import JobPatch, Submission, one_of
 from jobs.service import MOST_IN_BATCH, BulkAction
 from jobs.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
 from jobs.store import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from jobs_app import runtime
+from jobs_app.api.openapi import CONFLICT, Schema, sends
 from jobs_app.api.strict import StrictRoute, of_batch, of_params, takes
 
 MOST_EVENTS = 10_000
@@ -116,13 +117,19 @@ class FilterBody(BaseModel):
         )
 
 
+def _bulk_schema(schema: Schema) -> None:
+    schema["oneOf"] = one_of("ids", "filter")
+    schema["if"] = {"properties": {"action": {"const": "restore"}}}
+    schema["then"] = {"required": ["ids"], "properties": {"dry_run": {"const": False}, "filter": {"type": "null"}}}
+
+
 class BulkRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_bulk_schema)
 
     action: BulkAction
     ids: list[UUID] | None = Field(None, max_length=MOST_BULK_IDS)
     filter: FilterBody | None = None
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
     @model_validator(mode="after")
     def _one_choice(self) -> "BulkRequest":
@@ -144,7 +151,7 @@ class BulkResult(BaseModel):
     skipped: list[BulkSkip]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={200: {"model": JobSnapshot, "description": "The job made before."}})
 @takes(of_params)
 async def submit(
     submission: Submission,
@@ -210,7 +217,7 @@ Wanted = Annotated[JobFilter, Depends(_wanted)]
 @router.get("")
 async def list_jobs(
     wanted: Wanted,
-    sort: Annotated[str, Query(description=", ".join(SORTS))] = DEFAULT_SORT,
+    sort: Annotated[str, Query(json_schema_extra={"enum": [*SORTS]})] = DEFAULT_SORT,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     fields: Annotated[list[Part], Query(max_length=len(Part))] = [],  # noqa: B006
@@ -240,7 +247,7 @@ async def list_events(
     return EventList(items=await runtime.jobs().store.events(id, after=after, limit=limit))
 
 
-@router.get("/{id}/log", response_class=StreamingResponse)
+@router.get("/{id}/log", response_class=PlainTextResponse)
 async def get_log(id: UUID) -> StreamingResponse:
     """The whole timeline as a text file: time, level or type, and words, one line each."""
     store = runtime.jobs().store
@@ -274,7 +281,11 @@ async def list_artifacts(id: UUID) -> ArtifactList:
     return ArtifactList(items=await runtime.jobs().store.artifacts(id))
 
 
-@router.get("/{id}/artifacts/{artifact_id}", response_class=Response)
+@router.get(
+    "/{id}/artifacts/{artifact_id}",
+    response_class=Response,
+    responses=sends("*/*"),
+)
 async def get_artifact(id: UUID, artifact_id: UUID) -> Response:
     """One attached file, as a download: what a handler wrote must not run as a page of this site."""
     found = await runtime.jobs().store.artifact_content(id, artifact_id)
@@ -291,7 +302,9 @@ async def get_artifact(id: UUID, artifact_id: UUID) -> Response:
     )
 
 
-@router.post("/{id}/cancel", responses={202: {"description": "The running handler was told to stop."}})
+@router.post(
+    "/{id}/cancel", responses=CONFLICT | {202: {"model": JobSnapshot, "description": "Its handler was told to stop."}}
+)
 async def cancel(id: UUID, response: Response) -> JobSnapshot:
     """Stop a job: at once (200) if it waits; a running one is told to (202) and is ``cancelled`` when it stopped."""
     job = await runtime.jobs().cancel(id)
@@ -299,38 +312,38 @@ async def cancel(id: UUID, response: Response) -> JobSnapshot:
     return job
 
 
-@router.patch("/{id}")
+@router.patch("/{id}", responses=CONFLICT)
 @takes(of_params)
 async def edit(id: UUID, patch: JobPatch) -> JobSnapshot:
     """Change the parameters, priority, time or attempts of a job that waits; a running or ended one stays as it is."""
     return await runtime.jobs().edit(id, patch)
 
 
-@router.post("/{id}/promote")
+@router.post("/{id}/promote", responses=CONFLICT)
 async def promote(id: UUID) -> JobSnapshot:
     """Let a scheduled job run now, as soon as a slot is free."""
     return await runtime.jobs().promote(id)
 
 
-@router.post("/{id}/front")
+@router.post("/{id}/front", responses=CONFLICT)
 async def move_to_front(id: UUID) -> JobSnapshot:
     """Give a queued job a priority above all that wait, so that it is next."""
     return await runtime.jobs().move_to_front(id)
 
 
-@router.post("/{id}/retry")
+@router.post("/{id}/retry", responses=CONFLICT)
 async def retry(id: UUID) -> JobSnapshot:
     """Queue a failed or cancelled job again, as a new attempt."""
     return await runtime.jobs().retry(id)
 
 
-@router.delete("/{id}", status_code=204)
+@router.delete("/{id}", status_code=204, responses=CONFLICT)
 async def delete(id: UUID) -> None:
     """Delete a job that is not running, with its timeline and artifacts; for some seconds it can be restored."""
     await runtime.jobs().delete(id)
 
 
-@router.post("/{id}/restore")
+@router.post("/{id}/restore", responses=CONFLICT)
 async def restore(id: UUID) -> JobSnapshot:
     """Bring back a job that was deleted less than ten seconds ago, as it was."""
     return await runtime.jobs().restore(id)

@@ -5,11 +5,12 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from jobs_app import scrape
+from jobs_app.api.openapi import sends
 
 router = APIRouter(tags=["system"])
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=sends("text/plain"))
 async def metrics() -> Response:
     """What there is to measure, in Prometheus's text format. Each server tells about the whole system and itself."""
     return Response(generate_latest(await scrape.collect()), media_type=CONTENT_TYPE_LATEST)

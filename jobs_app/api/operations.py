@@ -12,6 +12,7 @@ from jobs.operation_store import Operation, OperationState
 from jobs.operations import CONFIRMATION, Action, needs_confirmation
 from jobs_app import runtime
 from jobs_app.api.jobs import FilterBody
+from jobs_app.api.openapi import CONFLICT, Schema
 from jobs_app.api.strict import StrictRoute
 
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=StrictRoute)
@@ -26,8 +27,18 @@ class Wish(BaseModel):
     filter: FilterBody
 
 
+def _confirmed_schema(schema: Schema) -> None:
+    nothing = [{"maxItems": 0}, {"type": "null"}, {"type": "string", "pattern": "^\\s*$"}]
+    names_all = {"additionalProperties": {"anyOf": nothing}}
+    cleans_all = {"properties": {"action": {"const": "clean"}, "filter": names_all}}
+    schema["if"] = {"anyOf": [{"properties": {"action": {"const": "obliterate"}}}, cleans_all]}
+    schema["then"] = {"required": ["confirm"], "properties": {"confirm": {"const": CONFIRMATION}}}
+
+
 class ConfirmedWish(Wish):
     """``confirm``: the word ``obliterate``, where everything would be removed for good, so that it is meant."""
+
+    model_config = ConfigDict(json_schema_extra=_confirmed_schema)
 
     confirm: str = ""
 
@@ -78,7 +89,7 @@ async def preview(wish: Wish) -> PreviewInfo:
     return PreviewInfo(affected=found.affected, bytes=found.bytes, left_alone=found.left_alone)
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=CONFLICT)
 async def begin(wish: ConfirmedWish, response: Response) -> OperationInfo:
     """Begin to do something to every job that matches; what becomes of it is at the address in ``Location``."""
     return _begun(await runtime.current().operations.begin(wish.action, wish.filter.to_filter()), response)
@@ -102,7 +113,7 @@ async def stop(id: UUID) -> OperationInfo:
     return _info(await runtime.current().operations.stop(id))
 
 
-@router.post("/{id}/undo", status_code=202)
+@router.post("/{id}/undo", status_code=202, responses=CONFLICT)
 async def undo(id: UUID, response: Response) -> OperationInfo:
     """Begin to bring back what an operation deleted, until ten seconds after it is over; see ``Location``."""
     return _begun(await runtime.current().operations.undo(id), response)

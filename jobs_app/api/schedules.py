@@ -10,6 +10,7 @@ from jobs.schedule_store import Schedule
 from jobs.schedules import ScheduleDraft, SchedulePatch, Timing, next_times
 from jobs.snapshot import JobSnapshot
 from jobs_app import runtime
+from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute, of_params, takes
 
 router = APIRouter(prefix="/api/schedules", tags=["schedules"], route_class=StrictRoute)
@@ -33,7 +34,7 @@ async def list_schedules() -> ScheduleList:
     return ScheduleList(items=[_info(schedule) for schedule in await runtime.current().schedules.store.all()])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=CONFLICT)
 @takes(of_params)
 async def create_schedule(draft: ScheduleDraft, response: Response) -> ScheduleInfo:
     """Have jobs of a kind made again and again: by a cron expression in a time zone, or at an interval."""
@@ -54,7 +55,7 @@ async def get_schedule(id: UUID) -> ScheduleInfo:
     return _info(await runtime.current().schedules.store.get(id))
 
 
-@router.patch("/{id}")
+@router.patch("/{id}", responses=CONFLICT)
 @takes(of_params)
 async def change_schedule(id: UUID, patch: SchedulePatch) -> ScheduleInfo:
     """Change, pause or resume a schedule; what is not named stays. A new timing counts from now.

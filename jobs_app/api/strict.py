@@ -118,7 +118,7 @@ _one_large_body = asyncio.Lock()
 async def _parsed(raw: bytes) -> Any:
     """The value. Raises ``InvalidInput``, ``TooLarge``."""
     if len(raw) <= _PARSED_AT_ONCE:
-        return plain_json.loads(raw)
+        return plain_json.loads(raw, clients=True)
     async with _one_large_body:
         return await asyncio.to_thread(_loads, raw)
 
@@ -126,4 +126,4 @@ async def _parsed(raw: bytes) -> Any:
 def _loads(raw: bytes) -> Any:
     if (found := plain_json.values_in(raw, MOST_VALUES)) > MOST_VALUES:
         raise TooLarge(f"The body holds {found} values or more; {MOST_VALUES} are taken at once. Send less at once.")
-    return plain_json.loads(raw)
+    return plain_json.loads(raw, clients=True)

@@ -1,15 +1,17 @@
 """REST: the queue, the workers, the kinds, and whether all is well."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from jobs.clock import utc_now
 from jobs.errors import Unavailable
@@ -21,9 +23,11 @@ from jobs.requests import KindChange, QueueChange
 from jobs.settings_store import KindSetting
 from jobs.workers import WorkerInfo, WorkerState, WorkerWish
 from jobs_app import runtime
+from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute
 
 READY_WITHIN_S = 2.0
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 router = APIRouter(tags=["system"], route_class=StrictRoute)
 
@@ -96,7 +100,7 @@ async def kinds() -> list[KindInfo]:
     ]
 
 
-@router.patch("/api/kinds/{name}")
+@router.patch("/api/kinds/{name}", responses=CONFLICT)
 async def change_kind(name: str, change: KindChange) -> KindInfo:
     """Pause or resume the jobs of one kind, or change how many of them run at once, or start in a time.
 
@@ -130,7 +134,7 @@ async def queue() -> QueueInfo:
     return await _queue_info()
 
 
-@router.patch("/api/queue")
+@router.patch("/api/queue", responses=CONFLICT)
 async def change_queue(change: QueueChange) -> QueueInfo:
     """Pause or resume the queue, or change how many jobs run at once over all workers; what runs goes on.
 
@@ -163,13 +167,13 @@ async def workers() -> list[WorkerInfo]:
         raise Unavailable("Redis does not answer, so the workers are not known right now.") from exc
 
 
-@router.post("/api/workers/{worker_id}/forget")
+@router.post("/api/workers/{worker_id}/forget", responses=CONFLICT)
 async def forget_worker(worker_id: str) -> WorkerInfo:
     """Note that a lost worker was seen to be: it stays listed for a day, but is no trouble any more."""
     return await runtime.forget_worker(worker_id)
 
 
-@router.post("/api/workers/{worker_id}/{wish}", status_code=202)
+@router.post("/api/workers/{worker_id}/{wish}", status_code=202, responses=CONFLICT)
 async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
     """Have a worker claim nothing for now (``quiet``), claim again (``resume``), or end as on SIGTERM (``stop``)."""
     return await runtime.ask_worker(worker_id, wish)
@@ -183,7 +187,7 @@ async def healthz() -> dict[str, str]:
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz", responses={503: {"description": "Something is missing; the reply says what."}})
+@router.get("/readyz", responses={503: {"content": {"application/json": {}}, "description": "Something is missing."}})
 async def readyz() -> JSONResponse:
     """200 when jobs can be submitted and run; 503 with what is missing.
 
@@ -226,12 +230,22 @@ async def _workers_ok() -> bool:
 
 
 def refuse_unknown(api: APIRouter, routers: Sequence[APIRouter]) -> None:
-    """Answer every other path under ``/api`` in JSON; without this, pages would answer with HTML."""
+    """Answer every other path under ``/api`` in JSON; without this, pages would answer with HTML.
+
+    A fixed path such as ``/api/jobs/batch`` answers its own methods alone: it is no job of that name.
+    """
     known_routes = [route for router in routers for route in router.routes]
+    fixed: dict[str, set[str]] = defaultdict(set)
+    for route in known_routes:
+        if isinstance(route, APIRoute) and "{" not in route.path:
+            fixed[route.path] |= route.methods
+    for path, methods in fixed.items():
+        others = sorted(_METHODS - methods)
+        api.routes.insert(0, Route(path, _refusing(path, methods), methods=others, include_in_schema=False))
 
     @api.api_route(
         "/api/{rest:path}",
-        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        methods=sorted(_METHODS),
         include_in_schema=False,
     )
     async def unknown(rest: str, request: Request) -> None:
@@ -242,6 +256,17 @@ def refuse_unknown(api: APIRouter, routers: Sequence[APIRouter]) -> None:
             for method in getattr(route, "methods", None) or ()
         }
         if allowed:
-            known = ", ".join(sorted(allowed))
-            raise HTTPException(405, f"/api/{rest} answers {known}.", {"Allow": known})
+            raise _not_allowed(f"/api/{rest}", allowed)
         raise HTTPException(404, f"There is nothing at /api/{rest}. /api/docs lists what there is.")
+
+
+def _refusing(path: str, methods: Collection[str]) -> Callable[[Request], Awaitable[Response]]:
+    async def refuse(_request: Request) -> Response:
+        raise _not_allowed(path, methods)
+
+    return refuse
+
+
+def _not_allowed(path: str, methods: Collection[str]) -> HTTPException:
+    known = ", ".join(sorted(methods))
+    return HTTPException(405, f"{path} answers {known}.", {"Allow": known})

@@ -84,3 +84,9 @@ async def test_a_server_that_is_told_to_stop_waits_for_no_reader(app):
     assert "did not stop within" not in app.log.read_text()
     for writer in (stream, half):
         writer.close()
+
+
+async def test_a_path_with_a_line_break_is_refused_in_words(app):
+    for path in ("/api/jobs/%0A/artifacts", "/%0Aapi/jobs", "/jobs/%0D%0A"):
+        reply = await app.api.get(path)
+        assert (reply.status_code, reply.headers["content-type"]) == (404, "application/problem+json")

@@ -10,7 +10,7 @@ from jobs.attempts import cancelled, completed, failed
 from jobs.audit import acting_as
 from jobs.background import end_tasks
 from jobs.clock import utc_now
-from jobs.errors import InvalidInput, OperationNotFound, Unavailable, WrongStatus
+from jobs.errors import NothingToDo, OperationNotFound, Unavailable, WrongStatus
 from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.operation_store import TAKEN_FOR, OperationState, Progress
@@ -128,7 +128,7 @@ async def test_only_what_is_old_is_cleaned(service, operations):
     job = await running(service)
     await service.end(completed(job.id, 1, None))
 
-    with pytest.raises(InvalidInput, match="matches no job; nothing was begun"):
+    with pytest.raises(NothingToDo, match="matches no job; nothing was begun"):
         await operations.begin("clean", JobFilter(finished_before=utc_now() - timedelta(days=1)))
     await over(operations, await operations.begin("clean", JobFilter(finished_before=utc_now())))
 
@@ -188,7 +188,7 @@ async def test_a_preview_counts_and_weighs(service, operations):
 async def test_nothing_is_begun_when_there_is_nothing_to_do(service, operations, action, wanted):
     await submitted(service)
 
-    with pytest.raises(InvalidInput, match="nothing was begun"):
+    with pytest.raises(NothingToDo, match="nothing was begun"):
         await operations.begin(action, wanted)
 
     assert await operations.store.newest(5) == []

@@ -1,0 +1,148 @@
+"""The description of the API, made true where FastAPI cannot know: what is refused and how, and what a kind takes.
+
+Every refusal is a problem document. Which ones a request can meet is told here for all of it: what is not found has its
+name in the path, what is too large has a body, and the guard may refuse anything. Conflicts are named at each endpoint.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import available_timezones
+
+from fastapi import FastAPI
+
+from jobs.kinds import Catalogue, Kind
+from jobs_app.api.problems import PROBLEM
+
+Schema = dict[str, Any]
+
+CONFLICT: dict[int | str, Schema] = {409: {"description": "It is in a state that does not allow this."}}
+"""For endpoints whose things may be in the way; see ``jobs.errors``."""
+
+
+def sends(*media_types: str) -> dict[int | str, Schema]:
+    """For endpoints that answer with something else than JSON."""
+    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    return {200: {"description": "The file.", "content": content}}
+
+
+_REFUSALS = {
+    403: "A page of another site asks.",
+    404: "There is no such thing (any more).",
+    408: "The body does not arrive.",
+    413: "The body is too large.",
+    421: "The server does not know the name in `Host`.",
+    422: "The request is not valid; `errors` names the fields.",
+    429: "This address has too much open.",
+    503: "The database or Redis does not answer.",
+}
+_ALWAYS = (421, 429, 503)
+_WITH_BODY = (403, 408, 413)
+_PROBLEM: Schema = {
+    "title": "Problem",
+    "description": "Why a request was refused, as of RFC 9457.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what happened, about which thing, and what to do"},
+        "errors": {
+            "type": "array",
+            "description": "the fields that are wrong, with 422",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+_WITH_KIND = ("Submission", "ScheduleDraft")
+_FASTAPIS = ("HTTPValidationError", "ValidationError")
+
+
+def describe(api: FastAPI, kinds: Catalogue) -> None:
+    """Have ``api`` describe itself as it is."""
+    make = api.openapi
+
+    def openapi() -> Schema:
+        if api.openapi_schema is None:
+            _amend(make(), kinds)
+        assert api.openapi_schema is not None
+        return api.openapi_schema
+
+    api.openapi = openapi
+
+
+def _amend(schema: Schema, kinds: Catalogue) -> None:
+    models = schema["components"]["schemas"]
+    for name in _FASTAPIS:
+        models.pop(name, None)
+    models["Problem"] = _PROBLEM
+    for path, method, operation in _operations(schema):
+        answers = operation["responses"]
+        for status in {*_refusals_of(path, method), *(int(each) for each in answers if each[0] in "45")}:
+            said = answers.get(str(status), {})
+            if status == 422 or "content" not in said:
+                answers[str(status)] = _refusal(status, said.get("description"))
+    for part in (*schema["paths"].values(), *models.values()):
+        _bound_texts(part)
+    for kind in kinds:
+        models[f"{kind.name}-params"] = _params(kind, models)
+    for name in _WITH_KIND:
+        models[name]["oneOf"] = [_one_kind(kind) for kind in kinds]
+    for model in (*(models[name] for name in _WITH_KIND), models["SchedulePatch"]):
+        model["properties"]["kind"]["enum"] = [kind.name for kind in kinds]
+    for name in ("Timing", "ScheduleDraft", "SchedulePatch"):
+        models[name]["properties"]["timezone"]["enum"] = sorted(available_timezones())
+    for name in ("RuleDraft", "RulePatch"):
+        models[name]["properties"]["kind"]["enum"] = ["", *(kind.name for kind in kinds)]
+
+
+def _bound_texts(part: Any) -> None:
+    """Say of every text that it holds no NUL, which no database keeps."""
+    if isinstance(part, list):
+        for each in part:
+            _bound_texts(each)
+    elif isinstance(part, dict):
+        if part.get("type") == "string" and not {"enum", "const", "format", "pattern"} & part.keys():
+            part["pattern"] = r"^[^\x00]*$"
+        for each in part.values():
+            _bound_texts(each)
+
+
+def _operations(schema: Schema) -> Iterator[tuple[str, str, Schema]]:
+    for path, item in schema["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def _refusals_of(path: str, method: str) -> Iterator[int]:
+    yield from _ALWAYS
+    if "{" in path:
+        yield 404
+    if method != "get":
+        yield from _WITH_BODY
+
+
+def _refusal(status: int, words: str | None) -> Schema:
+    """``words``: what the endpoint says of it, if anything."""
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": _REFUSALS.get(status) or words, "content": content}
+
+
+def _params(kind: Kind, models: Schema) -> Schema:
+    """The kind's parameters; what they are made of gets a name of its own among all that the API describes."""
+    place = f"#/components/schemas/{kind.name}-"
+    schema: Schema = json.loads(json.dumps(kind.params_schema).replace('"#/$defs/', f'"{place}'))
+    models.update({f"{kind.name}-{name}": model for name, model in schema.pop("$defs", {}).items()})
+    return schema
+
+
+def _one_kind(kind: Kind) -> Schema:
+    """What a body of this kind is; its parameters may be left out if all of them have defaults."""
+    params = {"$ref": f"#/components/schemas/{kind.name}-params"}
+    must = {"required": ["kind", "params"]} if kind.params_schema.get("required") else {}
+    return {"properties": {"kind": {"const": kind.name}, "params": params}, **must}
