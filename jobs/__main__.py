@@ -15,6 +15,7 @@ from jobs.logs import configure, refuse
 from jobs.private_files import make_folder
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.settings import Settings, read_settings, settings
+from jobs.text import counted
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
 
 ANSWER_WITHIN_S = 4.0
@@ -94,10 +95,11 @@ def main() -> None:
                 copy_all(given.source, given.target)
             case "backup":
                 jobs = transfer.back_up(url, given.file)
-                print(f"Wrote {jobs} jobs to {given.file} ({given.file.stat().st_size / 1e6:.1f} MB).")
+                print(f"Wrote {counted(jobs, 'job')} to {given.file} ({given.file.stat().st_size / 1e6:.1f} MB).")
             case "restore":
                 jobs = transfer.restore(given.file, url, replace=given.replace)
-                print(f"Brought back {jobs} jobs from {given.file} into {shown(url)}; every row was compared.")
+                told = f"Brought back {counted(jobs, 'job')} from {given.file} into {shown(url)}"
+                print(f"{told}; every row was compared.")
             case "health":
                 print(check_worker(config) if given.worker else check_server(config))
     except StartRefused as exc:

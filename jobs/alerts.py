@@ -23,6 +23,7 @@ from jobs.kinds import Catalogue
 from jobs.samples import Growth, Sample
 from jobs.snapshot import short_id
 from jobs.statistics import Figures, Outcome
+from jobs.text import counted, waiting
 from jobs.webhooks import Network, leads_inside, send, wrong_with
 from jobs.workers import WorkerInfo, WorkerState
 
@@ -145,7 +146,7 @@ def _wait(rule: Rule, seen: Seen) -> Causes:
     waited_s = _waited_s(seen)
     if seen.paused or waited_s <= rule.threshold:
         return {}
-    return {"wait": f"A job has waited for {waited_s:,.0f} s; {seen.queued:,} wait in all."}
+    return {"wait": f"A job has waited for {waited_s:,.0f} s; {waiting(seen.queued)} in all."}
 
 
 def _failure_rate(rule: Rule, seen: Seen) -> Causes:
@@ -159,7 +160,7 @@ def _failure_rate(rule: Rule, seen: Seen) -> Causes:
         return {}
     of = f" of kind {rule.kind}" if rule.kind else ""
     failed = total.counts[Outcome.FAILED]
-    return {"failure rate": f"{failed:,} of the last {ended:,} jobs{of} failed: {percent:.0f} %."}
+    return {"failure rate": f"{failed:,} of the last {counted(ended, 'job')}{of} failed: {percent:.0f} %."}
 
 
 def _lost_worker(rule: Rule, seen: Seen) -> Causes:
@@ -178,7 +179,7 @@ def _no_worker(rule: Rule, seen: Seen) -> Causes:
     waited_s = _waited_s(seen)
     if takes or waited_s <= rule.threshold:
         return {}
-    return {"no worker": f"{seen.queued:,} jobs wait, the first for {waited_s:,.0f} s, and no worker takes any."}
+    return {"no worker": f"{waiting(seen.queued)}, the first for {waited_s:,.0f} s, and no worker takes any."}
 
 
 def _silent_job(rule: Rule, seen: Seen) -> Causes:
@@ -199,7 +200,7 @@ def _queue_growing(rule: Rule, seen: Seen) -> Causes:
     if not (long_enough and grew) or seen.paused or seen.running >= seen.concurrency:
         return {}
     free = seen.concurrency - seen.running
-    return {"growing": f"The queue grew from {queued[0]:,} to {queued[-1]:,} jobs while {free} slots were free."}
+    return {"growing": f"The queue grew from {queued[0]:,} to {queued[-1]:,} jobs with {counted(free, 'slot')} free."}
 
 
 def _storage(rule: Rule, seen: Seen) -> Causes:

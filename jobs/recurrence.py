@@ -15,12 +15,21 @@ from zoneinfo import ZoneInfo, available_timezones
 from cronsim import CronSim, CronSimError
 
 from jobs.errors import InvalidInput
-from jobs.text import suggestion
+from jobs.text import counted, suggestion
 
 LONGEST_CRON = 100
 SHORTEST_INTERVAL_S = 1.0
 LONGEST_INTERVAL_S = 366 * 86_400.0
 CRON_FIELDS = 5
+_FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day of the month": "1 to 31, or L for the last",
+    "month": "1 to 12, or JAN to DEC",
+    "day of the week": "0 to 7, or SUN to SAT",
+}
+"""In their order, with what each may be."""
+_ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -79,12 +88,24 @@ def _check_cron(cron: str) -> None:
     if len(fields) != CRON_FIELDS:
         raise InvalidInput.of(
             "cron",
-            f"has {len(fields)} fields, but must have {CRON_FIELDS}: minute, hour, day of the month, month, day of the "
-            "week; an example is 30 2 * * 1-5",
+            f"has {counted(len(fields), 'field')}, but must have {CRON_FIELDS}: minute, hour, day of the month, month, "
+            "day of the week; an example is 30 2 * * 1-5",
         )
     try:
-        next(CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC)))
+        next(CronSim(cron, _ANY_DAY))
     except CronSimError as exc:
-        raise InvalidInput.of("cron", f"cannot be read: {str(exc).lower()}") from exc
+        raise InvalidInput.of("cron", _what_is_wrong(fields)) from exc
     except StopIteration as exc:
         raise InvalidInput.of("cron", "names a time that never comes") from exc
+
+
+def _what_is_wrong(fields: list[str]) -> str:
+    """Which of the fields cannot be read by itself; if each can, they never meet."""
+    for place, (text, (name, allowed)) in enumerate(zip(fields, _FIELDS.items(), strict=True)):
+        alone = ["*"] * CRON_FIELDS
+        alone[place] = text
+        try:
+            CronSim(" ".join(alone), _ANY_DAY)
+        except CronSimError:
+            return f"has {text!r} as its {name}, which must be {allowed}; or *, or */n, or a list or a range of those"
+    return "names a day that none of its months has"

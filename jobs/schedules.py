@@ -214,11 +214,13 @@ class ScheduleService:
         return {kind.name: kind.max_attempts for kind in self._jobs.kinds}
 
 
-def next_times(schedule: Schedule, count: int = 5) -> list[datetime]:
-    """When its next jobs are made; none while it is paused."""
+def next_times(schedule: Schedule, now: datetime, count: int = 5) -> list[datetime]:
+    """When its next jobs are made, after ``now``; none while it is paused."""
     if schedule.paused:
         return []
     try:
+        if schedule.next_at <= now:  # due, and no worker has seen to it yet
+            return schedule.recurrence.next_times(now, schedule.next_at, count)
         later = schedule.recurrence.next_times(schedule.next_at, schedule.next_at, count - 1)
     except (KeyError, ValueError):  # a time zone that this machine does not know (any more)
         log.warning("The times of the schedule %r cannot be told; change or delete it.", schedule.name)

@@ -21,6 +21,7 @@ from jobs.engines import Use
 from jobs.errors import StartRefused
 from jobs.models import JobRow
 from jobs.private_files import make_file
+from jobs.text import counted
 
 BATCH, BATCH_OF_FILES = 1000, 20
 """Rows a transaction; of artifacts fewer, since they may be large."""
@@ -141,7 +142,7 @@ def restore(path: Path, url: str, *, replace: bool = False) -> int:
     there = count_jobs(url)
     if there and not replace:
         raise StartRefused(
-            f"The database {shown(url)} holds {there} jobs. Restore into an empty one, or add --replace to "
+            f"The database {shown(url)} holds {counted(there, 'job')}. Restore into an empty one, or add --replace to "
             "remove them first."
         )
     copy = path.with_name(f"{path.name}.{time.time_ns()}.restoring")

@@ -82,9 +82,10 @@ class WorkerRegistry:
         await self._redis.hdel(WISHES_KEY, worker_id)
 
     async def ask(self, worker_id: str, wish: WorkerWish) -> WorkerInfo:
-        """Tell a worker to claim nothing for now, to claim again, or to stop as on SIGTERM; it as last heard of.
+        """Tell a worker to claim nothing for now, to claim again, or to stop as on SIGTERM; it as it is then.
 
-        The wish is kept until the worker leaves, so that it is also heard by one that is busy or cut off now.
+        The wish is kept until the worker leaves, so that it is also heard by one that is busy or cut off now. Until the
+        worker says itself how it is, it is listed as it was told to be.
 
         Raises:
             WorkerNotFound: no such worker, or it is lost.
@@ -95,7 +96,9 @@ class WorkerRegistry:
         await self._redis.hset(WISHES_KEY, worker_id, wish)
         command = Command(worker=worker_id, wish=wish)
         await self._redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
-        return worker
+        told = worker.model_copy(update={"state": WorkerState.RUNNING if wish == "resume" else WorkerState.QUIET})
+        await self.beat(told)
+        return told
 
     async def forget(self, worker_id: str) -> WorkerInfo:
         """Note that somebody has seen that this worker is lost; it as it is now.

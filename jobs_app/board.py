@@ -54,6 +54,10 @@ class Board:
     def paused(self) -> bool:
         return self.limits.paused
 
+    @property
+    def paused_kinds(self) -> list[str]:
+        return sorted(name for name, limit in self.limits.kinds.items() if limit.paused)
+
     def remove(self, job_id: UUID) -> None:
         self._jobs.pop(job_id, None)
         self._heard.pop(job_id, None)
@@ -90,7 +94,7 @@ class Board:
     def expect(self, waiting: Sequence[JobSnapshot]) -> None:
         """Take note of the jobs that start next, and tell when each may."""
         now = utc_now()
-        ends = [expected_end(job, self._usual(job.kind)) for job in self.running()]
+        ends = [expected_end(job, self._usual(job.kind), now) for job in self.running()]
         held_up = self._held_up(waiting)
         times = iter(starts(len(waiting) - len(held_up), self._places, ends, now))
         self.next = [

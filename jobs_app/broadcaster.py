@@ -67,7 +67,7 @@ class Broadcaster:
         self._active = active
         self._estimates = Estimates(active.service.store)
         self.board = Board(active.config.concurrency, self._estimates.get)
-        self._marks: list[tuple[bool, str]] = []
+        self._marks: list[tuple[bool, str, bool]] = []
         self._board_changed = asyncio.Event()
         self._recount = asyncio.Event()
         self._stale_rooms: set[str] = set()
@@ -120,7 +120,8 @@ class Broadcaster:
             for job_id in item.deleted:
                 self.board.remove(job_id)
             about = {room(job_id) for job_id in item.deleted for room in (job_room, compared_room)}
-            self._mark_stale(BOARD, *(about & set(self._rooms())))
+            self._mark_stale(BOARD, ADMIN, *(about & set(self._rooms())))
+            self._recount.set()
         else:
             was_down = self.board.feed == Feed.DOWN.value and self._gap_since is not None
             self.board.feed = item.value
@@ -188,6 +189,7 @@ class Broadcaster:
                 counts=board.counts,
                 workers=board.workers,
                 paused=board.paused,
+                paused_kinds=board.paused_kinds,
             )
             for job_id, job in list(self._heads.items()):
                 tail = self._tails.get(job_id) or Tail()
@@ -407,8 +409,8 @@ class Broadcaster:
             await asyncio.sleep(WATCH_EVERY_S)
 
     def _look_at_marks(self) -> None:
-        """A job becomes slow or silent by doing nothing: nobody announces it."""
-        marks = [(slot["slow"], slot["silent_since"]) for slot in self.board.slots()]
+        """A job becomes slow, silent or overdue by doing nothing: nobody announces it."""
+        marks = [(slot["slow"], slot["silent_since"], slot["ends_at"] == "") for slot in self.board.slots()]
         if marks != self._marks:
             self._marks = marks
             self._board_changed.set()
@@ -444,6 +446,7 @@ class Broadcaster:
             self.board.limits = limits
             self.board.set_places(limits.concurrency)
             self._recount.set()  # what starts next depends on them
+            self._mark_stale(*self._rooms())
             self._board_changed.set()
 
     # Rooms

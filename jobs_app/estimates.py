@@ -67,8 +67,22 @@ def starts(waiting: int, slots: int, ends: Sequence[datetime | None], now: datet
     return (known + [None] * waiting)[:waiting]
 
 
-def expected_end(job: JobSnapshot, known: Usual | None) -> datetime | None:
-    """When a running job may end; ``None`` without an estimate."""
-    if job.started_at is None or known is None:
+def expected_end(job: JobSnapshot, known: Usual | None, now: datetime) -> datetime | None:
+    """When a running job may end: as its own progress tells, else as its kind does. ``None``: nobody can tell.
+
+    An end that is past already tells nothing.
+    """
+    if job.started_at is None or (known is None and not job.progress):
         return None
-    return job.started_at + timedelta(seconds=known.median_s)
+    if job.progress:
+        return job.started_at + (now - job.started_at) / (min(job.progress, 100.0) / 100)
+    assert known is not None
+    end = job.started_at + timedelta(seconds=known.median_s)
+    return end if end > now else None
+
+
+def is_slow(job: JobSnapshot, known: Usual | None, now: datetime) -> bool:
+    """Whether a running job takes unusually long. One that says how far it is, is as fast as it says."""
+    if job.started_at is None or known is None or job.progress:
+        return False
+    return (now - job.started_at).total_seconds() > known.slow_after_s

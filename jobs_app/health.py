@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jobs.parts import Down
+from jobs.text import waiting
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app.rows import seconds_text
 
@@ -52,7 +53,7 @@ def troubles(facts: Facts) -> list[str]:
         return said
     said += _of_workers(facts)
     if facts.paused and facts.queued:
-        said.append(f"The queue is paused, and {_jobs(facts.queued)} wait. Resume it to let them run.")
+        said.append(f"The queue is paused, and {waiting(facts.queued)}. Resume it to let jobs run.")
     return said
 
 
@@ -61,7 +62,7 @@ def _of_workers(facts: Facts) -> list[str]:
         return []
     takes = [worker for worker in facts.workers if worker.state is WorkerState.RUNNING]
     lost = [worker for worker in facts.workers if worker.state is WorkerState.LOST and not worker.forgotten]
-    waiting = f"{_jobs(facts.queued)} wait, and " if facts.queued else ""
+    before = f"{waiting(facts.queued)}, and " if facts.queued else ""
     if not takes:
         quiet = sum(worker.state is WorkerState.QUIET for worker in facts.workers)
         why = f"{quiet} of them quiet: resume one" if quiet else "start one: python -m worker"
@@ -69,7 +70,7 @@ def _of_workers(facts: Facts) -> list[str]:
         none = "no worker takes jobs"
         if seen and not quiet:
             none = f"no worker has been seen for {seconds_text((facts.now - max(seen)).total_seconds())}"
-        text = f"{waiting}{none}; {why}."
+        text = f"{before}{none}; {why}."
         return [text[0].upper() + text[1:]]
     said = []
     for worker in lost:
@@ -85,7 +86,3 @@ def _of_workers(facts: Facts) -> list[str]:
             "its kind may be limited, or no worker knows it."
         )
     return said
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"

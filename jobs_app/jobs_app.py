@@ -11,6 +11,7 @@ from jobs_app import broadcaster, routes, runtime, styles
 from jobs_app.acting import ActingOnPages, Naming, acting_over_rest
 from jobs_app.admission import Admission
 from jobs_app.api import build_api
+from jobs_app.components.basics import ONCE_SCRIPT
 from jobs_app.components.frame import overlay
 from jobs_app.door import check_events, is_of_dispatch
 from jobs_app.effects import RefusingMarks, toast
@@ -72,6 +73,7 @@ app = rx.App(
             rel="preload", href=styles.FONT, custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": ""}
         ),
         rx.el.style(styles.STYLE_SHEET),
+        rx.el.script(ONCE_SCRIPT),
     ],
     html_lang="en",
     api_transformer=[

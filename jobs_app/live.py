@@ -49,6 +49,7 @@ class Live(rx.State):
     counts: dict[str, int] = {}
     workers: int = 1
     paused: bool = False
+    paused_kinds: list[str] = []
     feed: str = "connecting"
     """``connecting`` until this tab has joined, then whether announcements arrive: ``up`` or ``down``."""
     heard_at: str = ""
@@ -73,7 +74,7 @@ class Live(rx.State):
         await _broadcaster().enter(self.router.session.session_id, BOARD)
         board = _broadcaster().board
         self.hot, self.slots, self.counts, self.next = board.hot(), board.slots(), board.counts, board.next
-        self.workers, self.paused = board.workers, board.paused
+        self.workers, self.paused, self.paused_kinds = board.workers, board.paused, board.paused_kinds
 
     @rx.event
     async def listen(self):

@@ -11,7 +11,8 @@ from jobs.kinds import catalogue, masked
 from jobs.models import JobStatus
 from jobs.operation_store import Operation
 from jobs.snapshot import JobSnapshot
-from jobs_app.estimates import Usual, expected_end
+from jobs.text import counted
+from jobs_app.estimates import Usual, expected_end, is_slow
 from jobs_app.list_view import ListView
 
 SILENT_AFTER_S = 10.0
@@ -139,6 +140,9 @@ class ScheduleRow(TypedDict):
     paused: bool
     version: int
     next: list[str]
+    """Its next times that are yet to come."""
+    is_due: bool
+    """Its time has come, and no worker has made its job yet."""
     last_at: str
     last: list[JobLink]
     """The last jobs it made, newest first."""
@@ -214,6 +218,7 @@ NO_SCHEDULE: ScheduleRow = {
     "paused": False,
     "version": 0,
     "next": [],
+    "is_due": False,
     "last_at": "",
     "last": [],
 }
@@ -288,7 +293,6 @@ def free_slot(number: int) -> Slot:
 
 def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None, now: datetime) -> Slot:
     """A place that ``job`` holds, which was last heard of at ``heard_at``."""
-    ran_s = (now - job.started_at).total_seconds() if job.started_at else 0.0
     return {
         "number": number,
         "id": str(job.id),
@@ -299,8 +303,8 @@ def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None,
         "started_at": iso(job.started_at),
         "cancelling": job.cancel_requested_at is not None,
         "usually": seconds_text(known.median_s) if known else "",
-        "ends_at": iso(expected_end(job, known)),
-        "slow": known is not None and ran_s > known.slow_after_s,
+        "ends_at": iso(expected_end(job, known, now)),
+        "slow": is_slow(job, known, now),
         "silent_since": iso(heard_at) if (now - heard_at).total_seconds() > SILENT_AFTER_S else "",
     }
 
@@ -504,7 +508,7 @@ def operation_row(operation: Operation, now: datetime) -> OperationRow:
     wanted = {name: value for name, value in vars(operation.filter).items() if value}
     return {
         "id": str(operation.id),
-        "title": f"{ACTION_TITLES.get(operation.action, operation.action)} {operation.total:,} jobs",
+        "title": f"{ACTION_TITLES.get(operation.action, operation.action)} {counted(operation.total, 'job')}",
         "state": str(operation.state),
         "so_far": f"{operation.done:,} done{left}",
         "percent": min(100, round(100 * handled / operation.total)) if operation.total else 100,

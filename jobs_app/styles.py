@@ -97,9 +97,11 @@ RULES: dict[str, object] = {
     ".commands li[aria-selected=true]": {"background": "var(--accent-a4)"},
     ".commands .hint": {"color": "var(--gray-11)"},
     "[data-sonner-toast][data-styled=true]": {
+        # outside of what Radix themes: its names for panels and fonts are not known there
         "color": "var(--gray-12) !important",
-        "background": "var(--color-panel-solid) !important",
+        "background": "var(--gray-1) !important",
         "border_color": "var(--gray-6) !important",
+        "font_family": "Inter, system-ui, sans-serif",
     },
     "[data-sonner-toast][data-type=error] [data-icon]": {"color": "var(--tomato-9)"},
     "[data-sonner-toast][data-type=success] [data-icon]": {"color": "var(--grass-9)"},
@@ -121,6 +123,16 @@ RULES: dict[str, object] = {
         "font_weight": "500",
         "border_bottom": "2px solid var(--accent-9)",
     },
+    ".afloat": {
+        "position": "sticky",
+        "bottom": "12px",
+        "z_index": "20",
+        "width": "100%",
+        "display": "flex",
+        "flex_direction": "column",
+        "gap": "8px",
+    },
+    ".afloat > *": {"box_shadow": "var(--shadow-5)"},
     ".small": {"font_size": "var(--font-size-2)"},
     ".failures": {"list_style": "none", "padding": "0", "margin": "0"},
     ".failures li": {
@@ -241,6 +253,8 @@ RULES: dict[str, object] = {
         "background": "var(--blue-9)",
         "border_radius": "3px",
     },
+    "@keyframes under-way": {"50%": {"opacity": "0.45"}},
+    ".bar.open": {"min_width": "6px", "animation": "under-way 1.6s ease-in-out infinite"},
     ".lane": {
         "all": "unset",
         "box_sizing": "border-box",

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from jobs.clock import utc_now
 from jobs.schedule_store import Schedule
 from jobs.schedules import ScheduleDraft, SchedulePatch, Timing, next_times
 from jobs.snapshot import JobSnapshot
@@ -80,4 +81,4 @@ async def run_schedule(id: UUID, response: Response) -> JobSnapshot:
 
 
 def _info(schedule: Schedule) -> ScheduleInfo:
-    return ScheduleInfo(**schedule.model_dump(), next=next_times(schedule))
+    return ScheduleInfo(**schedule.model_dump(), next=next_times(schedule, utc_now()))

@@ -5,7 +5,7 @@ import reflex as rx
 from jobs.models import JobStatus
 from jobs_app import routes
 from jobs_app.charts import SPARK_MINUTES
-from jobs_app.components.basics import ago, card, heading, mono, notice, small_button, status_badge
+from jobs_app.components.basics import ago, card, heading, mono, notice, question, small_button, status_badge
 from jobs_app.components.charts import spark_line
 from jobs_app.rows import JobLink, WorkerRow
 from jobs_app.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
@@ -167,6 +167,7 @@ def worker_table(
     on_find: object,
     on_show: object,
     on_ask: object,
+    on_stop: object,
     on_forget: object,
 ) -> rx.Component:
     def shown(worker: rx.Var[WorkerRow]) -> rx.Var[bool]:
@@ -197,7 +198,9 @@ def worker_table(
                         )
                     ),
                     rx.table.body(
-                        rx.foreach(workers, lambda worker: rx.cond(shown(worker), _worker(worker, on_ask, on_forget)))
+                        rx.foreach(
+                            workers, lambda worker: rx.cond(shown(worker), _worker(worker, on_ask, on_stop, on_forget))
+                        )
                     ),
                     size="2",
                 ),
@@ -234,7 +237,7 @@ def _narrow(state: rx.Var[str], on_find: object, on_show: object) -> rx.Componen
     )
 
 
-def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_forget: object) -> rx.Component:
+def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_stop: object, on_forget: object) -> rx.Component:
     states = [(name, _state(name.capitalize(), color)) for name, color in STATE_COLOR.items()]
     return rx.table.row(
         rx.table.row_header_cell(
@@ -265,7 +268,7 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_forget: object) -> rx.
                     ("quiet", small_button("Resume", on_ask(worker["id"], "resume"))),
                     rx.fragment(),
                 ),
-                rx.cond(worker["state"] == "lost", rx.fragment(), small_button("Stop", on_ask(worker["id"], "stop"))),
+                rx.cond(worker["state"] == "lost", rx.fragment(), small_button("Stop", on_stop(worker["id"]))),
                 rx.cond(worker["can_forget"], small_button("Forget", on_forget(worker["id"]))),
                 spacing="2",
             )
@@ -273,6 +276,23 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_forget: object) -> rx.
         key=worker["id"],
         align="center",
         custom_attrs={"data-worker": worker["id"], "data-state": worker["state"]},
+    )
+
+
+def stop_worker_dialog(doomed: rx.Var[str], grace_s: float, on_stop: object, on_open_change: object) -> rx.Component:
+    return question(
+        is_open=doomed != "",
+        title="Stop this worker?",
+        text=rx.fragment(
+            "The worker ",
+            rx.code(doomed),
+            f" takes no more jobs. Those it runs have {grace_s:g} seconds to end; then they are handed back, and run "
+            "elsewhere. make run and Compose start it again at once: to keep it from taking jobs, use Quiet.",
+        ),
+        go="Stop it",
+        on_go=on_stop,
+        on_open_change=on_open_change,
+        keep="Let it run",
     )
 
 

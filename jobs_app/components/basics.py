@@ -23,6 +23,16 @@ def _badge(label: str, color: str, icon: str) -> rx.Component:
     )
 
 
+def held_up(
+    status: rx.Var[str], kind: rx.Var[str], paused: rx.Var[bool], paused_kinds: rx.Var[list[str]]
+) -> rx.Var[str]:
+    """What keeps a queued job from starting though a slot may be free; empty if nothing does."""
+    why = rx.cond(
+        paused, "The queue is paused.", rx.cond(paused_kinds.contains(kind), "Jobs of its kind are paused.", "")
+    )
+    return rx.cond(status == JobStatus.QUEUED.value, why, "").to(str)
+
+
 def status_color(status: rx.Var[str]) -> rx.Var[str]:
     return rx.match(status, *[(s.value, STATUS_COLOR[s]) for s in JobStatus], "gray")
 
@@ -172,7 +182,9 @@ def editor(
         rx.form(
             rx.vstack(
                 *fields,
-                rx.button(rx.cond(editing == "", "Make it", "Change it"), type="submit", width="100%"),
+                rx.button(
+                    rx.cond(editing == "", "Make it", "Change it"), type="submit", width="100%", custom_attrs=once()
+                ),
                 rx.cond(editing != "", leave),
                 spacing="3",
                 width="100%",
@@ -186,7 +198,26 @@ def editor(
 
 
 def small_button(label: str, on_click: object) -> rx.Component:
-    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click)
+    return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click, custom_attrs=once())
+
+
+ONCE_SCRIPT = """
+addEventListener('click', (e) => {
+  if (e.detail > 1 && e.target.closest?.('[data-once]')) { e.preventDefault(); e.stopPropagation(); }
+}, true);
+addEventListener('keydown', (e) => {
+  if (e.repeat && e.key === 'Enter' && e.target.closest?.('form, [data-once]')) e.preventDefault();
+}, true);
+"""
+"""The second click of a double click, and a key that is held down, do nothing there."""
+
+
+def once() -> dict[str, object]:
+    """The attributes of a button that does something once, however fast it is clicked again; see ``ONCE_SCRIPT``.
+
+    Made anew for each, since Reflex writes what it makes of other arguments in them.
+    """
+    return {"data-once": ""}
 
 
 def icon_button(icon: str, label: str, on_click: object, color: str = "gray") -> rx.Component:
@@ -198,4 +229,5 @@ def icon_button(icon: str, label: str, on_click: object, color: str = "gray") ->
         title=label,
         aria_label=label,
         on_click=on_click,
+        custom_attrs=once(),
     )

@@ -112,8 +112,9 @@ def _search_help() -> rx.Component:
             ),
             rx.table.root(rx.table.body(*rows), size="1", margin_top="8px"),
             aria_label="What can be searched for",
-            max_width="min(520px, 92vw)",
-            max_height="70vh",
+            max_width="min(520px, var(--radix-popover-content-available-width))",
+            collision_padding=12,
+            max_height="min(70vh, var(--radix-popover-content-available-height))",
             overflow="auto",
             tab_index=0,  # so that the arrow keys scroll it
         ),

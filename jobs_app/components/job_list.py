@@ -1,5 +1,7 @@
 """The list of jobs: its columns and order, what stands in its place when it is empty, and its pages."""
 
+from collections.abc import Sequence
+
 import reflex as rx
 
 from jobs.models import JobStatus
@@ -97,21 +99,26 @@ def row_actions(status: rx.Var[str], on_cancel: object, on_retry: object, on_del
     """What may be done with a job in this status."""
     waits_or_runs = [JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RUNNING]
     again = [JobStatus.FAILED, JobStatus.CANCELLED]
-    return rx.hstack(
-        rx.match(
-            status,
-            *[(s.value, icon_button("circle-stop", "Cancel", on_cancel, "amber")) for s in waits_or_runs],
-            *[(s.value, icon_button("rotate-ccw", "Retry", on_retry, "indigo")) for s in again],
-            rx.fragment(),
+
+    def when(statuses: Sequence[JobStatus], button: rx.Component) -> rx.Component:
+        return rx.match(status, *[(s.value, button) for s in statuses], rx.fragment())
+
+    # each in a place of its own: after a click, nothing else is under the pointer
+    return rx.grid(
+        rx.box(when(waits_or_runs, icon_button("circle-stop", "Cancel", on_cancel, "amber"))),
+        rx.box(when(again, icon_button("rotate-ccw", "Retry", on_retry, "indigo"))),
+        rx.box(
+            rx.cond(
+                (status == JobStatus.RUNNING.value) | (status == GONE),
+                rx.fragment(),
+                icon_button("trash-2", "Delete", on_delete, "tomato"),
+            )
         ),
-        rx.cond(
-            (status == JobStatus.RUNNING.value) | (status == GONE),
-            rx.fragment(),
-            icon_button("trash-2", "Delete", on_delete, "tomato"),
-        ),
-        spacing="3",
-        justify="end",
-        padding_right="4px",
+        columns="3",
+        gap="8px",
+        width="96px",
+        justify_items="center",
+        margin_left="auto",
     )
 
 

@@ -33,7 +33,10 @@ def _schedule(
         rx.flex(
             rx.heading(schedule["name"], as_="h2", size="3"),
             rx.text(schedule["title"], size="2", color_scheme="gray"),
-            mono(schedule["timing"] + " " + schedule["timezone"], color_scheme="gray"),
+            mono(
+                schedule["timing"] + rx.cond(schedule["timing"].startswith("every"), " s", " " + schedule["timezone"]),
+                color_scheme="gray",
+            ),
             rx.cond(schedule["paused"], rx.badge("Paused", color_scheme="amber", high_contrast=True)),
             rx.spacer(),
             rx.cond(
@@ -50,6 +53,7 @@ def _schedule(
         ),
         rx.flex(
             rx.text("Next: ", size="2", weight="medium"),
+            rx.cond(schedule["is_due"], rx.text("now, as soon as a worker sees to it", size="2", color_scheme="gray")),
             rx.cond(
                 schedule["next"].length() > 0,
                 rx.foreach(schedule["next"], _time),

@@ -140,17 +140,14 @@ def _free(slot: rx.Var[Slot]) -> rx.Component:
 def _marks(slot: rx.Var[Slot]) -> rx.Component:
     """How long it usually takes, and what is unusual about it."""
     return rx.hstack(
-        rx.cond(
-            slot["usually"] != "",
-            rx.text(
-                "usually ",
-                slot["usually"],
-                rx.cond(slot["slow"], "", rx.fragment(", until ", rx.moment(slot["ends_at"], format="HH:mm:ss"))),
-                size="1",
-                color_scheme="gray",
-                white_space="nowrap",
-            ),
-            rx.text("no estimate yet", size="1", color_scheme="gray"),
+        rx.text(
+            rx.cond(slot["usually"] != "", "usually " + slot["usually"], ""),
+            rx.cond((slot["usually"] != "") & (slot["ends_at"] != ""), ", ", ""),
+            rx.cond(slot["ends_at"] != "", rx.fragment("until ", rx.moment(slot["ends_at"], format="HH:mm:ss")), ""),
+            rx.cond((slot["usually"] == "") & (slot["ends_at"] == ""), "no estimate yet", ""),
+            size="1",
+            color_scheme="gray",
+            white_space="nowrap",
         ),
         rx.cond(slot["slow"], rx.badge("unusually slow", color_scheme="amber", high_contrast=True, size="1")),
         rx.cond(

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.components.basics import notice
+from jobs_app.components.basics import notice, once
 from jobs_app.forms import FormField
 
 MESSAGE = {"size": "1", "margin_top": "3px"}
@@ -29,9 +29,14 @@ def start_form(
             rx.cond(trouble != "", notice(trouble, icon="triangle-alert", color="tomato")),
             rx.cond(
                 is_edit,
-                rx.button(rx.icon("check", size=15), "Save", type="submit", width="100%", size="3"),
+                rx.button(
+                    rx.icon("check", size=15), "Save", type="submit", width="100%", size="3", custom_attrs=once()
+                ),
                 rx.fragment(
-                    rx.button(rx.icon("play", size=15), "Start", type="submit", width="100%", size="3"), *beside
+                    rx.button(
+                        rx.icon("play", size=15), "Start", type="submit", width="100%", size="3", custom_attrs=once()
+                    ),
+                    *beside,
                 ),
             ),
             spacing="3",

@@ -58,6 +58,12 @@ def _lane(lane: rx.Var[Lane], chosen: rx.Var[int], on_choose: object) -> rx.Comp
 
 
 @var_operation
+def running_for(started_at: rx.Var[str], now: rx.Var[str]) -> object:
+    """How many seconds a job has been running; both are times of the server."""
+    return var_operation_return(f"((Date.parse({now}) - Date.parse({started_at})) / 1000 || 0)", var_type=float)
+
+
+@var_operation
 def live_lines(
     tail: rx.Var[list[Line]],
     loaded_version: rx.Var[int],
@@ -120,7 +126,7 @@ def timeline_line(line: rx.Var[Line], took_s: rx.Var[float], faint: rx.Var[bool]
             line["took_s"] >= OPEN,
             rx.el.span(
                 rx.el.span(
-                    class_name="bar",
+                    class_name=rx.cond(is_open, "bar open", "bar"),
                     custom_attrs={
                         "style": {
                             "left": "calc(" + line["from_s"].to_string() + " / var(--span) * 100%)",

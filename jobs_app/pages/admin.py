@@ -3,9 +3,10 @@
 import reflex as rx
 
 from jobs.operations import CONFIRMATION
+from jobs.settings import settings
 from jobs.statistics import Step
 from jobs_app import routes
-from jobs_app.components.admin import admin_tabs, figures, queue_control, trouble_list, worker_table
+from jobs_app.components.admin import admin_tabs, figures, queue_control, stop_worker_dialog, trouble_list, worker_table
 from jobs_app.components.alerts import alert_list, delete_rule_dialog, delivery_list, rule_form, rule_list
 from jobs_app.components.basics import notice, question
 from jobs_app.components.charts import chart
@@ -59,8 +60,10 @@ def admin_workers() -> rx.Component:
             page.find_worker,
             page.show_workers,
             page.ask_worker,
+            page.ask_stop,
             page.forget_worker,
         ),
+        dialogs=stop_worker_dialog(Admin.doomed, settings().stop_grace_s, Admin.stop_worker, Admin.forget_question),
     )
 
 

@@ -127,9 +127,13 @@ def _step(step: rx.Var[StepPair]) -> rx.Component:
     def side(text: rx.Var[str], took: rx.Var[str], width: rx.Var[float]) -> rx.Component:
         return rx.el.div(
             rx.el.span(text, class_name="one-line"),
-            rx.el.span(
-                rx.el.span(class_name="bar", custom_attrs={"style": {"width": width.to_string() + "%"}}),
-                class_name="track",
+            rx.cond(
+                text == "",  # it has no such step
+                rx.el.span(),
+                rx.el.span(
+                    rx.el.span(class_name="bar", custom_attrs={"style": {"width": width.to_string() + "%"}}),
+                    class_name="track",
+                ),
             ),
             rx.el.span(took, class_name="took"),
             class_name="step-side",

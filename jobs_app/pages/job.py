@@ -9,13 +9,14 @@ from jobs_app.components.basics import (
     heading,
     icon_button,
     mono,
+    once,
     progress_bar,
     status_badge,
     status_color,
     ticking,
 )
-from jobs_app.components.timeline import lanes, live_lines, replay_bar, timeline, timeline_tools
-from jobs_app.live import LiveJob
+from jobs_app.components.timeline import lanes, live_lines, replay_bar, running_for, timeline, timeline_tools
+from jobs_app.live import Live, LiveJob
 from jobs_app.pages.dashboard import confirm_delete
 from jobs_app.pages.frame import page
 from jobs_app.pages.job_about import about_job, tree_card
@@ -80,7 +81,7 @@ def _job() -> rx.Component:
     return rx.vstack(
         _title(now),
         rx.grid(
-            rx.vstack(_progress(now), _proof(now), _error(), _timeline(), spacing="4", width="100%", min_width="0"),
+            rx.vstack(_progress(now), _proof(now), _error(), _timeline(now), spacing="4", width="100%", min_width="0"),
             about_job(),
             columns=rx.breakpoints(initial="minmax(0, 1fr)", lg="minmax(0, 1fr) 400px"),
             gap="16px",
@@ -172,15 +173,23 @@ def _notify_button() -> rx.Component:
 
 def _action(label: str, icon: str, color: str, on_click: object, now: rx.Var[Hot], *statuses: str) -> rx.Component:
     button = rx.button(
-        rx.icon(icon, size=15), label, variant="soft", high_contrast=True, color_scheme=color, on_click=on_click
+        rx.icon(icon, size=15),
+        label,
+        variant="soft",
+        high_contrast=True,
+        color_scheme=color,
+        on_click=on_click,
+        custom_attrs=once(),
     )
     return rx.match(now["status"], *[(status, button) for status in statuses], rx.fragment())
 
 
 def _progress(now: rx.Var[Hot]) -> rx.Component:
+    waits = (now["status"] == JobStatus.QUEUED.value) & (JobPage.waits_for != "")
+    said = rx.cond(waits, JobPage.waits_for, now["message"])
     return card(
         rx.hstack(
-            rx.text(now["message"], weight="medium", style={"overflow_wrap": "anywhere"}, id="step"),
+            rx.text(said, weight="medium", style={"overflow_wrap": "anywhere"}, id="step"),
             rx.spacer(),
             rx.cond(
                 now["status"] == JobStatus.RUNNING.value,
@@ -210,8 +219,11 @@ def _progress(now: rx.Var[Hot]) -> rx.Component:
     )
 
 
-def _timeline() -> rx.Component:
+def _timeline(now: rx.Var[Hot]) -> rx.Component:
     live = live_lines(LiveJob.tail, Timeline.loaded_version, Timeline.show, Timeline.search, Timeline.attempt)
+    lasts_s = rx.cond(now["status"] == JobStatus.RUNNING.value, running_for(now["started_at"], Live.heard_at), 0.0)
+    lasts_s = rx.cond(lasts_s > LiveJob.elapsed_s, lasts_s, LiveJob.elapsed_s)
+    span_s = lasts_s * 1.04  # with room for the step that has just begun
     ended = rx.match(JobPage.row["live"]["status"], *[(s.value, True) for s in JobStatus if s.is_terminal], False)
     return card(
         heading("Timeline"),
@@ -261,7 +273,7 @@ def _timeline() -> rx.Component:
             Timeline.blocks,
             live,
             LiveJob.ended,
-            rx.cond(LiveJob.elapsed_s > Timeline.span_s, LiveJob.elapsed_s, Timeline.span_s),
+            rx.cond(span_s > Timeline.span_s, span_s, Timeline.span_s),
             Timeline.follow,
             rx.cond(Timeline.replaying, Timeline.replay_s, -1.0),
         ),

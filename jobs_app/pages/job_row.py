@@ -8,9 +8,10 @@ import reflex as rx
 
 from jobs.models import JobStatus
 from jobs_app import routes
-from jobs_app.components.basics import ago, mono, one_line, progress_bar, status_badge, status_color, ticking
+from jobs_app.components.basics import ago, held_up, mono, one_line, progress_bar, status_badge, status_color, ticking
 from jobs_app.components.job_list import WIDE, row_actions
 from jobs_app.list_view import COLUMNS
+from jobs_app.live import Live
 from jobs_app.rows import Hot, Row
 from jobs_app.state.actions import Actions
 from jobs_app.state.selection import Selection
@@ -34,6 +35,7 @@ def job_rows(
             columns=columns,
             address=address,
             selected=Selection.selected.contains(row["id"]),
+            waits_for=held_up(_newest(row, hot)["status"], row["kind"], Live.paused, Live.paused_kinds),
             key=row["id"],
         ),
     )
@@ -53,6 +55,7 @@ def job_row(
     columns: rx.Var[list[str]],
     address: rx.Var[str],
     selected: rx.Var[bool],
+    waits_for: rx.Var[str],
     rest: rx.RestProp,
 ) -> rx.Component:
     job_id = row["id"]
@@ -81,12 +84,12 @@ def job_row(
                 now["attempts"] != "",
                 rx.box(rx.text("attempt ", now["attempts"], size="1", color_scheme="gray")),
             ),
-            rx.box(_progress(now), **NARROW),
+            rx.box(_progress(now, waits_for), **NARROW),
         ),
-        *[rx.cond(columns.contains(name), _cell(name, row, now)) for name in COLUMNS],
+        *[rx.cond(columns.contains(name), _cell(name, row, now, waits_for)) for name in COLUMNS],
         rx.table.cell(
             row_actions(now["status"], Actions.cancel(job_id), Actions.retry(job_id), Actions.ask_delete(job_id)),
-            width="80px",
+            width="112px",
         ),
         rest,
         align="center",
@@ -94,10 +97,11 @@ def job_row(
     )
 
 
-def _cell(name: str, row: rx.Var[Row], now: rx.Var[Hot]) -> rx.Component:
+def _cell(name: str, row: rx.Var[Row], now: rx.Var[Hot], waits_for: rx.Var[str]) -> rx.Component:
     match name:
         case "progress":
-            return rx.table.cell(_progress(now), width="40%", **WIDE)
+            # no width of its own: a long message is cut, and the table stays as wide as its panel
+            return rx.table.cell(_progress(now, waits_for), width="40%", max_width="0", **WIDE)
         case "created":
             return rx.table.cell(rx.text(ago(row["created_at"]), size="2"), **WIDE)
         case "took":
@@ -116,12 +120,12 @@ def _took(now: rx.Var[Hot]) -> rx.Component:
     )
 
 
-def _progress(now: rx.Var[Hot]) -> rx.Component:
+def _progress(now: rx.Var[Hot], waits_for: rx.Var[str]) -> rx.Component:
     return rx.vstack(
         rx.cond(
             now["due"] != "",
             rx.text("Due ", rx.moment(now["due"], from_now=True, interval=1000), size="2", title=now["due"]),
-            one_line(now["message"], size="2", width="100%"),
+            one_line(rx.cond(waits_for != "", waits_for, now["message"]), size="2", width="100%"),
         ),
         rx.cond(
             now["status"] == JobStatus.RUNNING.value,

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs.kinds import catalogue
-from jobs_app.components.basics import card, heading
+from jobs_app.components.basics import card, heading, once
 from jobs_app.components.start_form import kind_picker, start_form
 from jobs_app.state.start import KindChoice, StartForm
 
@@ -54,7 +54,14 @@ def _form(above: rx.Component | None = None) -> rx.Component:
             rx.spacer(),
             rx.cond(
                 StartForm.repeatable,
-                rx.button("Repeat last", type="button", size="1", variant="ghost", on_click=StartForm.repeat),
+                rx.button(
+                    "Repeat last",
+                    type="button",
+                    size="1",
+                    variant="ghost",
+                    on_click=StartForm.repeat,
+                    custom_attrs=once(),
+                ),
             ),
             gap="14px",
             wrap="wrap",

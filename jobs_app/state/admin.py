@@ -10,6 +10,7 @@ from jobs.limits import MOST_CONCURRENCY
 from jobs.models import JobStatus
 from jobs.requests import QueueChange
 from jobs.snapshot import short_id
+from jobs.text import counted
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app import routes, rows, runtime
 from jobs_app.broadcaster import look_at_queue
@@ -20,6 +21,7 @@ from jobs_app.state.admin_alerts import AdminAlerts
 from jobs_app.state.admin_events import LONGEST_TEXT, AdminAudit
 from jobs_app.state.admin_kinds import AdminKinds
 from jobs_app.state.admin_metrics import AdminMetrics
+from jobs_app.state.admin_schedules import AdminSchedules
 from jobs_app.state.admin_system import AdminSystem
 from jobs_app.state.notices import tell
 
@@ -30,6 +32,7 @@ WORTH_TELLING_S = 1.0
 REFRESHED: dict[str, Any] = {
     routes.ADMIN_METRICS: AdminMetrics.refresh,
     routes.ADMIN_KINDS: AdminKinds.refresh,
+    routes.ADMIN_SCHEDULES: AdminSchedules.refresh,
     routes.ADMIN_AUDIT: AdminAudit.refresh,
     routes.ADMIN_ALERTS: AdminAlerts.refresh,
     routes.ADMIN_SYSTEM: AdminSystem.refresh,
@@ -57,6 +60,8 @@ class Admin(rx.State):
     loaded: bool = False
     _version: int = 0
     """Of the queue's setting, as it is shown."""
+    doomed: str = ""
+    """The worker that is asked about whether it should stop."""
     wrong: str = ""
     """What is wrong with the concurrency that was asked for."""
 
@@ -96,7 +101,7 @@ class Admin(rx.State):
             await self._changed()
             return await tell(self, "error", error.message)
         await self._changed()
-        return await tell(self, "success", f"Up to {int(text)} jobs run at once now; what runs goes on.")
+        return await tell(self, "success", f"At once now: {counted(int(text), 'job')} at most; what runs goes on.")
 
     @rx.event
     async def pause(self, paused: bool):
@@ -117,14 +122,31 @@ class Admin(rx.State):
         self.worker_state = state if state in set(WorkerState) else ""
 
     @rx.event
+    def ask_stop(self, worker_id: str):
+        """Ask whether the worker is really to stop."""
+        self.doomed = worker_id
+
+    @rx.event
+    def forget_question(self, is_open: bool):
+        if not is_open:
+            self.doomed = ""
+
+    @rx.event
+    async def stop_worker(self):
+        doomed, self.doomed = self.doomed, ""
+        return await self._ask(doomed, "stop")
+
+    @rx.event
     async def ask_worker(self, worker_id: str, wish: str):
-        """Tell a worker to be quiet, to go on, or to stop."""
-        if wish not in WISHES:
-            return None
+        """Tell a worker to be quiet, or to go on."""
+        return await self._ask(worker_id, wish) if wish in WISHES else None
+
+    async def _ask(self, worker_id: str, wish: str) -> Any:
         try:
             await runtime.ask_worker(worker_id, wish)
         except JobsError as error:
             return await tell(self, "error", error.message)
+        await self._read(anew=True)
         return await tell(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
 
     @rx.event

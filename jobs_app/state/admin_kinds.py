@@ -12,6 +12,7 @@ from jobs.errors import JobsError
 from jobs.kinds import Kind, catalogue, field_errors
 from jobs.requests import KindChange
 from jobs.settings_store import KindSetting
+from jobs.text import counted
 from jobs.workers import WorkerState
 from jobs_app import runtime
 from jobs_app.estimates import Estimates, Usual
@@ -171,7 +172,7 @@ def _stranger(name: str, workers: list[str]) -> KindRow:
 
 
 def _limits(kind: Kind) -> list[str]:
-    attempts = "1 attempt" if kind.max_attempts == 1 else f"{kind.max_attempts} attempts"
+    attempts = counted(kind.max_attempts, "attempt")
     said = [attempts, f"at most {seconds_text(kind.timeout_s)} each"]
     if kind.max_running is not None:
         said.append(f"{kind.max_running} at once")

@@ -11,6 +11,7 @@ from jobs.clock import utc_now
 from jobs.errors import InvalidInput, JobsError
 from jobs.kinds import catalogue
 from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Report, Step, check_span, floor, step_for
+from jobs.text import counted
 from jobs_app import charts, routes, rows, runtime
 from jobs_app.charts import Chart, percent, span
 from jobs_app.effects import go_to
@@ -114,7 +115,11 @@ class AdminMetrics(rx.State):
         _shared.forget()
         await self._read()
         await self._read_costs()
-        return await tell(self, "success", f"{purged} rows of figures by the {step} are gone; jobs stay as they were.")
+        return await tell(
+            self,
+            "success",
+            f"Gone: {counted(purged, 'row')} of figures by the {step}; jobs stay as they were.",
+        )
 
     def _go(self, **changes: object) -> rx.event.EventSpec:
         asked = {"window": self.window, "kind": self.kind, "since": self._since, "until": self._until, **changes}

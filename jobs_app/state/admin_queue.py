@@ -11,6 +11,7 @@ from jobs.matching import JobFilter
 from jobs.models import TERMINAL, JobStatus
 from jobs.operations import AFFECTED, CONFIRMATION, Action, needs_confirmation
 from jobs.query import parse
+from jobs.text import counted
 from jobs_app import rows, runtime
 from jobs_app.state.notices import tell
 
@@ -123,7 +124,7 @@ class AdminQueue(rx.State):
         left = f" Left alone: {left}." if left else ""
         if not found.affected:
             return await tell(self, "info", f"There is no job to {VERBS[action].lower()}.{left}")
-        jobs = "1 job" if found.affected == 1 else f"{found.affected:,} jobs"
+        jobs = counted(found.affected, "job")
         self._wanted, self.action, self.typed = wanted, action, ""
         self.needs_word = needs_confirmation(action, wanted)
         self.title = f"{VERBS[action]} {jobs}"

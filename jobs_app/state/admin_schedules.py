@@ -1,6 +1,6 @@
 """The admin page of schedules: jobs that are made again and again; listed, made, changed, paused, run now, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,8 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs import plain_json
-from jobs.errors import ChangedMeanwhile, InvalidInput, JobsError, ScheduleNotFound
+from jobs.clock import utc_now
+from jobs.errors import ChangedMeanwhile, FieldError, InvalidInput, JobsError, ScheduleNotFound
 from jobs.kinds import catalogue, field_errors, unmasked
 from jobs.models import JobStatus
 from jobs.schedule_store import Schedule
@@ -58,6 +59,8 @@ class AdminSchedules(rx.State):
 
     @rx.event
     async def refresh(self):
+        if not self.errors:
+            self._preview()
         return await self._read()
 
     @rx.event
@@ -79,10 +82,10 @@ class AdminSchedules(rx.State):
             else:
                 await _service().create(ScheduleDraft.model_validate(values))
         except ValidationError as exc:
-            self.errors = {_field(error.field): error.message for error in field_errors(exc)}
+            self.errors = _by_field(field_errors(exc))
             return None
         except InvalidInput as error:
-            self.errors = {_field(wrong.field): wrong.message for wrong in error.errors}
+            self.errors = _by_field(error.errors)
             return None
         except ChangedMeanwhile as error:
             await self._read()
@@ -174,9 +177,9 @@ class AdminSchedules(rx.State):
             self.next = [rows.iso(at) for at in _service().preview(timing)]
             self.errors = {name: text for name, text in self.errors.items() if name not in ("timing", "timezone")}
         except ValidationError as exc:
-            self.next, self.errors = [], {_field(error.field): error.message for error in field_errors(exc)}
+            self.next, self.errors = [], _by_field(field_errors(exc))
         except InvalidInput as error:
-            self.next, self.errors = [], {_field(wrong.field): wrong.message for wrong in error.errors}
+            self.next, self.errors = [], _by_field(error.errors)
 
 
 def _service() -> ScheduleService:
@@ -219,13 +222,18 @@ def _timing(text: str) -> dict[str, Any]:
     return {"cron": text.strip()}
 
 
-def _field(name: str) -> str:
-    """The form's field that a message is about."""
-    first = name.split(".")[0]
-    return "timing" if first in ("cron", "interval_s") else first
+def _by_field(errors: Sequence[FieldError]) -> dict[str, str]:
+    """The messages by the fields of this form; one about a part of a field names that part."""
+    named: dict[str, str] = {}
+    for error in errors:
+        first, _, part = error.field.partition(".")
+        field = "timing" if first in ("cron", "interval_s") else first
+        named.setdefault(field, f"{part}: {error.message}" if part else error.message)
+    return named
 
 
 def _row(schedule: Schedule, made: list[tuple[UUID, JobStatus]]) -> ScheduleRow:
+    now = utc_now()
     return {
         "id": str(schedule.id),
         "name": schedule.name,
@@ -239,7 +247,8 @@ def _row(schedule: Schedule, made: list[tuple[UUID, JobStatus]]) -> ScheduleRow:
         "catch_up": str(schedule.catch_up),
         "paused": schedule.paused,
         "version": schedule.version,
-        "next": [rows.iso(at) for at in next_times(schedule)],
+        "next": [rows.iso(at) for at in next_times(schedule, now)],
+        "is_due": not schedule.paused and schedule.next_at <= now,
         "last_at": rows.iso(schedule.last_at),
         "last": [{"id": str(job_id), "short_id": short_id(job_id), "status": str(status)} for job_id, status in made],
     }

@@ -6,6 +6,7 @@ from typing import TypedDict
 import reflex as rx
 
 from jobs.errors import InvalidInput, JobNotFound, JobsError
+from jobs.limits import KindLimit
 from jobs.lineage import Relative
 from jobs.models import JobStatus
 from jobs.snapshot import Artifact, JobSnapshot, short_id
@@ -59,6 +60,8 @@ class JobPage(rx.State):
     """One tab's job."""
 
     found: bool = False
+    waits_for: str = ""
+    """What keeps it from starting though a slot may be free."""
     trouble: str = ""
     row: rows.Row = rows.EMPTY_ROW
     facts: list[Fact] = []
@@ -148,6 +151,7 @@ class JobPage(rx.State):
             params=rows.shown_params(job.kind, job.params), result=job.result, error=error
         )
         self._show(job)
+        self.waits_for = await _waits_for(job)
         self.proof = proof(job, turns)
         self.artifacts = artifacts
         self.family = _relations(family, job.id) if len(family) > 1 else []
@@ -236,3 +240,10 @@ async def _artifact(artifact: Artifact) -> ArtifactRow:
         "is_image": artifact.media_type.split(";")[0] in IMAGES,
         "preview": preview,
     }
+
+
+async def _waits_for(job: JobSnapshot) -> str:
+    limits = await runtime.jobs().limits()
+    if limits.paused:
+        return "The queue is paused."
+    return "Jobs of its kind are paused." if limits.kinds.get(job.kind, KindLimit()).paused else ""

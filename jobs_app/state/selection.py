@@ -16,6 +16,7 @@ from jobs.matching import JobFilter
 from jobs.models import JobStatus
 from jobs.removal import UNDO_WITHIN
 from jobs.service import BulkAction, BulkOutcome
+from jobs.text import counted
 from jobs_app import runtime
 from jobs_app.state.actions import parse_id
 from jobs_app.state.notices import tell
@@ -179,7 +180,7 @@ class Selection(rx.State):
         """Bring back what the last action deleted."""
         ids, self._deleted, self.undoable = self._deleted, [], False
         outcome = await runtime.jobs().bulk("restore", ids=ids)
-        self.report = f"{outcome.done} jobs are back." if outcome.done != 1 else "1 job is back."
+        self.report = f"{counted(outcome.done, 'job')} {'is' if outcome.done == 1 else 'are'} back."
         self.reasons = [f"{skipped.reason}" for skipped in outcome.skipped[:REASONS_SHOWN]]
 
     @rx.event
@@ -199,7 +200,7 @@ class Selection(rx.State):
             operation = await runtime.current().operations.begin(action, wanted)
         except JobsError as error:
             return await tell(self, "error", error.message)
-        return await tell(self, "info", f"The server does it: {operation.total:,} jobs, seen above the list.")
+        return await tell(self, "info", f"The server does it: {counted(operation.total, 'job')}, seen above the list.")
 
     async def _select(self, ids: set[str]) -> Any:
         """Select these and no others; what there is besides is counted when they are the first."""
@@ -213,7 +214,7 @@ class Selection(rx.State):
         self.working = False
         stopped = f" Stopped after {outcome.matched}." if self._stop else ""
         left = f" {len(outcome.skipped)} left alone." if outcome.skipped else ""
-        self.report = f"{outcome.done} of {outcome.matched} jobs {ACTIONS[action]}.{left}{stopped}{trouble}"
+        self.report = f"{outcome.done} of {counted(outcome.matched, 'job')} {ACTIONS[action]}.{left}{stopped}{trouble}"
         self.reasons = [skipped.reason for skipped in outcome.skipped[:REASONS_SHOWN]]
         if action == "delete":
             self._deleted, self.undoable = outcome.done_ids, bool(outcome.done_ids)

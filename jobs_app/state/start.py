@@ -221,7 +221,8 @@ class StartForm(rx.State):
             if field is None and wrong.field in ADVANCED:
                 field = f"advanced.{wrong.field}"
             if field is not None:
-                named.setdefault(field, wrong.message)
+                part = path.removeprefix(field).lstrip(".") if field in known else ""
+                named.setdefault(field, f"{part}: {wrong.message}" if part else wrong.message)
         return named
 
     def _show(self, kind: str, job: JobSnapshot | None = None) -> None:

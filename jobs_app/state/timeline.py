@@ -9,6 +9,7 @@ from jobs.clock import utc_now
 from jobs.errors import JobsError
 from jobs.models import EventType
 from jobs.snapshot import JobEvent, JobSnapshot
+from jobs.text import counted
 from jobs_app import runtime, timeline_rows
 from jobs_app.state.clipboard import copy
 from jobs_app.state.notices import tell
@@ -95,7 +96,7 @@ class Timeline(rx.State):
             return trouble
         lines = shown_lines(self)
         text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in lines)
-        return copy(text, f"{len(lines)} lines copied.")
+        return copy(text, f"{counted(len(lines), 'line')} copied.")
 
     @rx.event
     def replay_to(self, at_s: float):

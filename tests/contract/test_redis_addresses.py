@@ -18,7 +18,7 @@ from jobs.queue import QUEUE_PREFIX, JobQueue
 from jobs.redis_link import REDIS_TROUBLE, check_or_wait_for, check_server, place, sentinel_address, sync_redis
 from jobs.snapshot import Deleted
 from jobs.workers import WorkerRegistry
-from launcher.redis_server import command
+from launcher.redis_server import command, on_port
 from testbed.ports import free_port
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
@@ -146,7 +146,7 @@ def sentinel(start_server, tmp_path) -> Iterator[tuple[str, RedisServer, RedisSe
     master = start_server(*login, password="s3cret")
     replica = start_server(*login, "--replicaof", "127.0.0.1", str(master.port), password="s3cret")
     port = free_port()
-    program = command(tmp_path, port)[0]
+    program = command(tmp_path, on_port(port))[0]
     settings = tmp_path / "sentinel.conf"
     settings.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\nrequirepass s3cret\n"

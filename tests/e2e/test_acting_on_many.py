@@ -221,3 +221,36 @@ async def test_failures_are_grouped_by_cause_and_a_group_is_retried(product, ope
     await groups.filter(has_text="The disk is on fire.").get_by_role("link", name="Show").click()
     await expect(page.locator("tr[data-job]")).to_have_count(1)
     await expect(row_of(page, other)).to_be_visible()
+
+
+async def test_nothing_moves_under_the_pointer_when_a_row_is_selected_or_cancelled(product, open_page):
+    await product.api.patch("/api/queue", json={"paused": True})
+    job_id = await product.submit("noop")
+    page = await open_page("/")
+    before = await row_of(page, job_id).bounding_box()
+
+    await box(page, job_id).click()
+    await expect(page.locator("#selection")).to_contain_text("1 selected")
+    assert await row_of(page, job_id).bounding_box() == before
+
+    cancel = await row_of(page, job_id).get_by_role("button", name="Cancel").bounding_box()
+    place = cancel["x"] + cancel["width"] / 2, cancel["y"] + cancel["height"] / 2
+    await page.mouse.click(*place)
+    await expect(row_of(page, job_id)).to_have_attribute("data-status", "cancelled")
+    under = await page.evaluate("([x, y]) => document.elementFromPoint(x, y).closest('button')?.title ?? ''", place)
+    assert under == ""
+    await product.api.patch("/api/queue", json={"paused": False})
+
+
+async def test_the_counts_follow_a_deletion(product, open_page):
+    ids = [await product.submit("noop") for _ in range(3)]
+    for job_id in ids:
+        await product.status_is(job_id, "completed")
+    page = await open_page("/")
+    completed = page.locator("button[data-status=completed]")
+    await expect(completed).to_have_text("Completed3")
+
+    await product.api.delete(f"/api/jobs/{ids[0]}")
+
+    await expect(completed).to_have_text("Completed2")
+    await expect(page.locator("button[data-status=all]")).to_have_text("All2")

@@ -40,7 +40,7 @@ async def test_the_timeline_is_narrowed_searched_copied_and_downloaded(product, 
     lines = page.locator("#timeline .line")
     await expect(lines).to_have_count(1)
     await page.get_by_role("button", name="Copy", exact=True).click()
-    await expect(page.get_by_text("1 lines copied.")).to_be_visible()
+    await expect(page.get_by_text("1 line copied.")).to_be_visible()
     assert "Line 42 of 500" in await page.evaluate("navigator.clipboard.readText()")
     await page.get_by_label("Find in the timeline").fill("")
     await page.get_by_label("Which lines").select_option("steps")
@@ -234,6 +234,8 @@ async def test_a_job_is_run_again_with_edited_parameters_and_compared_with_the_f
     await expect(page.locator("#params .differs")).to_have_count(1)
     await expect(page.locator("#params .differs")).to_contain_text("steps")
     await expect(page.locator("#steps .differs")).to_have_count(1)
+    bars = page.locator("#steps .bar")
+    assert await bars.count() == 2 * await page.locator("#steps li").count() - 1, "a step that is not there has no bar"
 
 
 async def test_neighbours_are_those_of_the_list_it_was_opened_from(product, open_page):
@@ -269,3 +271,19 @@ async def test_the_tab_shows_the_status_in_its_title_and_icon_and_tells_the_end(
     icon = page.locator("link[rel~=icon]").first
     await expect(icon).to_have_attribute("href", "/favicon-completed.svg")
     assert await page.evaluate("window.told") == [f"Steered {job.id[-8:]}: completed"]
+
+
+async def test_the_step_that_runs_has_a_bar_that_grows(product, open_page):
+    job = await product.steered()
+    page = await open_page(f"/jobs/{job.id}")
+    bar = page.locator("#timeline .bar.open")
+    await expect(bar).to_be_visible()
+
+    async def width():
+        box, track = await bar.bounding_box(), await bar.locator("..").bounding_box()
+        assert box["x"] + box["width"] <= track["x"] + track["width"] + 1
+        return box["width"]
+
+    await until(width, lambda px: px > 100)
+    job.end()
+    await expect(bar).to_have_count(0)

@@ -6,13 +6,19 @@ from playwright.async_api import expect
 async def test_a_lane_tells_what_is_usual_and_marks_what_is_unusually_slow(product, open_page):
     for _ in range(3):
         await product.status_is(await product.submit("slow", params={"seconds": 0}), "completed")
-    job_id = await product.submit("slow", params={"seconds": 600})
+        short = await product.steered()
+        short.end()
+        await product.status_is(short.id, "completed")
+    says_how_far_it_is = await product.submit("slow", params={"seconds": 600})
+    says_nothing = await product.steered()
     page = await open_page("/")
 
-    lane = page.locator(f"#slots [data-job='{job_id}']")
-
+    lane = page.locator(f"#slots [data-job='{says_nothing.id}']")
     await expect(lane).to_contain_text("usually")
     await expect(lane).to_contain_text("unusually slow")
+    other = page.locator(f"#slots [data-job='{says_how_far_it_is}']")
+    await expect(other).to_contain_text(", until ")
+    await expect(other).not_to_contain_text("unusually slow")
 
 
 async def test_a_job_is_not_said_to_start_now_while_nothing_can_start_it(product, open_page):
@@ -25,6 +31,10 @@ async def test_a_job_is_not_said_to_start_now_while_nothing_can_start_it(product
     await product.submit("noop")
 
     await expect(coming).to_contain_text("when its kind goes on")
+    row = page.locator("tr[data-job][data-status=queued]")
+    await expect(row).to_contain_text("Jobs of its kind are paused.")
+    job = await open_page(f"/jobs/{await row.get_attribute('data-job')}")
+    await expect(job.locator("#step")).to_have_text("Jobs of its kind are paused.")
     async with product.without_workers():
         await expect(coming).to_contain_text("when a worker takes jobs")
         await expect(coming).not_to_contain_text("any moment")

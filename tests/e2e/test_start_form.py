@@ -59,3 +59,14 @@ async def test_the_form_is_copied_as_a_command_that_works(product, open_page):
     command = await page.evaluate("navigator.clipboard.readText()")
     assert command.startswith(f"curl -X POST {product.url}/api/jobs")
     assert '"steps": 2' in command
+
+
+async def test_a_double_click_starts_one_job_and_a_second_click_another(product, open_page):
+    page = await open_page("/")
+
+    await page.get_by_role("button", name="Start", exact=True).dblclick()
+    await expect(page.locator("tr[data-job]")).to_have_count(1)
+    await page.get_by_role("button", name="Start", exact=True).click()
+
+    await expect(page.locator("tr[data-job]")).to_have_count(2)
+    assert len((await product.api.get("/api/jobs")).json()["items"]) == 2

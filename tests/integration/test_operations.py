@@ -87,10 +87,18 @@ def runtime_filter():
     return JobFilter()
 
 
+async def test_a_wish_that_would_do_nothing_is_told_so(api, client):
+    await client.submit("noop")
+
+    reply = await api.post("/api/operations", json={"action": "clean", "filter": {"status": ["failed"]}})
+
+    assert (reply.status_code, reply.json()["title"]) == (409, "There is nothing to do")
+    assert reply.json()["detail"] == "The filter matches no job; nothing was begun."
+
+
 @pytest.mark.parametrize(
     ("wish", "field"),
     [
-        ({"action": "clean", "filter": {"status": ["failed"]}}, "filter"),
         ({"action": "explode", "filter": {}}, "action"),
         ({"action": "clean"}, "filter"),
         ({"action": "clean", "filter": {"q": "status:"}}, "filter.q"),

@@ -53,7 +53,7 @@ def test_when_all_is_well_nothing_is_said():
             {"workers": [], "worker_seen_at": NOW - timedelta(minutes=4)},
             "No worker has been seen for 4 min 0 s; start one: python -m worker.",
         ),
-        ({"paused": True, "queued": 1}, "The queue is paused, and 1 job wait. Resume it to let them run."),
+        ({"paused": True, "queued": 1}, "The queue is paused, and 1 job waits. Resume it to let jobs run."),
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
         (
@@ -308,7 +308,7 @@ async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, s
     await admin.load()
     told = await admin.set_limit({"concurrency": "3"})
 
-    assert "Up to 3 jobs run at once now" in str(told)
+    assert "At once now: 3 jobs at most" in str(told)
 
 
 async def _nothing():

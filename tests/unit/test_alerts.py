@@ -76,7 +76,7 @@ LONG = {"oldest_queued_at": NOW - timedelta(seconds=90), "queued": 3}
 @pytest.mark.parametrize(
     ("wanted", "seen", "said"),
     [
-        (rule("wait"), LONG, "A job has waited for 90 s; 3 wait in all."),
+        (rule("wait"), LONG, "A job has waited for 90 s; 3 jobs wait in all."),
         (rule("wait"), LONG | {"paused": True}, None),
         (rule("wait", 91.0), LONG, None),
         (rule("failure_rate", 20.0), {"lately": {"noop": figures(7, 3)}}, "3 of the last 10 jobs failed: 30 %."),
@@ -94,7 +94,11 @@ LONG = {"oldest_queued_at": NOW - timedelta(seconds=90), "queued": 3}
         (rule("silent_job"), {"silences": [Silence(JOB, "slow", NOW - timedelta(seconds=61))]}, f"Job {str(JOB)[-8:]}"),
         (rule("silent_job"), {"silences": [Silence(JOB, "slow", NOW - timedelta(seconds=59))]}, None),
         (rule("silent_job", kind="noop"), {"silences": [Silence(JOB, "slow", NOW - timedelta(hours=1))]}, None),
-        (rule("queue_growing", 3.0), {"samples": growing(1, 2, 2, 9)}, "The queue grew from 1 to 9 jobs while 5 slots"),
+        (
+            rule("queue_growing", 3.0),
+            {"samples": growing(1, 2, 2, 9)},
+            "The queue grew from 1 to 9 jobs with 5",
+        ),
         (rule("queue_growing", 3.0), {"samples": growing(1, 3, 2, 9)}, None),
         (rule("queue_growing", 3.0), {"samples": growing(9, 9, 9, 9)}, None),
         (rule("queue_growing", 3.0), {"samples": growing(1, 2)}, None),
@@ -125,7 +129,7 @@ async def test_an_alert_is_given_once_for_a_cause_until_it_clears(alerts):
 
     fired, _ = await alerts.look(waits)
     again, _ = await alerts.look(replace(waits, now=NOW + timedelta(minutes=5)))
-    assert ([alert.text for alert in fired], again) == (["A job has waited for 90 s; 3 wait in all."], [])
+    assert ([alert.text for alert in fired], again) == (["A job has waited for 90 s; 3 jobs wait in all."], [])
     assert len(await alerts.store.alerts(only_open=True)) == 1
 
     _, cleared = await alerts.look(replace(WELL, now=NOW + timedelta(minutes=6)))
@@ -241,7 +245,7 @@ async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given
     assert tries == [*AGAIN_AFTER, None]
     assert (told.state, told.attempts, told.trouble) == ("given up", 6, "It answered 500.")
     assert told.body["type"] == "alert.fired"
-    assert told.body["data"]["text"] == "A job has waited for 90 s; 3 wait in all."
+    assert told.body["data"]["text"] == "A job has waited for 90 s; 3 jobs wait in all."
     assert rule.secret not in json.dumps(told.body)
 
 

@@ -10,7 +10,7 @@ from jobs.limits import KindLimit, Limits, Rate
 from jobs.snapshot import JobError
 from jobs_app import rows
 from jobs_app.board import Board
-from jobs_app.estimates import Estimates, Usual, starts, usual
+from jobs_app.estimates import Estimates, Usual, expected_end, is_slow, starts, usual
 from tests.support.jobs import running, snapshot
 
 pytestmark = pytest.mark.databases
@@ -89,7 +89,35 @@ def test_a_slot_tells_what_is_slow_and_what_is_silent():
 
     [slot] = board.slots()
     assert (slot["usually"], slot["slow"], slot["silent_since"]) == ("10.0 s", True, rows.iso(at(-60)))
-    assert slot["ends_at"] == rows.iso(at(-50))
+    assert slot["ends_at"] == "", "an end that is past tells nothing"
+
+
+@pytest.mark.parametrize(
+    ("progress", "ran_s", "left_s", "slow"),
+    [
+        (0.0, 4, 6, False),
+        (0.0, 15, None, False),
+        (0.0, 60, None, True),
+        (50.0, 60, 60, False),
+        (1.0, 60, 5940, False),
+        (100.0, 60, 0, False),
+    ],
+)
+def test_a_job_that_tells_how_far_it_is_is_believed(progress, ran_s, left_s, slow):
+    job = snapshot(status="running").model_copy(update={"started_at": at(-ran_s), "progress": progress})
+    known = Usual(10.0, 20.0)
+
+    end = expected_end(job, known, NOW)
+
+    assert end == (None if left_s is None else at(left_s))
+    assert is_slow(job, known, NOW) is slow
+
+
+def test_progress_alone_tells_when_a_job_ends():
+    job = snapshot(status="running").model_copy(update={"started_at": at(-10), "progress": 25.0})
+
+    assert expected_end(job, None, NOW) == at(30)
+    assert expected_end(job.model_copy(update={"progress": 0.0}), None, NOW) is None
 
 
 def test_a_slot_whose_job_has_just_spoken_has_no_mark():

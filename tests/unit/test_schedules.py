@@ -105,7 +105,14 @@ async def test_a_paused_schedule_makes_nothing_and_is_not_awaited(schedules, sto
 
     assert await jobs_of(store) == []
     assert world.queue.scheduled == {}
-    assert next_times(paused) == []
+    assert next_times(paused, utc_now()) == []
+
+
+async def test_the_next_times_of_a_schedule_are_never_past(schedules):
+    schedule = await nightly(schedules)
+    late = schedule.next_at + timedelta(hours=2, minutes=1)
+
+    assert next_times(schedule, late)[:2] == [schedule.next_at + timedelta(hours=n) for n in (3, 4)]
 
 
 async def test_a_schedule_that_is_resumed_counts_from_now(schedules, world):
@@ -115,7 +122,7 @@ async def test_a_schedule_that_is_resumed_counts_from_now(schedules, world):
 
     assert resumed.next_at > schedule.next_at
     assert world.queue.scheduled == {f"schedule:{schedule.id}": resumed.next_at}
-    assert next_times(resumed)[:2] == [resumed.next_at, resumed.next_at + timedelta(hours=1)]
+    assert next_times(resumed, utc_now())[:2] == [resumed.next_at, resumed.next_at + timedelta(hours=1)]
 
 
 async def test_a_new_timing_replaces_the_old_one(schedules):
@@ -187,7 +194,7 @@ async def test_a_schedule_that_the_queue_cannot_hold_keeps_no_other_from_being_d
 async def test_a_schedule_in_a_time_zone_that_is_not_known_any_more_can_be_listed(schedules):
     schedule = await nightly(schedules, interval_s=None, cron="30 2 * * *")
 
-    assert next_times(schedule.model_copy(update={"timezone": "Europe/Atlantis"})) == [schedule.next_at]
+    assert next_times(schedule.model_copy(update={"timezone": "Europe/Atlantis"}), utc_now()) == [schedule.next_at]
 
 
 async def test_a_schedule_is_kept_while_redis_is_away(schedules, world):

@@ -145,7 +145,7 @@ async def test_everything_is_lost_and_brought_back(history, database_url, tmp_pa
 
     said = run(database_url, "restore", str(backup))
 
-    assert f"Brought back {history} jobs" in said.stdout
+    assert f"Brought back {history:,} jobs" in said.stdout
     assert await _all_of(database_url) == before
     assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
 
@@ -159,7 +159,7 @@ async def test_a_backup_replaces_nothing_unasked(history, database_url, tmp_path
     missing = run(database_url, "restore", str(tmp_path / "none.db"), code=2)
     replaced = run(database_url, "restore", "--replace", str(backup))
 
-    assert f"holds {history} jobs" in refused.stderr
+    assert f"holds {history:,} jobs" in refused.stderr
     assert "is there already" in again.stderr
     assert "There is no file" in missing.stderr
     assert "every row was compared" in replaced.stdout
