@@ -51,6 +51,8 @@ class WorkerInfo(BaseModel):
     version: str = ""
     kinds: list[str] = []
     """What it can run."""
+    off: dict[str, str] = {}
+    """Kinds that it should be able to run and cannot, with the reason."""
     cpu_percent: float = 0.0
     """Of one core, since the beat before."""
     memory_bytes: int = 0

@@ -72,7 +72,10 @@ def _of_workers(facts: Facts) -> list[str]:
             none = f"no worker has been seen for {seconds_text((facts.now - max(seen)).total_seconds())}"
         text = f"{before}{none}; {why}."
         return [text[0].upper() + text[1:]]
-    said = []
+    said = [
+        f"The kind {kind} is off: {why}. Mend that, and start its workers again; its jobs wait."
+        for kind, why in sorted({off for worker in takes for off in worker.off.items()})
+    ]
     for worker in lost:
         silent_s = (facts.now - worker.last_seen_at).total_seconds()
         said.append(

@@ -142,7 +142,7 @@ def _ended(figures: Figures) -> int:
 
 async def _workers() -> list[WorkerInfo] | None:
     try:
-        return await runtime.current().registry.all()
+        return await runtime.workers()
     except REDIS_TROUBLE:
         return None
 

@@ -112,6 +112,8 @@ class KindRow(TypedDict):
     """Of what people have set; see ``jobs.settings_store``."""
     workers: list[str]
     """The living workers that can run it."""
+    off: list[str]
+    """Why living workers cannot, by worker, though they should."""
     is_known: bool
     """Whether this server knows it, too; only workers know the others."""
 

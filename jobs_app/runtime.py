@@ -6,9 +6,11 @@ Nothing is opened at import, so that building the pages needs neither Redis nor 
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
+from uuid import UUID
 
 from jobs.alert_store import AlertStore
 from jobs.alerts import Alerts
@@ -77,6 +79,24 @@ def current() -> Runtime:
 def jobs() -> JobService:
     """The service, which does everything that can be done with jobs."""
     return current().service
+
+
+async def workers() -> list[WorkerInfo]:
+    """The workers, each with what it runs now: a worker says so itself only every two seconds, and SQL knows at once.
+
+    Of a lost one, and while the database is away, what the worker itself said last. Raises one of ``REDIS_TROUBLE``.
+    """
+    found = await current().registry.all()
+    running: dict[str, list[UUID]] = defaultdict(list)
+    try:
+        for job in await jobs().store.running():
+            running[job.worker or ""].append(job.id)
+    except Unavailable:
+        return found
+    return [
+        worker if worker.state is WorkerState.LOST else worker.model_copy(update={"running": running[worker.id]})
+        for worker in found
+    ]
 
 
 async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:

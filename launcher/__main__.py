@@ -92,9 +92,10 @@ class Launch:
             return self._child("app", [PYTHON, "-m", "jobs_app"], env)
         page, api = str(self._config.port), str(self._app_port)
         origins = f"http://localhost:{page},http://127.0.0.1:{page}"
+        passed_on = {"JOBS_ALLOWED_ORIGINS": origins, "DEV_API": f"http://127.0.0.1:{api}"}
         command = [str(Path(PYTHON).parent / "reflex"), "run", "--env", "dev"]
         command += ["--frontend-port", page, "--backend-port", api]
-        return self._child("app", command, ui_build.environment(env) | {"JOBS_ALLOWED_ORIGINS": origins})
+        return self._child("app", command, ui_build.environment(env) | passed_on)
 
     def _child(self, name: str, command: list[str], env: dict[str, str], *, passes_lines: bool = False) -> Child:
         def pass_on(line: str) -> None:

@@ -33,13 +33,16 @@ from jobs.settings import Settings, settings
 from jobs.store import Store
 from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
 from worker.claims import Claims
+from worker.code import Threads
 from worker.engine import Engine
 from worker.heart import Heart, Vitals
 from worker.runner import Runner
-from worker.tasks import handlers
+from worker.tasks import load
 from worker.upkeep import Upkeep
 from worker.writer import Writer
 
+MOST_THREADS = 64
+"""For all that handlers run in ``asyncio.to_thread``; more wait for one that ends."""
 COLLECT_EVERY = 20_000
 """New objects between two looks for garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once."""
 
@@ -51,9 +54,10 @@ async def serve(config: Settings) -> None:
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
     kinds = catalogue()
-    names = [kind.name for kind in kinds]
+    loaded = load(kinds)
+    names = list(loaded.handlers)
     url = config.resolved_redis_url
-    about = _describe_self(config, names)
+    about = _describe_self(names, loaded.off)
     database, queue, events, registry = (
         Database(config.resolved_database_url),
         JobQueue(url),
@@ -66,7 +70,7 @@ async def serve(config: Settings) -> None:
     schedules = ScheduleService(ScheduleStore(database), service)
     upkeep = Upkeep(url, service, schedules, queue, registry, claims, about.id)
     writer = Writer(service, on_hold=lambda: engine.look())
-    runner = Runner(writer, kinds, handlers(kinds), config)
+    runner = Runner(writer, kinds, loaded.handlers, config)
     engine = Engine(
         queue.redis,
         claims,
@@ -96,6 +100,7 @@ async def serve(config: Settings) -> None:
 
     vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, store.cancel_is_asked)
     heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
+    asyncio.get_running_loop().set_default_executor(Threads(MOST_THREADS, "handler"))
     heart.start()
     writer.open()
     _stop_on_signals(engine)
@@ -120,7 +125,7 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
-def _describe_self(config: Settings, kinds: list[str]) -> WorkerInfo:
+def _describe_self(kinds: list[str], off: dict[str, str]) -> WorkerInfo:
     host, now = socket.gethostname(), utc_now()
     return WorkerInfo(
         id=f"{host}-{os.getpid()}-{secrets.token_hex(2)}",
@@ -133,6 +138,7 @@ def _describe_self(config: Settings, kinds: list[str]) -> WorkerInfo:
         slots=0,
         state=WorkerState.RUNNING,
         kinds=kinds,
+        off=off,
     )
 
 

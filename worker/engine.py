@@ -22,6 +22,7 @@ from jobs.logs import about_job
 from jobs.queue import dumps, loads
 from jobs.redis_link import REDIS_TROUBLE
 from jobs.snapshot import JobSnapshot
+from jobs.text import counted
 from worker.claims import Claim, Claims
 from worker.runner import Interruption, Run, Runner
 from worker.slots import Slots
@@ -130,7 +131,7 @@ class Engine(Worker):
         if main.done():
             main.result()
         if self.tasks:
-            log.info("Stopping; %d jobs may go on for up to %.0f s.", len(self.tasks), grace_s)
+            log.info("Stopping; %s may go on for up to %.0f s.", counted(len(self.tasks), "job"), grace_s)
         hurried = asyncio.create_task(self._hurried.wait())
         await asyncio.wait({main, hurried}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
@@ -171,9 +172,7 @@ class Engine(Worker):
                 with contextlib.suppress(*REDIS_TROUBLE):
                     await self._claims.release([])
         if held := len(self._slots.held):
-            log.warning(
-                "The database takes no writes; %d jobs are left, and run again when their leases are over.", held
-            )
+            log.warning("The database takes no writes; left with their leases, to run again: %s.", counted(held, "job"))
 
     @property
     def _may_end(self) -> bool:

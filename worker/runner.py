@@ -24,6 +24,7 @@ from jobs.logs import about_job
 from jobs.models import JobStatus
 from jobs.settings import Settings
 from jobs.snapshot import JobError, JobSnapshot
+from worker.code import Code
 from worker.progress import Progress
 from worker.tasks import Handler
 from worker.writer import Writer
@@ -75,8 +76,8 @@ class Run:
         self._told = True
         self._wake()
 
-    async def wait(self, task: asyncio.Task[Any], timeout_s: float | None = None) -> None:
-        """Return when the task is done, this run was interrupted since the last call, or the time is over."""
+    async def wait(self, task: asyncio.Task[Any] | Code, timeout_s: float | None = None) -> None:
+        """Return when that is done, this run was interrupted since the last call, or the time is over."""
         if task.done() or self._told:
             self._told = False
             return
@@ -189,16 +190,18 @@ class Runner:
         log.debug("Started %s, attempt %d of %d.", job.kind, job.attempt, job.max_attempts)
         progress = Progress(job, self._writer, lambda: run.interrupt(Interruption.LOST))
         run.attempt = job.attempt
-        task = asyncio.create_task(self._call(job, progress, before, after), name=name)
-        await run.wait(task, self._timeout_s(job))
-        if not task.done():
+        code = Code(self._call(job, progress, before, after), name)
+        await run.wait(code.task, self._timeout_s(job))
+        if not code.task.done():
             run.interrupt(Interruption.TIMEOUT)
-            await self._interrupt_until_done(run, task, progress)
-        await self._record(job, run, task, progress)
+            await self._interrupt_until_done(run, code, progress)
+        await self._record(job, run, code, progress)
         run.attempt = None
-        while not (task.done() or run.stopping):  # its slot stays taken for as long as its code runs
-            await run.wait(task)
-        _note_end(run, task)
+        if not (code.done() or run.stopping):
+            log.warning("Its code runs on; its slot stays taken until that has ended.")
+        while not (code.done() or run.stopping):
+            await run.wait(code)
+        _note_end(run, code)
 
     async def _call(self, job: JobSnapshot, progress: Progress, before: Hook | None, after: Hook | None) -> Any:
         kind = self._kinds[job.kind]
@@ -215,14 +218,14 @@ class Runner:
     def _timeout_s(self, job: JobSnapshot) -> float:
         return self._kinds[job.kind].timeout_s
 
-    async def _interrupt_until_done(self, run: Run, task: asyncio.Task[Any], progress: Progress) -> None:
-        """Cancel the handler, again and again, until it ends or its grace time is over."""
+    async def _interrupt_until_done(self, run: Run, code: Code, progress: Progress) -> None:
+        """Cancel the handler, again and again, until it and its threads end or its grace time is over."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         noted = False
-        while not task.done():
+        while not code.done():
             progress.cancelled = True
-            task.cancel()
+            code.task.cancel()
             if run.why is Interruption.CANCEL and not noted:
                 noted = True
                 progress.note_cancel()
@@ -231,26 +234,27 @@ class Runner:
             if left_s <= 0:
                 log.warning("It did not stop within %.1f s.", grace_s)
                 return
-            await run.wait(task, min(TELL_AGAIN_S, left_s))
+            await run.wait(code, min(TELL_AGAIN_S, left_s))
 
-    async def _record(self, job: JobSnapshot, run: Run, task: asyncio.Task[Any], progress: Progress) -> None:
+    async def _record(self, job: JobSnapshot, run: Run, code: Code, progress: Progress) -> None:
         """Write down how the attempt ended, after all that its handler said."""
         if run.why is Interruption.LOST:
             log.warning("This attempt was taken away from this worker; what it did is not recorded.")
             return
         unwritten = await _unwritten(progress)
         try:
-            end = replace(self._end(job, run, task, unwritten), base=job)
-            _note_end(run, task)  # no sooner: what starts in its slot must be written after this end, not before
+            end = replace(self._end(job, run, code, unwritten), base=job)
+            _note_end(run, code)  # no sooner: what starts in its slot must be written after this end, not before
             await self._writer.write(end)
         except Exception:  # whatever it is: a job must not stay running for ever because its end cannot be kept
             log.exception("The end of the attempt could not be recorded.")
             await self._writer.write(self._failed(job, NOT_RECORDED))
 
-    def _end(self, job: JobSnapshot, run: Run, task: asyncio.Task[Any], unwritten: JobError | None) -> End:
+    def _end(self, job: JobSnapshot, run: Run, code: Code, unwritten: JobError | None) -> End:
+        task = code.task
         returned = task.done() and not task.cancelled() and task.exception() is None
         if run.why is Interruption.TIMEOUT:
-            late = "" if task.done() else " and did not stop in time"
+            late = "" if code.done() else " and did not stop in time"
             limit = f"It ran longer than {self._timeout_s(job):g} seconds{late}."
             return self._failed(job, JobError(type="TimedOut", message=limit))
         if run.why is Interruption.STOP and not returned:
@@ -258,8 +262,8 @@ class Runner:
             return handed_back(job.id, job.attempt)
         if run.why is Interruption.CANCEL and not returned:
             log.info("Cancelled.")
-            ended_at = utc_now() if task.done() else None
-            return cancelled(job.id, job.attempt, _how_it_stopped(task), code_ended_at=ended_at)
+            ended_at = utc_now() if code.done() else None
+            return cancelled(job.id, job.attempt, _how_it_stopped(code), code_ended_at=ended_at)
         if returned and unwritten is None:
             log.debug("Completed.")
             return completed(job.id, job.attempt, task.result())
@@ -273,8 +277,8 @@ class Runner:
         return failed(job.id, job.attempt, error, retry_at=retry_at)
 
 
-def _note_end(run: Run, task: asyncio.Task[Any]) -> None:
-    if task.done() and not run.code_ended:
+def _note_end(run: Run, code: Code) -> None:
+    if code.done() and not run.code_ended:
         run.code_ended = True
         if run.on_code_end is not None:
             run.on_code_end()
@@ -318,9 +322,12 @@ def _checked(result: Any, most_bytes: int) -> Any:
     return result
 
 
-def _how_it_stopped(task: asyncio.Task[Any]) -> str:
+def _how_it_stopped(code: Code) -> str:
+    task = code.task
     if not task.done():
         return "Cancelled; it did not stop in time."
+    if not code.done():
+        return "Cancelled; a thread of it runs on."
     if task.cancelled():
         return "Cancelled while it ran."
     return f"Cancelled; its clean-up failed: {_error(task).message}"

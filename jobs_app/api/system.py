@@ -162,7 +162,7 @@ async def _queue_info() -> QueueInfo:
 async def workers() -> list[WorkerInfo]:
     """The worker processes heard of in the last day, and what each of them runs."""
     try:
-        return await runtime.current().registry.all()
+        return await runtime.workers()
     except REDIS_TROUBLE as exc:
         raise Unavailable("Redis does not answer, so the workers are not known right now.") from exc
 

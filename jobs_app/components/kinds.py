@@ -44,6 +44,10 @@ def _kind(kind: rx.Var[KindRow], wrong: rx.Var[dict[str, str]], on_pause: object
             rx.text("Runs on ", kind["workers"].join(", "), size="2", color_scheme="gray", class_name="anywhere"),
             notice("No living worker can run this kind: its jobs wait.", icon="triangle-alert", color="tomato"),
         ),
+        rx.foreach(
+            kind["off"],
+            lambda why: notice(why, icon="triangle-alert", color="tomato", margin_top="6px", class_name="off"),
+        ),
         rx.text(
             kind["limits"],
             rx.cond(kind["usually"] != "", f"; usually takes {kind['usually']}", "; no estimate yet"),

@@ -92,11 +92,16 @@ async def _read_kinds() -> list[KindRow]:
         estimates.read({kind.name for kind in catalogue()}), settings.kinds(), overview()
     )
     running: dict[str, list[str]] = defaultdict(list)
+    off: dict[str, list[str]] = defaultdict(list)
     for worker in seen.facts.workers or []:
-        for kind in worker.kinds if worker.state is not WorkerState.LOST else ():
-            running[kind].append(worker.id)
+        if worker.state is not WorkerState.LOST:
+            for kind in worker.kinds:
+                running[kind].append(worker.id)
+            for kind, why in worker.off.items():
+                off[kind].append(f"Off in {worker.id}: {why}.")
     known = {
-        kind.name: _row(kind, estimates.get(kind.name), of_kinds.get(kind.name, KindSetting()), running[kind.name])
+        kind.name: _row(kind, estimates.get(kind.name), of_kinds.get(kind.name, KindSetting()))
+        | {"workers": running[kind.name], "off": off[kind.name]}
         for kind in catalogue()
     }
     strangers = [_stranger(name, running[name]) for name in sorted(running.keys() - known.keys())]
@@ -130,7 +135,7 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _row(kind: Kind, known: Usual | None, setting: KindSetting, workers: list[str]) -> KindRow:
+def _row(kind: Kind, known: Usual | None, setting: KindSetting) -> KindRow:
     return {
         "name": kind.name,
         "title": kind.title,
@@ -147,7 +152,8 @@ def _row(kind: Kind, known: Usual | None, setting: KindSetting, workers: list[st
         "rate_count": str(setting.rate_count or ""),
         "rate_s": f"{setting.rate_s:g}" if setting.rate_s else "",
         "version": setting.version,
-        "workers": workers,
+        "workers": [],
+        "off": [],
         "is_known": True,
     }
 
@@ -167,6 +173,7 @@ def _stranger(name: str, workers: list[str]) -> KindRow:
         "rate_s": "",
         "version": 0,
         "workers": workers,
+        "off": [],
         "is_known": False,
     }
 

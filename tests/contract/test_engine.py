@@ -1,6 +1,7 @@
 """A worker's engine, writer, upkeep and heart together in this process, on a real Redis and a real database."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
 from testbed.waiting import PATIENCE_S, until
 from tests.support.jobs import CountingService
 from worker.claims import Claims
+from worker.code import Threads
 from worker.engine import Engine
 from worker.heart import Heart, Vitals
 from worker.runner import Runner
@@ -74,6 +76,7 @@ class Plant:
         writer.open()
         serving = asyncio.create_task(engine.serve(0))
         duties = asyncio.create_task(upkeep.run(engine, runner))
+        self.held = lambda: engine.held
         try:
             yield engine
         finally:
@@ -285,6 +288,81 @@ async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes
             assert admin.hget("jobs:owners", str(job.id)) == "made|another|1"
 
         assert (await plant.service.store.get(job.id)).version == before.version
+
+
+class Blocking:
+    """A handler that waits in a thread, and notes when each of its threads began and ended."""
+
+    def __init__(self, leaves: bool = False) -> None:
+        self.go_on = threading.Event()
+        self.told: list[str] = []
+        self._leaves = leaves
+
+    def _work(self) -> None:
+        self.told.append("begin")
+        self.go_on.wait(PATIENCE_S)
+        self.told.append("end")
+
+    async def __call__(self, params, job):
+        thread = asyncio.get_running_loop().run_in_executor(None, self._work)
+        if self._leaves:
+            raise RuntimeError("it leaves its thread behind")
+        await thread
+
+
+@pytest.fixture
+async def counted_threads():
+    asyncio.get_running_loop().set_default_executor(Threads(8))
+
+
+async def test_no_attempt_begins_while_a_thread_of_a_cancelled_one_runs(plant, counted_threads):
+    handler = Blocking()
+    async with plant.working(handler):
+        job = await plant.submit()
+        await until(lambda: _value(handler.told), bool)
+        await plant.service.cancel(job.id)
+        seen = await plant.is_(job, JobStatus.CANCELLED)
+        await plant.service.retry(job.id)
+        await plant.is_(await plant.submit(), JobStatus.RUNNING)  # whatever may start has started
+
+        assert seen.message == "Cancelled; a thread of it runs on."
+        assert handler.told == ["begin", "begin"]
+        assert (await plant.service.store.get(job.id)).status is JobStatus.QUEUED
+        handler.go_on.set()
+        await plant.is_(job, JobStatus.COMPLETED)
+
+    assert handler.told.count("begin") == 3
+
+
+async def test_no_attempt_begins_while_a_thread_of_a_failed_one_runs(plant, counted_threads):
+    handler = Blocking(leaves=True)
+    async with plant.working(handler):
+        job = await plant.submit(max_attempts=2)
+        await until(lambda: plant.service.store.get(job.id), lambda seen: seen.attempt == 2)
+        await plant.is_(job, JobStatus.QUEUED)
+
+        assert handler.told == ["begin"]
+        assert len(plant.held()) == 1, "its slot stays taken"
+        handler.go_on.set()
+        await plant.is_(job, JobStatus.FAILED)
+
+    await until(lambda: _value(handler.told), lambda told: told == ["begin", "end", "begin", "end"])
+
+
+async def test_a_thread_that_ends_within_the_grace_time_is_waited_for(plant, counted_threads):
+    handler = Blocking()
+    async with plant.working(handler):
+        job = await plant.submit()
+        await until(lambda: _value(handler.told), bool)
+        await plant.service.cancel(job.id)
+        handler.go_on.set()
+
+        assert (await plant.is_(job, JobStatus.CANCELLED)).message == "Cancelled while it ran."
+        assert handler.told == ["begin", "end"]
+
+
+async def _value(value):
+    return value
 
 
 async def test_the_heart_beats_for_a_worker_and_says_what_it_runs(plant):

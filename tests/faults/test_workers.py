@@ -98,7 +98,7 @@ async def test_a_stopping_worker_lets_a_job_end_within_the_grace_time_and_claims
     other = await farm.submit()
 
     worker.signal(signal.SIGTERM)
-    await sees_lines(worker, "Stopping; 1 jobs may go on")
+    await sees_lines(worker, "Stopping; 1 job may go on")
     farm.let_go()
 
     assert await worker.ends() == 0
@@ -112,7 +112,7 @@ async def test_a_second_signal_hands_jobs_back_at_once(farm):
     await farm.record.has("begin", job.id)
 
     worker.signal(signal.SIGTERM)
-    await sees_lines(worker, "Stopping; 1 jobs may go on")
+    await sees_lines(worker, "Stopping; 1 job may go on")
     worker.signal(signal.SIGINT)
 
     assert await worker.ends() == 0
@@ -635,3 +635,21 @@ async def test_a_thousand_jobs_survive_twenty_killed_workers_and_three_killed_re
     assert await until(leftover, lambda left: not left) == set()
     with redis_server.client() as client:
         assert set(client.hgetall("jobs:running").values()) == {"0"}
+
+
+async def test_a_job_that_is_cancelled_in_a_thread_runs_again_when_the_thread_has_ended(farm):
+    for _ in range(2):
+        await farm.start()
+    job = await farm.submit(hold=True, in_thread=True)
+    await farm.record.has("begin", job.id)
+
+    await farm.service.cancel(job.id)
+    assert (await farm.is_(job, "cancelled")).message == "Cancelled; a thread of it runs on."
+    await farm.service.retry(job.id)
+    for other in await farm.submit_many(10, seconds=0.01):
+        await farm.is_(other, "completed")
+    assert (await farm.service.store.get(job.id)).status == "queued"
+    farm.let_go()
+
+    await farm.is_(job, "completed")
+    assert farm.record.never_two_runs_of_one_job()

@@ -131,6 +131,20 @@ async def test_kinds_tell_which_workers_run_them(api, start_worker):
     assert worker["memory_bytes"] > 1_000_000
 
 
+async def test_what_a_worker_runs_is_listed_as_sql_has_it(api, active, client, start_worker):
+    """The worker says so itself only every two seconds."""
+    await start_worker()
+    [worker] = await until(active.registry.all, bool)
+    stale = worker.model_copy(update={"running": [UUID(int=1)]})
+
+    job_id = await client.submit("slow")
+    await client.job_is(job_id, "running")
+    await active.registry.beat(stale)
+
+    [listed] = (await api.get("/api/workers")).json()
+    assert listed["running"] == [job_id]
+
+
 @pytest.mark.parametrize(
     ("header", "peer", "named", "who"),
     [

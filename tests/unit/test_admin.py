@@ -54,6 +54,15 @@ def test_when_all_is_well_nothing_is_said():
             "No worker has been seen for 4 min 0 s; start one: python -m worker.",
         ),
         ({"paused": True, "queued": 1}, "The queue is paused, and 1 job waits. Resume it to let jobs run."),
+        (
+            {
+                "workers": [
+                    worker(off={"report": "it cannot be loaded"}),
+                    worker("b", off={"report": "it cannot be loaded"}),
+                ]
+            },
+            "The kind report is off: it cannot be loaded. Mend that, and start its workers again; its jobs wait.",
+        ),
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
         (
@@ -208,6 +217,17 @@ async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):
 
     kinds = {kind["name"]: kind["workers"] for kind in page.kinds}
     assert (kinds["noop"], kinds["slow"]) == (["host-1"], [])
+
+
+async def test_a_kind_that_is_off_in_a_worker_tells_why(tab, world):
+    await world.registry.beat(worker(kinds=["noop"], off={"report": "worker/tasks/report.py cannot be loaded: boom"}))
+    await overview(anew=True)
+    page = await tab.get_state(AdminKinds)
+
+    await page.load()
+
+    off = {kind["name"]: kind["off"] for kind in page.kinds if kind["off"]}
+    assert off == {"report": ["Off in host-1: worker/tasks/report.py cannot be loaded: boom."]}
 
 
 async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):

@@ -142,10 +142,10 @@ async def _do_as_told(tmp_path: Path, server: str) -> None:
 
     assert (tmp_path / ".env").read_text() == (ROOT / "deploy" / "env.example").read_text()
     assert f"is at {schema.newest_revision()}." in said["python -m jobs migrate"]
-    assert "Brought back 1 jobs from backups/today.db" in said["make restore"]
+    assert "Brought back 1 job from backups/today.db" in said["make restore"]
     assert "job: 1 rows alike" in said["make migrate-data"]
     assert transfer.count_jobs(server) == 1
-    assert "Wrote 1 jobs to backups/jobs-" in said["make backup"]
+    assert "Wrote 1 job to backups/jobs-" in said["make backup"]
     assert len(list((tmp_path / "backups").iterdir())) == 2
     assert "Start everything" in said["make help"]
 

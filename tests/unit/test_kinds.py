@@ -1,12 +1,18 @@
 """Kinds: found by being there, strict about their parameters, each with a handler."""
 
+import sys
+from unittest.mock import create_autospec
+
 import pytest
 from pydantic import Field
 
 from jobs.errors import InvalidInput, StartRefused
 from jobs.kinds import MASK, Catalogue, Kind, Params, Secret, catalogue, masked, unmasked
+from jobs.kinds.flaky import FlakyParams
 from jobs.limits import Rate
-from worker.tasks import handlers
+from worker import tasks
+from worker.progress import Progress
+from worker.tasks import flaky, load
 
 CONTRACT = {
     "web_agent": {"start_url": "https://example.com", "goal": "", "steps": 10, "step_seconds": 1.0},
@@ -35,14 +41,71 @@ def test_all_but_the_web_agent_are_demos():
 
 
 def test_every_kind_has_a_handler():
-    assert set(handlers(catalogue())) == {kind.name for kind in catalogue()}
+    loaded = load(catalogue())
+
+    assert set(loaded.handlers) == {kind.name for kind in catalogue()}
+    assert loaded.off == {}
 
 
-def test_a_kind_without_a_handler_stops_the_worker_with_the_file_to_write():
-    orphan = Kind(name="orphan", title="Orphan", description="", params=Params)
+async def test_a_handler_is_tried_without_a_worker():
+    """With parameters as they come from the form, and a stand-in that takes what the handler says."""
+    params, job = catalogue().get("slow").validate({"seconds": 0}), create_autospec(Progress, instance=True)
 
-    with pytest.raises(StartRefused, match=r"worker/tasks/orphan\.py must define"):
-        handlers(Catalogue([orphan]))
+    result = await load(catalogue()).handlers["slow"](params, job)
+
+    assert result == {"seconds": 0.0}
+    job.step.assert_awaited_once_with("Taking its time")
+
+
+async def test_a_handler_that_fails_is_tried_without_a_worker():
+    params, job = FlakyParams(failures=2), create_autospec(Progress, instance=True, attempt=2)
+
+    with pytest.raises(ConnectionError, match="Failure 2 of 2"):
+        await flaky.run(params, job)
+
+
+@pytest.fixture
+def kinds(tmp_path, monkeypatch):
+    """Kinds with handlers in a folder of the test, by the text of each; ``None``: there is no file."""
+
+    def made(**files: str | None) -> Catalogue:
+        for name, text in files.items():
+            if text is not None:
+                (tmp_path / f"{name}.py").write_text(text)
+        return Catalogue([Kind(name=name, title=name, description="", params=Params) for name in files])
+
+    monkeypatch.setattr(tasks, "__path__", [str(tmp_path)])
+    yield made
+    for name in [name for name in sys.modules if name.startswith("worker.tasks.made_")]:
+        del sys.modules[name]
+
+
+def test_a_kind_that_cannot_be_loaded_is_off_with_the_real_reason_and_keeps_no_other_from_running(kinds, caplog):
+    good = "async def run(params, job): return 1"
+    loaded = load(
+        kinds(
+            made_good=good,
+            made_lacking="import pandas_of_nobody\n" + good,
+            made_broken="1 / 0\n" + good,
+            made_empty="",
+            made_nowhere=None,
+        )
+    )
+
+    assert list(loaded.handlers) == ["made_good"]
+    assert loaded.off == {
+        "made_lacking": "worker/tasks/made_lacking.py cannot be loaded: "
+        "ModuleNotFoundError: No module named 'pandas_of_nobody'",
+        "made_broken": "worker/tasks/made_broken.py cannot be loaded: ZeroDivisionError: division by zero",
+        "made_empty": "worker/tasks/made_empty.py must define `async def run(params, job)`",
+        "made_nowhere": "worker/tasks/made_nowhere.py must define `async def run(params, job)`",
+    }
+    assert "import pandas_of_nobody" in caplog.text, "with its traceback"
+
+
+def test_a_worker_that_can_run_nothing_is_refused_in_words(kinds):
+    with pytest.raises(StartRefused, match=r"No kind of job can be run\. worker/tasks/made_nowhere\.py must define"):
+        load(kinds(made_nowhere=None))
 
 
 def test_secrets_are_masked_at_any_depth_and_only_where_they_are_set():

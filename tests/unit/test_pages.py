@@ -6,6 +6,8 @@ from typing import Literal
 
 import pytest
 from pydantic import Field
+from reflex.config import get_config
+from reflex.utils import frontend_skeleton
 
 from jobs.attempts import completed, failed
 from jobs.errors import InvalidInput
@@ -291,3 +293,13 @@ async def test_a_change_too_big_to_announce_is_read_from_the_store(world, hub, s
 
     assert len(change.job.result) == 200_000
     assert change.event.version == 3
+
+
+def test_with_make_dev_the_pages_own_server_passes_the_api_on():
+    from rxconfig import passing_on
+
+    made = passing_on(frontend_skeleton._compile_vite_config(get_config()))
+
+    assert '    proxy: process.env.DEV_API ? { "/api": process.env.DEV_API, ' in made
+    with pytest.raises(AssertionError, match="Reflex writes its configuration in another way now"):
+        passing_on("export default {}")

@@ -6,30 +6,48 @@ and let it pass. A job may run more than once (its worker may be lost), so a han
 """
 
 import importlib
+import importlib.util
+import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.errors import StartRefused
 from jobs.kinds import Kind
 from worker.progress import Progress
 
+log = logging.getLogger(__name__)
+
 Handler = Callable[[Any, Progress], Awaitable[Any]]
 
 
-def handlers(kinds: Iterable[Kind]) -> dict[str, Handler]:
-    """The handler of each kind, by its name.
+@dataclass
+class Loaded:
+    """The handlers by kind, and for each kind that is off here, why."""
+
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    off: dict[str, str] = field(default_factory=dict)
+
+
+def load(kinds: Iterable[Kind]) -> Loaded:
+    """The handler of each kind; one that cannot be loaded is off, and keeps no other from running.
 
     Raises:
-        StartRefused: a kind has no file here, or its file has no ``run``.
+        StartRefused: none of them can be loaded.
     """
-    found: dict[str, Handler] = {}
+    loaded = Loaded()
     for kind in kinds:
         module_name = f"{__name__}.{kind.name}"
         try:
-            found[kind.name] = importlib.import_module(module_name).run
-        except (ModuleNotFoundError, AttributeError) as exc:
-            raise StartRefused(
-                f"The kind {kind.name!r} has no handler: worker/tasks/{kind.name}.py must define "
-                "`async def run(params, job)`."
-            ) from exc
-    return found
+            loaded.handlers[kind.name] = importlib.import_module(module_name).run
+        except Exception as exc:  # whatever an import may raise
+            has_file = importlib.util.find_spec(module_name) is not None
+            if has_file and not isinstance(exc, AttributeError):
+                loaded.off[kind.name] = f"worker/tasks/{kind.name}.py cannot be loaded: {type(exc).__name__}: {exc}"
+                log.error("The kind %r is off in this worker.", kind.name, exc_info=exc)
+            else:
+                loaded.off[kind.name] = f"worker/tasks/{kind.name}.py must define `async def run(params, job)`"
+                log.error("The kind %r is off in this worker: %s.", kind.name, loaded.off[kind.name])
+    if loaded.off and not loaded.handlers:
+        raise StartRefused(f"No kind of job can be run. {'; '.join(loaded.off.values())}.")
+    return loaded

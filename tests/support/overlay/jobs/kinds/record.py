@@ -15,6 +15,7 @@ class RecordParams(Params):
     talks: bool = False
     ends_duties: bool = False
     wants_retry: bool = False
+    in_thread: bool = False
 
 
 KIND = Kind(name="record", title="Record", description="", params=RecordParams, max_attempts=5)

@@ -20,7 +20,17 @@ def write(path: str, what: str, job: Progress) -> None:
         os.close(descriptor)
 
 
+def run_in_thread(params: RecordParams, job: Progress) -> None:
+    write(params.path, "begin", job)
+    while params.until and not Path(params.until).exists():
+        time.sleep(0.01)
+    write(params.path, "end", job)
+
+
 async def run(params: RecordParams, job: Progress) -> dict[str, int]:
+    if params.in_thread:
+        await asyncio.to_thread(run_in_thread, params, job)
+        return {"attempt": job.attempt}
     write(params.path, "begin", job)
     try:
         if params.ends_duties:
