@@ -78,6 +78,18 @@ async def test_the_kinds_tell_what_they_take(open_page):
     await expect(kind).to_contain_text("start_url (text) = https://example.com")
 
 
+async def test_the_next_times_of_a_schedule_stay_ahead_of_the_clock(product, open_page):
+    made = await product.api.post("/api/schedules", json={"name": "Often", "kind": "noop", "interval_s": 2})
+    page = await open_page("/admin/schedules")
+    times = page.locator("[data-schedule=Often] time")
+    first = await times.first.text_content()
+
+    await expect(times.first).not_to_have_text(first)
+    await expect(page.locator("[data-schedule=Often]")).to_contain_text("Last:")
+
+    await product.api.delete(f"/api/schedules/{made.json()['id']}")
+
+
 @pytest.mark.databases
 async def test_a_schedule_is_made_run_paused_changed_and_deleted(product, open_page):
     page = await open_page("/admin/schedules")

@@ -24,7 +24,7 @@ async def receiver(answer):
     received = []
 
     async def serve(reader, writer):
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             pairs = (line.split(": ", 1) for line in head.splitlines()[1:] if line)
             headers = {name.lower(): value for name, value in pairs}
@@ -32,6 +32,9 @@ async def receiver(answer):
             received.append((head.split()[1], headers, body))
             await answer(writer)
             await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

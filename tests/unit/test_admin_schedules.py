@@ -1,11 +1,14 @@
 """Making, changing and deleting schedules on their page, without a browser."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
+from jobs.clock import utc_now
 from jobs.schedules import SchedulePatch
-from jobs_app.state.admin_schedules import BLANK, AdminSchedules
+from jobs_app import rows
+from jobs_app.state.admin_schedules import BLANK, AdminSchedules, _row
 
 
 @pytest.fixture
@@ -133,3 +136,22 @@ async def test_a_schedule_that_is_gone_is_said_to_be(page, schedule_id):
     assert "There is no schedule" in str(await page.run_now(schedule_id))
     assert "There is no schedule" in str(await page.pause(schedule_id, True))
     assert (page.editing, page.doomed["id"]) == ("", "")
+
+
+async def test_what_is_wrong_with_a_part_of_the_parameters_names_the_part(page):
+    await page.submit(wish(kind="web_agent", params='{"steps": "many"}'))
+
+    assert page.errors.keys() == {"params"}
+    assert page.errors["params"].startswith("steps: input should be a valid integer")
+
+
+async def test_a_schedule_that_is_due_says_so_and_shows_no_time_that_is_past(page, world):
+    await page.submit(wish(timing="every 3600"))
+    [made] = await world.schedules.store.all()
+    past = made.next_at - timedelta(hours=3)
+    row = _row(made.model_copy(update={"next_at": past}), [])
+
+    assert row["is_due"]
+    assert len(row["next"]) == 5
+    assert all(at > rows.iso(utc_now()) for at in row["next"])
+    assert not page.schedules[0]["is_due"]
