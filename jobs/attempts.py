@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, insert, null, selec
 
 from jobs.changes import artifact_table, change_of, check_follows, insert_events, job_table
 from jobs.clock import utc_now
-from jobs.filling import newest
+from jobs.filling import join, newest
 from jobs.fingerprint import fingerprint
 from jobs.models import EventType, JobStatus
 from jobs.prepared import Prepared
@@ -334,6 +334,8 @@ def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list
     ``None``: the attempt is no longer running, and nothing was recorded for it.
     """
     transaction = _Transaction(db)
+    if any(isinstance(write, Start) for write in writes):
+        join(db)  # a statement of its own: those after it see what it waited for
     outcomes = [outcome for _, alike in groupby(writes, _statement) for outcome in transaction.apply(list(alike))]
     transaction.insert_rows()
     return outcomes

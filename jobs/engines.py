@@ -22,8 +22,8 @@ LOOK_AGAIN_S = 0.001
 """While another process writes. SQLite itself looks again after up to 100 ms, and misses the turns in between."""
 CONNECT_TIMEOUT_S = 5
 SQLITE = "sqlite:///"
-TURN, MIGRATION = 0x6A6F6273, 0x6A6F6274
-"""The numbers of the advisory locks that we take in PostgreSQL: of whoever writes alone, and of whoever migrates."""
+TURN, MIGRATION, FILLING = 0x6A6F6273, 0x6A6F6274, 0x6A6F6275
+"""The numbers of our advisory locks in PostgreSQL: of whoever writes alone, who migrates, who fills Redis."""
 
 LOCK_NOT_AVAILABLE, DISK_FULL = "55P03", "53100"
 _IN_THE_WAY = frozenset({"40001", "40P01"})
@@ -46,10 +46,10 @@ def connect(url: str, use: Use) -> Engine:
     return _sqlite(url, use) if is_sqlite(url) else _postgresql(url, use)
 
 
-def take_turn(db: Connection, lock: int = TURN) -> None:
-    """Wait until no other transaction has the turn, and keep it to the end of this one."""
+def take_turn(db: Connection, lock: int = TURN, *, shared: bool = False) -> None:
+    """Wait until no other transaction has the turn, and keep it to this one's end; ``shared``: with others alike."""
     if db.dialect.name == "postgresql":
-        db.execute(text(f"SELECT pg_advisory_xact_lock({lock})"))
+        db.execute(text(f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}({lock})"))
 
 
 def is_trouble(exc: BaseException) -> bool:

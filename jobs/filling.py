@@ -4,8 +4,9 @@ An emptied Redis is filled from SQL, and SQL knows of a claim only once its star
 number; it is written before it is read what runs, claims carry it, and a start with an earlier one changes nothing.
 """
 
-from sqlalchemy import Connection, ScalarSelect, func, insert, select, text, update
+from sqlalchemy import Connection, ScalarSelect, func, insert, select, update
 
+from jobs import engines
 from jobs.models import FillingRow
 
 _table = FillingRow.__table__  # type: ignore[attr-defined]
@@ -17,13 +18,17 @@ def newest() -> ScalarSelect[int]:
     return select(func.coalesce(func.max(_table.c.number), 0)).scalar_subquery()
 
 
+def join(db: Connection) -> None:
+    """Before starts are written, in their transaction: a filling that begins meanwhile waits for its end."""
+    engines.take_turn(db, engines.FILLING, shared=True)
+
+
 def begin(db: Connection) -> int:
     """Begin a filling, in a transaction of its own; its number.
 
     Starts that are being written are waited for, so that who reads what runs after this knows of all that will.
     """
-    if db.dialect.name == "postgresql":
-        db.execute(text("LOCK TABLE job IN SHARE MODE"))  # SQLite has one writer at a time anyway
+    engines.take_turn(db, engines.FILLING)
     number: int = db.execute(select(newest())).scalar_one() + 1
     if number == 1:
         db.execute(insert(_table).values(id=_ID, number=number))

@@ -1,17 +1,27 @@
 """Folders and files that only the user who runs the product may read: they hold every result, parameter and secret."""
 
+import logging
 import os
 from pathlib import Path
 
+OURS = frozenset({"jobs.db", "lock", "redis"})
+"""What a data folder holds, one of these at least."""
+
+log = logging.getLogger(__name__)
+
 
 def make_folder(path: Path) -> None:
-    """Make the folder, or close one of ours that others may read. One that is another's stays as it is.
+    """Make the folder, or close one of ours that others may read. One that holds other things stays as it is.
 
     Raises:
         OSError: there can be no such folder.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _close(path, 0o700)
+    holds = {each.name for each in path.iterdir()}
+    if not holds or holds & OURS:
+        _close(path, 0o700)
+    elif path.stat().st_mode & 0o077:
+        log.warning("The folder %s holds other things, and stays open to who may look into it now.", path)
 
 
 def make_file(path: Path) -> None:

@@ -51,8 +51,8 @@ class Submission(BaseModel):
 
     @property
     def digest(self) -> str:
-        """The same for submissions that mean the same, however their JSON was written."""
-        told = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The same for submissions that mean the same, however their JSON was written; in later versions, too."""
+        told = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 

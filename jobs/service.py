@@ -537,6 +537,14 @@ class JobService:
         elif job.status in WAITING:
             await self._quietly(self._queue.enqueue([job]))
 
+    async def put_back(self, job_ids: Sequence[UUID]) -> None:
+        """Put those of the jobs that are queued back in the queue, which they were taken from in vain.
+
+        Raises one of ``REDIS_TROUBLE`` when Redis is away.
+        """
+        found = await self.store.get_many(job_ids)
+        await self._queue.enqueue([job for job in found.values() if job.status is JobStatus.QUEUED])
+
     # Helpers
 
     def checked_params(self, kind_name: str, params: dict[str, Any], *, lax: bool = False) -> dict[str, Any]:

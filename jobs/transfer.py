@@ -115,6 +115,7 @@ def back_up(url: str, path: Path) -> int:
         raise StartRefused(f"The file {path} is there already; name another one, or move it away.")
     part = path.with_name(path.name + ".part")
     try:
+        _remove(part)  # of one that was cut off
         make_file(part)  # says what is wrong where no file can be
         transfer(url, f"sqlite:///{part.absolute()}")
         engine = engines.connect(f"sqlite:///{part.absolute()}", Use.WRITE)
@@ -147,6 +148,7 @@ def restore(path: Path, url: str, *, replace: bool = False) -> int:
         )
     copy = path.with_name(f"{path.name}.{time.time_ns()}.restoring")
     try:
+        make_file(copy)
         shutil.copyfile(path, copy)
         schema.migrate(f"sqlite:///{copy.absolute()}")
         if there:

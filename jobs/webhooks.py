@@ -35,6 +35,7 @@ _NOT_PUBLIC = [
         "192.88.99.0/24",  # 6to4 relays, RFC 7526
         "::/96",  # IPv4-compatible, RFC 4291
         "::ffff:0:0/96",  # IPv4-mapped
+        "::ffff:0:0:0/96",  # IPv4-translated, RFC 2765
         "64:ff9b::/96",  # NAT64, RFC 6052
         "64:ff9b:1::/48",  # NAT64 of one network, RFC 8215
         "2001::/32",  # Teredo, RFC 4380
@@ -82,6 +83,8 @@ def wrong_with(url: str) -> str:
         return f"is not an address: {exc}"
     if len(url) > LONGEST_URL or parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return "must be an http:// or https:// address"
+    if any(character <= " " or character == "\x7f" for character in url):
+        return "must not hold blanks or control characters"
     return "must not hold a name or password" if "@" in parts.netloc else ""
 
 
@@ -115,6 +118,8 @@ async def send(
             status = await _post(url, host, found, secret, message_id, at, body)
     except TimeoutError:
         return Answer(None, f"{host} did not answer within {PATIENCE_S:g} s.")
+    except httpx.InvalidURL as exc:
+        return Answer(None, f"The address is none that can be sent to: {exc}.", final=True)
     except (OSError, httpx.HTTPError, UnicodeError) as exc:
         return Answer(None, f"{host} cannot be reached: {str(exc) or type(exc).__name__}.")
     if 300 <= status < 400:

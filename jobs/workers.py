@@ -45,6 +45,8 @@ class WorkerInfo(BaseModel):
     started_at: datetime
     last_seen_at: datetime
     running: list[UUID]
+    lingering: list[UUID] = []
+    """Jobs that have ended while their code runs on: each keeps a slot."""
     slots: int
     """How many jobs it may run at once, as the queue's limit and its own are now."""
     state: WorkerState
@@ -95,11 +97,11 @@ class WorkerRegistry:
         worker = next((w for w in await self.all() if w.id == worker_id and w.state is not WorkerState.LOST), None)
         if worker is None:
             raise WorkerNotFound(worker_id)
+        told = worker.model_copy(update={"state": WorkerState.RUNNING if wish == "resume" else WorkerState.QUIET})
+        await self.beat(told)  # before it hears of the wish: one that has left must not be listed again
         await self._redis.hset(WISHES_KEY, worker_id, wish)
         command = Command(worker=worker_id, wish=wish)
         await self._redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
-        told = worker.model_copy(update={"state": WorkerState.RUNNING if wish == "resume" else WorkerState.QUIET})
-        await self.beat(told)
         return told
 
     async def forget(self, worker_id: str) -> WorkerInfo:

@@ -18,6 +18,8 @@ FRESH_FOR_S = 15.0
 ASK_AGAIN_S = 1.0
 SLOW_FACTOR = 2.0
 SLOW_BEYOND_S = 2.0
+FAR_S = 366 * 86_400.0
+"""An end further ahead is none that can be told."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,17 @@ def expected_end(job: JobSnapshot, known: Usual | None, now: datetime) -> dateti
     if job.started_at is None or (known is None and not job.progress):
         return None
     if job.progress:
-        return job.started_at + (now - job.started_at) / (min(job.progress, 100.0) / 100)
+        whole_s = (now - job.started_at).total_seconds() / (min(job.progress, 100.0) / 100)
+        return job.started_at + timedelta(seconds=whole_s) if whole_s < FAR_S else None
     assert known is not None
     end = job.started_at + timedelta(seconds=known.median_s)
     return end if end > now else None
 
 
-def is_slow(job: JobSnapshot, known: Usual | None, now: datetime) -> bool:
-    """Whether a running job takes unusually long. One that says how far it is, is as fast as it says."""
-    if job.started_at is None or known is None or job.progress:
+def is_slow(job: JobSnapshot, known: Usual | None, heard_at: datetime, now: datetime) -> bool:
+    """Whether a running job takes unusually long. One that says how far it is, is as fast as it says, while it does."""
+    if job.started_at is None or known is None:
+        return False
+    if job.progress and (now - heard_at).total_seconds() <= max(known.median_s, SLOW_BEYOND_S):
         return False
     return (now - job.started_at).total_seconds() > known.slow_after_s

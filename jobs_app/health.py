@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jobs.parts import Down
-from jobs.text import waiting
+from jobs.text import counted, waiting
 from jobs.workers import WorkerInfo, WorkerState
 from jobs_app.rows import seconds_text
 
@@ -75,6 +75,12 @@ def _of_workers(facts: Facts) -> list[str]:
     said = [
         f"The kind {kind} is off: {why}. Mend that, and start its workers again; its jobs wait."
         for kind, why in sorted({off for worker in takes for off in worker.off.items()})
+    ]
+    said += [
+        f"The code of {counted(len(worker.lingering), 'job')} runs on in worker {worker.id} after the end of the "
+        "attempt; it keeps its slot until it ends, or its worker does."
+        for worker in takes
+        if worker.lingering
     ]
     for worker in lost:
         silent_s = (facts.now - worker.last_seen_at).total_seconds()

@@ -306,7 +306,7 @@ def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None,
         "cancelling": job.cancel_requested_at is not None,
         "usually": seconds_text(known.median_s) if known else "",
         "ends_at": iso(expected_end(job, known, now)),
-        "slow": is_slow(job, known, now),
+        "slow": is_slow(job, known, heard_at, now),
         "silent_since": iso(heard_at) if (now - heard_at).total_seconds() > SILENT_AFTER_S else "",
     }
 

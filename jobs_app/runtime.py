@@ -84,6 +84,8 @@ def jobs() -> JobService:
 async def workers() -> list[WorkerInfo]:
     """The workers, each with what it runs now: a worker says so itself only every two seconds, and SQL knows at once.
 
+    What has ended while its code runs on is among it.
+
     Of a lost one, and while the database is away, what the worker itself said last. Raises one of ``REDIS_TROUBLE``.
     """
     found = await current().registry.all()
@@ -93,6 +95,8 @@ async def workers() -> list[WorkerInfo]:
             running[job.worker or ""].append(job.id)
     except Unavailable:
         return found
+    for worker in found:
+        running[worker.id] += worker.lingering
     return [
         worker if worker.state is WorkerState.LOST else worker.model_copy(update={"running": running[worker.id]})
         for worker in found

@@ -41,8 +41,6 @@ from worker.tasks import load
 from worker.upkeep import Upkeep
 from worker.writer import Writer
 
-MOST_THREADS = 64
-"""For all that handlers run in ``asyncio.to_thread``; more wait for one that ends."""
 COLLECT_EVERY = 20_000
 """New objects between two looks for garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once."""
 
@@ -81,6 +79,7 @@ async def serve(config: Settings) -> None:
         slots=config.worker_slots or MOST_CONCURRENCY,
         concurrency=config.concurrency,
         on_emptied=upkeep.refill,
+        on_refused=service.put_back,
     )
 
     process = psutil.Process()
@@ -90,6 +89,7 @@ async def serve(config: Settings) -> None:
         told = {
             "last_seen_at": utc_now(),
             "running": runner.running,
+            "lingering": runner.lingering,
             "slots": engine.slots,
             "state": state,
             "cpu_percent": process.cpu_percent(),
@@ -100,14 +100,18 @@ async def serve(config: Settings) -> None:
 
     vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, store.cancel_is_asked)
     heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
-    asyncio.get_running_loop().set_default_executor(Threads(MOST_THREADS, "handler"))
+    asyncio.get_running_loop().set_default_executor(Threads(MOST_CONCURRENCY, "handler"))
     heart.start()
     writer.open()
     _stop_on_signals(engine)
     duties = asyncio.create_task(upkeep.run(engine, runner))
     duties.add_done_callback(lambda ended: _stop_without_duties(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
-    await engine.serve(config.stop_grace_s)
+    try:
+        await engine.serve(config.stop_grace_s)
+    except Exception:
+        log.critical("This worker cannot go on, and ends.", exc_info=True)
+        _exit(1)
     exit_code = 1 if duties.done() else 0
     await end_tasks(duties)
     heart.stop()

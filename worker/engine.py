@@ -18,6 +18,7 @@ from arq.worker import Worker, func
 
 from jobs.attempts import Start
 from jobs.background import end_tasks
+from jobs.errors import Unavailable
 from jobs.logs import about_job
 from jobs.queue import dumps, loads
 from jobs.redis_link import REDIS_TROUBLE
@@ -44,7 +45,8 @@ class Engine(Worker):
     """Claims jobs and runs them, at most ``slots`` at once in this process; the queue's own limits hold over all.
 
     ``concurrency`` is how many may run over all workers until Redis tells.
-    ``on_emptied`` is called when Redis has lost everything, before anything is claimed again.
+    ``on_emptied`` is called when Redis has lost everything, before anything is claimed again; ``on_refused`` with jobs
+    that were claimed and did not start.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Engine(Worker):
         slots: int,
         concurrency: int,
         on_emptied: Callable[[], Awaitable[None]],
+        on_refused: Callable[[Sequence[UUID]], Awaitable[None]],
         **hooks: "StartupShutdown",
     ) -> None:
         run = cast("WorkerCoroutine", self._run_entry)
@@ -78,6 +81,7 @@ class Engine(Worker):
         self._writer = writer
         self._worker_id = worker_id
         self._on_emptied = on_emptied
+        self._on_refused = on_refused
         self._slots = Slots()
         self._release_later: asyncio.TimerHandle | None = None
         self._concurrency = concurrency
@@ -213,8 +217,7 @@ class Engine(Worker):
             claimed = await self._claims.claim(released, wanted, passing)
             if claimed.emptied:
                 log.warning("Redis knows nothing of the queue; filling it again.")
-                await self._on_emptied()
-                self._look.set()
+                await self._fill()
                 return
         except REDIS_TROUBLE as exc:
             if self.stopping and not self._slots.held and (self._hurried.is_set() or self._pause_s == LONGEST_PAUSE_S):
@@ -229,6 +232,17 @@ class Engine(Worker):
         self._slots.passed_on(passing[: claimed.passed])
         self._more = wanted > 0 and len(claimed.claims) == wanted
         self._begin(claimed.claims, claimed.filling, passing)
+
+    async def _fill(self) -> None:
+        """Have Redis filled; while the database is away, wait. Raises one of ``REDIS_TROUBLE``."""
+        self._look.set()
+        try:
+            await self._on_emptied()
+        except Unavailable as exc:
+            log.warning("Redis cannot be filled yet (%s); trying again in %.1f s.", exc.message, LONGEST_PAUSE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_PAUSE_S):
+                    await self._stopping.wait()
 
     def _begin(self, claims: list[Claim], filling: int, offered: list[Claim]) -> None:
         new = self._slots.take(claims)
@@ -267,6 +281,16 @@ class Engine(Worker):
             else:
                 self._runner.forget(claim.job_id)
                 self._give_up(claim)
+        if refused := [claim for claim in readable if claim.job_id not in started]:
+            await self._put_back(refused)
+
+    async def _put_back(self, claims: list[Claim]) -> None:
+        """Have jobs that were not allowed to start wait again: their claims took them out of the queue."""
+        try:
+            await self._claims.release(claims)
+            await self._on_refused([claim.job_id for claim in claims])
+        except (*REDIS_TROUBLE, Unavailable) as exc:
+            log.warning("Jobs that were not started are put back when queue and database are compared: %s", exc)
 
     def _is_readable(self, claim: Claim) -> bool:
         try:
@@ -337,7 +361,7 @@ class Engine(Worker):
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
         """
-        started = self._runner.started
-        claims = self._slots.get([job_id for job_id in job_ids if job_id in started])
+        begun = self._runner.begun
+        claims = self._slots.get([job_id for job_id in job_ids if job_id in begun])
         for job_id in await self._claims.restore(claims) if claims else ():
             self._runner.interrupt(job_id, Interruption.LOST)

@@ -62,6 +62,8 @@ class Run:
     stopping: bool = False
     attempt: int | None = None
     """Set while the attempt runs and has not been recorded."""
+    begun: bool = False
+    """Whether its code has begun; it may run on after the attempt was recorded."""
     on_code_end: Callable[[], None] | None = None
     """Called when its code has ended, before that is recorded."""
     code_ended: bool = False
@@ -155,6 +157,16 @@ class Runner:
         """The runs that are marked as running in SQL, and not yet as ended."""
         return {job_id: run for job_id, run in self._runs.items() if run.attempt is not None}
 
+    @property
+    def begun(self) -> set[UUID]:
+        """The jobs whose code has begun and may still run."""
+        return {job_id for job_id, run in self._runs.items() if run.begun}
+
+    @property
+    def lingering(self) -> list[UUID]:
+        """The jobs that have ended while their code runs on. Safe to ask from another thread."""
+        return [job_id for job_id, run in list(self._runs.items()) if run.begun and run.attempt is None]
+
     def compare(self, started: Mapping[UUID, Run], jobs: Mapping[UUID, JobSnapshot]) -> None:
         """Interrupt runs whose jobs, as read after they had started, are wanted cancelled or are no longer theirs."""
         for job_id, run in started.items():
@@ -189,7 +201,7 @@ class Runner:
     async def _run(self, job: JobSnapshot, run: Run, name: str, before: Hook | None, after: Hook | None) -> None:
         log.debug("Started %s, attempt %d of %d.", job.kind, job.attempt, job.max_attempts)
         progress = Progress(job, self._writer, lambda: run.interrupt(Interruption.LOST))
-        run.attempt = job.attempt
+        run.attempt, run.begun = job.attempt, True
         code = Code(self._call(job, progress, before, after), name)
         await run.wait(code.task, self._timeout_s(job))
         if not code.task.done():

@@ -24,8 +24,9 @@ def job_table(
     on_select_all: object,
     on_enter: object,
     on_leave: object,
+    held: rx.Var[bool],
 ) -> rx.Component:
-    """The list with its head. ``selected``: of each row that is shown, whether it is."""
+    """The list with its head. ``selected``: of each row shown, whether it is; ``held``: rows stay as they are."""
     return rx.box(
         rx.table.root(
             rx.table.header(
@@ -58,6 +59,7 @@ def job_table(
         id="jobs",
         on_mouse_enter=on_enter,
         on_mouse_leave=on_leave,
+        custom_attrs={"data-held": held},
     )
 
 

@@ -91,6 +91,7 @@ def _list() -> rx.Component:
                 Selection.toggle_page,
                 BoardState.hold,
                 BoardState.let_go,
+                BoardState.held,
             ),
             rx.cond(BoardState.trouble == "", empty_list(BoardState.loaded, filtered, BoardState.show_all)),
         ),

@@ -67,7 +67,8 @@ class BoardState(rx.State):
     """Where the page begins that is shown; empty: with the first job."""
     _first: JobSnapshot | None = None
     """The first job when all that is shown was read."""
-    _held: bool = False
+    held: bool = False
+    """Whether somebody points at the rows, so that they stay where they are."""
     _moved: bool = False
     """The list would show other jobs than it does, for it is held still."""
 
@@ -87,14 +88,14 @@ class BoardState(rx.State):
         self.status, self.search, self.sort = view.status, view.q, view.sort
         self.size, self.columns, self.address = view.size, list(view.columns), view.address()
         self._cursor, self.page_number = view.cursor, view.page
-        self._held, self.suggested = False, []
+        self.held, self.suggested = False, []
         await self._read()
 
     @rx.event
     async def refresh(self):
         """Read what is shown again, without moving it while somebody holds it."""
         await (await self.get_state(FailureGroups)).read(self.status)
-        if self.rows and (self._held or (await self.get_state(Selection)).selected):
+        if self.rows and (self.held or (await self.get_state(Selection)).selected):
             await self._read_in_place()
         else:
             await self._read()
@@ -108,11 +109,11 @@ class BoardState(rx.State):
     @rx.event
     def hold(self):
         """Keep the rows where they are: somebody points at them."""
-        self._held = True
+        self.held = True
 
     @rx.event
     async def let_go(self):
-        self._held = False
+        self.held = False
         if self._moved:
             await self.refresh()
 

@@ -12,10 +12,11 @@ import pytest
 from jobs.attempts import Start
 from jobs.background import end_tasks
 from jobs.clock import utc_now
+from jobs.errors import Unavailable
 from jobs.events import RedisEvents
 from jobs.kinds import Catalogue, Kind, Params
 from jobs.models import JobStatus
-from jobs.queue import JobQueue
+from jobs.queue import OWNERS_KEY, JobQueue
 from jobs.requests import QueueChange, Submission
 from jobs.schedule_store import ScheduleStore
 from jobs.schedules import ScheduleService
@@ -62,6 +63,7 @@ class Plant:
             slots=5,
             concurrency=5,
             on_emptied=upkeep.refill,
+            on_refused=self.service.put_back,
             **hooks,
         )
         vitals = Vitals(
@@ -347,6 +349,38 @@ async def test_no_attempt_begins_while_a_thread_of_a_failed_one_runs(plant, coun
         await plant.is_(job, JobStatus.FAILED)
 
     await until(lambda: _value(handler.told), lambda told: told == ["begin", "end", "begin", "end"])
+
+
+async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(plant, counted_threads, redis_server):
+    handler = Blocking(leaves=True)
+    async with plant.working(handler):
+        job = await plant.submit(max_attempts=2)
+        await until(lambda: plant.service.store.get(job.id), lambda seen: seen.attempt == 2)
+        with redis_server.client() as admin:
+            admin.flushall()
+            await until(lambda: _value(admin.hget(OWNERS_KEY, str(job.id))), lambda owner: owner and "|plant|" in owner)
+        await plant.is_(await plant.submit(), JobStatus.FAILED)  # what may start has started
+
+        assert handler.told.count("begin") == 2, "the other job alone"
+        handler.go_on.set()
+        await plant.is_(job, JobStatus.FAILED)
+
+
+async def test_an_emptied_redis_is_filled_when_the_database_is_back(plant, monkeypatch):
+    monkeypatch.setattr("worker.engine.LONGEST_PAUSE_S", 0.05)
+    begin, refused = plant.service.store.begin_filling, []
+
+    async def begin_filling():
+        if len(refused) < 3:
+            refused.append(1)
+            raise Unavailable("The database is locked.")
+        return await begin()
+
+    monkeypatch.setattr(plant.service.store, "begin_filling", begin_filling)
+    async with plant.working(done):
+        await plant.is_(await plant.submit(), JobStatus.COMPLETED)
+
+    assert len(refused) == 3
 
 
 async def test_a_thread_that_ends_within_the_grace_time_is_waited_for(plant, counted_threads):

@@ -142,6 +142,7 @@ async def test_new_jobs_announce_themselves_while_the_pointer_is_on_the_list(pro
     first = await product.submit("noop")
     page = await open_page("/")
     await row_of(page, first).hover()
+    await expect(page.locator("#jobs")).to_have_attribute("data-held", "true")
     top = await row_of(page, first).bounding_box()
 
     second = await product.submit("noop")

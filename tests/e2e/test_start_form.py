@@ -33,6 +33,7 @@ async def test_a_job_is_delayed_prioritised_and_repeated(product, open_page):
     page = await open_page("/")
     await page.get_by_role("combobox", name="Kind").click()
     await page.get_by_role("option", name="No-op").click()
+    await expect(page.get_by_label("Start url")).to_have_count(0)  # the form is that of the kind by now
     await page.get_by_text("Advanced").click()
     await page.get_by_label("Priority").fill("7")
     await page.get_by_label("Start in … seconds").fill("60")

@@ -282,6 +282,8 @@ async def test_what_a_lost_server_was_sending_is_sent_by_another(alerts):
         ({"webhook_url": "https://example.com:0/"}, "webhook_url"),
         ({"webhook_url": "https://example.com:99999/"}, "webhook_url"),
         ({"webhook_url": "javascript:alert(1)"}, "webhook_url"),
+        ({"webhook_url": "http://1.1.1.1/\x01a"}, "webhook_url"),
+        ({"webhook_url": "http://1.1.1.1/a b"}, "webhook_url"),
     ],
 )
 async def test_a_rule_that_makes_no_sense_is_refused(alerts, more, field):

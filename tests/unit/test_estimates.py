@@ -110,7 +110,20 @@ def test_a_job_that_tells_how_far_it_is_is_believed(progress, ran_s, left_s, slo
     end = expected_end(job, known, NOW)
 
     assert end == (None if left_s is None else at(left_s))
-    assert is_slow(job, known, NOW) is slow
+    assert is_slow(job, known, NOW, NOW) is slow
+
+
+def test_a_job_that_stops_telling_how_far_it_is_becomes_slow():
+    job = snapshot(status="running").model_copy(update={"started_at": at(-60), "progress": 90.0})
+
+    assert is_slow(job, Usual(10.0, 20.0), at(-11), NOW)
+    assert not is_slow(job, Usual(10.0, 20.0), at(-9), NOW)
+
+
+def test_an_end_that_is_too_far_ahead_is_not_told():
+    job = snapshot(status="running").model_copy(update={"started_at": at(-300 * 86_400), "progress": 0.001})
+
+    assert expected_end(job, None, NOW) is None
 
 
 def test_progress_alone_tells_when_a_job_ends():

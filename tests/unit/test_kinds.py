@@ -87,6 +87,8 @@ def test_a_kind_that_cannot_be_loaded_is_off_with_the_real_reason_and_keeps_no_o
             made_good=good,
             made_lacking="import pandas_of_nobody\n" + good,
             made_broken="1 / 0\n" + good,
+            made_old="from types import SimpleNamespace as numpy\nnumpy().float\n" + good,
+            made_leaving="raise SystemExit(3)",
             made_empty="",
             made_nowhere=None,
         )
@@ -97,6 +99,9 @@ def test_a_kind_that_cannot_be_loaded_is_off_with_the_real_reason_and_keeps_no_o
         "made_lacking": "worker/tasks/made_lacking.py cannot be loaded: "
         "ModuleNotFoundError: No module named 'pandas_of_nobody'",
         "made_broken": "worker/tasks/made_broken.py cannot be loaded: ZeroDivisionError: division by zero",
+        "made_old": "worker/tasks/made_old.py cannot be loaded: "
+        "AttributeError: 'types.SimpleNamespace' object has no attribute 'float'",
+        "made_leaving": "worker/tasks/made_leaving.py cannot be loaded: SystemExit: 3",
         "made_empty": "worker/tasks/made_empty.py must define `async def run(params, job)`",
         "made_nowhere": "worker/tasks/made_nowhere.py must define `async def run(params, job)`",
     }

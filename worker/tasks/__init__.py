@@ -6,7 +6,6 @@ and let it pass. A job may run more than once (its worker may be lost), so a han
 """
 
 import importlib
-import importlib.util
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -37,17 +36,20 @@ def load(kinds: Iterable[Kind]) -> Loaded:
     """
     loaded = Loaded()
     for kind in kinds:
-        module_name = f"{__name__}.{kind.name}"
+        module_name, file = f"{__name__}.{kind.name}", f"worker/tasks/{kind.name}.py"
         try:
-            loaded.handlers[kind.name] = importlib.import_module(module_name).run
-        except Exception as exc:  # whatever an import may raise
-            has_file = importlib.util.find_spec(module_name) is not None
-            if has_file and not isinstance(exc, AttributeError):
-                loaded.off[kind.name] = f"worker/tasks/{kind.name}.py cannot be loaded: {type(exc).__name__}: {exc}"
+            run = getattr(importlib.import_module(module_name), "run", None)
+        except (Exception, SystemExit) as exc:  # whatever an import may raise
+            run = None
+            if not (isinstance(exc, ModuleNotFoundError) and exc.name == module_name):
+                loaded.off[kind.name] = f"{file} cannot be loaded: {type(exc).__name__}: {exc}"
                 log.error("The kind %r is off in this worker.", kind.name, exc_info=exc)
-            else:
-                loaded.off[kind.name] = f"worker/tasks/{kind.name}.py must define `async def run(params, job)`"
-                log.error("The kind %r is off in this worker: %s.", kind.name, loaded.off[kind.name])
+                continue
+        if run is None:
+            loaded.off[kind.name] = f"{file} must define `async def run(params, job)`"
+            log.error("The kind %r is off in this worker: %s.", kind.name, loaded.off[kind.name])
+        else:
+            loaded.handlers[kind.name] = run
     if loaded.off and not loaded.handlers:
         raise StartRefused(f"No kind of job can be run. {'; '.join(loaded.off.values())}.")
     return loaded
