@@ -285,12 +285,12 @@ class Engine(Worker):
             await self._put_back(refused)
 
     async def _put_back(self, claims: list[Claim]) -> None:
-        """Have jobs that were not allowed to start wait again: their claims took them out of the queue."""
+        """Have jobs wait again that do, and were not started, or not as soon: their claims kept them from it."""
         try:
             await self._claims.release(claims)
             await self._on_refused([claim.job_id for claim in claims])
         except (*REDIS_TROUBLE, Unavailable) as exc:
-            log.warning("Jobs that were not started are put back when queue and database are compared: %s", exc)
+            log.warning("What waits is put back when queue and database are compared: %s", exc)
 
     def _is_readable(self, claim: Claim) -> bool:
         try:
@@ -309,6 +309,8 @@ class Engine(Worker):
         finally:
             if run.code_ended:
                 self._give_up(claim)
+                if run.lingered:  # it may wait for another attempt, and an emptied Redis took it for claimed
+                    await self._put_back([claim])
             else:  # the process is about to end; until then, and the lease does, nobody may start this job
                 self._slots.abandon(claim)
                 self._look.set()

@@ -62,6 +62,8 @@ class Run:
     stopping: bool = False
     attempt: int | None = None
     """Set while the attempt runs and has not been recorded."""
+    lingered: bool = False
+    """Whether its code ran on after that."""
     begun: bool = False
     """Whether its code has begun; it may run on after the attempt was recorded."""
     on_code_end: Callable[[], None] | None = None
@@ -210,6 +212,7 @@ class Runner:
         await self._record(job, run, code, progress)
         run.attempt = None
         if not (code.done() or run.stopping):
+            run.lingered = True
             log.warning("Its code runs on; its slot stays taken until that has ended.")
         while not (code.done() or run.stopping):
             await run.wait(code)

@@ -353,17 +353,23 @@ async def test_no_attempt_begins_while_a_thread_of_a_failed_one_runs(plant, coun
 
 async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(plant, counted_threads, redis_server):
     handler = Blocking(leaves=True)
-    async with plant.working(handler):
+    other = Claims(plant.queue.redis, plant.url, "other", ["made"], plant.config.lease_s)
+    async with plant.working(handler) as engine:
         job = await plant.submit(max_attempts=2)
         await until(lambda: plant.service.store.get(job.id), lambda seen: seen.attempt == 2)
+        engine.set_quiet(True)
+        await plant.is_(job, JobStatus.QUEUED)
+        [held] = engine.held
         with redis_server.client() as admin:
             admin.flushall()
-            await until(lambda: _value(admin.hget(OWNERS_KEY, str(job.id))), lambda owner: owner and "|plant|" in owner)
-        await plant.is_(await plant.submit(), JobStatus.FAILED)  # what may start has started
+            await until(lambda: _value(admin.hget(OWNERS_KEY, str(job.id))), lambda owner: owner == held.token)
 
-        assert handler.told.count("begin") == 2, "the other job alone"
+        assert (await other.claim([], 5)).claims == []
         handler.go_on.set()
+        engine.set_quiet(False)
         await plant.is_(job, JobStatus.FAILED)
+    await other.close()
+    assert handler.told == ["begin", "end", "begin", "end"]
 
 
 async def test_an_emptied_redis_is_filled_when_the_database_is_back(plant, monkeypatch):
