@@ -202,17 +202,14 @@ def small_button(label: str, on_click: object) -> rx.Component:
 
 
 ONCE_SCRIPT = """
-const sentAt = new WeakMap();
 addEventListener('click', (e) => {
   if (e.detail > 1 && e.target.closest?.('[data-once]')) { e.preventDefault(); e.stopPropagation(); }
 }, true);
-addEventListener('submit', (e) => {
-  if (!e.target.querySelector('[data-once]')) return;
-  if (e.timeStamp - (sentAt.get(e.target) ?? -1e9) < 500) { e.preventDefault(); e.stopPropagation(); }
-  else sentAt.set(e.target, e.timeStamp);
+addEventListener('keydown', (e) => {
+  if (e.repeat && e.key === 'Enter' && e.target.matches?.('input, [data-once]')) e.preventDefault();
 }, true);
 """
-"""The second click of a double click does nothing there, nor is a form sent twice within half a second."""
+"""The second click of a double click does nothing there, nor does a key that is held down."""
 
 
 def once() -> dict[str, object]:
