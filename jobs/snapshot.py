@@ -23,14 +23,14 @@ def _to_utc(at: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999") from exc
 
 
-def _is_told(value: Any) -> Any:
+def _only_text(value: Any) -> Any:
     """Nothing but text and times: a number would be taken for seconds since 1970."""
     if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
         return value
     raise ValueError("input should be a time such as 2026-01-31T12:00:00Z")
 
 
-UtcTime = Annotated[AwareDatetime, BeforeValidator(_is_told), AfterValidator(_to_utc)]
+UtcTime = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_to_utc)]
 """A time as clients give it: it must name its offset, and is kept in UTC."""
 
 

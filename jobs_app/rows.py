@@ -191,6 +191,8 @@ class Next(TypedDict):
     now: bool
 
 
+QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
+"""What a queued job waits for though a slot may be free."""
 GONE = "deleted"
 """What stands in place of a status when the job is no more."""
 

@@ -82,11 +82,10 @@ def jobs() -> JobService:
 
 
 async def workers() -> list[WorkerInfo]:
-    """The workers, each with what it runs now: a worker says so itself only every two seconds, and SQL knows at once.
+    """The workers, each with what it runs now, and with what has ended while its code runs on.
 
-    What has ended while its code runs on is among it.
-
-    Of a lost one, and while the database is away, what the worker itself said last. Raises one of ``REDIS_TROUBLE``.
+    A worker says what it runs only every two seconds; SQL knows at once. Of a lost one, and while the database is away,
+    what the worker itself said last. Raises one of ``REDIS_TROUBLE``.
     """
     found = await current().registry.all()
     running: dict[str, list[UUID]] = defaultdict(list)

@@ -80,7 +80,7 @@ def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
 
 
 def of_plain_paths(app: ASGIApp) -> ASGIApp:
-    """The whole server, but for paths with line breaks: what routes requests takes the text for its end there."""
+    """``app``, but for paths with line breaks, which Starlette's routes do not match: those are refused."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and any(character < " " for character in scope["path"]):

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs.models import JobStatus
-from jobs_app.rows import GONE
+from jobs_app.rows import GONE, KIND_PAUSED, QUEUE_PAUSED
 from jobs_app.styles import CARD, MONO, ONE_LINE, STATUS_COLOR, STATUS_ICON, STATUS_LABEL, TABULAR
 
 
@@ -27,9 +27,7 @@ def held_up(
     status: rx.Var[str], kind: rx.Var[str], paused: rx.Var[bool], paused_kinds: rx.Var[list[str]]
 ) -> rx.Var[str]:
     """What keeps a queued job from starting though a slot may be free; empty if nothing does."""
-    why = rx.cond(
-        paused, "The queue is paused.", rx.cond(paused_kinds.contains(kind), "Jobs of its kind are paused.", "")
-    )
+    why = rx.cond(paused, QUEUE_PAUSED, rx.cond(paused_kinds.contains(kind), KIND_PAUSED, ""))
     return rx.cond(status == JobStatus.QUEUED.value, why, "").to(str)
 
 

@@ -138,7 +138,7 @@ class Admin(rx.State):
 
     @rx.event
     async def ask_worker(self, worker_id: str, wish: str):
-        """Tell a worker to be quiet, or to go on."""
+        """Tell a worker to be quiet, to go on, or to stop, without asking back."""
         return await self._ask(worker_id, wish) if wish in WISHES else None
 
     async def _ask(self, worker_id: str, wish: str) -> Any:

@@ -100,8 +100,13 @@ async def _read_kinds() -> list[KindRow]:
             for kind, why in worker.off.items():
                 off[kind].append(f"Off in {worker.id}: {why}.")
     known = {
-        kind.name: _row(kind, estimates.get(kind.name), of_kinds.get(kind.name, KindSetting()))
-        | {"workers": running[kind.name], "off": off[kind.name]}
+        kind.name: _row(
+            kind,
+            estimates.get(kind.name),
+            of_kinds.get(kind.name, KindSetting()),
+            workers=running[kind.name],
+            off=off[kind.name],
+        )
         for kind in catalogue()
     }
     strangers = [_stranger(name, running[name]) for name in sorted(running.keys() - known.keys())]
@@ -135,7 +140,7 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _row(kind: Kind, known: Usual | None, setting: KindSetting) -> KindRow:
+def _row(kind: Kind, known: Usual | None, setting: KindSetting, *, workers: list[str], off: list[str]) -> KindRow:
     return {
         "name": kind.name,
         "title": kind.title,
@@ -152,8 +157,8 @@ def _row(kind: Kind, known: Usual | None, setting: KindSetting) -> KindRow:
         "rate_count": str(setting.rate_count or ""),
         "rate_s": f"{setting.rate_s:g}" if setting.rate_s else "",
         "version": setting.version,
-        "workers": [],
-        "off": [],
+        "workers": workers,
+        "off": off,
         "is_known": True,
     }
 

@@ -139,6 +139,7 @@ class JobPage(rx.State):
             turns = await (await self.get_state(Timeline)).read(job)
             artifacts = [await _artifact(artifact) for artifact in await store.artifacts(job_id)]
             family = await store.lineage.family(job_id)
+            waits_for = await _waits_for(job)
             await self._find_neighbours(job)
         except JobNotFound as error:
             self.found, self.trouble = False, error.message
@@ -151,7 +152,7 @@ class JobPage(rx.State):
             params=rows.shown_params(job.kind, job.params), result=job.result, error=error
         )
         self._show(job)
-        self.waits_for = await _waits_for(job)
+        self.waits_for = waits_for
         self.proof = proof(job, turns)
         self.artifacts = artifacts
         self.family = _relations(family, job.id) if len(family) > 1 else []
@@ -245,5 +246,5 @@ async def _artifact(artifact: Artifact) -> ArtifactRow:
 async def _waits_for(job: JobSnapshot) -> str:
     limits = await runtime.jobs().limits()
     if limits.paused:
-        return "The queue is paused."
-    return "Jobs of its kind are paused." if limits.kinds.get(job.kind, KindLimit()).paused else ""
+        return rows.QUEUE_PAUSED
+    return rows.KIND_PAUSED if limits.kinds.get(job.kind, KindLimit()).paused else ""
