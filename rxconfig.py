@@ -1,10 +1,10 @@
-"""Reflex's settings. The product's own are in ``jobs.settings``; this file only hands over what Reflex needs."""
+"""Reflex's settings. The product's own are in ``runlane.settings``; this file only hands over what Reflex needs."""
 
 from typing import Any
 
 import reflex as rx
 
-from jobs.settings import settings
+from runlane.settings import settings
 
 _config = settings()
 
@@ -12,7 +12,7 @@ _config = settings()
 class ApiOfDev(rx.plugins.Plugin):
     """With ``make dev`` a server of its own serves the pages; it passes on what is of the API: one address is enough.
 
-    Where the API is, ``python -m launcher --dev`` tells by ``DEV_API``.
+    Where the API is, ``runlane run --dev`` tells by ``DEV_API``.
     """
 
     def pre_compile(self, **context: Any) -> None:
@@ -29,6 +29,7 @@ def passing_on(vite_config: str) -> str:
 
 config = rx.Config(
     app_name="jobs_app",
+    app_module_import="jobs_app.app",
     telemetry_enabled=False,
     show_built_with_reflex=False,
     # pages keep nothing that must survive a restart, and one process serves them

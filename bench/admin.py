@@ -27,25 +27,25 @@ from typing import Any
 import reflex as rx
 from reflex.istate.data import RouterData
 
-import jobs_app.jobs_app  # noqa: F401 - registers the pages
+import jobs_app.app  # noqa: F401 - registers the pages
 from bench.measure import Product, _app, _connected_page
 from bench.report import RESULTS, percentile
 from bench.seed import seed
-from jobs.matching import JobFilter
-from jobs.models import JobStatus
-from jobs.requests import Submission
-from jobs.schema import migrate
-from jobs.settings import read_settings
 from jobs_app import routes, runtime
-from jobs_app.overview import overview
-from jobs_app.state.admin import Admin
-from jobs_app.state.admin_alerts import AdminAlerts
-from jobs_app.state.admin_events import AdminAudit, AdminEvents
-from jobs_app.state.admin_kinds import AdminKinds
-from jobs_app.state.admin_metrics import AdminMetrics
-from jobs_app.state.admin_queue import AdminQueue
-from jobs_app.state.admin_schedules import AdminSchedules
-from jobs_app.state.admin_system import AdminSystem
+from jobs_app.admin.alerts.state import AdminAlerts
+from jobs_app.admin.events.state import AdminAudit, AdminEvents
+from jobs_app.admin.kinds.state import AdminKinds
+from jobs_app.admin.metrics.state import AdminMetrics
+from jobs_app.admin.overview import overview
+from jobs_app.admin.queue.state import AdminQueue
+from jobs_app.admin.schedules.state import AdminSchedules
+from jobs_app.admin.state import Admin
+from jobs_app.admin.system.state import AdminSystem
+from runlane.db.schema import migrate
+from runlane.model.requests import Submission
+from runlane.model.status import JobStatus
+from runlane.search.matching import JobFilter
+from runlane.settings import read_settings
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
 
@@ -96,8 +96,10 @@ async def opening() -> dict[str, float]:
 
 def forget() -> None:
     """Forget what is shared between tabs, so that everything is read anew."""
-    from jobs_app import overview as shown
-    from jobs_app.state import admin_kinds, admin_metrics, admin_system
+    from jobs_app.admin import overview as shown
+    from jobs_app.admin.kinds import state as admin_kinds
+    from jobs_app.admin.metrics import state as admin_metrics
+    from jobs_app.admin.system import state as admin_system
 
     for shared in (
         shown._overview,

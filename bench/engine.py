@@ -24,9 +24,9 @@ from bench.plain_arq import AS_IT_COMES, CANCELLED, STARTED, TUNED, PlainArq, Se
 from bench.report import ARQ, HALF, OURS, Figures
 from bench.report import TUNED as ARQ_TUNED
 from bench.stack import ROOT, Ours, Process, Stage
-from jobs.limits import Limits
-from jobs.queue import JobQueue
-from jobs.service import MOST_IN_BATCH
+from runlane.core.service import MOST_IN_BATCH
+from runlane.model.limits import Limits
+from runlane.queue.client import JobQueue
 from testbed.waiting import until
 
 ARQS: tuple[tuple[str, Setting], ...] = ((ARQ, AS_IT_COMES), (ARQ_TUNED, TUNED))

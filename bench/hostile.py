@@ -20,7 +20,7 @@ import psutil
 
 from bench import report
 from bench.stack import Ours, Process, Stage
-from jobs.attempts import completed
+from runlane.core.attempts import completed
 from testbed.attacks import attacking
 from testbed.waiting import until
 

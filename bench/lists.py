@@ -19,12 +19,12 @@ import psycopg
 
 from bench import report
 from bench.seed import seed
-from jobs.clock import utc_now
-from jobs.database import Database
-from jobs.matching import JobFilter
-from jobs.models import JobStatus
-from jobs.store import SORTS, Store
-from jobs.transfer import transfer
+from runlane.clock import utc_now
+from runlane.core.store import SORTS, Store
+from runlane.db.database import Database
+from runlane.db.transfer import transfer
+from runlane.model.status import JobStatus
+from runlane.search.matching import JobFilter
 from testbed.postgres_server import PostgresServer
 
 TIMES = 40

@@ -30,9 +30,9 @@ import psutil
 import socketio
 from playwright.async_api import async_playwright
 
-from jobs.events import RedisEvents
-from jobs.models import EventType
-from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
+from runlane.model.snapshot import Change, Deleted, JobEvent, JobSnapshot
+from runlane.model.status import EventType
+from runlane.queue.change_feed import RedisEvents
 from testbed.browser import BROWSER_FLAGS, find_browser
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +60,7 @@ class Product:
         began = time.perf_counter()
         with (self._data_dir.parent / "log").open("ab") as log:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "launcher"], cwd=ROOT, env=environ, stdout=log, stderr=log
+                [sys.executable, "-m", "runlane", "run"], cwd=ROOT, env=environ, stdout=log, stderr=log
             )
         async with httpx.AsyncClient(base_url=self.url) as client:
             while True:

@@ -26,8 +26,8 @@ from arq.logs import default_log_config
 from arq.worker import Worker
 
 from bench.stack import LOOK_EVERY_S, ROOT, Process, Stage
-from jobs import plain_json
-from jobs.queue import dumps
+from runlane import plain_json
+from runlane.queue.client import dumps
 from testbed.waiting import until
 
 QUEUE = "bench:arq"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import uvloop
 
-from jobs.queue import JobQueue
-from worker.claims import Claim, Claims
+from runlane.queue.claims import Claim, Claims
+from runlane.queue.client import JobQueue
 
 
 async def _noop() -> None:

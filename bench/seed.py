@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from jobs import plain_json
-from jobs.counts import Counts
-from jobs.database import Database
-from jobs.fingerprint import fingerprint
-from jobs.models import JobStatus
-from jobs.samples import Samples
-from jobs.schema import migrate
-from jobs.snapshot import JobError
-from jobs.statistics import Statistics
+from runlane import plain_json
+from runlane.core.counts import Counts
+from runlane.db.database import Database
+from runlane.db.schema import migrate
+from runlane.metrics.samples import Samples
+from runlane.metrics.statistics import Statistics
+from runlane.model.fingerprint import fingerprint
+from runlane.model.snapshot import JobError
+from runlane.model.status import JobStatus
 
 BATCH = 20_000
 STATES = {

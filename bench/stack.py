@@ -22,18 +22,18 @@ from uuid import UUID
 import httpx
 import psutil
 
-from jobs import schema
-from jobs.database import Database
-from jobs.events import RedisEvents
-from jobs.kinds import Catalogue, catalogue
-from jobs.queue import JobQueue
-from jobs.redis_link import REDIS_TROUBLE
-from jobs.requests import Submission
-from jobs.service import MOST_IN_BATCH, JobService
-from jobs.settings import read_settings
-from jobs.snapshot import JobSnapshot
-from jobs.store import Store
-from jobs.workers import WorkerRegistry
+from runlane.core.service import MOST_IN_BATCH, JobService
+from runlane.core.store import Store
+from runlane.db import schema
+from runlane.db.database import Database
+from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobSnapshot
+from runlane.queue.change_feed import RedisEvents
+from runlane.queue.client import JobQueue
+from runlane.queue.redis_client import REDIS_TROUBLE
+from runlane.queue.worker_registry import WorkerRegistry
+from runlane.settings import read_settings
 from testbed import ROOT
 from testbed.ports import free_port
 from testbed.product_copy import copy_product
@@ -41,9 +41,9 @@ from testbed.redis_server import RedisServer
 from testbed.waiting import until
 
 LOOK_EVERY_S = 0.02
-COPIED = ("jobs", "worker", "jobs_app", "rxconfig.py")
+COPIED = ("runlane", "worker", "jobs_app", "rxconfig.py")
 OVERLAY = ROOT / "bench" / "overlay"
-KINDS = tuple(path.stem for path in sorted((OVERLAY / "jobs" / "kinds").glob("*.py")))
+KINDS = tuple(path.stem for path in sorted((OVERLAY / "runlane" / "kinds" / "bundled").glob("*.py")))
 
 
 class Redis:
@@ -299,5 +299,7 @@ class Stage:
 
 
 def _kinds() -> Catalogue:
-    extra: Sequence[Any] = [importlib.import_module(f"bench.overlay.jobs.kinds.{name}").KIND for name in KINDS]
+    extra: Sequence[Any] = [
+        importlib.import_module(f"bench.overlay.runlane.kinds.bundled.{name}").KIND for name in KINDS
+    ]
     return Catalogue([*catalogue(), *extra])

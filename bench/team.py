@@ -18,16 +18,16 @@ from pathlib import Path
 
 import httpx
 
-from jobs.database import Database
-from jobs.events import RedisEvents
-from jobs.kinds import catalogue
-from jobs.models import JobStatus
-from jobs.queue import JobQueue
-from jobs.requests import Submission
-from jobs.schema import migrate
-from jobs.service import JobService
-from jobs.settings import read_settings
-from jobs.store import Store
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db.database import Database
+from runlane.db.schema import migrate
+from runlane.kinds.catalogue import catalogue
+from runlane.model.requests import Submission
+from runlane.model.status import JobStatus
+from runlane.queue.change_feed import RedisEvents
+from runlane.queue.client import JobQueue
+from runlane.settings import read_settings
 from testbed import ROOT
 from testbed.compose_stack import ComposeStack, image_tree, stack
 from testbed.postgres_server import PostgresServer

@@ -17,15 +17,15 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from jobs import schema
-from jobs.background import end_tasks, end_when_told
-from jobs.errors import StartRefused
-from jobs.logs import configure, refuse
-from jobs.redis_link import check_or_wait_for
-from jobs.settings import Settings, check_network, settings
+from runlane.background import end_tasks, end_when_told
+from runlane.db import schema
+from runlane.errors import StartRefused
+from runlane.logs import configure, refuse
+from runlane.queue.redis_client import check_or_wait_for
+from runlane.settings import Settings, check_network, settings
 
 if TYPE_CHECKING:
-    from jobs_app.admission import Admission  # which leads to Reflex, before the variables are set
+    from jobs_app.server.admission import Admission  # which leads to Reflex, before the variables are set
 
 SERVE_A_BUILD = {
     "REFLEX_ENV_MODE": "prod",
@@ -49,8 +49,8 @@ log = logging.getLogger(__name__)
 
 async def serve(config: Settings) -> None:
     """Answer requests until a signal says stop."""
-    from jobs_app.jobs_app import admission, app  # reads the variables above
-    from jobs_app.security import of_plain_paths
+    from jobs_app.app import admission, app  # reads the variables above
+    from jobs_app.server.security import of_plain_paths
 
     server = Server(
         of_plain_paths(app()),

@@ -1,19 +1,20 @@
 """Jobs as pages show them: small dictionaries of text and numbers, made from snapshots. No I/O.
 
-``Hot`` is what changes while a job runs; ``jobs_app.broadcaster`` sends it, and it is laid over the ``Row`` of a page.
+``Hot`` is what changes while a job runs; ``jobs_app.live.broadcaster`` sends it, and it is laid over the ``Row``
+of a page.
 """
 
 from datetime import datetime
 from typing import Any, TypedDict
 
-from jobs.failures import FailureGroup
-from jobs.kinds import catalogue, masked
-from jobs.models import JobStatus
-from jobs.operation_store import Operation
-from jobs.snapshot import JobSnapshot
-from jobs.text import counted
-from jobs_app.estimates import Usual, expected_end, is_slow
-from jobs_app.list_view import ListView
+from jobs_app.dashboard.estimates import Usual, expected_end, is_slow
+from jobs_app.dashboard.list_view import ListView
+from runlane.bulk.store import Operation
+from runlane.kinds.catalogue import catalogue, masked
+from runlane.metrics.failures import FailureGroup
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
+from runlane.text import counted
 
 SILENT_AFTER_S = 10.0
 
@@ -109,7 +110,7 @@ class KindRow(TypedDict):
     rate_count: str
     rate_s: str
     version: int
-    """Of what people have set; see ``jobs.settings_store``."""
+    """Of what people have set; see ``runlane.kinds.settings_store``."""
     workers: list[str]
     """The living workers that can run it."""
     off: list[str]

@@ -12,32 +12,32 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
-from jobs.alert_store import AlertStore
-from jobs.alerts import Alerts
-from jobs.background import end_tasks
-from jobs.clock import utc_now
-from jobs.database import Database
-from jobs.errors import Unavailable
-from jobs.events import Feed, RedisEvents
-from jobs.kinds import catalogue
-from jobs.maintenance import Maintenance, Vacuumed
-from jobs.operation_store import OperationStore
-from jobs.operations import Operations
-from jobs.parts import Parts
-from jobs.queue import JobQueue
-from jobs.redis_care import RedisCare
-from jobs.redis_link import REDIS_TROUBLE
-from jobs.removal import Removal
-from jobs.schedule_store import ScheduleStore
-from jobs.schedules import ScheduleService
-from jobs.service import JobService
-from jobs.settings import Settings
-from jobs.store import Store
-from jobs.text_index import TextIndex
-from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
-from jobs_app.event_log import EventLog
-from jobs_app.hub import Hub, Mailbox
-from jobs_app.watch import Watch
+from jobs_app.live.event_log import EventLog
+from jobs_app.live.hub import Hub, Mailbox
+from jobs_app.server.watch import Watch
+from runlane.alerts.service import Alerts
+from runlane.alerts.store import AlertStore
+from runlane.background import end_tasks
+from runlane.bulk.service import Operations
+from runlane.bulk.store import OperationStore
+from runlane.clock import utc_now
+from runlane.core.deletion import Removal
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db.database import Database
+from runlane.errors import Unavailable
+from runlane.kinds.catalogue import catalogue
+from runlane.maintenance.redis import RedisCare
+from runlane.maintenance.service import Maintenance, Vacuumed
+from runlane.parts import Parts
+from runlane.queue.change_feed import Feed, RedisEvents
+from runlane.queue.client import JobQueue
+from runlane.queue.redis_client import REDIS_TROUBLE
+from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
+from runlane.schedules.service import ScheduleService
+from runlane.schedules.store import ScheduleStore
+from runlane.search.text_index import TextIndex
+from runlane.settings import Settings
 
 CATCH_UP_AGAIN_S = 1.0
 PURGE_EVERY_S = 5.0

@@ -23,8 +23,8 @@ import psycopg
 import redis
 import yaml
 
-from launcher.redis_server import command as redis_command
-from launcher.redis_server import on_port
+from runlane.launcher.redis_server import command as redis_command
+from runlane.launcher.redis_server import on_port
 from testbed import ROOT
 from testbed.ports import free_port
 from testbed.postgres_server import PostgresServer

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from launcher.ui_build import MARK, fingerprint
+from runlane.launcher.ui_build import MARK, fingerprint
 from testbed import ROOT
 
 BUILT = Path(".web/build/client")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from launcher.redis_server import command, on_port
+from runlane.launcher.redis_server import command, on_port
 from testbed.ports import free_port
 from testbed.waiting import PATIENCE_S
 

@@ -16,17 +16,17 @@ from sqlalchemy import text
 os.environ["__REFLEX_SKIP_COMPILE"] = "true"
 os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
 
-from jobs.database import Database
-from jobs.engines import Use, connect
-from jobs.kinds import catalogue
-from jobs.operation_store import OperationStore
-from jobs.operations import Operations
-from jobs.schedule_store import ScheduleStore
-from jobs.schedules import ScheduleService
-from jobs.schema import migrate
-from jobs.service import JobService
-from jobs.settings import Settings, read_settings
-from jobs.store import Store
+from runlane.bulk.service import Operations
+from runlane.bulk.store import OperationStore
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db.database import Database
+from runlane.db.engines import Use, connect
+from runlane.db.schema import migrate
+from runlane.kinds.catalogue import catalogue
+from runlane.schedules.service import ScheduleService
+from runlane.schedules.store import ScheduleStore
+from runlane.settings import Settings, read_settings
 from testbed.browser import check_browser
 from testbed.errors import CannotRun
 from testbed.once import once

@@ -284,7 +284,7 @@ async def started(seeded: int = 0) -> AsyncIterator[Product]:
         environ = {k: v for k, v in environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
         log = (Path(folder) / "log").open("wb")
         launcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "launcher", cwd=ROOT, env=environ, stdout=log, stderr=log
+            sys.executable, "-m", "runlane", "run", cwd=ROOT, env=environ, stdout=log, stderr=log
         )
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as api:

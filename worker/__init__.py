@@ -1,1 +1,1 @@
-"""Runs jobs: claims them from the queue, calls their handlers, and records what happens."""
+"""The worker program, and the jobs that come with it."""

@@ -3,11 +3,9 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from jobs.kinds import catalogue
 from jobs_app.api import (
     alerts,
     audit,
-    care,
     export,
     jobs,
     metrics,
@@ -19,6 +17,10 @@ from jobs_app.api import (
     streams,
     system,
 )
+from jobs_app.api import (
+    maintenance as care,
+)
+from runlane.kinds.catalogue import catalogue
 
 
 def build_api() -> FastAPI:

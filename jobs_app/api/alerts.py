@@ -7,12 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from jobs.addresses import shown
-from jobs.alert_store import Alert, Delivery, Rule
-from jobs.alerts import RuleDraft, RulePatch
 from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute
+from runlane.addresses import shown
+from runlane.alerts.service import RuleDraft, RulePatch
+from runlane.alerts.store import Alert, Delivery, Rule
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=StrictRoute)
 

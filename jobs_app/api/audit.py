@@ -8,14 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from jobs import plain_json
-from jobs.audit import PAGE, Action
-from jobs.store import LARGEST_INTEGER
 from jobs_app import runtime
 from jobs_app.api.jobs import Text
 from jobs_app.api.openapi import sends
 from jobs_app.api.strict import StrictRoute
-from jobs_app.event_log import What
+from jobs_app.live.event_log import What
+from runlane import plain_json
+from runlane.audit import PAGE, Action
+from runlane.core.store import LARGEST_INTEGER
 
 router = APIRouter(tags=["audit"], route_class=StrictRoute)
 

@@ -16,14 +16,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from jobs import plain_json
-from jobs.clock import utc_now
-from jobs.matching import JobFilter
-from jobs.snapshot import JobSnapshot
-from jobs.store import DEFAULT_SORT, SORTS, Page
 from jobs_app import runtime
 from jobs_app.api.jobs import Wanted
 from jobs_app.api.openapi import sends
+from runlane import plain_json
+from runlane.clock import utc_now
+from runlane.core.store import DEFAULT_SORT, SORTS, Page
+from runlane.model.snapshot import JobSnapshot
+from runlane.search.matching import JobFilter
 
 BATCH = 500
 SENT_AT_ONCE = 64_000

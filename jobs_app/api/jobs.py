@@ -9,18 +9,19 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from jobs import plain_json, query
-from jobs.errors import InvalidInput, JobsError
-from jobs.lineage import Relative
-from jobs.matching import JobFilter
-from jobs.models import EventType, JobStatus
-from jobs.requests import JobPatch, Submission, one_of
-from jobs.service import MOST_IN_BATCH, BulkAction
-from jobs.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
-from jobs.store import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT, Schema, sends
 from jobs_app.api.strict import StrictRoute, of_batch, of_params, takes
+from runlane import plain_json
+from runlane.core.reruns import Relative
+from runlane.core.service import MOST_IN_BATCH, BulkAction
+from runlane.core.store import DEFAULT_SORT, LARGEST_INTEGER, SORTS
+from runlane.errors import InvalidInput, JobsError
+from runlane.model.requests import JobPatch, Submission, one_of
+from runlane.model.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
+from runlane.model.status import EventType, JobStatus
+from runlane.search import query
+from runlane.search.matching import JobFilter
 
 MOST_EVENTS = 10_000
 LOG_BATCH = 1000

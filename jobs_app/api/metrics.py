@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from jobs_app import scrape
 from jobs_app.api.openapi import sends
+from jobs_app.server import scrape
 
 router = APIRouter(tags=["system"])
 

@@ -11,13 +11,13 @@ from zoneinfo import available_timezones
 
 from fastapi import FastAPI
 
-from jobs.kinds import Catalogue, Kind
 from jobs_app.api.problems import PROBLEM
+from runlane.kinds.catalogue import Catalogue, Kind
 
 Schema = dict[str, Any]
 
 CONFLICT: dict[int | str, Schema] = {409: {"description": "It is in a state that does not allow this."}}
-"""For endpoints whose things may be in the way; see ``jobs.errors``."""
+"""For endpoints whose things may be in the way; see ``runlane.errors``."""
 
 
 def sends(*media_types: str) -> dict[int | str, Schema]:

@@ -7,13 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from jobs.models import JobStatus
-from jobs.operation_store import Operation, OperationState
-from jobs.operations import CONFIRMATION, Action, needs_confirmation
 from jobs_app import runtime
 from jobs_app.api.jobs import FilterBody
 from jobs_app.api.openapi import CONFLICT, Schema
 from jobs_app.api.strict import StrictRoute
+from runlane.bulk.service import CONFIRMATION, Action, needs_confirmation
+from runlane.bulk.store import Operation, OperationState
+from runlane.model.status import JobStatus
 
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=StrictRoute)
 

@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from jobs.errors import FieldError, InvalidInput, JobsError
-from jobs.kinds import message_of
+from runlane.errors import FieldError, InvalidInput, JobsError
+from runlane.kinds.catalogue import message_of
 
 log = logging.getLogger(__name__)
 

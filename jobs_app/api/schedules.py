@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from jobs.clock import utc_now
-from jobs.schedule_store import Schedule
-from jobs.schedules import ScheduleDraft, SchedulePatch, Timing, next_times
-from jobs.snapshot import JobSnapshot
 from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute, of_params, takes
+from runlane.clock import utc_now
+from runlane.model.snapshot import JobSnapshot
+from runlane.schedules.service import ScheduleDraft, SchedulePatch, Timing, next_times
+from runlane.schedules.store import Schedule
 
 router = APIRouter(prefix="/api/schedules", tags=["schedules"], route_class=StrictRoute)
 

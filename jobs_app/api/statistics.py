@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from jobs.clock import utc_now
-from jobs.errors import InvalidInput
-from jobs.histogram import Histogram
-from jobs.samples import Sample
-from jobs.snapshot import UtcTime
-from jobs.statistics import Cost, Figures, Outcome, Report, Step, check_span, step_for
 from jobs_app import runtime
 from jobs_app.api.jobs import Text
 from jobs_app.api.strict import StrictRoute
+from runlane.clock import utc_now
+from runlane.errors import InvalidInput
+from runlane.metrics.histogram import Histogram
+from runlane.metrics.samples import Sample
+from runlane.metrics.statistics import Cost, Figures, Outcome, Report, Step, check_span, step_for
+from runlane.model.snapshot import UtcTime
 
 router = APIRouter(prefix="/api/stats", tags=["statistics"], route_class=StrictRoute)
 

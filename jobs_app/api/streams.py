@@ -12,10 +12,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from jobs.errors import JobNotFound
-from jobs.events import Feed
-from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from jobs_app import runtime
+from runlane.errors import JobNotFound
+from runlane.model.snapshot import Change, Deleted, JobEvent, JobSnapshot
+from runlane.queue.change_feed import Feed
 
 RETRY_MS = 2000
 REPLAY_ROWS = 500

@@ -1,7 +1,7 @@
 """Request bodies: bounded before they are parsed, strict JSON, whatever content type the client names.
 
 ``curl -d`` sends JSON under the name of a form, and people paste it; so the type is not looked at. That a page of
-another site cannot use this is ensured by ``jobs_app.security``, which looks at where a request comes from.
+another site cannot use this is ensured by ``jobs_app.server.security``, which looks at where a request comes from.
 
 A body that says it is too large, or turns out to be, is thrown away as it comes. Large ones are parsed one at
 a time, in a thread, and only if they hold a bounded number of values: Python's parser stops everything else meanwhile,
@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from jobs import plain_json
-from jobs.errors import TooLarge, TooSlow
-from jobs.settings import Settings
 from jobs_app import runtime
+from runlane import plain_json
+from runlane.errors import TooLarge, TooSlow
+from runlane.settings import Settings
 
 MOST_BYTES = 64_000
 """Of the bodies of most routes; also, beside parameters, of everything else there is in a body that has some."""
@@ -71,7 +71,7 @@ class _JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body, if it has one, went through ``jobs.plain_json``."""
+    """A route whose body, if it has one, went through ``runlane.plain_json``."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -13,18 +13,18 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from jobs.clock import utc_now
-from jobs.errors import Unavailable
-from jobs.failures import FailureGroup
-from jobs.limits import KindLimit
-from jobs.models import JobStatus
-from jobs.redis_link import REDIS_TROUBLE
-from jobs.requests import KindChange, QueueChange
-from jobs.settings_store import KindSetting
-from jobs.workers import WorkerInfo, WorkerState, WorkerWish
 from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute
+from runlane.clock import utc_now
+from runlane.errors import Unavailable
+from runlane.kinds.settings_store import KindSetting
+from runlane.metrics.failures import FailureGroup
+from runlane.model.limits import KindLimit
+from runlane.model.requests import KindChange, QueueChange
+from runlane.model.status import JobStatus
+from runlane.queue.redis_client import REDIS_TROUBLE
+from runlane.queue.worker_registry import WorkerInfo, WorkerState, WorkerWish
 
 READY_WITHIN_S = 2.0
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from playwright.async_api import async_playwright, expect
 
-from jobs.settings import Settings, read_settings
+from runlane.settings import Settings, read_settings
 from testbed import ROOT
 from testbed.browser import BROWSER_FLAGS, find_browser
 from testbed.compose_stack import ENVIRONMENT, HOSTS, compose_file, image_environ, stack
@@ -37,7 +37,7 @@ def services():
 
 @pytest.fixture(scope="module")
 def compose(postgres_programs):
-    subprocess.run([sys.executable, "-m", "launcher", "--build"], cwd=ROOT, check=True, timeout=PATIENCE_S)
+    subprocess.run([sys.executable, "-m", "runlane", "run", "--build"], cwd=ROOT, check=True, timeout=PATIENCE_S)
     with stack() as running:
         running.up()
         yield running

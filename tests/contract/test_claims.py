@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from jobs.clock import utc_now
-from jobs.limits import KindLimit, Limits, Rate
-from jobs.models import JobStatus
-from jobs.queue import JobQueue
-from jobs.snapshot import JobSnapshot
+from runlane.clock import utc_now
+from runlane.model.limits import KindLimit, Limits, Rate
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
+from runlane.queue.claims import LAST_CALL_MS, Claim, Claims
+from runlane.queue.client import JobQueue
 from testbed.waiting import PATIENCE_S, until
-from worker.claims import LAST_CALL_MS, Claim, Claims
 
 LEASE_S = 0.3
 NEVER_S = 3600.0

@@ -9,28 +9,28 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.attempts import Start
-from jobs.background import end_tasks
-from jobs.clock import utc_now
-from jobs.errors import Unavailable
-from jobs.events import RedisEvents
-from jobs.kinds import Catalogue, Kind, Params
-from jobs.models import JobStatus
-from jobs.queue import OWNERS_KEY, JobQueue
-from jobs.requests import QueueChange, Submission
-from jobs.schedule_store import ScheduleStore
-from jobs.schedules import ScheduleService
-from jobs.settings import read_settings
-from jobs.workers import WorkerInfo, WorkerRegistry, WorkerState
+from runlane.background import end_tasks
+from runlane.clock import utc_now
+from runlane.core.attempts import Start
+from runlane.engine.engine import Engine
+from runlane.engine.heartbeat import Heart, Vitals
+from runlane.engine.housekeeping import Upkeep
+from runlane.engine.runner import Runner
+from runlane.engine.threads import Threads
+from runlane.engine.writer import Writer
+from runlane.errors import Unavailable
+from runlane.kinds.catalogue import Catalogue, Kind, Params
+from runlane.model.requests import QueueChange, Submission
+from runlane.model.status import JobStatus
+from runlane.queue.change_feed import RedisEvents
+from runlane.queue.claims import Claims
+from runlane.queue.client import OWNERS_KEY, JobQueue
+from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
+from runlane.schedules.service import ScheduleService
+from runlane.schedules.store import ScheduleStore
+from runlane.settings import read_settings
 from testbed.waiting import PATIENCE_S, until
 from tests.support.jobs import CountingService
-from worker.claims import Claims
-from worker.code import Threads
-from worker.engine import Engine
-from worker.heart import Heart, Vitals
-from worker.runner import Runner
-from worker.upkeep import Upkeep
-from worker.writer import Writer
 
 pytestmark = pytest.mark.databases
 
@@ -373,7 +373,7 @@ async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(p
 
 
 async def test_an_emptied_redis_is_filled_when_the_database_is_back(plant, monkeypatch):
-    monkeypatch.setattr("worker.engine.LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr("runlane.engine.engine.LONGEST_PAUSE_S", 0.05)
     begin, refused = plant.service.store.begin_filling, []
 
     async def begin_filling():

@@ -1,4 +1,4 @@
-"""What ``jobs_app.broadcaster`` leans on in Reflex: rooms, deltas built by hand, and events sent to a tab.
+"""What ``jobs_app.live.broadcaster`` leans on in Reflex: rooms, deltas built by hand, and events sent to a tab.
 
 These are inner parts that a new version of Reflex may rename. A real server answers here to a real websocket client,
 without a browser and without a build.
@@ -18,23 +18,23 @@ import pytest
 import reflex as rx
 import socketio
 
-from jobs.attempts import Note, completed, failed
-from jobs.database import Database
-from jobs.events import RedisEvents
-from jobs.kinds import catalogue
-from jobs.models import EventType
-from jobs.queue import JobQueue
-from jobs.requests import Submission
-from jobs.service import JobService
-from jobs.settings import read_settings
-from jobs.snapshot import JobError
-from jobs.store import Store
-from jobs_app.live import Live, LiveJob
-from jobs_app.state.board import BoardState
-from jobs_app.state.compare import Comparison
-from jobs_app.state.job_page import JobPage
-from jobs_app.state.start import StartForm
-from jobs_app.tails import TAIL_KEPT
+from jobs_app.compare.state import Comparison
+from jobs_app.dashboard.state import BoardState
+from jobs_app.job.state import JobPage
+from jobs_app.live.states import Live, LiveJob
+from jobs_app.live.tails import TAIL_KEPT
+from jobs_app.submit.state import StartForm
+from runlane.core.attempts import Note, completed, failed
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db.database import Database
+from runlane.kinds.catalogue import catalogue
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobError
+from runlane.model.status import EventType
+from runlane.queue.change_feed import RedisEvents
+from runlane.queue.client import JobQueue
+from runlane.settings import read_settings
 from testbed.waiting import PATIENCE_S, until
 from tests.support.processes import running_app
 
@@ -205,7 +205,7 @@ async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
 
 
 MARKS = ("<reflex.Var>x</reflex.Var>", "<reflex.Var>1</reflex.Var>", "a <reflex.Var>²</reflex.Var>", "<reflex.Var>")
-"""Reflex takes these for marks of its own; see ``jobs_app.effects``."""
+"""Reflex takes these for marks of its own; see ``jobs_app.live.effects``."""
 
 
 @pytest.mark.parametrize("text", MARKS)

@@ -11,14 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from jobs.background import end_tasks
-from jobs.errors import StartRefused
-from jobs.events import Feed, RedisEvents
-from jobs.queue import QUEUE_PREFIX, JobQueue
-from jobs.redis_link import REDIS_TROUBLE, check_or_wait_for, check_server, place, sentinel_address, sync_redis
-from jobs.snapshot import Deleted
-from jobs.workers import WorkerRegistry
-from launcher.redis_server import command, on_port
+from runlane.background import end_tasks
+from runlane.errors import StartRefused
+from runlane.launcher.redis_server import command, on_port
+from runlane.model.snapshot import Deleted
+from runlane.queue.change_feed import Feed, RedisEvents
+from runlane.queue.client import QUEUE_PREFIX, JobQueue
+from runlane.queue.redis_client import (
+    REDIS_TROUBLE,
+    check_or_wait_for,
+    check_server,
+    place,
+    sentinel_address,
+    sync_redis,
+)
+from runlane.queue.worker_registry import WorkerRegistry
 from testbed.ports import free_port
 from testbed.redis_server import RedisServer
 from testbed.waiting import until

@@ -9,15 +9,23 @@ from uuid import uuid4
 import pytest
 import uvloop
 
-from jobs.clock import epoch_ms, utc_now
-from jobs.errors import LostWorkerNotFound
-from jobs.events import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
-from jobs.limits import Limits
-from jobs.models import EventType, JobStatus
-from jobs.queue import COMMANDS_CHANNEL, LIMITS_KEY, QUEUE_PREFIX, SCHEDULED_KEY, Command, JobQueue, parse_command
-from jobs.redis_link import REDIS_TROUBLE, connection_pool, hear
-from jobs.snapshot import Change, Deleted, JobEvent, JobSnapshot
-from jobs.workers import WORKERS_KEY, WorkerRegistry, WorkerState
+from runlane.clock import epoch_ms, utc_now
+from runlane.errors import LostWorkerNotFound
+from runlane.model.limits import Limits
+from runlane.model.snapshot import Change, Deleted, JobEvent, JobSnapshot
+from runlane.model.status import EventType, JobStatus
+from runlane.queue.change_feed import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
+from runlane.queue.client import (
+    COMMANDS_CHANNEL,
+    LIMITS_KEY,
+    QUEUE_PREFIX,
+    SCHEDULED_KEY,
+    Command,
+    JobQueue,
+    parse_command,
+)
+from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, hear
+from runlane.queue.worker_registry import WORKERS_KEY, WorkerRegistry, WorkerState
 from testbed.waiting import until
 from tests.support.jobs import queued, worker
 from tests.support.twins import MemoryEvents, MemoryQueue, MemoryRegistry

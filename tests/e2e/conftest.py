@@ -32,7 +32,7 @@ from testbed.waiting import PATIENCE_S, until
 from tests.support.farm import OVERLAY
 from tests.support.steered import Script
 
-PROGRAMS = ("jobs", "worker", "jobs_app", "launcher", "assets", "reflex.lock", "rxconfig.py")
+PROGRAMS = ("runlane", "worker", "jobs_app", "assets", "reflex.lock", "rxconfig.py")
 
 
 @dataclass
@@ -102,7 +102,7 @@ def built_tree(run_folder: Path) -> Path:
     """A copy of the product with built pages and the kinds that tests steer."""
 
     def make(folder: Path) -> None:
-        subprocess.run([sys.executable, "-m", "launcher", "--build"], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "-m", "runlane", "run", "--build"], cwd=ROOT, check=True)
         copy_product(folder, PROGRAMS, OVERLAY)
         copy_pages(folder)
 
@@ -147,7 +147,7 @@ async def _started(tree: Path, folder: Path, database_url: str) -> AsyncIterator
     environ |= {"PORT": str(port), "JOBS_DATA_DIR": str(folder / "data"), "JOBS_RETRY_BASE_S": "0.2"}
     with (folder / "log").open("wb") as log:
         launcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "launcher", cwd=tree, env=environ, stdout=log, stderr=log
+            sys.executable, "-m", "runlane", "run", cwd=tree, env=environ, stdout=log, stderr=log
         )
     url = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as api:

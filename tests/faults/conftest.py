@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import Settings
-from jobs.store import Store
 from jobs_app.runtime import Runtime
+from runlane.core.store import Store
+from runlane.settings import Settings
 from testbed.redis_server import RedisServer
 from tests.support.processes import on_real_servers
 

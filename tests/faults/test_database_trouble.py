@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Engine, event
 
-from jobs import schema
-from jobs.errors import Unavailable
-from jobs.models import JobStatus
-from jobs.settings import read_settings
+from runlane.db import schema
+from runlane.errors import Unavailable
+from runlane.model.status import JobStatus
+from runlane.settings import read_settings
 from testbed.postgres_server import PostgresServer
 from testbed.waiting import until
 from tests.support.farm import sees_lines

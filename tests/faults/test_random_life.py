@@ -15,10 +15,10 @@ from uuid import UUID
 
 import pytest
 
-from jobs.errors import JobsError
-from jobs.matching import JobFilter
-from jobs.models import JobStatus
-from jobs.requests import QueueChange, Submission
+from runlane.errors import JobsError
+from runlane.model.requests import QueueChange, Submission
+from runlane.model.status import JobStatus
+from runlane.search.matching import JobFilter
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
 from tests.support.farm import Farm

@@ -10,13 +10,13 @@ import httpx
 import psutil
 import pytest
 
-from jobs.errors import WrongStatus
-from jobs.models import JobStatus
-from jobs.queue import QUEUE_PREFIX
-from jobs.requests import QueueChange, Submission
-from jobs.snapshot import JobSnapshot
-from jobs.store import NewJob
 from jobs_app import runtime
+from runlane.core.store import NewJob
+from runlane.errors import WrongStatus
+from runlane.model.requests import QueueChange, Submission
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
+from runlane.queue.client import QUEUE_PREFIX
 from testbed.waiting import until
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.farm import LEASE_S, Farm, sees_lines

@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from jobs.clock import utc_now
-from jobs.errors import JobsError
-from jobs.models import JobStatus
-from jobs.requests import QueueChange, Submission
+from runlane.clock import utc_now
+from runlane.errors import JobsError
+from runlane.model.requests import QueueChange, Submission
+from runlane.model.status import JobStatus
+from runlane.queue.claims import IDLE_READ_S, Claims
 from testbed.waiting import until
 from tests.support.farm import LEASE_S, RATED_S, gather, sees_lines
-from worker.claims import IDLE_READ_S, Claims
 
 pytestmark = pytest.mark.databases
 

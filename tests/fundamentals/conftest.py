@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from jobs.database import Database
-from jobs.errors import WrongStatus
-from jobs.events import RedisEvents
-from jobs.kinds import Catalogue, catalogue
-from jobs.models import JobStatus
-from jobs.queue import JobQueue
-from jobs.requests import Submission
-from jobs.service import JobService
-from jobs.settings import Settings, read_settings
-from jobs.snapshot import JobSnapshot
-from jobs.store import Store
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db.database import Database
+from runlane.errors import WrongStatus
+from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
+from runlane.queue.change_feed import RedisEvents
+from runlane.queue.client import JobQueue
+from runlane.settings import Settings, read_settings
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
 from tests.support.farm import LEASE_S
-from tests.support.overlay.jobs.kinds import steered
+from tests.support.overlay.runlane.kinds.bundled import steered
 from tests.support.steered import Script
 
 

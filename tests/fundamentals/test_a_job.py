@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.clock import utc_now
-from jobs.errors import InvalidInput, JobNotFound, WrongStatus
+from runlane.clock import utc_now
+from runlane.errors import InvalidInput, JobNotFound, WrongStatus
 from tests.support.steered import Script
 
 pytestmark = pytest.mark.xdist_group("fundamentals")

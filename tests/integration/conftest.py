@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import Settings
+from runlane.settings import Settings
 from testbed.redis_server import RedisServer
 from tests.support.processes import on_real_servers
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from jobs.clock import utc_now
-from jobs.webhooks import is_public, send, signature
+from runlane.alerts.webhooks import is_public, send, signature
+from runlane.clock import utc_now
 from testbed.waiting import until
 
 RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
@@ -100,7 +100,7 @@ async def _talks_for_ever(writer):
     ],
 )
 async def test_a_receiver_that_misbehaves_is_told_of(answer, status, said, monkeypatch):
-    monkeypatch.setattr("jobs.webhooks.PATIENCE_S", 0.5)
+    monkeypatch.setattr("runlane.alerts.webhooks.PATIENCE_S", 0.5)
     async with receiver(answer) as (url, _):
         found = await sent(url)
 
@@ -183,7 +183,7 @@ async def test_a_rule_with_a_webhook_that_is_not_public_is_refused_when_it_is_sa
 
 
 async def test_a_webhook_whose_name_leads_inside_by_now_is_given_up_at_once(api, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     await api.post("/api/alerts/rules", json=RULE | {"webhook_url": "http://127.0.0.1:9/"})
     monkeypatch.setattr(active.alerts, "_allowed", [])
@@ -201,7 +201,7 @@ async def test_a_name_that_is_nobodys_is_told():
 
 
 async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, config, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     async with receiver(OK) as (url, received):
         rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()
@@ -250,7 +250,7 @@ async def test_the_keys_in_a_webhooks_address_are_shown_nowhere_and_stay(api, ac
 
 
 async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     async with receiver(_hangs) as (dead, asked), receiver(OK) as (url, received):
         for name, to in (("Dead", dead), ("Well", url)):
@@ -288,7 +288,7 @@ async def test_a_test_message_is_sent_once_and_goes_with_its_rule(api, active, m
 
 
 async def test_a_rule_that_is_paused_while_it_has_an_alert_says_that_it_is_over(api, client, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.watch.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
     async with receiver(OK) as (url, received):
         rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()

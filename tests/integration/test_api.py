@@ -8,11 +8,11 @@ import httpx
 import pytest
 from fastapi.responses import PlainTextResponse
 
-from jobs.attempts import completed
-from jobs.queue import LIMITS_KEY, QUEUE_PREFIX
-from jobs_app.health import troubles
-from jobs_app.overview import overview
-from jobs_app.security import guard
+from jobs_app.admin.health import troubles
+from jobs_app.admin.overview import overview
+from jobs_app.server.security import guard
+from runlane.core.attempts import completed
+from runlane.queue.client import LIMITS_KEY, QUEUE_PREFIX
 from testbed.waiting import until
 from tests.support.replies import FIELDS, UNKNOWN, assert_problem
 

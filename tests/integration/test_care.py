@@ -7,10 +7,10 @@ import sqlite3
 
 import pytest
 
-from jobs.errors import NotHere, Unavailable
-from jobs.maintenance import Maintenance
-from jobs.redis_care import RedisInfo, troubles
-from jobs.snapshot import Deleted
+from runlane.errors import NotHere, Unavailable
+from runlane.maintenance.redis import RedisInfo, troubles
+from runlane.maintenance.service import Maintenance
+from runlane.model.snapshot import Deleted
 from testbed.waiting import until
 
 pytestmark = pytest.mark.databases
@@ -109,7 +109,7 @@ async def test_a_backup_is_written_once_for_all_who_ask_meanwhile(active, databa
 
     assert first is second
     assert sum(map(len, parts)) == second.size_bytes
-    monkeypatch.setattr("jobs.maintenance.SHARED_FOR_S", 0.0)
+    monkeypatch.setattr("runlane.maintenance.service.SHARED_FOR_S", 0.0)
     with pytest.raises(Unavailable, match="is still being downloaded, and there is room for one"):
         await active.maintenance.backup()
     for reader in (first, second):
@@ -121,7 +121,7 @@ async def test_a_backup_is_written_once_for_all_who_ask_meanwhile(active, databa
 
 
 async def test_a_client_that_goes_away_leaves_no_backup_behind(api, active, database_path, monkeypatch):
-    monkeypatch.setattr("jobs.maintenance.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("runlane.maintenance.service.CHUNK_BYTES", 1000)
     made = []
     backup = active.maintenance.backup
 
@@ -211,7 +211,7 @@ async def test_a_canary_whose_end_is_announced_before_its_beginning_has_gone_thr
 
 
 async def test_a_canary_tells_where_the_chain_is_broken(api, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.diagnostics.CANARY_WITHIN_S", 0.5)
+    monkeypatch.setattr("jobs_app.admin.system.diagnostics.CANARY_WITHIN_S", 0.5)
 
     stopped = (await api.post("/api/diagnostics/canary")).json()
 

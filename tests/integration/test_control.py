@@ -158,7 +158,7 @@ async def test_what_a_worker_runs_is_listed_as_sql_has_it(api, active, client, s
     ],
 )
 def test_a_user_is_named_by_a_trusted_proxy_alone(header, peer, named, who):
-    from jobs_app.acting import Naming
+    from jobs_app.server.request_user import Naming
 
     assert Naming(header, [ip_network("10.0.0.0/24")]).name({"X-Forwarded-User": named}, peer, "REST from") == who
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobs.requests import Submission
+from runlane.model.requests import Submission
 from tests.support.replies import FIELDS, assert_problem
 
 pytestmark = pytest.mark.databases

@@ -18,8 +18,8 @@ import httpx
 import psutil
 import pytest
 
-from jobs import schema
-from launcher import ui_build
+from runlane.db import schema
+from runlane.launcher import ui_build
 from testbed import ROOT
 from testbed.ports import free_port
 from testbed.waiting import PATIENCE_S, until
@@ -119,7 +119,7 @@ async def launching(folder: Path) -> AsyncIterator[Launch]:
         log = folder / f"log-{len(runs)}"
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "launcher"), cwd=ROOT, env=given, stdout=out, stderr=out
+                *(sys.executable, "-m", "runlane", "run"), cwd=ROOT, env=given, stdout=out, stderr=out
             )
         run = Run(process, mark, port, log)
         runs.append(run)
@@ -337,14 +337,14 @@ async def test_a_database_server_that_does_not_answer_is_waited_for_and_ctrl_c_s
     assert run.family() == []
 
 
-@pytest.mark.parametrize("module", ["worker", "jobs_app", "jobs"])
+@pytest.mark.parametrize("module", ["worker", "jobs_app", "runlane"])
 async def test_a_process_that_waits_for_its_database_ends_when_it_is_told(module, redis_server, tmp_path):
     environ = os.environ | {
         "DATABASE_URL": f"postgresql://jobs:hunter2@127.0.0.1:{free_port()}/jobs",
         "REDIS_URL": redis_server.url,
         "JOBS_DATA_DIR": str(tmp_path),
     }
-    words = [module, "migrate"] if module == "jobs" else [module]
+    words = [module, "migrate"] if module == "runlane" else [module]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *words), cwd=ROOT, env=environ, stderr=asyncio.subprocess.PIPE
     )

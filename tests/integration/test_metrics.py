@@ -8,8 +8,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.clock import utc_now
-from jobs.histogram import Histogram
+from runlane.clock import utc_now
+from runlane.metrics.histogram import Histogram
 from testbed import ROOT
 from testbed.waiting import until
 

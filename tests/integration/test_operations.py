@@ -71,7 +71,7 @@ async def test_a_deletion_of_many_is_undone(api, client):
 
 async def test_an_operation_goes_on_when_the_server_is_started_again(config):
     async with runtime.serving(config) as first:
-        from jobs.requests import Submission
+        from runlane.model.requests import Submission
 
         await first.service.submit_many([Submission(kind="noop") for _ in range(50)])
         begun_then = await first.operations.store.insert("cancel", runtime_filter(), 50)
@@ -82,7 +82,7 @@ async def test_an_operation_goes_on_when_the_server_is_started_again(config):
 
 
 def runtime_filter():
-    from jobs.matching import JobFilter
+    from runlane.search.matching import JobFilter
 
     return JobFilter()
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.clock import utc_now
+from runlane.clock import utc_now
 from testbed.waiting import until
 
 

@@ -8,10 +8,10 @@ from uuid import UUID
 import httpx
 import pytest
 
-from jobs.attempts import Note, Say, cancelled, completed
-from jobs.models import EventType
 from jobs_app import runtime
 from jobs_app.api.streams import stream_all, stream_job
+from runlane.core.attempts import Note, Say, cancelled, completed
+from runlane.model.status import EventType
 from testbed.waiting import PATIENCE_S, until
 
 

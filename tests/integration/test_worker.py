@@ -225,23 +225,23 @@ async def test_nothing_in_redis_is_run_as_code(client, start_worker, redis_serve
 
 
 async def test_a_kind_is_added_in_two_files(client, start_worker, tmp_path, redis_server, config):
-    for package in ("jobs", "worker"):
+    for package in ("runlane", "worker"):
         shutil.copytree(ROOT / package, tmp_path / package)
     readme = (ROOT / "README.md").read_text()
-    for path in ("jobs/kinds/word_count.py", "worker/tasks/word_count.py"):
+    for path in ("runlane/kinds/bundled/word_count.py", "worker/tasks/word_count.py"):
         snippet = readme.split(f"`{path}`")[1].split("```python\n")[1].split("```")[0]
         (tmp_path / path).write_text(textwrap.dedent(snippet))
     script = textwrap.dedent(
         """
         import asyncio, sys
-        from jobs.database import Database
-        from jobs.events import RedisEvents
-        from jobs.kinds import catalogue
-        from jobs.queue import JobQueue
-        from jobs.requests import Submission
-        from jobs.service import JobService
-        from jobs.settings import settings
-        from jobs.store import Store
+        from runlane.db.database import Database
+        from runlane.queue.change_feed import RedisEvents
+        from runlane.kinds.catalogue import catalogue
+        from runlane.queue.client import JobQueue
+        from runlane.model.requests import Submission
+        from runlane.core.service import JobService
+        from runlane.settings import settings
+        from runlane.core.store import Store
 
         async def main():
             config = settings()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from jobs.background import end_tasks
+from runlane.background import end_tasks
 
 
 class CuttingProxy:

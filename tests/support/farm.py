@@ -12,21 +12,21 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from jobs.engines import Use, connect
-from jobs.events import RedisEvents
-from jobs.kinds import Catalogue, catalogue
-from jobs.models import JobStatus
-from jobs.queue import JobQueue
-from jobs.requests import Submission
-from jobs.service import JobService
-from jobs.settings import Settings
-from jobs.snapshot import JobSnapshot
 from jobs_app.runtime import Runtime
+from runlane.core.service import JobService
+from runlane.db.engines import Use, connect
+from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
+from runlane.queue.change_feed import RedisEvents
+from runlane.queue.client import JobQueue
+from runlane.settings import Settings
 from testbed.once import once
 from testbed.product_copy import copy_product
 from testbed.waiting import until
-from tests.support.overlay.jobs.kinds import brief, limited, rated
-from tests.support.overlay.jobs.kinds import record as recorded
+from tests.support.overlay.runlane.kinds.bundled import brief, limited, rated
+from tests.support.overlay.runlane.kinds.bundled import record as recorded
 from tests.support.processes import StartWorker, Worker
 
 LEASE_S = 1
@@ -39,7 +39,7 @@ MORE_KINDS = [module.KIND for module in (recorded, limited, rated, brief)]
 @pytest.fixture(scope="session")
 def tree(run_folder: Path) -> Path:
     """A copy of the product with the kinds that tests steer."""
-    return once(run_folder / "tree", lambda folder: copy_product(folder, ("jobs", "worker"), OVERLAY))
+    return once(run_folder / "tree", lambda folder: copy_product(folder, ("runlane", "worker"), OVERLAY))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from uuid import uuid4
 
 from uuid_utils.compat import uuid7
 
-from jobs.attempts import AttemptWrite
-from jobs.clock import utc_now
-from jobs.models import JobStatus
-from jobs.requests import Submission
-from jobs.service import JobService
-from jobs.snapshot import Change, JobError, JobSnapshot
-from jobs.workers import WorkerInfo, WorkerState
+from runlane.clock import utc_now
+from runlane.core.attempts import AttemptWrite
+from runlane.core.service import JobService
+from runlane.model.requests import Submission
+from runlane.model.snapshot import Change, JobError, JobSnapshot
+from runlane.model.status import JobStatus
+from runlane.queue.worker_registry import WorkerInfo, WorkerState
 
 BOOM = JobError(type="RuntimeError", message="boom")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.settings import Settings, read_settings
 from jobs_app import runtime
-from jobs_app.acting import Naming, acting_over_rest
 from jobs_app.api import build_api
 from jobs_app.runtime import Runtime
-from jobs_app.security import guard
+from jobs_app.server.request_user import Naming, acting_over_rest
+from jobs_app.server.security import guard
+from runlane.settings import Settings, read_settings
 from testbed import ROOT
 from testbed.ports import free_port
 from testbed.product_copy import BUILT

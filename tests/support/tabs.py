@@ -9,17 +9,17 @@ import pytest
 import reflex as rx
 from reflex.istate.data import RouterData
 
-import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
-from jobs.alert_store import AlertStore
-from jobs.alerts import Alerts
-from jobs.maintenance import Maintenance
-from jobs.redis_care import RedisCare
+import jobs_app.app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs_app import routes, runtime
-from jobs_app.event_log import EventLog
-from jobs_app.hub import Hub
+from jobs_app.dashboard.state import BoardState
+from jobs_app.live.event_log import EventLog
+from jobs_app.live.hub import Hub
 from jobs_app.runtime import Runtime
-from jobs_app.state.board import BoardState
-from jobs_app.watch import Watch
+from jobs_app.server.watch import Watch
+from runlane.alerts.service import Alerts
+from runlane.alerts.store import AlertStore
+from runlane.maintenance.redis import RedisCare
+from runlane.maintenance.service import Maintenance
 
 NOBODY = str(UUID(int=1))
 

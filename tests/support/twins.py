@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from datetime import datetime
 from uuid import UUID
 
-from jobs.clock import utc_now
-from jobs.errors import LostWorkerNotFound, WorkerNotFound
-from jobs.events import Announcement, Feed, decode, encode
-from jobs.limits import Limits
-from jobs.models import JobStatus
-from jobs.queue import Command, score
-from jobs.snapshot import Change, Deleted, JobSnapshot, WaitingJob
-from jobs.workers import WorkerInfo, WorkerState, WorkerWish
+from runlane.clock import utc_now
+from runlane.errors import LostWorkerNotFound, WorkerNotFound
+from runlane.model.limits import Limits
+from runlane.model.snapshot import Change, Deleted, JobSnapshot, WaitingJob
+from runlane.model.status import JobStatus
+from runlane.queue.change_feed import Announcement, Feed, decode, encode
+from runlane.queue.client import Command, score
+from runlane.queue.worker_registry import WorkerInfo, WorkerState, WorkerWish
 
 
 class MemoryQueue:

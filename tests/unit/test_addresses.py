@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.addresses import server_of, shown
+from runlane.addresses import server_of, shown
 
 
 @pytest.mark.parametrize(

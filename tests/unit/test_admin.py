@@ -7,23 +7,24 @@ from uuid import UUID
 
 import pytest
 
-from jobs.alerts import RulePatch
-from jobs.attempts import completed
-from jobs.clock import utc_now
-from jobs.kinds import catalogue
-from jobs.limits import MOST_CONCURRENCY
-from jobs.requests import QueueChange
-from jobs.samples import Growth
-from jobs.settings import read_settings
-from jobs.workers import WorkerState
-from jobs_app import broadcaster, runtime
-from jobs_app.health import Facts, troubles
-from jobs_app.live import Live
-from jobs_app.overview import growth_text, overview
-from jobs_app.state.admin import Admin
-from jobs_app.state.admin_alerts import AdminAlerts
-from jobs_app.state.admin_kinds import AdminKinds
-from jobs_app.state.admin_queue import AdminQueue
+from jobs_app import runtime
+from jobs_app.admin.alerts.state import AdminAlerts
+from jobs_app.admin.health import Facts, troubles
+from jobs_app.admin.kinds.state import AdminKinds
+from jobs_app.admin.overview import growth_text, overview
+from jobs_app.admin.queue.state import AdminQueue
+from jobs_app.admin.state import Admin
+from jobs_app.live import broadcaster
+from jobs_app.live.states import Live
+from runlane.alerts.service import RulePatch
+from runlane.clock import utc_now
+from runlane.core.attempts import completed
+from runlane.kinds.catalogue import catalogue
+from runlane.metrics.samples import Growth
+from runlane.model.limits import MOST_CONCURRENCY
+from runlane.model.requests import QueueChange
+from runlane.queue.worker_registry import WorkerState
+from runlane.settings import read_settings
 from tests.support.jobs import running, submitted, worker
 
 NOW = utc_now()
@@ -276,7 +277,7 @@ async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, ser
 
 
 async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(tab, service, monkeypatch):
-    monkeypatch.setattr("jobs_app.state.admin.look_at_queue", _nothing)
+    monkeypatch.setattr("jobs_app.admin.state.look_at_queue", _nothing)
     admin = await tab.get_state(Admin)
     await overview(anew=True)
     await admin.load()
@@ -320,7 +321,7 @@ async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_
 
 
 async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):
-    monkeypatch.setattr("jobs_app.state.admin.look_at_queue", _nothing)
+    monkeypatch.setattr("jobs_app.admin.state.look_at_queue", _nothing)
     await overview(anew=True)
     await service.change_queue(QueueChange(concurrency=7))
     admin = await tab.get_state(Admin)

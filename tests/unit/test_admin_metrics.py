@@ -4,13 +4,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from jobs.attempts import completed, failed
-from jobs.clock import utc_now
-from jobs.matching import JobFilter
-from jobs.snapshot import JobError
-from jobs.statistics import Step, floor
 from jobs_app import routes, rows
-from jobs_app.state.admin_metrics import AdminMetrics, _just_below
+from jobs_app.admin.metrics.state import AdminMetrics, _just_below
+from runlane.clock import utc_now
+from runlane.core.attempts import completed, failed
+from runlane.metrics.statistics import Step, floor
+from runlane.model.snapshot import JobError
+from runlane.search.matching import JobFilter
 from tests.support.jobs import running
 
 BROKEN = JobError(type="ValueError", message="no")

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from jobs.clock import utc_now
-from jobs.schedules import SchedulePatch
 from jobs_app import rows
-from jobs_app.state.admin_schedules import BLANK, AdminSchedules, _row
+from jobs_app.admin.schedules.state import BLANK, AdminSchedules, _row
+from runlane.clock import utc_now
+from runlane.schedules.service import SchedulePatch
 
 
 @pytest.fixture

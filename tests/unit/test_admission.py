@@ -5,7 +5,7 @@ import asyncio
 import httpx
 from starlette.responses import PlainTextResponse
 
-from jobs_app.admission import Admission
+from jobs_app.server.admission import Admission
 from testbed.waiting import until
 
 

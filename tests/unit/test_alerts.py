@@ -10,14 +10,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from jobs.alert_store import AGAIN_AFTER, AlertStore, Rule
-from jobs.alerts import Alerts, RuleDraft, RulePatch, Seen, Silence, causes
-from jobs.errors import ChangedMeanwhile, InvalidInput, NameTaken, RuleNotFound
-from jobs.kinds import catalogue
-from jobs.samples import Growth, Sample
-from jobs.statistics import Figures, Outcome
-from jobs.webhooks import Answer, new_secret, signature, wrong_with
-from jobs.workers import WorkerInfo, WorkerState
+from runlane.alerts.service import Alerts, RuleDraft, RulePatch, Seen, Silence, causes
+from runlane.alerts.store import AGAIN_AFTER, AlertStore, Rule
+from runlane.alerts.webhooks import Answer, new_secret, signature, wrong_with
+from runlane.errors import ChangedMeanwhile, InvalidInput, NameTaken, RuleNotFound
+from runlane.kinds.catalogue import catalogue
+from runlane.metrics.samples import Growth, Sample
+from runlane.metrics.statistics import Figures, Outcome
+from runlane.queue.worker_registry import WorkerInfo, WorkerState
 
 pytestmark = pytest.mark.databases
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jobs.background import end_tasks, run_together
+from runlane.background import end_tasks, run_together
 
 
 async def test_a_task_that_swallows_a_cancel_is_cancelled_until_it_ends():

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.histogram import Histogram
-from jobs.samples import Sample
-from jobs.statistics import Figures, Outcome, Report, Step
-from jobs_app import charts
+from jobs_app.admin.metrics import charts
+from runlane.metrics.histogram import Histogram
+from runlane.metrics.samples import Sample
+from runlane.metrics.statistics import Figures, Outcome, Report, Step
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import schema, transfer
-from jobs.database import Database
-from jobs.store import NewJob, Store
+from runlane.core.store import NewJob, Store
+from runlane.db import schema, transfer
+from runlane.db.database import Database
 from testbed import ROOT
 
 DOCUMENTS = sorted(
@@ -88,7 +88,7 @@ def test_make_knows_what_it_is_told(command):
 def test_python_knows_what_it_is_told(command):
     """Run for real where that ends by itself, else imported; what they do has tests of its own."""
     _, _, module, *words = shlex.split(command)
-    if module == "jobs":
+    if module == "runlane":
         words = [word for word in words[:1] if not word.startswith("-")]
     done = subprocess.run(
         [sys.executable, "-m", module, *words, "--help"] if module not in ("worker", "jobs_app") else
@@ -101,7 +101,7 @@ def test_python_knows_what_it_is_told(command):
 
 RUN_ONE_AFTER_THE_OTHER = (
     "cp deploy/env.example .env",
-    "python -m jobs migrate",
+    "python -m runlane migrate",
     "make backup FILE=backups/today.db",
     "make restore FILE=backups/today.db REPLACE=1",
     "make migrate-data FROM=sqlite:///.data/jobs.db TO=postgresql://jobs:password@host:5432/jobs",
@@ -112,7 +112,7 @@ RUN_BY_OTHER_TESTS = {
     "make run": "test_a_newcomer.py",
     "make compose-test": "test_compose.py",
     **dict.fromkeys(
-        ("python -m jobs_app", "python -m worker", "python -m jobs health", "python -m jobs health --worker"),
+        ("python -m jobs_app", "python -m worker", "python -m runlane health", "python -m runlane health --worker"),
         "test_compose.py",
     ),
 }
@@ -124,7 +124,7 @@ NAME_NO_FILE = ("make restore",)
 
 async def test_what_keeps_and_moves_a_history_does_so_as_it_is_told(tmp_path, session_postgres):
     """In a copy, word for word but for the server's address, with one job, and with all lost after the backup."""
-    for name in ("Makefile", "requirements.txt", "jobs", "deploy"):
+    for name in ("Makefile", "requirements.txt", "runlane", "deploy"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     with session_postgres.scratch() as server:
@@ -135,13 +135,13 @@ async def _do_as_told(tmp_path: Path, server: str) -> None:
     said = {}
     for command in RUN_ONE_AFTER_THE_OTHER:
         said[command.split(" FILE")[0].split(" FROM")[0]] = run(command, tmp_path, server)
-        if command == "python -m jobs migrate":
+        if command == "python -m runlane migrate":
             await add_a_job(f"sqlite:///{tmp_path}/.data/jobs.db")
         if command.startswith("make backup FILE"):
             shutil.rmtree(tmp_path / ".data")
 
     assert (tmp_path / ".env").read_text() == (ROOT / "deploy" / "env.example").read_text()
-    assert f"is at {schema.newest_revision()}." in said["python -m jobs migrate"]
+    assert f"is at {schema.newest_revision()}." in said["python -m runlane migrate"]
     assert "Brought back 1 job from backups/today.db" in said["make restore"]
     assert "job: 1 rows alike" in said["make migrate-data"]
     assert transfer.count_jobs(server) == 1

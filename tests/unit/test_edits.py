@@ -6,14 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from jobs.attempts import completed
-from jobs.audit import acting_as
-from jobs.clock import utc_now
-from jobs.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
-from jobs.models import JobStatus
-from jobs.queue import HIGHEST_PRIORITY
-from jobs.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
-from jobs.schedules import ScheduleDraft
+from runlane.audit import acting_as
+from runlane.clock import utc_now
+from runlane.core.attempts import completed
+from runlane.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
+from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
+from runlane.model.status import JobStatus
+from runlane.queue.client import HIGHEST_PRIORITY
+from runlane.schedules.service import ScheduleDraft
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 

@@ -10,10 +10,11 @@ import pytest
 import reflex as rx
 from reflex_base.event import Event
 
-from jobs_app import effects, routes
-from jobs_app.effects import REFUSED, RefusingMarks, call, go_to, literal, toast
-from jobs_app.state.actions import Actions
-from jobs_app.state.clipboard import copy
+from jobs_app import routes
+from jobs_app.job.actions import Actions
+from jobs_app.live import effects
+from jobs_app.live.effects import REFUSED, RefusingMarks, call, go_to, literal, toast
+from jobs_app.ui.clipboard import copy
 
 APP = Path(effects.__file__).parent
 MARKS = (

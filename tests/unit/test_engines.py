@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from jobs import engines, schema
-from jobs.database import Database
-from jobs.engines import Use, connect
-from jobs.errors import StartRefused, Unavailable
-from jobs.settings_store import SettingsStore
-from jobs.store import NewJob, Store
+from runlane.core.store import NewJob, Store
+from runlane.db import engines, schema
+from runlane.db.database import Database
+from runlane.db.engines import Use, connect
+from runlane.errors import StartRefused, Unavailable
+from runlane.kinds.settings_store import SettingsStore
 from testbed.ports import free_port
 
 pytestmark = pytest.mark.databases

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.attempts import completed, failed
-from jobs.clock import utc_now
-from jobs.limits import KindLimit, Limits, Rate
-from jobs.snapshot import JobError
 from jobs_app import rows
-from jobs_app.board import Board
-from jobs_app.estimates import Estimates, Usual, expected_end, is_slow, starts, usual
+from jobs_app.dashboard.estimates import Estimates, Usual, expected_end, is_slow, starts, usual
+from jobs_app.dashboard.running import Board
+from runlane.clock import utc_now
+from runlane.core.attempts import completed, failed
+from runlane.model.limits import KindLimit, Limits, Rate
+from runlane.model.snapshot import JobError
 from tests.support.jobs import running, snapshot
 
 pytestmark = pytest.mark.databases

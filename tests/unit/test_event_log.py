@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from jobs.audit import acting_as
-from jobs.background import end_tasks
-from jobs.requests import QueueChange
-from jobs_app import event_log as module
-from jobs_app.event_log import MOST_LINES, EventLog, told
-from jobs_app.hub import Hub
+from jobs_app.live import event_log as module
+from jobs_app.live.event_log import MOST_LINES, EventLog, told
+from jobs_app.live.hub import Hub
+from runlane.audit import acting_as
+from runlane.background import end_tasks
+from runlane.model.requests import QueueChange
 from testbed.waiting import until
 from tests.support.jobs import submitted, worker
 
@@ -83,7 +83,7 @@ def test_only_the_last_are_kept(world):
 
 
 async def test_long_values_are_cut_in_words(service):
-    from jobs.requests import JobPatch
+    from runlane.model.requests import JobPatch
 
     job = await submitted(service, kind="web_agent")
     await service.edit(job.id, JobPatch(params={"goal": "x" * 500}))

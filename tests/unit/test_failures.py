@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.attempts import failed
-from jobs.clock import utc_now
-from jobs.failures import HOURS
-from jobs.fingerprint import fingerprint, normalised
-from jobs.matching import JobFilter
-from jobs.schema import migrate
-from jobs.snapshot import JobError
+from runlane.clock import utc_now
+from runlane.core.attempts import failed
+from runlane.db.schema import migrate
+from runlane.metrics.failures import HOURS
+from runlane.model.fingerprint import fingerprint, normalised
+from runlane.model.snapshot import JobError
+from runlane.search.matching import JobFilter
 from tests.support.jobs import running
 
 pytestmark = pytest.mark.databases

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.attempts import Note, cancelled, completed, failed, handed_back
-from jobs.clock import utc_now
-from jobs.errors import JobsError
-from jobs.matching import JobFilter
-from jobs.models import FOLLOWS, TERMINAL, EventType, JobStatus
-from jobs.service import JobService
-from jobs.snapshot import JobSnapshot
-from jobs.store import Store
+from runlane.clock import utc_now
+from runlane.core.attempts import Note, cancelled, completed, failed, handed_back
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.errors import JobsError
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import FOLLOWS, TERMINAL, EventType, JobStatus
+from runlane.search.matching import JobFilter
 from tests.support.jobs import BOOM, running, submitted
 
 pytestmark = pytest.mark.databases

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import plain_json
-from jobs_app.json_tree import BEYOND, FIRST_ROWS, SHOWN_CHARS, SHOWN_ENTRIES, at_path, tree_rows
+from jobs_app.job.json_tree import BEYOND, FIRST_ROWS, SHOWN_CHARS, SHOWN_ENTRIES, at_path, tree_rows
+from runlane import plain_json
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),

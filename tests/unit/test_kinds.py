@@ -6,13 +6,14 @@ from unittest.mock import create_autospec
 import pytest
 from pydantic import Field
 
-from jobs.errors import InvalidInput, StartRefused
-from jobs.kinds import MASK, Catalogue, Kind, Params, Secret, catalogue, masked, unmasked
-from jobs.kinds.flaky import FlakyParams
-from jobs.limits import Rate
+from runlane.engine.handlers import load
+from runlane.engine.progress import Progress
+from runlane.errors import InvalidInput, StartRefused
+from runlane.kinds.bundled.flaky import FlakyParams
+from runlane.kinds.catalogue import MASK, Catalogue, Kind, Params, Secret, catalogue, masked, unmasked
+from runlane.model.limits import Rate
 from worker import tasks
-from worker.progress import Progress
-from worker.tasks import flaky, load
+from worker.tasks import flaky
 
 CONTRACT = {
     "web_agent": {"start_url": "https://example.com", "goal": "", "steps": 10, "step_seconds": 1.0},
@@ -41,7 +42,7 @@ def test_all_but_the_web_agent_are_demos():
 
 
 def test_every_kind_has_a_handler():
-    loaded = load(catalogue())
+    loaded = load("worker.tasks", catalogue())
 
     assert set(loaded.handlers) == {kind.name for kind in catalogue()}
     assert loaded.off == {}
@@ -51,7 +52,7 @@ async def test_a_handler_is_tried_without_a_worker():
     """With parameters as they come from the form, and a stand-in that takes what the handler says."""
     params, job = catalogue().get("slow").validate({"seconds": 0}), create_autospec(Progress, instance=True)
 
-    result = await load(catalogue()).handlers["slow"](params, job)
+    result = await load("worker.tasks", catalogue()).handlers["slow"](params, job)
 
     assert result == {"seconds": 0.0}
     job.step.assert_awaited_once_with("Taking its time")
@@ -83,6 +84,7 @@ def kinds(tmp_path, monkeypatch):
 def test_a_kind_that_cannot_be_loaded_is_off_with_the_real_reason_and_keeps_no_other_from_running(kinds, caplog):
     good = "async def run(params, job): return 1"
     loaded = load(
+        "worker.tasks",
         kinds(
             made_good=good,
             made_lacking="import pandas_of_nobody\n" + good,
@@ -91,7 +93,7 @@ def test_a_kind_that_cannot_be_loaded_is_off_with_the_real_reason_and_keeps_no_o
             made_leaving="raise SystemExit(3)",
             made_empty="",
             made_nowhere=None,
-        )
+        ),
     )
 
     assert list(loaded.handlers) == ["made_good"]
@@ -110,7 +112,7 @@ def test_a_kind_that_cannot_be_loaded_is_off_with_the_real_reason_and_keeps_no_o
 
 def test_a_worker_that_can_run_nothing_is_refused_in_words(kinds):
     with pytest.raises(StartRefused, match=r"No kind of job can be run\. worker/tasks/made_nowhere\.py must define"):
-        load(kinds(made_nowhere=None))
+        load("worker.tasks", kinds(made_nowhere=None))
 
 
 def test_secrets_are_masked_at_any_depth_and_only_where_they_are_set():

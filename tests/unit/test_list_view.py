@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobs.models import JobStatus
-from jobs.query import FIELDS, LONGEST, parse
-from jobs.store import SORTS
-from jobs_app.list_view import COLUMNS, PAGE_SIZES, ListView
-from jobs_app.suggestions import AGES, suggestions
+from jobs_app.dashboard.list_view import COLUMNS, PAGE_SIZES, ListView
+from jobs_app.dashboard.suggestions import AGES, suggestions
+from runlane.core.store import SORTS
+from runlane.model.status import JobStatus
+from runlane.search.query import FIELDS, LONGEST, parse
 
 views = st.builds(
     ListView,

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.logs import about_job, line_formatter
+from runlane.logs import about_job, line_formatter
 from testbed import ROOT
 from tests.support.jobs import running
 
@@ -84,7 +84,9 @@ def test_lines_outside_a_job_say_so():
     assert " job=- " in formatted(record_of("Ready."))
 
 
-@pytest.mark.parametrize("command", [["worker"], ["jobs_app"], ["launcher"], ["jobs", "migrate"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["worker"], ["jobs_app"], ["runlane", "run"], ["runlane", "migrate"]], ids=" ".join
+)
 @pytest.mark.parametrize("setting", [{"PORT": "no-number"}, {"DATABASE_URL": "sqlite:////no/such/folder/jobs.db"}])
 def test_a_start_that_is_refused_says_why_as_an_object_where_the_log_is_one(command, setting, redis_server, tmp_path):
     environ = {

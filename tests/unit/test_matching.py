@@ -6,18 +6,18 @@ import pytest
 from pydantic import Field
 from sqlalchemy import update
 
-from jobs import store as store_module
-from jobs import text_index
-from jobs.attempts import completed, failed
-from jobs.changes import job_table
-from jobs.clock import utc_now
-from jobs.errors import InvalidInput
-from jobs.kinds import Catalogue, Kind, Params
-from jobs.matching import JobFilter
-from jobs.requests import Submission
-from jobs.service import JobService
-from jobs.snapshot import JobError
-from jobs.store import SORTS, NewJob
+from runlane.clock import utc_now
+from runlane.core import store as store_module
+from runlane.core.attempts import completed, failed
+from runlane.core.service import JobService
+from runlane.core.store import SORTS, NewJob
+from runlane.core.transitions import job_table
+from runlane.errors import InvalidInput
+from runlane.kinds.catalogue import Catalogue, Kind, Params
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobError
+from runlane.search import text_index
+from runlane.search.matching import JobFilter
 
 pytestmark = pytest.mark.databases
 

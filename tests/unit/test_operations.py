@@ -6,18 +6,18 @@ from uuid import UUID
 
 import pytest
 
-from jobs.attempts import cancelled, completed, failed
-from jobs.audit import acting_as
-from jobs.background import end_tasks
-from jobs.clock import utc_now
-from jobs.errors import NothingToDo, OperationNotFound, Unavailable, WrongStatus
-from jobs.matching import JobFilter
-from jobs.models import JobStatus
-from jobs.operation_store import TAKEN_FOR, OperationState, Progress
-from jobs.operations import Operations, needs_confirmation
-from jobs.query import QueryError
-from jobs.removal import UNDO_WITHIN
-from jobs.snapshot import Deleted, JobError
+from runlane.audit import acting_as
+from runlane.background import end_tasks
+from runlane.bulk.service import Operations, needs_confirmation
+from runlane.bulk.store import TAKEN_FOR, OperationState, Progress
+from runlane.clock import utc_now
+from runlane.core.attempts import cancelled, completed, failed
+from runlane.core.deletion import UNDO_WITHIN
+from runlane.errors import NothingToDo, OperationNotFound, Unavailable, WrongStatus
+from runlane.model.snapshot import Deleted, JobError
+from runlane.model.status import JobStatus
+from runlane.search.matching import JobFilter
+from runlane.search.query import QueryError
 from testbed.waiting import until
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
@@ -163,7 +163,7 @@ async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(
 
 
 async def test_what_does_not_stop_is_left_alone(service, operations, monkeypatch):
-    monkeypatch.setattr("jobs.operations.STOPPED_WITHIN_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.service.STOPPED_WITHIN_S", 0.0)
     job = await running(service)
 
     done = await over(operations, await operations.begin("obliterate", EVERYTHING))
@@ -207,7 +207,7 @@ async def test_one_that_is_stopped_says_how_far_it_came(service, operations, mon
         return await cancel(job_id)
 
     monkeypatch.setattr(service, "cancel", slow)
-    monkeypatch.setattr("jobs.operations.RECORD_EVERY_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.service.RECORD_EVERY_S", 0.0)
     begun = await operations.begin("cancel", EVERYTHING)
     await until(lambda: _value(len(seen)), lambda count: count == 5)
 
@@ -333,7 +333,7 @@ async def _change(world, operation, **values):
     """Make it look as if it had happened at other times."""
     from sqlalchemy import update
 
-    from jobs.operation_store import operation_table
+    from runlane.bulk.store import operation_table
 
     mine = operation_table.c.id == operation.id
     await world.store._db.write(lambda db: db.execute(update(operation_table).where(mine).values(**values)))

@@ -9,16 +9,17 @@ from pydantic import Field
 from reflex.config import get_config
 from reflex.utils import frontend_skeleton
 
-from jobs.attempts import completed, failed
-from jobs.errors import InvalidInput
-from jobs.events import Feed
-from jobs.kinds import MASK, Kind, Params, Secret, catalogue, unmasked
-from jobs.models import EventType, JobStatus
-from jobs.snapshot import Change, JobEvent, JobSnapshot
-from jobs_app import rows, timeline_rows
-from jobs_app.board import MOST_HOT, Board
-from jobs_app.forms import form_fields, form_params
-from jobs_app.hub import MAILBOX_SIZE, Hub
+from jobs_app import rows
+from jobs_app.dashboard.running import MOST_HOT, Board
+from jobs_app.job import timeline_rows
+from jobs_app.live.hub import MAILBOX_SIZE, Hub
+from jobs_app.submit.forms import form_fields, form_params
+from runlane.core.attempts import completed, failed
+from runlane.errors import InvalidInput
+from runlane.kinds.catalogue import MASK, Kind, Params, Secret, catalogue, unmasked
+from runlane.model.snapshot import Change, JobEvent, JobSnapshot
+from runlane.model.status import EventType, JobStatus
+from runlane.queue.change_feed import Feed
 from testbed.waiting import until
 from tests.support.jobs import BOOM, NOON, running, snapshot
 

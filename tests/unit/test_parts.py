@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from jobs import parts as parts_module
-from jobs.parts import Parts
+from runlane import parts as parts_module
+from runlane.parts import Parts
 from testbed.waiting import until
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import plain_json
-from jobs.errors import InvalidInput
+from runlane import plain_json
+from runlane.errors import InvalidInput
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from jobs.private_files import make_file, make_folder
+from runlane.private_files import make_file, make_folder
 
 
 def mode(path):

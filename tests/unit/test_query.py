@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.errors import InvalidInput
-from jobs.query import FIELDS, LONGEST, MOST_VALUES, Query, QueryError, Term, moment, parse, seconds
+from runlane.errors import InvalidInput
+from runlane.search.query import FIELDS, LONGEST, MOST_VALUES, Query, QueryError, Term, moment, parse, seconds
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.dialects import postgresql
 
-from jobs.changes import job_table
-from jobs.clock import utc_now
-from jobs.matching import JobFilter, unusual
-from jobs.models import JobStatus
-from jobs.query import parse
-from jobs.store import SORTS, NewJob
+from runlane.clock import utc_now
+from runlane.core.store import SORTS, NewJob
+from runlane.core.transitions import job_table
+from runlane.model.status import JobStatus
+from runlane.search.matching import JobFilter, unusual
+from runlane.search.query import parse
 
 pytestmark = pytest.mark.databases
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobs.errors import InvalidInput
-from jobs.recurrence import LONGEST_CRON, recurrence
+from runlane.errors import InvalidInput
+from runlane.schedules.recurrence import LONGEST_CRON, recurrence
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from jobs.kinds import Catalogue, Kind, Params
-from jobs.models import EventType, JobStatus
-from jobs.requests import Submission
-from jobs.service import JobService
-from jobs.snapshot import JobSnapshot
+from runlane.core.service import JobService
+from runlane.engine.progress import Progress
+from runlane.engine.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
+from runlane.engine.writer import Writer
+from runlane.kinds.catalogue import Catalogue, Kind, Params
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import EventType, JobStatus
 from testbed.waiting import until
-from worker.progress import Progress
-from worker.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
-from worker.writer import Writer
 
 KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1)
 
@@ -98,7 +98,7 @@ async def test_a_failure_is_kept_with_its_type_message_and_the_handlers_own_fram
     assert failed.status is JobStatus.FAILED
     assert (failed.error.type, failed.error.message) == ("LookupError", "no such page")
     assert "test_runner.py" in failed.error.traceback
-    assert "worker/runner.py" not in failed.error.traceback
+    assert "runlane/engine/runner.py" not in failed.error.traceback
 
 
 async def test_a_failed_attempt_is_tried_again_until_none_is_left(bench):

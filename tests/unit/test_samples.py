@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.clock import utc_now
-from jobs.samples import MINUTES_KEPT
+from runlane.clock import utc_now
+from runlane.metrics.samples import MINUTES_KEPT
 from tests.support.jobs import submitted
 
 pytestmark = pytest.mark.databases

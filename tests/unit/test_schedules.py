@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.clock import utc_now
-from jobs.database import Database
-from jobs.errors import ChangedMeanwhile, InvalidInput, NameTaken, ScheduleNotFound
-from jobs.kinds import MASK
-from jobs.models import JobStatus
-from jobs.schedule_store import CatchUp, ScheduleStore
-from jobs.schedules import ScheduleDraft, SchedulePatch, Timing, next_times
+from runlane.clock import utc_now
+from runlane.db.database import Database
+from runlane.errors import ChangedMeanwhile, InvalidInput, NameTaken, ScheduleNotFound
+from runlane.kinds.catalogue import MASK
+from runlane.model.status import JobStatus
+from runlane.schedules.service import ScheduleDraft, SchedulePatch, Timing, next_times
+from runlane.schedules.store import CatchUp, ScheduleStore
 
 pytestmark = pytest.mark.databases
 

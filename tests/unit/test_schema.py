@@ -15,12 +15,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import delete, insert, inspect, select, text
 from sqlmodel import SQLModel
 
-from jobs import engines, schema, transfer
-from jobs.database import Database
-from jobs.engines import Use, connect
-from jobs.errors import StartRefused
-from jobs.matching import JobFilter
-from jobs.store import NewJob, Store
+from runlane.core.store import NewJob, Store
+from runlane.db import engines, schema, transfer
+from runlane.db.database import Database
+from runlane.db.engines import Use, connect
+from runlane.errors import StartRefused
+from runlane.search.matching import JobFilter
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S
 
@@ -77,7 +77,7 @@ def test_who_migrates_waits_for_who_is_at_it_however_long_that_takes(empty_url, 
 
 
 def _migrate_in_a_process(url: str) -> None:
-    command = [sys.executable, "-m", "jobs", "migrate"]
+    command = [sys.executable, "-m", "runlane", "migrate"]
     subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -94,7 +94,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url, p
 def test_who_starts_before_the_tables_are_migrated_is_told_how(empty_url):
     schema.migrate(empty_url, "0005")
 
-    with pytest.raises(StartRefused, match=r"has not the tables.*python -m jobs migrate"):
+    with pytest.raises(StartRefused, match=r"has not the tables.*python -m runlane migrate"):
         schema.check_or_wait_for(empty_url)
 
 

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from jobs.models import JobStatus
-from jobs.requests import Submission
 from jobs_app import routes
-from jobs_app.state.board import PAGE_SIZE, BoardState, Views
-from jobs_app.state.notices import Notices
-from jobs_app.state.selection import MOST_SELECTED, Selection
+from jobs_app.dashboard.selection_state import MOST_SELECTED, Selection
+from jobs_app.dashboard.state import PAGE_SIZE, BoardState, Views
+from jobs_app.live.notices import Notices
+from runlane.model.requests import Submission
+from runlane.model.status import JobStatus
 from tests.support.jobs import running, submitted, worker
 
 PLAIN = {"shift_key": False}

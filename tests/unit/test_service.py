@@ -6,15 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.attempts import completed, failed
-from jobs.clock import utc_now
-from jobs.errors import InvalidInput, JobNotFound, WrongStatus
-from jobs.matching import JobFilter
-from jobs.models import JobStatus
-from jobs.queue import Command
-from jobs.removal import UNDO_WITHIN
-from jobs.requests import QueueChange, Submission
-from jobs.snapshot import Deleted, JobError
+from runlane.clock import utc_now
+from runlane.core.attempts import completed, failed
+from runlane.core.deletion import UNDO_WITHIN
+from runlane.errors import InvalidInput, JobNotFound, WrongStatus
+from runlane.model.requests import QueueChange, Submission
+from runlane.model.snapshot import Deleted, JobError
+from runlane.model.status import JobStatus
+from runlane.queue.client import Command
+from runlane.search.matching import JobFilter
 from tests.support.jobs import running, submitted
 
 

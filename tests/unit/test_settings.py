@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import StartRefused
-from jobs.settings import Settings, check_network, read_settings
+from runlane.errors import StartRefused
+from runlane.settings import Settings, check_network, read_settings
 
 ROOT = Path(__file__).parents[2]
 

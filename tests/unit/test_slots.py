@@ -2,8 +2,8 @@
 
 from uuid import uuid4
 
-from worker.claims import Claim
-from worker.slots import Slots
+from runlane.engine.slots import Slots
+from runlane.queue.claims import Claim
 
 
 def claim(job_id=None, number=0):

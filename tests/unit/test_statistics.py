@@ -13,14 +13,14 @@ import pytest
 from sqlalchemy import select
 
 from bench.seed import seed
-from jobs.attempts import completed, failed, handed_back
-from jobs.changes import job_table
-from jobs.clock import utc_now
-from jobs.database import Database
-from jobs.histogram import Histogram
-from jobs.snapshot import JobError
-from jobs.statistics import KEPT, WINDOWS, Figures, Outcome, Statistics, Step, floor, step_for
-from jobs_app import charts
+from jobs_app.admin.metrics import charts
+from runlane.clock import utc_now
+from runlane.core.attempts import completed, failed, handed_back
+from runlane.core.transitions import job_table
+from runlane.db.database import Database
+from runlane.metrics.histogram import Histogram
+from runlane.metrics.statistics import KEPT, WINDOWS, Figures, Outcome, Statistics, Step, floor, step_for
+from runlane.model.snapshot import JobError
 from tests.support.jobs import running, submitted
 
 pytestmark = pytest.mark.databases

@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.attempts import Note, Say, completed, failed
-from jobs.database import Database
-from jobs.errors import InvalidInput, JobNotFound
-from jobs.matching import JobFilter
-from jobs.models import EventType, JobStatus
-from jobs.snapshot import JobError, Part
-from jobs.store import SORTS, NewJob, Once, Store
+from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.store import SORTS, NewJob, Once, Store
+from runlane.db.database import Database
+from runlane.errors import InvalidInput, JobNotFound
+from runlane.model.snapshot import JobError, Part
+from runlane.model.status import EventType, JobStatus
+from runlane.search.matching import JobFilter
 from testbed.waiting import until
 from tests.support.jobs import running, submitted
 
@@ -50,7 +50,7 @@ async def ended(service, size, **more):
 
 
 async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, monkeypatch):
-    monkeypatch.setattr("jobs.store.SMALL_PARAMS", 1000)
+    monkeypatch.setattr("runlane.core.store.SMALL_PARAMS", 1000)
     plain = await submitted(service, kind="web_agent")
     large = await submitted(service, kind="web_agent", params={"goal": "ä" * 2000})
     with_result = await ended(service, 10)
@@ -72,7 +72,7 @@ async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, mo
 
 @pytest.mark.parametrize("part", Part)
 async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, monkeypatch):
-    monkeypatch.setattr("jobs.store.SMALL_PARAMS", 1000)
+    monkeypatch.setattr("runlane.core.store.SMALL_PARAMS", 1000)
     job = await running(service, kind="web_agent", params={"goal": "ä" * 2000})
     error = JobError(type="ValueError", message="no", traceback="Traceback ...")
     await service.end(failed(job.id, 1, error, retry_at=None))
@@ -87,7 +87,7 @@ async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, 
 
 
 async def test_a_listing_with_large_parts_ends_early_and_goes_on(store, service, monkeypatch):
-    monkeypatch.setattr("jobs.store.MOST_BYTES", 2500)
+    monkeypatch.setattr("runlane.core.store.MOST_BYTES", 2500)
     jobs = [await ended(service, size) for size in (1000, 1000, 1000, 4000, 10, 10)]
 
     seen, cursor = [], None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import StartRefused
-from launcher.supervisor import Child, Supervisor
+from runlane.errors import StartRefused
+from runlane.launcher.supervisor import Child, Supervisor
 from testbed.waiting import PATIENCE_S, until
 
 

@@ -5,24 +5,24 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-import jobs_app.jobs_app  # noqa: F401 - registers the pages, which gives states the parts of their address
-from jobs.attempts import Note, Say, completed, failed
-from jobs.clock import utc_now
-from jobs.models import EventType, JobStatus
-from jobs.query import LONGEST
-from jobs.requests import Submission
-from jobs.snapshot import JobError
+import jobs_app.app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs_app import routes
-from jobs_app.json_tree import BEYOND, FIRST_ROWS
-from jobs_app.state.actions import Actions
-from jobs_app.state.board import PAGE_SIZE, BoardState, Views
-from jobs_app.state.compare import MOST_STEPS, Comparison
-from jobs_app.state.job_page import JobPage
-from jobs_app.state.keys import Keys
-from jobs_app.state.selection import Selection
-from jobs_app.state.start import StartForm
-from jobs_app.state.timeline import FIRST_LINES, Timeline, shown_lines
-from jobs_app.state.trees import Trees
+from jobs_app.compare.state import MOST_STEPS, Comparison
+from jobs_app.dashboard.selection_state import Selection
+from jobs_app.dashboard.state import PAGE_SIZE, BoardState, Views
+from jobs_app.job.actions import Actions
+from jobs_app.job.json_tree import BEYOND, FIRST_ROWS
+from jobs_app.job.state import JobPage
+from jobs_app.job.timeline_state import FIRST_LINES, Timeline, shown_lines
+from jobs_app.job.tree_state import Trees
+from jobs_app.keys.state import Keys
+from jobs_app.submit.state import StartForm
+from runlane.clock import utc_now
+from runlane.core.attempts import Note, Say, completed, failed
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobError
+from runlane.model.status import EventType, JobStatus
+from runlane.search.query import LONGEST
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 

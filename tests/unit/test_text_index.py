@@ -4,16 +4,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs import text_index
-from jobs.attempts import completed
-from jobs.changes import job_table
-from jobs.clock import utc_now
-from jobs.engines import Use, connect
-from jobs.matching import JobFilter
-from jobs.removal import UNDO_WITHIN
-from jobs.requests import JobPatch
-from jobs.store import NewJob
-from jobs.text_index import RARE, candidates
+from runlane.clock import utc_now
+from runlane.core.attempts import completed
+from runlane.core.deletion import UNDO_WITHIN
+from runlane.core.store import NewJob
+from runlane.core.transitions import job_table
+from runlane.db.engines import Use, connect
+from runlane.model.requests import JobPatch
+from runlane.search import text_index
+from runlane.search.matching import JobFilter
+from runlane.search.text_index import RARE, candidates
 from tests.support.jobs import running, submitted
 
 pytestmark = pytest.mark.databases

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.attempts import Note, cancelled, completed, failed, told_to_stop
-from jobs.clock import utc_now
-from jobs.models import EventType
-from jobs.snapshot import JobError
-from jobs.tracebacks import frames, top_frame
-from jobs_app import comparison, timeline_rows
-from jobs_app.state.timeline import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
+from jobs_app.compare import comparison
+from jobs_app.job import timeline_rows
+from jobs_app.job.timeline_state import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
+from runlane.clock import utc_now
+from runlane.core.attempts import Note, cancelled, completed, failed, told_to_stop
+from runlane.model.snapshot import JobError
+from runlane.model.status import EventType
+from runlane.model.tracebacks import frames, top_frame
 from tests.support.jobs import BOOM, running
 
 pytestmark = pytest.mark.databases

@@ -12,15 +12,15 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from jobs import engines, schema, transfer
-from jobs.attempts import Note, Say, completed, failed
-from jobs.database import Database
-from jobs.engines import Use
-from jobs.errors import StartRefused
-from jobs.models import EventType, JobStatus
-from jobs.schedule_store import ScheduleStore
-from jobs.snapshot import JobError
-from jobs.store import NewJob, Store
+from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.store import NewJob, Store
+from runlane.db import engines, schema, transfer
+from runlane.db.database import Database
+from runlane.db.engines import Use
+from runlane.errors import StartRefused
+from runlane.model.snapshot import JobError
+from runlane.model.status import EventType, JobStatus
+from runlane.schedules.store import ScheduleStore
 from testbed import ROOT
 from tests.support.jobs import running, submitted
 
@@ -209,7 +209,7 @@ async def test_a_database_that_fails_half_way_is_told_of(history, database_url, 
 def run(url, *words, code=0):
     """What the command says, of which nothing may be a traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "jobs", *words],
+        [sys.executable, "-m", "runlane", *words],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": url},
         capture_output=True,

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from jobs.attempts import Note, Say, Start, completed
-from jobs.kinds import catalogue
-from jobs.models import EventType, JobStatus
-from jobs.requests import Submission
+from runlane.core.attempts import Note, Say, Start, completed
+from runlane.engine.writer import Writer
+from runlane.kinds.catalogue import catalogue
+from runlane.model.requests import Submission
+from runlane.model.status import EventType, JobStatus
 from testbed.waiting import until
 from tests.support.jobs import CountingService
-from worker.writer import Writer
 
 pytestmark = pytest.mark.databases
 

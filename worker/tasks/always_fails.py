@@ -1,7 +1,7 @@
 """Raises an error with the message it was given."""
 
-from jobs.kinds.always_fails import AlwaysFailsParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.always_fails import AlwaysFailsParams
 
 
 async def run(params: AlwaysFailsParams, job: Progress) -> None:

@@ -1,7 +1,7 @@
 """Returns a text of the size it was given."""
 
-from jobs.kinds.big_result import BigResultParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.big_result import BigResultParams
 
 
 async def run(params: BigResultParams, job: Progress) -> dict[str, str]:

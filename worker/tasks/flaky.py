@@ -1,7 +1,7 @@
 """Fails until it has failed often enough."""
 
-from jobs.kinds.flaky import FlakyParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.flaky import FlakyParams
 
 
 async def run(params: FlakyParams, job: Progress) -> dict[str, int]:

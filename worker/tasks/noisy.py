@@ -1,7 +1,7 @@
 """Writes its lines as fast as they are taken."""
 
-from jobs.kinds.noisy import NoisyParams
-from worker.progress import LogLevel, Progress
+from runlane.engine.progress import LogLevel, Progress
+from runlane.kinds.bundled.noisy import NoisyParams
 
 LEVELS: tuple[LogLevel, ...] = ("debug", "info", "info", "info", "warning", "error")
 

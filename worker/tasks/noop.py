@@ -1,7 +1,7 @@
 """Does nothing."""
 
-from jobs.kinds.noop import NoopParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.noop import NoopParams
 
 
 async def run(params: NoopParams, job: Progress) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from jobs.kinds.report import ReportParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.report import ReportParams
 
 ENDINGS = {"text": ("txt", "text/plain"), "markdown": ("md", "text/markdown"), "csv": ("csv", "text/csv")}
 

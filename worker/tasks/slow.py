@@ -2,8 +2,8 @@
 
 import asyncio
 
-from jobs.kinds.slow import SlowParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.slow import SlowParams
 
 TICK_S = 1.0
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from jobs.kinds.stubborn import StubbornParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.stubborn import StubbornParams
 
 
 async def run(params: StubbornParams, job: Progress) -> dict[str, float]:

@@ -4,8 +4,8 @@ import asyncio
 from itertools import cycle, islice
 from xml.sax.saxutils import escape
 
-from jobs.kinds.web_agent import WebAgentParams
-from worker.progress import Progress
+from runlane.engine.progress import Progress
+from runlane.kinds.bundled.web_agent import WebAgentParams
 
 ACTIONS = (
     "Navigating to page",

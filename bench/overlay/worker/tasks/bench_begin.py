@@ -2,9 +2,9 @@
 
 import time
 
-from jobs.kinds.bench_begin import BenchBeginParams
+from runlane.kinds.bundled.bench_begin import BenchBeginParams
 
-from worker.progress import Progress
+from runlane.engine.progress import Progress
 
 
 async def run(_params: BenchBeginParams, _job: Progress) -> float:

@@ -1,8 +1,8 @@
 """Reports steps, which are never merged: each is a row of the timeline and an announcement."""
 
-from jobs.kinds.bench_steps import BenchStepsParams
+from runlane.kinds.bundled.bench_steps import BenchStepsParams
 
-from worker.progress import Progress
+from runlane.engine.progress import Progress
 
 
 async def run(params: BenchStepsParams, job: Progress) -> None:

@@ -4,9 +4,9 @@ import asyncio
 import time
 from pathlib import Path
 
-from jobs.kinds.bench_wait import BenchWaitParams
+from runlane.kinds.bundled.bench_wait import BenchWaitParams
 
-from worker.progress import Progress
+from runlane.engine.progress import Progress
 
 
 def _append(path: Path, line: str) -> None:

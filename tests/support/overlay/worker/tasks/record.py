@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from arq import Retry
-from jobs.kinds.record import RecordParams
+from runlane.kinds.bundled.record import RecordParams
 
-from worker.progress import Progress
+from runlane.engine.progress import Progress
 
 
 def write(path: str, what: str, job: Progress) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from jobs.kinds.steered import SteeredParams
+from runlane.kinds.bundled.steered import SteeredParams
 
-from worker.progress import Progress
+from runlane.engine.progress import Progress
 
 LOOK_EVERY_S = 0.02
 

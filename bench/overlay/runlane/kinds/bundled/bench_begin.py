@@ -1,0 +1,10 @@
+"""Returns when its first line ran. For benches; never part of the product."""
+
+from runlane.kinds.catalogue import Kind, Params
+
+
+class BenchBeginParams(Params):
+    pass
+
+
+KIND = Kind(name="bench_begin", title="Bench: begin", description="Tells when it began.", params=BenchBeginParams)

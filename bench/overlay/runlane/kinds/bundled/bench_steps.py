@@ -1,0 +1,10 @@
+"""Says how far it is, as often as it was told to, without a pause. For benches; never part of the product."""
+
+from runlane.kinds.catalogue import Kind, Params
+
+
+class BenchStepsParams(Params):
+    steps: int = 5
+
+
+KIND = Kind(name="bench_steps", title="Bench: steps", description="Reports steps.", params=BenchStepsParams)

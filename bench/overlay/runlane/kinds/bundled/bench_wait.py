@@ -1,0 +1,11 @@
+"""Waits and says nothing; notes when it was cancelled. For benches; never part of the product."""
+
+from runlane.kinds.catalogue import Kind, Params
+
+
+class BenchWaitParams(Params):
+    seconds: float = 60.0
+    cancelled_path: str = ""
+
+
+KIND = Kind(name="bench_wait", title="Bench: wait", description="Waits.", params=BenchWaitParams)

@@ -1,0 +1,1 @@
+"""The admin tab: one folder a page of it."""

@@ -1,0 +1,166 @@
+"""Lines that grow as things happen, and the table of what people did."""
+
+import reflex as rx
+
+from jobs_app.dashboard.filters import download_link
+from jobs_app.live.event_log import LogLine
+from jobs_app.rows import ActionRow
+from jobs_app.ui.basics import ago, card, heading, mono
+
+WHAT = {"job": "Jobs", "worker": "Workers", "setting": "Settings", "alert": "Alerts", "system": "System"}
+COLOR = {"job": "blue", "worker": "grass", "setting": "amber", "alert": "tomato", "system": "tomato"}
+
+
+def event_lines(
+    lines: rx.Var[list[LogLine]],
+    text: rx.Var[str],
+    what: rx.Var[str],
+    paused: rx.Var[bool],
+    on_find: object,
+    on_show: object,
+    on_pause: object,
+) -> rx.Component:
+    def shown(line: rx.Var[LogLine]) -> rx.Var[bool]:
+        words = (line["text"] + " " + line["who"] + " " + line["href"]).lower()
+        return ((what == "") | (line["what"] == what)) & words.contains(text)
+
+    return card(
+        rx.flex(
+            rx.input(
+                placeholder="Find",
+                aria_label="Find in the events",
+                on_change=lambda typed: on_find(typed).debounce(150),
+                width="220px",
+            ),
+            rx.el.select(
+                rx.el.option("Everything", value=""),
+                *[rx.el.option(label, value=name) for name, label in WHAT.items()],
+                value=what,
+                on_change=on_show,
+                class_name="select",
+                aria_label="What to show",
+            ),
+            rx.cond(
+                paused,
+                rx.button(rx.icon("play", size=15), "Go on", on_click=on_pause(False)),
+                rx.button(
+                    rx.icon("pause", size=15), "Pause", variant="soft", color_scheme="gray", on_click=on_pause(True)
+                ),
+            ),
+            rx.spacer(),
+            rx.button(
+                download_link(
+                    "/api/events?format=ndjson&what=" + what + "&q=" + text, rx.icon("download", size=15), "Download"
+                ),
+                as_child=True,
+                variant="soft",
+                color_scheme="gray",
+            ),
+            gap="10px",
+            align="center",
+            wrap="wrap",
+            margin_bottom="12px",
+        ),
+        rx.cond(
+            lines.length() > 0,
+            rx.el.ol(
+                rx.foreach(lines, lambda line: rx.cond(shown(line), _line(line))),
+                class_name="event-lines",
+                aria_label="Events, newest first",
+            ),
+            rx.text("Nothing has happened since the server started.", size="2", color_scheme="gray"),
+        ),
+        id="events",
+    )
+
+
+def _line(line: rx.Var[LogLine]) -> rx.Component:
+    badges = [(name, _badge(name)) for name in WHAT]
+    return rx.el.li(
+        rx.el.time(rx.moment(line["at"], format="HH:mm:ss.SSS"), date_time=line["at"], class_name="when"),
+        rx.match(line["what"], *badges, rx.fragment()),
+        rx.el.span(
+            rx.cond(
+                line["href"] != "", rx.link(line["text"], href=line["href"], size="2"), rx.text(line["text"], size="2")
+            ),
+            rx.cond(line["who"] != "", rx.text("by ", line["who"], size="1", color_scheme="gray")),
+            class_name="anywhere",
+        ),
+        key=line["number"].to_string(),
+        custom_attrs={"data-what": line["what"]},
+    )
+
+
+def _badge(name: str) -> rx.Component:
+    return rx.badge(name, color_scheme=COLOR[name], variant="soft", high_contrast=True, justify_self="start")
+
+
+def audit_table(
+    actions: rx.Var[list[ActionRow]],
+    text: rx.Var[str],
+    more: rx.Var[bool],
+    on_find: object,
+    on_older: object,
+    on_newest: object,
+) -> rx.Component:
+    return card(
+        heading(
+            "Who did what",
+            rx.form(
+                rx.input(
+                    name="q",
+                    placeholder="Who, what, which, or a value",
+                    aria_label="Find in the audit",
+                    default_value=text,
+                    key=text,
+                    width="260px",
+                ),
+                on_submit=on_find,
+                width="auto",
+            ),
+        ),
+        rx.cond(
+            actions.length() > 0,
+            rx.box(
+                rx.table.root(
+                    rx.table.header(
+                        rx.table.row(
+                            *[
+                                rx.table.column_header_cell(title)
+                                for title in ("When", "Who", "What", "Which", "Change")
+                            ]
+                        )
+                    ),
+                    rx.table.body(rx.foreach(actions, _action)),
+                    size="1",
+                ),
+                overflow_x="auto",
+            ),
+            rx.text("Nobody has done anything that matches.", size="2", color_scheme="gray"),
+        ),
+        rx.flex(
+            rx.button("Newest", size="1", variant="soft", color_scheme="gray", on_click=on_newest),
+            rx.button("Older", size="1", variant="soft", color_scheme="gray", on_click=on_older, disabled=~more),
+            gap="8px",
+            margin_top="10px",
+        ),
+        id="audit",
+    )
+
+
+def _action(action: rx.Var[ActionRow]) -> rx.Component:
+    return rx.table.row(
+        rx.table.cell(ago(action["at"])),
+        rx.table.cell(action["who"]),
+        rx.table.cell(action["what"], white_space="nowrap"),
+        rx.table.cell(
+            rx.cond(
+                action["href"] != "",
+                rx.link(mono(action["name"]), href=action["href"]),
+                mono(action["name"]),
+            )
+        ),
+        rx.table.cell(action["change"], class_name="anywhere"),
+        key=action["id"],
+        custom_attrs={"data-action": action["what"]},
+    )

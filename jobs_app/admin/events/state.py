@@ -1,0 +1,100 @@
+"""The admin page of events, which grows as one looks; and of the audit, who did what."""
+
+from uuid import UUID
+
+import reflex as rx
+
+from jobs_app import routes, rows, runtime
+from jobs_app.live.event_log import LogLine, differences
+from jobs_app.live.notices import tell
+from jobs_app.live.states import LiveEvents
+from jobs_app.rows import ActionRow
+from runlane.audit import PAGE, Action
+from runlane.errors import JobsError
+
+LONGEST_TEXT = 200
+
+
+class AdminEvents(rx.State):
+    """What one tab wants to see of the events."""
+
+    text: str = ""
+    what: str = ""
+    paused: bool = False
+    held: list[LogLine] = []
+    """What is shown while it is paused."""
+
+    @rx.event
+    def load(self):
+        self.text, self.what, self.paused, self.held = "", "", False, []
+
+    @rx.event
+    def find(self, text: str):
+        self.text = text[:LONGEST_TEXT].lower()
+
+    @rx.event
+    def show(self, what: str):
+        self.what = what
+
+    @rx.event
+    async def pause(self, paused: bool):
+        """Let the lines stand still, or move again."""
+        self.paused = paused
+        self.held = list((await self.get_state(LiveEvents)).lines) if paused else []
+
+
+class AdminAudit(rx.State):
+    """One tab's list of what people did."""
+
+    actions: list[ActionRow] = []
+    text: str = ""
+    more: bool = False
+    _cursors: list[str] = []
+
+    @rx.event
+    async def load(self):
+        self.text = dict(self.router.url.query_parameters).get("q", "")[:LONGEST_TEXT]
+        self._cursors = []
+        return await self._read()
+
+    @rx.event
+    async def refresh(self):
+        return None if self._cursors else await self._read()
+
+    @rx.event
+    async def find(self, form: dict[str, str]):
+        self.text, self._cursors = form.get("q", "").strip()[:LONGEST_TEXT], []
+        return await self._read()
+
+    @rx.event
+    async def older(self):
+        if self.more and self.actions:
+            self._cursors = [*self._cursors, self.actions[-1]["id"]]
+            return await self._read()
+        return None
+
+    @rx.event
+    async def newest(self):
+        self._cursors = []
+        return await self._read()
+
+    async def _read(self):
+        before = UUID(self._cursors[-1]) if self._cursors else None
+        try:
+            found = await runtime.jobs().store.audit.page(text=self.text, before=before)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        self.actions, self.more = [_row(action) for action in found], len(found) == PAGE
+        return None
+
+
+def _row(action: Action) -> ActionRow:
+    return {
+        "id": str(action.id),
+        "at": rows.iso(action.at),
+        "who": action.who or "the system",
+        "what": f"{action.action} {action.target}",
+        "name": action.name if action.target != action.name else "",
+        "href": routes.job(action.name) if action.target == "job" else "",
+        "change": differences(action).removeprefix(": "),
+    }

@@ -1,0 +1,1 @@
+"""Kinds, their limits and who runs them."""

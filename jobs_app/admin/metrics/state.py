@@ -1,0 +1,224 @@
+"""The admin page of metrics: throughput, waiting and run times, failure rate; by kind; and what keeping them costs."""
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import reflex as rx
+
+from jobs_app import routes, rows, runtime
+from jobs_app.admin.metrics import charts
+from jobs_app.admin.metrics.charts import Chart, percent, span
+from jobs_app.live.effects import go_to
+from jobs_app.live.notices import tell
+from jobs_app.rows import CostRow, FiguresRow
+from jobs_app.server.shared import Shared
+from runlane.clock import utc_now
+from runlane.errors import InvalidInput, JobsError
+from runlane.kinds.catalogue import catalogue
+from runlane.metrics.statistics import KEPT, WINDOWS, Figures, Outcome, Report, Step, check_span, floor, step_for
+from runlane.text import counted
+
+REDRAW_EVERY_S = 5.0
+SHARES = (0.5, 0.95, 0.99)
+
+_shared: Shared[tuple[Report, list[Chart]]] = Shared(REDRAW_EVERY_S)
+
+
+class AdminMetrics(rx.State):
+    """One tab's charts."""
+
+    window: str = "1h"
+    """One of ``WINDOWS``; empty when a part of one was zoomed into."""
+    kind: str = ""
+    charts: list[Chart] = []
+    ticks: list[str] = []
+    buckets: list[str] = []
+    """When each bucket begins."""
+    step: str = ""
+    total: FiguresRow = rows.NO_FIGURES
+    kinds: list[FiguresRow] = []
+    chosen: str = ""
+    """The bucket that is looked at, by its begin."""
+    point: FiguresRow = rows.NO_FIGURES
+    can_zoom: bool = False
+    costs: list[CostRow] = []
+    purging: str = ""
+    """The step whose figures are about to be purged."""
+    trouble: str = ""
+    _since: datetime | None = None
+    _until: datetime | None = None
+    _read_at: float = 0.0
+
+    @rx.event
+    async def load(self):
+        """Read from the address what is to be shown, and show it."""
+        asked = dict(self.router.url.query_parameters)
+        self.window = asked.get("window", "1h") if asked.get("window", "1h") in WINDOWS else "1h"
+        self.kind = asked.get("kind", "") if asked.get("kind", "") in {kind.name for kind in catalogue()} else ""
+        self._since, self._until = _moment(asked.get("since", "")), _moment(asked.get("until", ""))
+        try:
+            if self._since and self._until:
+                check_span(self._since, self._until, utc_now())
+                self.window = ""
+        except InvalidInput:
+            self._since = self._until = None
+        self.chosen, self.point, self.purging = "", rows.NO_FIGURES, ""
+        await self._read()
+        await self._read_costs()
+
+    @rx.event
+    async def refresh(self):
+        """Draw again, at most every ``REDRAW_EVERY_S``."""
+        if time.monotonic() - self._read_at >= REDRAW_EVERY_S:
+            await self._read()
+
+    @rx.event
+    def show_window(self, window: str | list[str]):
+        return self._go(window=str(window))
+
+    @rx.event
+    def show_kind(self, kind: str):
+        return self._go(kind=kind)
+
+    @rx.event
+    async def choose(self, at: str):
+        """Look at one bucket."""
+        self.chosen = "" if self.chosen == at else at
+        await self._read()
+
+    @rx.event
+    def zoom(self):
+        """Show the chosen bucket alone, in finer steps."""
+        begin = _moment(self.chosen)
+        if begin is None or not self.can_zoom:
+            return None
+        return self._go(window="", since=begin, until=begin + Step(self.step).length)
+
+    @rx.event
+    def ask_purge(self, step: str):
+        self.purging = step if step in set(Step) else ""
+
+    @rx.event
+    def forget_question(self, is_open: bool):
+        if not is_open:
+            self.purging = ""
+
+    @rx.event
+    async def purge(self):
+        """Remove the figures of one step; those of the others stay."""
+        step, self.purging = Step(self.purging), ""
+        try:
+            purged = await runtime.jobs().store.statistics.purge(step, utc_now() + timedelta(days=1))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        _shared.forget()
+        await self._read()
+        await self._read_costs()
+        return await tell(
+            self,
+            "success",
+            f"Gone: {counted(purged, 'row')} of figures by the {step}; jobs stay as they were.",
+        )
+
+    def _go(self, **changes: object) -> rx.event.EventSpec:
+        asked = {"window": self.window, "kind": self.kind, "since": self._since, "until": self._until, **changes}
+        if asked["window"]:
+            asked["since"] = asked["until"] = None
+        told = {k: rows.iso(v) if isinstance(v, datetime) else str(v) for k, v in asked.items() if v}
+        return go_to(f"{routes.ADMIN_METRICS}?{urlencode(told)}")
+
+    async def _read(self) -> None:
+        now = utc_now()
+        key = (id(runtime.current()), self.window, self.kind, self._since, self._until)
+        try:
+            report, self.charts = await _shared.get(key, lambda: self._draw(now))
+        except JobsError as error:
+            self.trouble = error.message
+            return
+        self.trouble, self._read_at = "", time.monotonic()
+        self.step, self.ticks = str(report.step), charts.ticks(report)
+        self.buckets = [rows.iso(at) for at in report.steps]
+        self.total = _row("All", report.total, report.since, report.until, self.kind)
+        self.kinds = [_row(name, figures, report.since, report.until, name) for name, figures in report.kinds.items()]
+        self._show_point(report, now)
+
+    async def _draw(self, now: datetime) -> tuple[Report, list[Chart]]:
+        statistics, kinds = runtime.jobs().store.statistics, [self.kind] if self.kind else []
+        if self._since and self._until:
+            step = step_for(self._since, self._until, now)
+            report = await statistics.between(self._since, self._until, step, kinds)
+        else:
+            report = await statistics.window(self.window, now, kinds)
+        return report, [
+            charts.throughput(report),
+            charts.failure_rate(report),
+            charts.percentiles(report, "Time waited for a slot", lambda figures: figures.wait),
+            charts.percentiles(report, "Time run", lambda figures: figures.run),
+        ]
+
+    def _show_point(self, report: Report, now: datetime) -> None:
+        at = _moment(self.chosen)
+        figures = report.steps.get(at) if at else None
+        if at is None or figures is None:
+            self.chosen, self.point, self.can_zoom = "", rows.NO_FIGURES, False
+            return
+        until = at + report.step.length
+        self.point = _row(charts.name(at, report.step), figures, at, until, self.kind)
+        self.can_zoom = step_for(at, until, now) is not report.step and floor(at, report.step) == at
+
+    async def _read_costs(self) -> None:
+        try:
+            costs = await runtime.jobs().store.statistics.cost()
+        except JobsError as error:
+            self.trouble = error.message
+            return
+        self.costs = [
+            {
+                "step": str(cost.step),
+                "rows": f"{cost.rows:,}",
+                "size": rows.size(cost.bytes),
+                "oldest_at": rows.iso(cost.oldest_at),
+            }
+            for cost in costs
+        ]
+
+
+def kept_for(step: Step) -> str:
+    """How long figures of a step are kept, in words."""
+    return "for good" if step is Step.DAY else f"for {KEPT[step].days} days"
+
+
+def _row(name: str, figures: Figures, since: datetime, until: datetime, kind: str) -> FiguresRow:
+    ended = [f"kind:{kind}"] if kind else []
+    ended += [f"finished_after:{rows.iso(since)}", f"finished_before:{rows.iso(until)}"]
+    slowest = figures.run.percentile(0.95)
+    return {
+        "name": name,
+        **{outcome.value: f"{figures.counts[outcome]:,}" for outcome in Outcome},  # type: ignore[typeddict-item]
+        "failure_rate": percent(figures.failure_rate),
+        "wait": " / ".join(map(span, figures.wait.percentiles(SHARES))),
+        "run": " / ".join(map(span, figures.run.percentiles(SHARES))),
+        "address": _list(ended),
+        "failed_address": _list(ended, status="failed"),
+        "slow_address": _list([*ended, f"slow:>={_just_below(slowest)}s"]) if slowest else "",
+    }
+
+
+def _just_below(seconds: float) -> str:
+    """A percentile is true to 2.5 %, and times in SQL to a millisecond; the job it stands for should be listed."""
+    return f"{max(math.floor((seconds * 0.975 - 0.001) * 1000), 0) / 1000:.3f}"
+
+
+def _list(terms: list[str], **more: str) -> str:
+    return f"{routes.DASHBOARD}?{urlencode({**more, 'q': ' '.join(terms)})}"
+
+
+def _moment(text: str) -> datetime | None:
+    """The time that a text names with its offset; ``None`` if it names none, or one outside the years 1 to 9999."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

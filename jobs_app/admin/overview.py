@@ -1,0 +1,157 @@
+"""What the admin overview tells of the whole system, read once for all tabs that show it."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from jobs_app import rows, runtime
+from jobs_app.admin.health import Facts
+from jobs_app.admin.metrics import charts
+from jobs_app.admin.metrics.charts import ENDS, SPARK_MINUTES, percent, spark
+from jobs_app.server.shared import Shared
+from runlane.clock import utc_now
+from runlane.errors import Unavailable
+from runlane.metrics.samples import Growth
+from runlane.metrics.statistics import Figures, Outcome
+from runlane.model.status import JobStatus
+from runlane.queue.redis_client import REDIS_TROUBLE
+from runlane.queue.worker_registry import WorkerInfo
+
+FRESH_S = 1.0
+"""How old what is shown may be; changes made in a tab are read at once."""
+HISTORY_FRESH_S = 5.0
+PING_WITHIN_S = 2.0
+SAMPLED = (*(status.value for status in JobStatus), "workers", "oldest_queued_s", "bytes")
+
+
+@dataclass(frozen=True)
+class History:
+    """The last hour: a spark line for each figure, by name, and a few words."""
+
+    sparks: dict[str, str] = field(default_factory=dict)
+    lately: dict[str, str] = field(default_factory=dict)
+    worker_seen_at: datetime | None = None
+    """When a worker last took jobs, as the samples tell."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The system at one moment. ``counts`` is empty while the database does not answer."""
+
+    facts: Facts
+    counts: dict[str, int] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    queue_version: int = 0
+    """Of what people have set for the queue; see ``runlane.kinds.settings_store``."""
+
+
+_overview: Shared[Overview] = Shared(FRESH_S)
+_history: Shared[History] = Shared(HISTORY_FRESH_S)
+
+
+async def overview(*, anew: bool = False) -> Overview:
+    """The system as it is now; ``anew``: not as another tab has read it a moment ago. Never raises."""
+    if anew:
+        _overview.forget()
+    return await _overview.get(id(runtime.current()), _read)
+
+
+async def _read() -> Overview:
+    service = runtime.jobs()
+    found, redis_ok = await asyncio.gather(_workers(), _redis_ok())
+    facts = Facts(
+        now=utc_now(),
+        queued=0,
+        running=0,
+        concurrency=0,
+        paused=False,
+        oldest_queued_at=None,
+        workers=found,
+        redis_ok=redis_ok,
+        database_ok=False,
+        down=runtime.current().parts.down(),
+    )
+    try:
+        counts, oldest, limits, setting = await asyncio.gather(
+            service.store.counts(),
+            service.store.oldest_queued_at(),
+            service.limits(),
+            service.store.settings.queue(),
+        )
+        history = await _history.get(id(runtime.current()), _read_history)
+    except Unavailable:
+        return Overview(facts)
+    facts = replace(
+        facts,
+        queued=counts[JobStatus.QUEUED],
+        running=counts[JobStatus.RUNNING],
+        concurrency=limits.concurrency,
+        paused=limits.paused,
+        oldest_queued_at=oldest,
+        database_ok=True,
+        worker_seen_at=history.worker_seen_at,
+    )
+    shown = {str(status): number for status, number in counts.items()}
+    return Overview(facts, shown, history, setting.version)
+
+
+async def _read_history() -> History:
+    store, now = runtime.jobs().store, utc_now()
+    since = now.replace(second=0, microsecond=0) - timedelta(minutes=SPARK_MINUTES - 1)
+    samples, report, growth = await asyncio.gather(
+        store.samples.since(since), store.statistics.window("1h", now), store.samples.growth(now)
+    )
+    sparks = {
+        name: spark(charts.by_minute(samples, since, lambda sample, name=name: getattr(sample, name)))
+        for name in SAMPLED
+    }
+    minutes = list(report.steps.values())
+    sparks["slots"] = sparks["running"]
+    sparks["ended"] = spark([float(_ended(figures)) for figures in minutes])
+    sparks["failure_rate"] = spark([figures.failure_rate for figures in minutes])
+    return History(
+        sparks,
+        {
+            "ended": f"{sum(map(_ended, minutes[-2:-1])):,}",
+            "failure_rate": percent(report.total.failure_rate),
+            "bytes": rows.size(growth.bytes),
+            "growth": growth_text(growth, now),
+        },
+        max((sample.at for sample in samples if sample.workers), default=None),
+    )
+
+
+def growth_text(growth: Growth, now: datetime) -> str:
+    """How fast the database grows, and when that fills its disk, if one lives to see it."""
+    if growth.bytes_per_day is None:
+        return "how fast it grows is known after an hour"
+    if abs(growth.bytes_per_day) < 1000:
+        return "does not grow"
+    said = f"{'grows' if growth.bytes_per_day > 0 else 'shrinks'} by {rows.size(abs(growth.bytes_per_day))} a day"
+    if growth.days_left is not None and growth.days_left < 3650:
+        full_at = now + timedelta(days=growth.days_left)
+        said += f"; the disk is full by {full_at:%-d %B %Y}"
+    elif growth.bytes_per_day > 0:
+        later = growth.bytes + 365 * growth.bytes_per_day
+        said += f"; {rows.size(later)} in a year"
+    return said
+
+
+def _ended(figures: Figures) -> int:
+    return sum(figures.counts[outcome] for outcome in ENDS if outcome is not Outcome.RETRIED)
+
+
+async def _workers() -> list[WorkerInfo] | None:
+    try:
+        return await runtime.workers()
+    except REDIS_TROUBLE:
+        return None
+
+
+async def _redis_ok() -> bool:
+    try:
+        async with asyncio.timeout(PING_WITHIN_S):
+            await runtime.current().queue.ping()
+    except REDIS_TROUBLE:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The queue: what waits, limits, operations on many jobs."""

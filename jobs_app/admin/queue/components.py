@@ -1,0 +1,166 @@
+"""The queue as a whole: pausing and limits, clearing out, and what is being done to many jobs."""
+
+import reflex as rx
+
+from jobs_app.rows import OperationRow
+from jobs_app.ui.basics import ago, card, heading
+from jobs_app.ui.styles import CARD, STATUS_LABEL, TABULAR
+from runlane.kinds.catalogue import catalogue
+from runlane.model.status import JobStatus
+
+READY = (
+    ("retry", "failed", "Retry all failed"),
+    ("promote", "scheduled", "Start all scheduled now"),
+    ("clean", "queued,scheduled", "Drain: remove all that wait"),
+)
+"""Wishes that need no form: what, on which statuses, in words."""
+
+
+def operation_bars(operations: rx.Var[list[OperationRow]], on_stop: object, on_undo: object) -> rx.Component:
+    """What is being done now, and what can still be undone, on every page that shows jobs."""
+    return rx.vstack(
+        rx.foreach(
+            operations,
+            lambda each: rx.cond(~each["is_over"] | each["can_be_undone"], _bar(each, on_stop, on_undo)),
+        ),
+        spacing="2",
+        width="100%",
+        id="operations-now",
+    )
+
+
+def _bar(operation: rx.Var[OperationRow], on_stop: object, on_undo: object) -> rx.Component:
+    return rx.flex(
+        rx.text(operation["title"], size="2", weight="medium", white_space="nowrap"),
+        rx.progress(value=operation["percent"], aria_label=operation["title"], flex="1", min_width="120px"),
+        rx.text(operation["so_far"], size="2", style=TABULAR, white_space="nowrap"),
+        rx.cond(
+            operation["is_over"],
+            rx.button("Undo", size="1", on_click=on_undo(operation["id"])),
+            rx.button(
+                rx.cond(operation["state"] == "stopping", "Stopping", "Stop"),
+                size="1",
+                variant="soft",
+                color_scheme="gray",
+                on_click=on_stop(operation["id"]),
+                disabled=operation["state"] == "stopping",
+            ),
+        ),
+        style={**CARD, "padding": "10px 16px"},
+        gap="12px",
+        align="center",
+        wrap="wrap",
+        width="100%",
+        custom_attrs={"data-operation": operation["id"]},
+    )
+
+
+def clean_up(
+    form: rx.Var[dict[str, str]],
+    wrong: rx.Var[str],
+    on_change: object,
+    on_ask: object,
+    on_ask_ready: object,
+    on_obliterate: object,
+) -> rx.Component:
+    statuses = [s for s in JobStatus if s is not JobStatus.RUNNING]
+
+    def choice(name: str, label: str, options: list[tuple[str, str]]) -> rx.Component:
+        return rx.box(
+            rx.el.label(label, html_for=f"clean-{name}", class_name="small"),
+            rx.el.select(
+                *[rx.el.option(text, value=value) for value, text in options],
+                id=f"clean-{name}",
+                value=form[name],
+                on_change=lambda chosen: on_change(name, chosen),
+                class_name="select",
+                style={"display": "block", "padding": "6px"},
+            ),
+        )
+
+    return card(
+        heading("Clear out"),
+        rx.flex(
+            *[
+                rx.button(label, size="2", variant="soft", color_scheme="gray", on_click=on_ask_ready(action, status))
+                for action, status, label in READY
+            ],
+            gap="10px",
+            wrap="wrap",
+        ),
+        rx.flex(
+            choice("status", "Remove jobs that are", [(s.value, STATUS_LABEL[s].lower()) for s in statuses]),
+            choice("kind", "of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
+            rx.box(
+                rx.el.label("older than", html_for="clean-age", class_name="small"),
+                rx.input(
+                    id="clean-age",
+                    placeholder="any age; 30m, 12h, 7d",
+                    value=form["age"],
+                    on_change=lambda typed: on_change("age", typed),
+                    width="180px",
+                    aria_invalid=wrong != "",
+                ),
+            ),
+            rx.button("Preview", on_click=on_ask),
+            gap="12px",
+            align="end",
+            wrap="wrap",
+            margin_top="16px",
+        ),
+        rx.cond(wrong != "", rx.text(wrong, size="2", color_scheme="tomato", role="alert", margin_top="6px")),
+        rx.separator(size="4", margin_y="16px"),
+        rx.flex(
+            rx.text("Remove every job there is, for good; what runs is cancelled first.", size="2"),
+            rx.spacer(),
+            rx.button("Obliterate", color_scheme="tomato", variant="soft", high_contrast=True, on_click=on_obliterate),
+            align="center",
+            gap="12px",
+            wrap="wrap",
+        ),
+        id="clean-up",
+    )
+
+
+def operation_list(operations: rx.Var[list[OperationRow]], on_stop: object) -> rx.Component:
+    return card(
+        heading("What was done to many jobs"),
+        rx.cond(
+            operations.length() > 0,
+            rx.vstack(rx.foreach(operations, lambda each: _operation(each, on_stop)), spacing="3", width="100%"),
+            rx.text("Nothing yet.", size="2", color_scheme="gray"),
+        ),
+        id="operations",
+    )
+
+
+def _operation(operation: rx.Var[OperationRow], on_stop: object) -> rx.Component:
+    return rx.box(
+        rx.flex(
+            rx.text(operation["title"], size="2", weight="medium"),
+            rx.badge(operation["state"], variant="soft", high_contrast=True),
+            rx.text(operation["so_far"], size="2", style=TABULAR),
+            rx.text("by ", operation["who"], size="2", color_scheme="gray"),
+            rx.text(ago(operation["started_at"]), size="2", color_scheme="gray"),
+            rx.text(operation["filter"], size="1", color_scheme="gray", class_name="anywhere"),
+            rx.cond(
+                operation["is_over"],
+                rx.fragment(),
+                rx.button("Stop", size="1", variant="soft", color_scheme="gray", on_click=on_stop(operation["id"])),
+            ),
+            gap="10px",
+            align="center",
+            wrap="wrap",
+        ),
+        rx.cond(
+            operation["reasons"].length() > 0,
+            rx.el.details(
+                rx.el.summary("Why some were left alone"),
+                rx.el.ul(rx.foreach(operation["reasons"], lambda reason: rx.el.li(reason))),
+                class_name="small",
+            ),
+        ),
+        key=operation["id"],
+        custom_attrs={"data-operation": operation["id"], "data-state": operation["state"]},
+        width="100%",
+    )

@@ -1,0 +1,217 @@
+"""The admin pages: what the system does, and what may be changed about it."""
+
+from typing import Any
+from uuid import UUID
+
+import reflex as rx
+
+from jobs_app import routes, rows, runtime
+from jobs_app.admin.alerts.state import AdminAlerts
+from jobs_app.admin.events.state import LONGEST_TEXT, AdminAudit
+from jobs_app.admin.health import troubles
+from jobs_app.admin.kinds.state import AdminKinds
+from jobs_app.admin.metrics.state import AdminMetrics
+from jobs_app.admin.overview import overview
+from jobs_app.admin.schedules.state import AdminSchedules
+from jobs_app.admin.system.state import AdminSystem
+from jobs_app.live.broadcaster import look_at_queue
+from jobs_app.live.notices import tell
+from jobs_app.rows import WorkerRow
+from runlane.errors import JobsError
+from runlane.model.limits import MOST_CONCURRENCY
+from runlane.model.requests import QueueChange
+from runlane.model.snapshot import short_id
+from runlane.model.status import JobStatus
+from runlane.queue.worker_registry import WorkerInfo, WorkerState
+from runlane.text import counted
+
+WISHES = {"quiet": "takes no more jobs", "resume": "takes jobs again", "stop": "stops when its jobs have ended"}
+"""What a worker may be told, and what then becomes of it."""
+WORTH_TELLING_S = 1.0
+"""A clock that is less wrong than this is right."""
+REFRESHED: dict[str, Any] = {
+    routes.ADMIN_METRICS: AdminMetrics.refresh,
+    routes.ADMIN_KINDS: AdminKinds.refresh,
+    routes.ADMIN_SCHEDULES: AdminSchedules.refresh,
+    routes.ADMIN_AUDIT: AdminAudit.refresh,
+    routes.ADMIN_ALERTS: AdminAlerts.refresh,
+    routes.ADMIN_SYSTEM: AdminSystem.refresh,
+}
+"""What the pages beside the overview read again."""
+
+
+class Admin(rx.State):
+    """One tab's admin page."""
+
+    troubles: list[str] = []
+    counts: dict[str, int] = {}
+    sparks: dict[str, str] = {}
+    """The last hour of each figure, as the path of a small line."""
+    lately: dict[str, str] = {}
+    oldest_queued_at: str = ""
+    concurrency: int = 0
+    paused: bool = False
+    redis_ok: bool = True
+    database_ok: bool = True
+    workers: list[WorkerRow] = []
+    worker_text: str = ""
+    worker_state: str = ""
+    """Which of the workers are shown; empty: all."""
+    loaded: bool = False
+    _version: int = 0
+    """Of the queue's setting, as it is shown."""
+    doomed: str = ""
+    """The worker that is asked about whether it should stop."""
+    wrong: str = ""
+    """What is wrong with the concurrency that was asked for."""
+
+    @rx.var
+    def numbers(self) -> dict[str, str]:
+        """The counts as people read them."""
+        return {status: f"{number:,}" for status, number in self.counts.items()}
+
+    @rx.var
+    def taking(self) -> int:
+        """How many workers take jobs."""
+        return sum(worker["state"] == WorkerState.RUNNING for worker in self.workers)
+
+    @rx.event
+    async def load(self):
+        self.worker_text = self.worker_state = ""
+        await self._read(anew=True)  # what a person is about to change must be what holds now
+
+    @rx.event
+    async def refresh(self):
+        """Something has changed: read again what this tab shows."""
+        await self._read()
+        refresh = REFRESHED.get(self.router.url.path.rstrip("/"))
+        return None if refresh is None else refresh()
+
+    @rx.event
+    async def set_limit(self, form: dict[str, str]):
+        """Change how many jobs run at once over all workers."""
+        text = form.get("concurrency", "").strip()
+        if not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENCY:
+            self.wrong = f"must be a whole number from 1 to {MOST_CONCURRENCY}"
+            return None
+        self.wrong = ""
+        try:
+            await runtime.jobs().change_queue(QueueChange(concurrency=int(text), version=self._version))
+        except JobsError as error:
+            await self._changed()
+            return await tell(self, "error", error.message)
+        await self._changed()
+        return await tell(self, "success", f"At once now: {counted(int(text), 'job')} at most; what runs goes on.")
+
+    @rx.event
+    async def pause(self, paused: bool):
+        """Pause the queue, or let it go on."""
+        try:
+            await runtime.jobs().change_queue(QueueChange(paused=paused))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await self._changed()
+        return await tell(self, "success", "The queue is paused." if paused else "The queue runs again.")
+
+    @rx.event
+    def find_worker(self, text: str):
+        self.worker_text = text[:LONGEST_TEXT].lower()
+
+    @rx.event
+    def show_workers(self, state: str):
+        self.worker_state = state if state in set(WorkerState) else ""
+
+    @rx.event
+    def ask_stop(self, worker_id: str):
+        """Ask whether the worker is really to stop."""
+        self.doomed = worker_id
+
+    @rx.event
+    def forget_question(self, is_open: bool):
+        if not is_open:
+            self.doomed = ""
+
+    @rx.event
+    async def stop_worker(self):
+        doomed, self.doomed = self.doomed, ""
+        return await self._ask(doomed, "stop")
+
+    @rx.event
+    async def ask_worker(self, worker_id: str, wish: str):
+        """Tell a worker to be quiet, to go on, or to stop, without asking back."""
+        return await self._ask(worker_id, wish) if wish in WISHES else None
+
+    async def _ask(self, worker_id: str, wish: str) -> Any:
+        try:
+            await runtime.ask_worker(worker_id, wish)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await self._read(anew=True)
+        return await tell(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
+
+    @rx.event
+    async def forget_worker(self, worker_id: str):
+        """Let go of a lost worker."""
+        try:
+            await runtime.forget_worker(worker_id)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await self._read(anew=True)
+        return await tell(self, "success", f"Worker {worker_id} is no trouble any more.")
+
+    async def _changed(self) -> None:
+        await look_at_queue()
+        await self._read(anew=True)
+
+    async def _read(self, *, anew: bool = False) -> None:
+        seen = await overview(anew=anew)
+        facts = seen.facts
+        self.redis_ok, self.database_ok = facts.redis_ok, facts.database_ok
+        self.troubles = [
+            *troubles(facts),
+            *(f"{alert.rule}: {alert.text}" for alert in runtime.current().watch.is_open),
+        ]
+        if facts.database_ok:
+            self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
+            self._version = seen.queue_version
+            self.oldest_queued_at = rows.iso(facts.oldest_queued_at)
+            self.sparks, self.lately = seen.history.sparks, seen.history.lately
+        became = await _became(facts.workers or [])
+        self.workers = [_worker(worker, became) for worker in facts.workers or []]
+        self.loaded = True
+
+
+async def _became(workers: list[WorkerInfo]) -> dict[UUID, str]:
+    """The status of every job that a worker runs or ran last; as running, if the database does not answer."""
+    ids = [job_id for worker in workers for job_id in worker.running]
+    if not ids:
+        return {}
+    try:
+        statuses = await runtime.jobs().store.statuses(ids)
+    except JobsError:
+        return dict.fromkeys(ids, str(JobStatus.RUNNING))
+    return {job_id: str(status) for job_id, status in statuses.items()}
+
+
+def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
+    skew_s = worker.clock_ahead_s
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "pid": worker.pid,
+        "version": worker.version,
+        "state": str(worker.state),
+        "started_at": rows.iso(worker.started_at),
+        "seen_at": rows.iso(worker.last_seen_at),
+        "slots": worker.slots,
+        "running": [
+            {"id": str(job_id), "short_id": short_id(str(job_id)), "status": became.get(job_id, "")}
+            for job_id in worker.running
+        ],
+        "cpu": f"{worker.cpu_percent:.0f} %",
+        "memory": rows.size(worker.memory_bytes),
+        "clock": ""
+        if abs(skew_s) < WORTH_TELLING_S
+        else f"Its clock is {rows.seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
+        "can_forget": worker.state is WorkerState.LOST and not worker.forgotten,
+    }

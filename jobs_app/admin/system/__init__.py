@@ -1,0 +1,1 @@
+"""Workers, Redis, the database, diagnostics."""

@@ -1,0 +1,124 @@
+"""What the queue stands on: facts about Redis and the database, and what can be done for them."""
+
+import reflex as rx
+
+from jobs_app.dashboard.filters import download_link
+from jobs_app.rows import FactRow
+from jobs_app.ui.basics import ago, card, heading, mono, notice
+from jobs_app.ui.styles import TABULAR
+
+
+def redis_card(facts: rx.Var[list[FactRow]], troubles: rx.Var[list[str]], slow: rx.Var[list[FactRow]]) -> rx.Component:
+    return card(
+        heading("Redis"),
+        rx.foreach(troubles, lambda text: notice(text, icon="triangle-alert", color="amber", margin_bottom="10px")),
+        _facts(facts),
+        rx.cond(
+            slow.length() > 0,
+            rx.el.details(
+                rx.el.summary("Slowest commands"),
+                rx.foreach(
+                    slow,
+                    lambda entry: rx.flex(
+                        mono(entry["name"]),
+                        rx.text(entry["value"], size="2", style=TABULAR),
+                        ago(entry["at"]),
+                        gap="12px",
+                    ),
+                ),
+                class_name="small",
+            ),
+        ),
+        id="redis",
+    )
+
+
+def database_card(
+    facts: rx.Var[list[FactRow]],
+    indexes: rx.Var[list[FactRow]],
+    can_care: rx.Var[bool],
+    working: rx.Var[str],
+    result: rx.Var[str],
+    on_check: object,
+    on_vacuum: object,
+) -> rx.Component:
+    return card(
+        heading("Database"),
+        _facts(facts),
+        rx.el.details(rx.el.summary("Which index answers what"), _facts(indexes), class_name="small", id="index-use"),
+        rx.cond(
+            can_care,
+            rx.flex(
+                _button("Check", "shield-check", working == "check", working != "", on_check),
+                _button("Tidy (vacuum)", "package", working == "vacuum", working != "", on_vacuum),
+                _download("/api/database/backup", "Download a backup"),
+                gap="10px",
+                wrap="wrap",
+                margin_top="12px",
+            ),
+            rx.text(
+                "A server of its own: pg_dump makes a backup, VACUUM tidies, pg_amcheck checks.",
+                size="2",
+                color_scheme="gray",
+            ),
+        ),
+        rx.cond(result != "", rx.text(result, size="2", role="status", margin_top="10px", id="care-result")),
+        id="database",
+    )
+
+
+def chain_card(
+    hops: rx.Var[list[FactRow]],
+    said: rx.Var[str],
+    passed: rx.Var[bool],
+    working: rx.Var[str],
+    on_test: object,
+    on_copy: object,
+) -> rx.Component:
+    return card(
+        heading("Diagnostics"),
+        rx.flex(
+            _button("Test the whole chain", "route", working == "canary", working != "", on_test),
+            rx.button(
+                rx.icon("copy", size=15), "Copy for an issue", variant="soft", color_scheme="gray", on_click=on_copy
+            ),
+            _download("/api/diagnostics", "Download"),
+            gap="10px",
+            wrap="wrap",
+        ),
+        rx.cond(
+            said != "",
+            rx.box(
+                rx.cond(
+                    passed,
+                    notice(said, icon="check", color="grass"),
+                    notice(said, icon="triangle-alert", color="tomato"),
+                ),
+                rx.box(_facts(hops), margin_top="10px"),
+                margin_top="12px",
+                id="canary",
+            ),
+        ),
+        id="diagnostics",
+    )
+
+
+def _facts(facts: rx.Var[list[FactRow]]) -> rx.Component:
+    return rx.el.dl(
+        rx.foreach(facts, lambda fact: rx.fragment(rx.el.dt(fact["name"]), rx.el.dd(fact["value"]))), class_name="facts"
+    )
+
+
+def _button(label: str, icon: str, is_working: rx.Var[bool], disabled: rx.Var[bool], on_click: object) -> rx.Component:
+    return rx.button(
+        rx.cond(is_working, rx.spinner(size="1"), rx.icon(icon, size=15)),
+        label,
+        variant="soft",
+        on_click=on_click,
+        disabled=disabled,
+    )
+
+
+def _download(href: str, label: str) -> rx.Component:
+    link = download_link(href, rx.icon("download", size=15), label)
+    return rx.button(link, as_child=True, variant="soft", color_scheme="gray")

@@ -1,0 +1,181 @@
+"""The admin page of the system: Redis, the database, what to paste in an issue, a job sent through the chain."""
+
+from typing import Any
+
+import reflex as rx
+
+from jobs_app import rows, runtime
+from jobs_app.admin.overview import overview
+from jobs_app.admin.system.diagnostics import diagnostics, send_canary
+from jobs_app.live.notices import tell
+from jobs_app.rows import FactRow, seconds_text
+from jobs_app.server.shared import Shared
+from jobs_app.ui.clipboard import copy
+from runlane import plain_json
+from runlane.errors import JobsError
+from runlane.maintenance.redis import RedisInfo
+from runlane.maintenance.service import DatabaseInfo
+from runlane.queue.redis_client import REDIS_TROUBLE
+from runlane.queue.worker_registry import WorkerInfo, WorkerState
+
+FRESH_S = 5.0
+
+
+class AdminSystem(rx.State):
+    """One tab's view of what the queue stands on."""
+
+    redis: list[FactRow] = []
+    slow: list[FactRow] = []
+    redis_troubles: list[str] = []
+    database: list[FactRow] = []
+    indexes: list[FactRow] = []
+    can_care: bool = False
+    """Whether the database is a file, which can be checked, tidied and copied from here."""
+    hops: list[FactRow] = []
+    said: str = ""
+    passed: bool = False
+    working: str = ""
+    """What is being done: ``canary``, ``check`` or ``vacuum``; empty when nothing is."""
+    asking: bool = False
+    """Whether tidying waits for a yes."""
+    result: str = ""
+
+    @rx.event
+    async def load(self):
+        self.hops, self.said, self.working, self.asking, self.result = [], "", "", False, ""
+        await self._read()
+
+    @rx.event
+    async def refresh(self):
+        await self._read()
+
+    @rx.event(background=True)
+    async def test_chain(self):
+        """Send a job through the whole chain."""
+        async with self:
+            if self.working:
+                return
+            self.working, self.hops, self.said = "canary", [], ""
+        said, passed, hops = "", False, list[FactRow]()
+        try:
+            canary = await send_canary()
+            said, passed = canary.said, canary.passed
+            hops = [_fact(hop.name, "–" if hop.ms is None else f"{hop.ms:,.1f} ms") for hop in canary.hops]
+        except JobsError as error:
+            said = error.message
+        finally:
+            async with self:
+                self.working, self.said, self.passed, self.hops = "", said, passed, hops
+
+    @rx.event(background=True)
+    async def check(self):
+        """Read the whole database and see whether it is sound."""
+        await self._care("check", self._checked)
+
+    @rx.event
+    def ask_vacuum(self):
+        self.asking = True
+
+    @rx.event
+    def forget_question(self, is_open: bool):
+        self.asking = is_open and self.asking
+
+    @rx.event(background=True)
+    async def vacuum(self):
+        """Write the database anew."""
+        await self._care("vacuum", self._vacuumed)
+
+    @rx.event
+    async def copy(self):
+        """Put what to paste in an issue on the clipboard."""
+        try:
+            found = await diagnostics()
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        return copy(plain_json.dumps(found), "Copied; no secret is in it.")
+
+    async def _care(self, name: str, act: Any) -> None:
+        async with self:
+            if self.working:
+                return
+            self.working, self.asking, self.result = name, False, ""
+        result = ""
+        try:
+            result = await act()
+        except JobsError as error:
+            result = error.message
+        finally:
+            async with self:
+                self.working, self.result = "", result
+                await self._read(anew=True)
+
+    @staticmethod
+    async def _checked() -> str:
+        found = await runtime.current().maintenance.check()
+        await runtime.jobs().store.audit.note("check", "database", "database", None, {"faults": len(found.faults)})
+        if not found.faults:
+            return f"The database is sound; reading all of it took {seconds_text(found.took_s)}."
+        return f"The database is damaged: {'; '.join(found.faults)}. Stop the workers and restore a backup."
+
+    @staticmethod
+    async def _vacuumed() -> str:
+        found = await runtime.vacuum()
+        saved = rows.size(max(0, found.bytes_before - found.bytes_after))
+        return f"Done in {seconds_text(found.took_s)}: {saved} less, {rows.size(found.bytes_after)} now."
+
+    async def _read(self, *, anew: bool = False) -> None:
+        if anew:
+            _redis.forget()
+            _database.forget()
+        try:
+            info = await _redis.get(id(runtime.current()), runtime.current().redis_care.info)
+            clocks = [_clock(each) for each in (await overview()).facts.workers or () if each.state != WorkerState.LOST]
+            self.redis, self.redis_troubles = [*_redis_facts(info), *clocks], info.troubles
+            self.slow = [_fact(entry.command, f"{entry.took_ms:.1f} ms", rows.iso(entry.at)) for entry in info.slow]
+        except REDIS_TROUBLE as exc:
+            self.redis, self.slow, self.redis_troubles = [], [], [f"Redis does not answer: {exc}"]
+        try:
+            found = await _database.get(id(runtime.current()), runtime.current().maintenance.info)
+        except JobsError as error:
+            self.database, self.indexes = [_fact("Trouble", error.message)], []
+            return
+        self.can_care = found.system == "SQLite"
+        self.database = _database_facts(found)
+        self.indexes = [_fact(use.question, use.index or "none: it reads the whole table") for use in found.indexes]
+
+
+_redis: Shared[RedisInfo] = Shared(FRESH_S)
+_database: Shared[DatabaseInfo] = Shared(FRESH_S)
+
+
+def _fact(name: str, value: str, at: str = "") -> FactRow:
+    return {"name": name, "value": value, "at": at}
+
+
+def _clock(worker: WorkerInfo) -> FactRow:
+    return _fact(f"Clock of {worker.id}", f"{worker.clock_ahead_s * 1000:+.0f} ms from Redis's")
+
+
+def _redis_facts(info: RedisInfo) -> list[FactRow]:
+    limit = f" of {rows.size(info.memory_limit_bytes)}" if info.memory_limit_bytes else ", no limit"
+    persistence = {True: "append-only file", False: "no append-only file", None: "not told"}[info.append_only]
+    trip = "not heard" if info.round_trip_ms is None else f"{info.round_trip_ms:.1f} ms"
+    return [
+        _fact("Server", f"{info.version}, {info.role}, up {seconds_text(info.uptime_s)}"),
+        _fact("Memory", f"{rows.size(info.memory_bytes)}{limit}; peak {rows.size(info.memory_peak_bytes)}"),
+        _fact("When memory is full", info.eviction_policy or "not told"),
+        _fact("Persistence", persistence),
+        _fact("Clients", f"{info.clients}, {info.blocked_clients} of them wait for something"),
+        _fact("Commands a second", f"{info.commands_a_second:,}"),
+        _fact("Answer", f"{info.ping_ms:.1f} ms"),
+        _fact("Publish to hear", trip),
+        _fact("Clock", f"{info.clock_ahead_s * 1000:+.0f} ms from this server's"),
+    ]
+
+
+def _database_facts(info: DatabaseInfo) -> list[FactRow]:
+    facts = [_fact("System", f"{info.system} {info.version}"), _fact("Size", rows.size(info.bytes))]
+    if info.system == "SQLite":
+        facts.append(_fact("Write-ahead log", rows.size(info.wal_bytes)))
+        facts.append(_fact("Free inside, used again", rows.size(info.free_bytes)))
+    return facts

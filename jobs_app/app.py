@@ -1,0 +1,125 @@
+"""Composition root of the web app: pages, API, and what runs while the server does. No logic."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import reflex as rx
+
+from jobs_app import routes, runtime
+from jobs_app.admin.alerts.state import AdminAlerts
+from jobs_app.admin.events.state import AdminAudit, AdminEvents
+from jobs_app.admin.kinds.state import AdminKinds
+from jobs_app.admin.metrics.state import AdminMetrics
+from jobs_app.admin.page import (
+    admin_alerts,
+    admin_audit,
+    admin_events,
+    admin_kinds,
+    admin_metrics,
+    admin_overview,
+    admin_queue,
+    admin_schedules,
+    admin_system,
+    admin_workers,
+)
+from jobs_app.admin.queue.state import AdminQueue
+from jobs_app.admin.schedules.state import AdminSchedules
+from jobs_app.admin.state import Admin
+from jobs_app.admin.system.state import AdminSystem
+from jobs_app.api import build_api
+from jobs_app.compare.page import compare_page
+from jobs_app.compare.state import Comparison
+from jobs_app.dashboard.page import dashboard
+from jobs_app.dashboard.state import BoardState
+from jobs_app.job.page import job_page
+from jobs_app.job.state import JobPage
+from jobs_app.live import broadcaster
+from jobs_app.live.effects import RefusingMarks, toast
+from jobs_app.live.states import Live, LiveEvents, LiveJob
+from jobs_app.not_found import not_found
+from jobs_app.server.admission import Admission
+from jobs_app.server.page_events import check_events, is_of_dispatch
+from jobs_app.server.request_user import ActingOnPages, Naming, acting_over_rest
+from jobs_app.server.security import guard
+from jobs_app.submit.state import StartForm
+from jobs_app.ui import styles
+from jobs_app.ui.basics import ONCE_SCRIPT
+from jobs_app.ui.frame import overlay
+from runlane.settings import settings
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def serve(app: rx.App) -> AsyncIterator[None]:
+    """Everything that lives as long as the server."""
+    async with runtime.serving(settings()) as active:
+        with broadcaster.broadcasting(app, active):
+            yield
+
+
+def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks for this name
+    if is_of_dispatch(exception):  # whose words hold the arguments, secrets among them
+        log.error("An event of a page failed before its handler began: %s.", type(exception).__name__)
+    else:
+        log.error("An event of a page failed.", exc_info=exception)
+    return toast("error", "Something went wrong. It has been logged.", id="backend-error")
+
+
+naming = Naming.of(settings())
+admission = Admission(settings().max_per_address)
+app = rx.App(
+    head_components=[
+        rx.el.link(
+            rel="preload", href=styles.FONT, custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": ""}
+        ),
+        rx.el.style(styles.STYLE_SHEET),
+        rx.el.script(ONCE_SCRIPT),
+    ],
+    html_lang="en",
+    api_transformer=[
+        build_api(),
+        lambda served: acting_over_rest(served, naming),
+        guard(settings()),
+        admission.wrap,
+    ],
+    backend_exception_handler=on_backend_error,
+    extra_app_wraps={(5, "Overlay"): lambda _stateful: overlay()},
+)
+check_events(app)
+app.add_middleware(RefusingMarks())
+app.add_middleware(ActingOnPages(naming))
+# The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
+app.sio.eio.cors_allowed_origins = []
+app.register_lifespan_task(serve)
+# A page joins its room first, then reads: no change falls between the two. It says "Live" when it has read all.
+app.add_page(
+    dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load, Live.arrive]
+)
+app.add_page(
+    compare_page,
+    route=routes.COMPARE,
+    title="Compare",
+    on_load=[Comparison.choose, Comparison.join, Comparison.refresh, Live.arrive],
+)
+for build, route, title, load in (
+    (admin_overview, routes.ADMIN, "Admin", ()),
+    (admin_queue, routes.ADMIN_QUEUE, "Queue", (AdminQueue.load,)),
+    (admin_metrics, routes.ADMIN_METRICS, "Metrics", (AdminMetrics.load,)),
+    (admin_workers, routes.ADMIN_WORKERS, "Workers", ()),
+    (admin_schedules, routes.ADMIN_SCHEDULES, "Schedules", (AdminSchedules.load,)),
+    (admin_kinds, routes.ADMIN_KINDS, "Kinds", (AdminKinds.load,)),
+    (admin_alerts, routes.ADMIN_ALERTS, "Alerts", (AdminAlerts.load,)),
+    (admin_system, routes.ADMIN_SYSTEM, "System", (AdminSystem.load,)),
+    (admin_audit, routes.ADMIN_AUDIT, "Audit", (AdminAudit.load,)),
+):
+    app.add_page(build, route=route, title=title, on_load=[Live.administer, *load, Admin.load, Live.arrive])
+app.add_page(
+    admin_events,
+    route=routes.ADMIN_EVENTS,
+    title="Events",
+    on_load=[LiveEvents.join, AdminEvents.load, Admin.load, Live.arrive],
+)
+app.add_page(not_found, route="404", title="No such page", on_load=[Live.listen, Live.arrive])
+app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[LiveJob.join, JobPage.load, Live.arrive])

@@ -1,0 +1,99 @@
+"""The page that sets two runs side by side."""
+
+import reflex as rx
+
+from jobs_app import rows, runtime
+from jobs_app.compare import comparison
+from jobs_app.compare.comparison import Pair, StepPair
+from jobs_app.job import timeline_rows
+from jobs_app.job.actions import parse_id
+from jobs_app.job.timeline_state import SHOWN_STATUS_ROWS
+from jobs_app.live import broadcaster
+from jobs_app.live.states import QUIET, compared_room
+from jobs_app.rows import Row
+from runlane.errors import JobsError
+from runlane.model.snapshot import JobEvent, JobSnapshot
+from runlane.model.status import EventType, JobStatus
+from runlane.search.matching import JobFilter
+
+CHOICES = 20
+MOST_STEPS = 2000
+
+
+class Comparison(rx.State):
+    """One tab's comparison of the job in its address with another one."""
+
+    left: Row = rows.EMPTY_ROW
+    right: Row = rows.EMPTY_ROW
+    choices: list[Row] = []
+    """Other runs of the kind, newest first."""
+    facts: list[Pair] = []
+    params: list[Pair] = []
+    steps: list[StepPair] = []
+    cut: bool = False
+    """Whether one of them has more steps than are compared."""
+    trouble: str = ""
+    loaded: bool = False
+
+    @rx.event
+    async def choose(self):
+        """Take the job of the address, and the one named by ``with``, else the last that completed."""
+        self.reset()
+        try:
+            self.left = rows.row(await runtime.jobs().store.get(parse_id(self.job_id)))
+            other = await self._other(self.router.url.query_parameters.get("with", ""))
+        except JobsError as error:
+            self.trouble = error.message
+            return
+        self.right = rows.row(other) if other else rows.EMPTY_ROW
+
+    @rx.event
+    async def join(self):
+        """Have the page read again whenever one of the two changes."""
+        rooms = [compared_room(row["id"]) for row in (self.left, self.right) if row["id"]]
+        await broadcaster.current().enter(self.router.session.session_id, *(rooms or [QUIET]))
+
+    @rx.event
+    async def refresh(self):
+        """Read both, and compare them."""
+        if self.right["id"]:
+            try:
+                await self._compare()
+            except JobsError as error:
+                self.trouble = error.message
+        self.loaded = True
+
+    async def _compare(self) -> None:
+        store = runtime.jobs().store
+        job, other = [await store.get(parse_id(row["id"])) for row in (self.left, self.right)]
+        steps = [await _last_steps(found) for found in (job, other)]
+        self.choices = [rows.row(found) for found in await self._others()]
+        self.left, self.right = rows.row(job), rows.row(other)
+        if self.right["id"] not in {row["id"] for row in self.choices}:
+            self.choices = [*self.choices, self.right]
+        self.facts, self.params = comparison.facts(job, other), comparison.params(job, other)
+        self.steps = comparison.steps(*[found[:MOST_STEPS] for found in steps])
+        self.cut = max(map(len, steps)) > MOST_STEPS
+        self.trouble = ""
+
+    async def _other(self, other_id: str) -> JobSnapshot | None:
+        if other_id:
+            return await runtime.jobs().store.get(parse_id(other_id))
+        others = await self._others()
+        likeliest = [job for job in others if job.status is JobStatus.COMPLETED] or others
+        return likeliest[0] if likeliest else None
+
+    async def _others(self) -> list[JobSnapshot]:
+        page = await runtime.jobs().store.page(JobFilter(kinds=(self.left["kind"],)), limit=CHOICES, brief=True)
+        return [found for found in page.jobs if str(found.id) != self.left["id"]]
+
+
+async def _last_steps(job: JobSnapshot) -> list[JobEvent]:
+    """The steps of the last attempt that began, with what began and ended it."""
+    store = runtime.jobs().store
+    turns = await store.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+    starts = [turn.version for turn in turns if timeline_rows.is_start(turn)]
+    if not starts:
+        return []
+    told = [EventType.STATUS, EventType.PROGRESS]
+    return await store.events(job.id, after=starts[-1] - 1, limit=MOST_STEPS + 1, types=told, ticks=False)

@@ -1,0 +1,93 @@
+"""What a list shows, as an address holds it: which jobs, in which order, from where on, with which columns. No I/O.
+
+The whole view is in the address, so that a link shows the same list; what is as usual is left out of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Self, TypedDict
+from urllib.parse import parse_qsl, urlencode
+
+from runlane.core.store import DEFAULT_SORT, SORTS, is_cursor
+from runlane.model.status import JobStatus
+from runlane.search.matching import JobFilter
+from runlane.search.query import LONGEST
+
+PAGE_SIZES = (25, 50, 100)
+COLUMNS = {
+    "progress": "Progress",
+    "created": "Created",
+    "took": "Took",
+    "worker": "Worker",
+    "priority": "Priority",
+    "attempt": "Attempt",
+    "bytes": "Size",
+    "lease": "Lease",
+}
+"""The columns that a person may choose; the job and its status are always there."""
+USUAL_COLUMNS = ("progress", "created", "took")
+FIRST_PAGE: dict[str, object] = {"cursor": "", "page": 1}
+"""The change that leads to the begin of a list."""
+MOST_DIGITS = 9
+
+
+class SavedView(TypedDict):
+    """A view under a name; ``address`` begins with ``?`` or is empty."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class ListView:
+    """One way to look at the jobs. ``page``: the number of the one that begins at ``cursor``; the first has none."""
+
+    status: str = ""
+    q: str = ""
+    sort: str = DEFAULT_SORT
+    size: int = PAGE_SIZES[0]
+    columns: tuple[str, ...] = USUAL_COLUMNS
+    cursor: str = ""
+    page: int = 1
+
+    @classmethod
+    def read(cls, asked: Mapping[str, str]) -> Self:
+        """The view that an address asks for; what makes no sense in it is as usual."""
+        status, size, page = asked.get("status", ""), asked.get("size", ""), asked.get("page", "")
+        sort = asked["sort"] if asked.get("sort") in SORTS else cls.sort
+        cursor = asked.get("cursor", "")
+        is_beyond = bool(cursor) and is_cursor(cursor, sort)
+        columns = cls.columns
+        if "columns" in asked:
+            named = asked["columns"].split(",")
+            columns = tuple(name for name in COLUMNS if name in named)
+        return cls(
+            status=status if status in set(JobStatus) else cls.status,
+            q=asked.get("q", "")[:LONGEST],
+            sort=sort,
+            size=int(size) if size in map(str, PAGE_SIZES) else cls.size,
+            columns=columns,
+            cursor=cursor if is_beyond else cls.cursor,
+            page=_number(page) if is_beyond else cls.page,
+        )
+
+    def address(self, **changes: object) -> str:
+        """The end of an address that shows this view with ``changes``: empty, or from the ``?`` on."""
+        view, usual = replace(self, **changes), type(self)()
+        asked = {f.name: getattr(view, f.name) for f in fields(view)}
+        told = {k: (",".join(v) or "none") if k == "columns" else v for k, v in asked.items() if v != getattr(usual, k)}
+        return f"?{urlencode(told)}" if told else ""
+
+    @classmethod
+    def of_address(cls, address: str) -> Self:
+        """The view at the end of an address, with or without its ``?``."""
+        return cls.read(dict(parse_qsl(address.removeprefix("?"))))
+
+    @property
+    def job_filter(self) -> JobFilter:
+        return JobFilter(statuses=(JobStatus(self.status),) if self.status else (), text=self.q)
+
+
+def _number(page: str) -> int:
+    """The number of a page that is not the first."""
+    return max(int(page), 2) if page.isdecimal() and len(page) <= MOST_DIGITS else 2

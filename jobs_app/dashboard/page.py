@@ -1,0 +1,120 @@
+"""The dashboard: what runs now, a form to start a job, and the list of all jobs."""
+
+import reflex as rx
+
+from jobs_app.admin.queue.components import operation_bars
+from jobs_app.admin.queue.state import AdminQueue
+from jobs_app.dashboard.failures import failure_groups
+from jobs_app.dashboard.failures_state import FailureGroups
+from jobs_app.dashboard.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
+from jobs_app.dashboard.job_list import empty_list, job_table, newer_jobs, pager
+from jobs_app.dashboard.row import job_rows
+from jobs_app.dashboard.selection import bulk_dialog, bulk_progress, bulk_report, selection_bar
+from jobs_app.dashboard.selection_state import Selection
+from jobs_app.dashboard.slots import slots_panel
+from jobs_app.dashboard.state import BoardState, Views
+from jobs_app.job.actions import Actions
+from jobs_app.live.states import Live
+from jobs_app.page_frame import page
+from jobs_app.submit.page import start_card
+from jobs_app.ui.frame import delete_dialog
+from runlane.model.status import JobStatus
+
+
+def dashboard() -> rx.Component:
+    return page(
+        rx.heading("Jobs", as_="h1", class_name="only-read"),
+        rx.el.div(Live.spoken, role="status", aria_live="polite", class_name="only-read", id="spoken"),
+        rx.vstack(
+            slots_panel(
+                Live.slots,
+                Live.workers,
+                Live.paused,
+                Live.counts[JobStatus.QUEUED.value].to(int),
+                Live.counts[JobStatus.SCHEDULED.value].to(int),
+                Live.next,
+                Actions.pause,
+                Actions.resume,
+            ),
+            rx.grid(
+                rx.box(start_card(), grid_column=rx.breakpoints(initial="1", lg="2"), grid_row="1", min_width="0"),
+                rx.box(_list(), grid_column="1", grid_row=rx.breakpoints(initial="2", lg="1"), min_width="0"),
+                columns=rx.breakpoints(initial="minmax(0, 1fr)", lg="minmax(0, 1fr) 320px"),
+                gap="16px",
+                width="100%",
+                align_items="start",
+            ),
+            spacing="4",
+            width="100%",
+        ),
+        dialogs=rx.fragment(confirm_delete(), _confirm_bulk()),
+    )
+
+
+def confirm_delete() -> rx.Component:
+    """The question before a deletion, on every page that can delete."""
+    return delete_dialog(Actions.doomed, Actions.delete, Actions.keep, Actions.forget_dialog)
+
+
+def _confirm_bulk() -> rx.Component:
+    return bulk_dialog(
+        Selection.action, Selection.affected, Selection.left_alone, Selection.go, Selection.forget_question
+    )
+
+
+def _list() -> rx.Component:
+    filtered = (BoardState.status != "") | (BoardState.search != "")
+    return rx.vstack(
+        status_tabs(BoardState.status, Live.counts, BoardState.show_status),
+        rx.hstack(
+            search_box(BoardState.search, BoardState.suggested, BoardState.find, BoardState.suggest),
+            rx.spacer(),
+            saved_views(Views.saved, Views.show, Views.save, Views.remove),
+            view_menu(BoardState.size, BoardState.columns, BoardState.show_many, BoardState.show_column),
+            export_menu(BoardState.export_query),
+            width="100%",
+            spacing="2",
+            wrap="wrap",
+        ),
+        list_trouble(BoardState.trouble, BoardState.wrong),
+        operation_bars(Live.operations, AdminQueue.stop, AdminQueue.undo),
+        failure_groups(FailureGroups.groups, Selection.ask_group),
+        newer_jobs(BoardState.newer, BoardState.size, BoardState.show_newer),
+        rx.cond(
+            BoardState.rows.length() > 0,
+            job_table(
+                job_rows(BoardState.rows, Live.hot, BoardState.columns, BoardState.address),
+                BoardState.columns,
+                BoardState.sort,
+                BoardState.rows.map(lambda row: Selection.selected.contains(row["id"])),
+                BoardState.sort_by,
+                Selection.toggle_page,
+                BoardState.hold,
+                BoardState.let_go,
+                BoardState.held,
+            ),
+            rx.cond(BoardState.trouble == "", empty_list(BoardState.loaded, filtered, BoardState.show_all)),
+        ),
+        pager(
+            BoardState.page_number,
+            BoardState.next_cursor != "",
+            BoardState.previous_page,
+            BoardState.next_page,
+        ),
+        rx.box(  # over the page: nothing under the pointer moves when a row is selected
+            bulk_progress(Selection.working, Selection.done, Selection.total, Selection.stop),
+            bulk_report(Selection.report, Selection.reasons, Selection.undoable, Selection.undo, Selection.dismiss),
+            selection_bar(
+                Selection.selected,
+                Selection.whole,
+                Selection.matching_words,
+                BoardState.export_query,
+                Selection.ask,
+                Selection.select_all_matching,
+                Selection.clear,
+            ),
+            class_name="afloat",
+        ),
+        spacing="3",
+        width="100%",
+    )

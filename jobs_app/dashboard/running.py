@@ -1,0 +1,151 @@
+"""The jobs that every dashboard shows in motion, as this process last heard of them. No I/O, no Reflex.
+
+Built from announcements and rebuilt from the store after a gap; a snapshot that is not newer than the known one is
+dropped. A running job keeps the place it was first given, so that lanes do not jump.
+"""
+
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from jobs_app import rows
+from jobs_app.dashboard.estimates import Usual, expected_end, starts
+from runlane.clock import utc_now
+from runlane.model.limits import KindLimit, Limits
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
+from runlane.queue.change_feed import Feed
+
+KEEP_ENDED_S = 10.0
+"""Long enough for every tab to have read its list again."""
+MOST_HOT = 25
+
+
+class Board:
+    """The jobs that every dashboard shows in motion: the running ones, and those that ended a moment ago."""
+
+    def __init__(self, slots: int, usual: Callable[[str], Usual | None] = lambda _: None) -> None:
+        self._usual = usual
+        self._places = slots
+        self._slots: list[UUID | None] = [None] * slots
+        self._jobs: OrderedDict[UUID, tuple[JobSnapshot, float]] = OrderedDict()
+        self._heard: dict[UUID, datetime] = {}
+        self.next: list[rows.Next] = []
+        self.counts: dict[str, int] = {}
+        self.workers = 1
+        self.limits = Limits(slots)
+        self.feed = Feed.DOWN.value  # until something was heard
+
+    def apply(self, job: JobSnapshot, at: datetime | None = None) -> bool:
+        """Take in a snapshot, unless a newer one is known; whether the job's status is new."""
+        known = self._jobs.get(job.id)
+        if known is not None and known[0].version >= job.version:
+            return False
+        self._heard[job.id] = at or utc_now()
+        self._jobs[job.id] = (job, time.monotonic())
+        self._jobs.move_to_end(job.id)
+        self._seat(job)
+        self._forget_old()
+        return known is None or known[0].status is not job.status
+
+    @property
+    def paused(self) -> bool:
+        return self.limits.paused
+
+    @property
+    def paused_kinds(self) -> list[str]:
+        return sorted(name for name, limit in self.limits.kinds.items() if limit.paused)
+
+    def remove(self, job_id: UUID) -> None:
+        self._jobs.pop(job_id, None)
+        self._heard.pop(job_id, None)
+        self._leave_slot(job_id)
+
+    def reset(self, running: Iterable[JobSnapshot]) -> None:
+        """Start again from what the store says is running."""
+        jobs = {job.id: job for job in running}
+        for job_id in [held for held in self._slots if held and held not in jobs]:
+            self.remove(job_id)
+        for job in jobs.values():
+            self.apply(job)
+
+    def set_places(self, count: int) -> None:
+        """Show so many lanes; one beyond that stays for as long as a job holds it."""
+        self._places = count
+        self._slots += [None] * (count - len(self._slots))
+        self._drop_spare()
+
+    def hot(self) -> dict[str, rows.Hot]:
+        return {str(job_id): rows.hot(job) for job_id, (job, _) in self._jobs.items()}
+
+    def slots(self) -> list[rows.Slot]:
+        now = utc_now()
+        return [
+            rows.free_slot(number) if job_id is None else self._slot(number, job_id, now)
+            for number, job_id in enumerate(self._slots, start=1)
+        ]
+
+    def running(self) -> list[JobSnapshot]:
+        """The jobs that hold a place."""
+        return [self._jobs[job_id][0] for job_id in self._slots if job_id is not None]
+
+    def expect(self, waiting: Sequence[JobSnapshot]) -> None:
+        """Take note of the jobs that start next, and tell when each may."""
+        now = utc_now()
+        ends = [expected_end(job, self._usual(job.kind), now) for job in self.running()]
+        held_up = self._held_up(waiting)
+        times = iter(starts(len(waiting) - len(held_up), self._places, ends, now))
+        self.next = [
+            rows.coming(job, None, held_up[job.id], now)
+            if job.id in held_up
+            else rows.coming(job, next(times), "when a slot is free", now)
+            for job in waiting
+        ]
+
+    def _held_up(self, waiting: Sequence[JobSnapshot]) -> dict[UUID, str]:
+        """Which of the jobs their kind keeps from starting although a slot may be free, and what they wait for."""
+        begun = Counter(job.kind for job in self.running())
+        held_up = {}
+        for job in waiting:
+            limit = self.limits.kinds.get(job.kind, KindLimit())
+            if limit.paused:
+                held_up[job.id] = "when its kind goes on"
+            elif limit.max_running is not None and begun[job.kind] >= limit.max_running:
+                held_up[job.id] = "when another of its kind ends"
+            elif limit.rate is not None:
+                held_up[job.id] = "as the rate of its kind allows"
+            begun[job.kind] += 1
+        return held_up
+
+    def _slot(self, number: int, job_id: UUID, now: datetime) -> rows.Slot:
+        job = self._jobs[job_id][0]
+        return rows.slot(number, job, self._heard[job_id], self._usual(job.kind), now)
+
+    def _seat(self, job: JobSnapshot) -> None:
+        """Give a running job the first free place and keep it there; free the place of one that ended."""
+        if job.status is not JobStatus.RUNNING:
+            self._leave_slot(job.id)
+        elif job.id not in self._slots:
+            if None in self._slots:
+                self._slots[self._slots.index(None)] = job.id
+            else:
+                self._slots.append(job.id)
+
+    def _leave_slot(self, job_id: UUID) -> None:
+        self._slots = [None if held == job_id else held for held in self._slots]
+        self._drop_spare()
+
+    def _drop_spare(self) -> None:
+        while len(self._slots) > self._places and self._slots[-1] is None:
+            self._slots.pop()
+
+    def _forget_old(self) -> None:
+        horizon = time.monotonic() - KEEP_ENDED_S
+        for job_id, (_, seen_at) in list(self._jobs.items()):
+            if job_id in self._slots:
+                continue
+            if seen_at > horizon and len(self._jobs) <= MOST_HOT:
+                break
+            del self._jobs[job_id], self._heard[job_id]

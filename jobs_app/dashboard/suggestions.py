@@ -1,0 +1,45 @@
+"""What a person may go on typing in the search box. Pure text: who calls it knows the workers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+from jobs_app.submit.forms import form_fields
+from runlane.kinds.catalogue import catalogue
+from runlane.model.status import JobStatus
+from runlane.search.query import FIELDS
+
+MOST = 12
+LISTS = ("status", "kind")
+"""Fields that take several values, with commas."""
+AGES = ("30m", "2h", "1d", "7d")
+USUAL: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(("after", "before", "finished_after", "finished_before"), AGES),
+    "status": tuple(JobStatus),
+    "slow": (">30s", ">5m", ">1h"),
+    "attempt": (">1",),
+    "priority": (">0", "<0"),
+}
+"""Values that are worth a hint of what there is, by field."""
+
+
+def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:
+    """Whole queries that begin with ``typed``: its last word completed to a field, or to one of a field's values."""
+    before, space, last = typed.rpartition(" ")
+    minus = "-" if last.startswith("-") else ""
+    word = last.removeprefix("-")
+    lead = f"{before}{space}{minus}"
+    if not word:
+        return []
+    name, colon, value = word.partition(":")
+    if not colon:
+        return [f"{lead}{field}:" for field in (*FIELDS, *_params()) if field.startswith(word) and field != word][:MOST]
+    earlier, comma, begun = value.rpartition(",") if name in LISTS else ("", "", value)
+    values = {**USUAL, **_params(), "kind": [kind.name for kind in catalogue()], "worker": workers}.get(name, ())
+    return [f"{lead}{name}:{earlier}{comma}{v}" for v in values if v.startswith(begun) and v != begun][:MOST]
+
+
+@cache
+def _params() -> dict[str, list[str]]:
+    """Every parameter that a kind has and may be shown, as a field, with those of its choices that need no quotes."""
+    fields = [field for kind in catalogue() for field in form_fields(kind) if field["input"] != "secret"]
+    return {f"params.{field['name']}": [c for c in field["choices"] if not {*' "'} & {*c}] for field in fields}

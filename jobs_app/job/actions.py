@@ -1,0 +1,126 @@
+"""Cancel, retry and delete from any page: ask the service, tell the person what came of it."""
+
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import reflex as rx
+
+from jobs_app import routes, runtime
+from jobs_app.live.broadcaster import look_at_queue
+from jobs_app.live.effects import go_to, literal
+from jobs_app.live.notices import tell
+from runlane.core.deletion import UNDO_WITHIN
+from runlane.errors import JobNotFound, JobsError
+from runlane.model.requests import QueueChange
+from runlane.model.snapshot import JobSnapshot, short_id
+
+UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
+
+
+class Actions(rx.State):
+    """What a person may do with one job, and the job they are asked to confirm deleting."""
+
+    doomed: str = ""
+    """The job whose deletion waits for a yes; empty when none does."""
+
+    @rx.event
+    async def cancel(self, job_id: str):
+        return await _told(self, job_id, runtime.jobs().cancel, _cancelled)
+
+    @rx.event
+    async def retry(self, job_id: str):
+        return await _told(self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
+
+    @rx.event
+    async def promote(self, job_id: str):
+        return await _told(
+            self, job_id, runtime.jobs().promote, lambda job: f"Job {job.short_id} starts as soon as a slot is free."
+        )
+
+    @rx.event
+    async def move_to_front(self, job_id: str):
+        return await _told(
+            self,
+            job_id,
+            runtime.jobs().move_to_front,
+            lambda job: f"Job {job.short_id} is next; its priority is {job.priority}.",
+        )
+
+    @rx.event
+    async def pause(self):
+        return await self._change_queue(paused=True)
+
+    @rx.event
+    async def resume(self):
+        return await self._change_queue(paused=False)
+
+    @rx.event
+    def ask_delete(self, job_id: str):
+        self.doomed = job_id
+
+    @rx.event
+    def keep(self):
+        self.doomed = ""
+
+    @rx.event
+    async def delete(self):
+        job_id, self.doomed = self.doomed, ""
+        undo = {"label": "Undo", "on_click": Actions.restore(literal(job_id))}
+        toast = await _told(
+            self,
+            job_id,
+            runtime.jobs().delete,
+            lambda _: f"Job {short_id(job_id)} is deleted.",
+            action=undo,
+            duration=UNDO_MS,
+        )
+        if self.router.url.path == routes.job(job_id):
+            return [go_to(routes.DASHBOARD), toast]
+        return toast
+
+    @rx.event
+    async def restore(self, job_id: str):
+        """Undo a deletion."""
+        return await _told(self, job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
+
+    @rx.event
+    def forget_dialog(self, is_open: bool):
+        if not is_open:
+            self.doomed = ""
+
+    async def _change_queue(self, *, paused: bool) -> Any:
+        try:
+            await runtime.jobs().change_queue(QueueChange(paused=paused))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        await look_at_queue()
+        said = "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
+        return await tell(self, "success", said)
+
+
+def _cancelled(job: JobSnapshot) -> str:
+    if job.status.is_terminal:
+        return f"Job {job.short_id} is cancelled."
+    return f"Job {job.short_id} has been told to stop."
+
+
+async def _told(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Any:
+    try:
+        outcome: Awaitable[Any] = act(parse_id(job_id))
+        return await tell(state, "success", success(await outcome), **toast)
+    except JobsError as error:
+        return await tell(state, "error", error.message)
+
+
+def parse_id(text: str) -> UUID:
+    """The id that a page or a client named.
+
+    Raises:
+        JobNotFound: it is no id at all.
+    """
+    try:
+        return UUID(text)
+    except ValueError as exc:
+        raise JobNotFound(text[:40]) from exc

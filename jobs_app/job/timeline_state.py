@@ -1,0 +1,176 @@
+"""The timeline of one tab's job: which of its lines are shown, and the replay of an ended one."""
+
+import asyncio
+from uuid import UUID
+
+import reflex as rx
+
+from jobs_app import runtime
+from jobs_app.job import timeline_rows
+from jobs_app.job.timeline_rows import Lane, Line
+from jobs_app.live.notices import tell
+from jobs_app.ui.clipboard import copy
+from runlane.clock import utc_now
+from runlane.errors import JobsError
+from runlane.model.snapshot import JobEvent, JobSnapshot
+from runlane.model.status import EventType
+from runlane.text import counted
+
+FIRST_LINES = 300
+MORE_LINES = 2000
+MOST_LINES = 10_000
+BLOCK = 100
+SHOWN_STATUS_ROWS = 1000
+REPLAY_S = 8.0
+"""How long a replay takes at most; a shorter job is replayed at its own pace."""
+FRAME_S = 0.1
+
+
+class Timeline(rx.State):
+    """One tab's timeline."""
+
+    blocks: list[list[Line]] = []
+    """The lines, oldest first, in blocks that a browser can leave out as a whole when they are not in sight."""
+    earlier: bool = False
+    """Whether there are older lines, which were not read."""
+    most: bool = False
+    """Whether so many were read that older ones are not shown and not searched at all."""
+    loaded_version: int = 0
+    show: str = ""
+    """Only lines of this sort; empty: all of them."""
+    search: str = ""
+    attempt: int = 0
+    """Only this attempt; 0: all of them."""
+    follow: bool = True
+    lanes: list[Lane] = []
+    span_s: float = 0.0
+    replaying: bool = False
+    replay_s: float = 0.0
+    replay_progress: int = 0
+    replay_step: str = ""
+    playing: bool = False
+    _wanted: int = FIRST_LINES
+    _job_id: str = ""
+    _steps: list[tuple[float, int, str]] = []
+
+    async def read(self, job: JobSnapshot) -> list[JobEvent]:
+        """Read the job's timeline; its status rows, oldest first."""
+        if self._job_id != str(job.id):
+            self.reset()
+            self._job_id = str(job.id)
+        store = runtime.jobs().store
+        turns = await store.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+        self.lanes, self.span_s = timeline_rows.lanes(turns, utc_now()), timeline_rows.span_s(turns)
+        await self._read_lines(job.id, turns)
+        return turns
+
+    @rx.event
+    async def show_earlier(self):
+        self._wanted = min(self._wanted + MORE_LINES, MOST_LINES)
+        return await self._read_again()
+
+    @rx.event
+    async def narrow(self, show: str):
+        self.show = show if show in timeline_rows.SORTS else ""
+        return await self._read_again()
+
+    @rx.event
+    async def find(self, search: str):
+        self.search = search[:200]
+        return await self._read_again()
+
+    @rx.event
+    async def choose_attempt(self, number: int):
+        """Show the lines of one attempt, or of all again."""
+        self.attempt = 0 if self.attempt == number else number
+        return await self._read_again()
+
+    @rx.event
+    def set_following(self, follow: bool):
+        self.follow = follow
+
+    @rx.event
+    async def copy(self):
+        """Put the lines on the clipboard, with those that came since they were read."""
+        trouble = await self._read_again()
+        if trouble is not None:
+            return trouble
+        lines = shown_lines(self)
+        text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in lines)
+        return copy(text, f"{counted(len(lines), 'line')} copied.")
+
+    @rx.event
+    def replay_to(self, at_s: float):
+        """Show the job as it was so many seconds after its (chosen, else last) attempt began."""
+        self.replaying, self.playing = True, False
+        self._show_moment(min(max(at_s, 0.0), self.span_s))
+
+    @rx.event
+    def pause(self):
+        self.playing = False
+
+    @rx.event
+    def end_replay(self):
+        self.replaying = self.playing = False
+
+    @rx.event(background=True, supersedes=True)
+    async def play(self):
+        """Replay from where the scrubber is, or from the start."""
+        async with self:
+            begin = 0.0 if not self.replaying or self.replay_s >= self.span_s else self.replay_s
+            self.replaying = self.playing = True
+            pace = max(self.span_s / REPLAY_S, 1.0)
+            end = self.span_s
+        at = begin
+        while at < end:
+            await asyncio.sleep(FRAME_S)
+            at = min(at + FRAME_S * pace, end)
+            async with self:
+                if not self.playing:
+                    return
+                self._show_moment(at)
+        async with self:
+            self.playing = False
+
+    def _show_moment(self, at: float) -> None:
+        self.replay_s = round(at, 2)
+        past = [step for step in self._steps if step[0] <= at]
+        _, self.replay_progress, self.replay_step = past[-1] if past else (0.0, 0, "")
+
+    async def _read_again(self) -> rx.event.EventSpec | None:
+        if self._job_id:
+            try:
+                await self.read(await runtime.jobs().store.get(UUID(self._job_id)))
+            except JobsError as error:
+                return await tell(self, "error", error.message)
+        return None
+
+    async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:
+        narrowed = self.show or self.search or self.attempt
+        limit = MOST_LINES if narrowed else self._wanted
+        events = await runtime.jobs().store.events(job_id, limit=limit, newest=True)
+        began = timeline_rows.starts(turns)
+        every = timeline_rows.lines(events, began)
+        self.earlier = bool(events) and events[0].version > 1
+        self.most = self.earlier and limit == MOST_LINES
+        self.loaded_version = events[-1].version if events else 0
+        wanted = [line for line in every if self._is_wanted(line)]
+        self.blocks = [wanted[begin : begin + BLOCK] for begin in range(0, len(wanted), BLOCK)]
+        last = self.attempt or max(began, default=0)
+        self._steps = [
+            (line["from_s"], round(event.progress), event.message)
+            for line, event in zip(every, events, strict=True)
+            if line["attempt"] == last and line["from_s"] >= 0 and event.type in (EventType.PROGRESS, EventType.STATUS)
+        ]
+
+    def _is_wanted(self, line: Line) -> bool:
+        return (
+            self.show in ("", *line["sorts"])
+            and self.search.lower() in line["text"].lower()
+            and self.attempt in (0, line["attempt"])
+        )
+
+
+def shown_lines(timeline: Timeline) -> list[Line]:
+    """The lines that a tab shows, oldest first."""
+    return [line for block in timeline.blocks for line in block]

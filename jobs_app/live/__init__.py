@@ -1,0 +1,1 @@
+"""What reaches every open page as it happens; knows no page."""

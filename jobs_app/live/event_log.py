@@ -1,0 +1,154 @@
+"""The last things that happened, whatever it was: jobs change status, workers come and go, people change things.
+
+Kept in memory, for as long as this process serves. What must last is elsewhere: a job's timeline, and the audit.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+from uuid import UUID
+
+from jobs_app import routes, rows
+from jobs_app.live.hub import Hub, Item
+from runlane.audit import Action
+from runlane.clock import utc_now
+from runlane.core.store import Store
+from runlane.errors import Unavailable
+from runlane.model.snapshot import Change, Deleted, short_id
+from runlane.model.status import EventType
+from runlane.parts import Loop
+from runlane.queue.change_feed import Feed
+from runlane.queue.redis_client import REDIS_TROUBLE
+from runlane.queue.worker_registry import WorkerRegistry
+
+MOST_LINES = 500
+LOOK_EVERY_S = 2.0
+
+What = Literal["job", "worker", "setting", "alert", "system"]
+
+log = logging.getLogger(__name__)
+
+
+class LogLine(TypedDict):
+    """One thing that happened. ``number`` counts up; ``who`` did it, or is empty; ``href`` leads to it, or is empty."""
+
+    number: int
+    at: str
+    what: What
+    text: str
+    who: str
+    href: str
+
+
+class EventLog:
+    """The lines, and what fills them."""
+
+    def __init__(self, hub: Hub, registry: WorkerRegistry, store: Store) -> None:
+        self._hub = hub
+        self._registry = registry
+        self._store = store
+        self._lines: deque[LogLine] = deque(maxlen=MOST_LINES)
+        self._number = 0
+        self._states: dict[str, str] | None = None
+        self.grown = asyncio.Event()
+        """Set with each new line; whoever waits for it clears it."""
+
+    def lines(self, *, what: str = "", text: str = "", after: int = 0) -> list[LogLine]:
+        """The lines that have ``text``, newest first; only of one sort, and only those after a number, if asked for."""
+        word = text.lower()
+        return [
+            line
+            for line in reversed(self._lines)
+            if line["number"] > after
+            and what in ("", line["what"])
+            and word in f"{line['text']} {line['who']} {line['href']}".lower()
+        ]
+
+    def add(self, what: What, text: str, *, who: str = "", href: str = "") -> None:
+        self._number += 1
+        line = LogLine(number=self._number, at=rows.iso(utc_now()), what=what, text=text, who=who, href=href)
+        self._lines.append(line)
+        self.grown.set()
+
+    def loops(self) -> dict[str, Loop]:
+        """What fills the log, each a part of the server."""
+        return {"events: changes": self._hear, "events: people and workers": self._look}
+
+    async def _hear(self) -> None:
+        with self._hub.listen() as mailbox:
+            async for item in mailbox:
+                try:
+                    self._take(item)
+                except Exception:  # what is odd about one job keeps no other from being listed
+                    log.exception("A change could not be listed.")
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Change):
+            if item.event.type is EventType.STATUS:
+                job, event = item.job, item.event
+                text = f"{rows.kind_title(job.kind)} {job.short_id}: {event.message}"
+                self.add("job", text, who=(event.data or {}).get("by", ""), href=routes.job(job.id))
+        elif isinstance(item, Deleted):
+            first, *others = map(short_id, item.deleted)
+            self.add("job", f"{len(item.deleted)} jobs were deleted." if others else f"Job {first} was deleted.")
+        elif item is Feed.DOWN:
+            self.add("system", "The connection to Redis is lost; changes are not announced.")
+        else:
+            self.add("system", "Changes are announced again; what was missed is in the jobs' timelines.")
+
+    async def _look(self) -> None:
+        """What is not announced: workers that come and go, and what people set."""
+        seen: UUID | None = None
+        while True:
+            try:
+                last = await self._store.audit.page(limit=1)
+                newest = last[0].id if last else UUID(int=0)
+                if seen is not None and newest != seen:
+                    await self._tell_actions(after=seen)
+                seen = newest
+                self._look_at_workers({worker.id: str(worker.state) for worker in await self._registry.all()})
+            except (*REDIS_TROUBLE, Unavailable) as exc:
+                log.debug("Could not look what happened: %s", exc)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _tell_actions(self, after: UUID) -> None:
+        for action in reversed(await self._store.audit.page(limit=MOST_LINES)):
+            if action.id > after and action.target != "job":
+                self.add("setting", told(action), who=action.who)
+
+    def _look_at_workers(self, states: Mapping[str, str]) -> None:
+        before, self._states = self._states, dict(states)
+        if before is None:
+            return
+        for worker_id in {**before, **states}:
+            was, now = before.get(worker_id), states.get(worker_id)
+            if was != now:
+                text = "has come" if was is None else "has stopped" if now is None else f"is {now}, was {was}"
+                self.add("worker", f"Worker {worker_id} {text}.", href=routes.ADMIN_WORKERS)
+
+
+def told(action: Action) -> str:
+    """What somebody did, in words: ``change queue: concurrency 5 → 7``."""
+    on = action.target if action.target == action.name else f"{action.target} {action.name}"
+    return f"{action.action} {on}{differences(action)}"
+
+
+def differences(action: Action) -> str:
+    """``: priority 0 → 5, steps 10 → 3``; empty when there is nothing to tell."""
+    before: dict[str, Any] = action.before if isinstance(action.before, dict) else {}
+    after: dict[str, Any] = action.after if isinstance(action.after, dict) else {}
+    parts = [
+        f"{name} {_short(before[name])} → {_short(value)}" if name in before else f"{name} {_short(value)}"
+        for name, value in after.items()
+        if name in before or value not in (None, "", False)
+    ]
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return " or ".join(map(_short, value))
+    text = "none" if value is None else "yes" if value is True else "no" if value is False else str(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,0 +1,31 @@
+"""The newest lines of the jobs that somebody looks at, as they are broadcast. No I/O, no Reflex."""
+
+from collections import OrderedDict, deque
+from datetime import datetime
+
+from jobs_app.job.timeline_rows import Line, ends_step, line
+from runlane.model.snapshot import JobEvent
+
+TAIL_LINES = 200
+TAIL_KEPT = 50
+"""So many lines stay when pages have just been told to read what is older."""
+
+
+class Tail:
+    """The newest lines of a job that somebody looks at, and what the steps took that they ended."""
+
+    def __init__(self) -> None:
+        self.lines: deque[Line] = deque(maxlen=TAIL_LINES)
+        self.ended: OrderedDict[str, float] = OrderedDict()
+
+    def append(self, event: JobEvent, began: datetime | None, step: tuple[int, datetime] | None) -> None:
+        """Add a line; ``step`` is the version and the begin of the step that it may end."""
+        self.lines.append(line(event, began))
+        if step is not None and ends_step(event):
+            self.ended[str(step[0])] = round((event.at - step[1]).total_seconds(), 3)
+            while len(self.ended) > TAIL_LINES:
+                self.ended.popitem(last=False)
+
+    def shorten(self) -> None:
+        while len(self.lines) > TAIL_KEPT:
+            self.lines.popleft()

@@ -1,0 +1,48 @@
+"""What every page has around it, bound to its state: how fresh it is, messages, keys, and the way between pages."""
+
+import reflex as rx
+
+from jobs_app.keys.components import key_sheet, palette, shortcuts
+from jobs_app.keys.state import Keys
+from jobs_app.live.notices import Notices
+from jobs_app.live.states import Live
+from jobs_app.ui.frame import live_mark, notices_menu, page_frame
+
+
+def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str = "/favicon.svg") -> rx.Component:
+    """A whole page around ``children``."""
+    return page_frame(
+        *children,
+        mark=rx.fragment(
+            rx.cond(Live.environment != "", rx.badge(Live.environment, color_scheme="amber", high_contrast=True)),
+            live_mark(Live.feed, Live.heard_at, Live.delay_ms, Live.way_ms),
+        ),
+        is_stale=Live.feed == "down",
+        tools=rx.fragment(
+            rx.icon_button(
+                rx.icon("command", size=17),
+                variant="ghost",
+                color_scheme="gray",
+                aria_label="Command palette",
+                title="Command palette (Ctrl K)",
+                on_click=Keys.press("palette", ""),
+            ),
+            notices_menu(Live.notices, Notices.own, Notices.forget),
+        ),
+        dialogs=rx.fragment(
+            dialogs,
+            shortcuts(Keys.press),
+            key_sheet(Keys.sheet, Keys.show_sheet),
+            palette(
+                Keys.palette,
+                Keys.commands,
+                Keys.active,
+                Keys.find,
+                Keys.press_in_palette,
+                Keys.enter,
+                Keys.choose,
+                Keys.show_palette,
+            ),
+        ),
+        icon=icon,
+    )

@@ -1,1 +1,0 @@
-"""The pages: each binds state to components, and does nothing else."""

@@ -1,1 +1,0 @@
-"""What each browser tab holds, one module a page. Handlers are a few lines and ask ``JobService``."""

@@ -1,0 +1,248 @@
+"""The form that starts a job: which kind, which fields, what is wrong with them; also to run a job again."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+import reflex as rx
+from pydantic import ValidationError
+
+from jobs_app import routes, runtime
+from jobs_app.job.actions import parse_id
+from jobs_app.live.effects import go_to, toast
+from jobs_app.live.notices import tell
+from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
+from jobs_app.ui.clipboard import copy
+from runlane.errors import InvalidInput, JobsError
+from runlane.kinds.catalogue import catalogue, field_errors, unmasked
+from runlane.model.requests import JobPatch, Submission
+from runlane.model.snapshot import JobSnapshot
+
+FIRST_KIND = "web_agent"
+ADVANCED = ("priority", "delay_s", "scheduled_for", "max_attempts")
+
+
+class KindChoice(TypedDict):
+    name: str
+    title: str
+
+
+class StartForm(rx.State):
+    """One tab's form."""
+
+    kind: str = FIRST_KIND
+    description: str = ""
+    fields: list[FormField] = []
+    errors: dict[str, str] = {}
+    trouble: str = ""
+    last_id: str = ""
+    repeatable: bool = False
+    rerun_of: str = ""
+    """The job that is run again in the dialog; empty when it is closed."""
+    editing: str = ""
+    """The waiting job that is edited in the dialog; empty when none is."""
+    advanced: dict[str, str] = dict.fromkeys(ADVANCED, "")
+    """What the inputs that hold for any kind begin with."""
+    filled: int = 0
+    """Counts how often the form was filled anew, so that its inputs begin with the new values."""
+    _values: dict[str, Any] = {}
+    _stored: dict[str, Any] = {}
+    """What the form was filled with, secrets included."""
+    _last: Submission | None = None
+    _version: int = 0
+    """At which version the edited job was seen."""
+
+    @rx.event
+    def load(self):
+        """Show the fields of the chosen kind."""
+        self.rerun_of = self.editing = ""
+        self._show(self.kind)
+
+    @rx.event
+    def choose(self, kind: str):
+        self._show(kind)
+
+    @rx.event
+    def type_in(self, name: str, value: str | bool):
+        """Take note of what a field holds now, and say at once what is wrong with it."""
+        if name not in {*defaults(self.fields), *(f"advanced.{each}" for each in ADVANCED)}:
+            return
+        self._values = {**self._values, name: value}
+        try:
+            self._submission(self._values)
+            wrong = {}
+        except InvalidInput as error:
+            wrong = self._by_field(error)
+        others = {field: message for field, message in self.errors.items() if field != name and field in wrong}
+        self.errors = {**others, name: wrong[name]} if name in wrong else others
+
+    @rx.event
+    async def submit(self, form: dict[str, Any]):
+        """Start a job from the form, or say what is wrong with which field."""
+        self.errors, self.trouble = {}, ""
+        try:
+            wish = self._submission(form)
+            return await (self._edit(wish, form) if self.editing else self._start(wish))
+        except InvalidInput as error:
+            self.errors = self._by_field(error)
+            self.trouble = "" if len(self.errors) == len(error.errors) else error.message
+        except JobsError as error:
+            self.trouble = error.message
+        return None
+
+    @rx.event
+    async def repeat(self):
+        """Start once more what was started last."""
+        if self._last is None:
+            return None
+        try:
+            return await self._start(self._last)
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+
+    @rx.event
+    async def again(self, job_id: str):
+        """Open the form with what a job was started with."""
+        try:
+            job = await runtime.jobs().store.get(parse_id(job_id))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        self._show(job.kind, job)
+        self.rerun_of = str(job.id)
+        return None
+
+    @rx.event
+    async def edit(self, job_id: str):
+        """Open the form with what a waiting job has, to change it."""
+        try:
+            job = await runtime.jobs().store.get(parse_id(job_id))
+        except JobsError as error:
+            return await tell(self, "error", error.message)
+        self._show(job.kind, job)
+        self.editing, self._version = str(job.id), job.version
+        due = f"{job.scheduled_for:%Y-%m-%dT%H:%M:%S}" if job.scheduled_for else ""
+        self.advanced = {
+            **self.advanced,
+            "priority": str(job.priority),
+            "max_attempts": str(job.max_attempts),
+            "scheduled_for": due,
+        }
+        self._values |= {f"advanced.{name}": value for name, value in self.advanced.items()}
+        return None
+
+    @rx.event
+    def close(self, is_open: bool):
+        if not is_open:
+            self.rerun_of = self.editing = ""
+
+    @rx.event
+    def copy_curl(self):
+        """Put a command that starts this job on the clipboard."""
+        url = shlex.quote(f"{self.router.url.origin}/api/jobs")
+        return self._copied(
+            lambda body: f"curl -X POST {url} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"
+        )
+
+    @rx.event
+    def copy_python(self):
+        """Put Python that starts this job on the clipboard."""
+        url = f"{self.router.url.origin}/api/jobs"
+        return self._copied(
+            lambda body: f"import httpx\n\nreply = httpx.post({url!r}, json={body!r})\nprint(reply.json()['id'])\n"
+        )
+
+    def _copied(self, written: Any) -> Any:
+        try:
+            wish = self._submission(self._values, with_secrets=False)
+        except InvalidInput as error:
+            return toast("error", error.message)
+        body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return copy(written(body))
+
+    async def _edit(self, wish: Submission, form: Mapping[str, Any]) -> Any:
+        asked: dict[str, Any] = {"params": wish.params, "version": self._version}
+        # compared as times where they are times: browsers leave out seconds that are zero
+        typed = [
+            name for name, begun in self.advanced.items() if _as_utc(form.get(f"advanced.{name}", "")) != _as_utc(begun)
+        ]
+        asked |= {name: getattr(wish, name) for name in typed if getattr(wish, name) is not None}
+        job = await runtime.jobs().edit(parse_id(self.editing), JobPatch(**asked))
+        self.editing = ""
+        return await tell(self, "success", f"Job {job.short_id} is changed.")
+
+    async def _start(self, wish: Submission) -> Any:
+        job, _ = await runtime.jobs().submit(wish, lax=True)
+        self._last, self.repeatable, self.last_id = wish, True, str(job.id)
+        if self.rerun_of:
+            self.rerun_of = ""
+            return [
+                go_to(routes.job(job.id)),
+                await tell(self, "success", f"Job {job.short_id} is {job.status}."),
+            ]
+        return await tell(
+            self,
+            "success",
+            f"Job {job.short_id} is {job.status}.",
+            action={"label": "Watch", "on_click": go_to(routes.job(job.id))},
+            id="submitted",
+        )
+
+    def _submission(self, values: Mapping[str, Any], *, with_secrets: bool = True) -> Submission:
+        """What the form asks for, checked as a whole; ``with_secrets``: those, too, that were not typed anew.
+
+        Raises:
+            InvalidInput: names each wrong field, ``params.<name>`` or ``<name>``.
+        """
+        kind = catalogue().get(self.kind)
+        given = form_params(self.fields, values)
+        if with_secrets:
+            given = unmasked(given, self._stored)
+        params = kind.validate(given, lax=True).model_dump(mode="json")
+        asked: dict[str, Any] = {"kind": self.kind, "params": params}
+        asked |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
+        if "scheduled_for" in asked:
+            asked["scheduled_for"] = _as_utc(asked["scheduled_for"])
+        if self.rerun_of:
+            asked["rerun_of"] = self.rerun_of
+        try:
+            return Submission.model_validate(asked, strict=False)
+        except ValidationError as exc:
+            raise InvalidInput(field_errors(exc)) from exc
+
+    def _by_field(self, error: InvalidInput) -> dict[str, str]:
+        """The messages of an error by the fields of this form."""
+        known = {field["name"] for field in self.fields}
+        named: dict[str, str] = {}
+        for wrong in error.errors:
+            path = wrong.field.removeprefix("params.")
+            field = next((name for name in known if path == name or path.startswith(f"{name}.")), None)
+            if field is None and wrong.field in ADVANCED:
+                field = f"advanced.{wrong.field}"
+            if field is not None:
+                part = path.removeprefix(field).lstrip(".") if field in known else ""
+                named.setdefault(field, f"{part}: {wrong.message}" if part else wrong.message)
+        return named
+
+    def _show(self, kind: str, job: JobSnapshot | None = None) -> None:
+        try:
+            chosen = catalogue().get(kind)
+        except InvalidInput as error:
+            self.trouble = error.message
+            return
+        self.kind, self.description = chosen.name, chosen.description
+        self._stored = job.params if job else chosen.defaults
+        self.fields = form_fields(chosen, self._stored)
+        self._values, self.filled = defaults(self.fields), self.filled + 1
+        self.rerun_of, self.editing, self.advanced = "", "", dict.fromkeys(ADVANCED, "")
+        self.errors, self.trouble = {}, ""
+
+
+def _as_utc(text: str) -> str:
+    """A time as ``datetime-local`` inputs give it, which name no zone: here it is UTC, as their label says."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text  # the model says what is wrong with it
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()

@@ -1,0 +1,1 @@
+"""Rules, the alerts they raise, and their delivery."""

@@ -1,0 +1,123 @@
+"""Who did what to which job or setting, with what it was before: rows that are written with the change they tell of.
+
+Whoever acts for a person says so with ``acting_as``; what is done outside of it is done by the system. A change reads
+the name while it is prepared, since the transaction runs in a thread of its own.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Connection, Text, cast, insert, or_, select
+from uuid_utils.compat import uuid7
+
+from runlane.addresses import shown
+from runlane.clock import utc_now
+from runlane.db.database import Database
+from runlane.db.tables import AuditRow
+from runlane.errors import ChangedMeanwhile
+
+audit_table = AuditRow.__table__  # type: ignore[attr-defined]
+
+SYSTEM = ""
+"""The name of nobody: the system does it by itself."""
+PAGE = 100
+
+_who: ContextVar[str] = ContextVar("who", default=SYSTEM)
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that was done. ``target``: what kind of thing it was done to, ``name``: which one."""
+
+    id: UUID
+    at: datetime
+    who: str
+    action: str
+    target: str
+    name: str
+    before: Any
+    after: Any
+
+
+def acting() -> str:
+    """Who does what is done here and now; ``SYSTEM`` if nobody said."""
+    return _who.get()
+
+
+def act_as(who: str) -> None:
+    """From here on, in this task, ``who`` does what is done."""
+    _who.set(who)
+
+
+@contextlib.contextmanager
+def acting_as(who: str) -> Iterator[None]:
+    """What is done in this block is done by ``who``."""
+    token = _who.set(who)
+    try:
+        yield
+    finally:
+        _who.reset(token)
+
+
+def note(
+    db: Connection, who: str, action: str, target: str, names: Sequence[str], before: Any = None, after: Any = None
+) -> None:
+    """Write down, in the caller's transaction, what was done to each of ``names``."""
+    if names:
+        now = utc_now()
+        told = {"at": now, "who": who, "action": action, "target": target, "before": before, "after": after}
+        db.execute(insert(audit_table), [{"id": uuid7(), "name": name, **told} for name in names])
+
+
+class Audit:
+    """The actions in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def note(self, action: str, target: str, name: str, before: Any = None, after: Any = None) -> None:
+        """Write down what was done to something that SQL does not hold."""
+        who = acting()
+        await self._db.write(lambda db: note(db, who, action, target, [name], before, after))
+
+    async def page(self, *, text: str = "", before: UUID | None = None, limit: int = PAGE) -> list[Action]:
+        """The newest actions, those before ``before`` if it is given, that have ``text`` anywhere."""
+        query = select(audit_table).order_by(audit_table.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit_table.c.id < before)
+        if text:
+            columns = [audit_table.c[name] for name in ("who", "action", "target", "name", "before", "after")]
+            query = query.where(or_(*(cast(column, Text).icontains(text, autoescape=True) for column in columns)))
+        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
+        return [Action(**{**row, "before": _shown(row["before"]), "after": _shown(row["after"])}) for row in rows]
+
+
+def _shown(told: Any) -> Any:
+    """What was told of something, without the keys in the addresses of webhooks."""
+    if isinstance(told, dict) and isinstance(told.get("webhook_url"), str):
+        return {**told, "webhook_url": shown(told["webhook_url"])}
+    return told
+
+
+def check_version(what: str, seen: int | None, version: int, now: Mapping[str, Any]) -> None:
+    """Nothing, when ``what`` is still at the version that somebody saw, or nobody says which that was.
+
+    Raises:
+        ChangedMeanwhile: it is another by now; the message tells what it is ``now``.
+    """
+    if seen is not None and seen != version:
+        shown = ", ".join(f"{name} {value}" for name, value in now.items() if value not in (None, ""))
+        raise ChangedMeanwhile(f"Somebody else has just changed {what}: now it is {shown}. Look, then try again.")
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Only what differs, on both sides, as plain JSON."""
+    names = [name for name in after if before.get(name) != after[name]]
+    old, new = (to_jsonable_python({name: side.get(name) for name in names}) for side in (before, after))
+    return old, new

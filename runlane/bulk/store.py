@@ -1,0 +1,229 @@
+"""Operations in SQL: what is done to many jobs, how far it is, and who does it.
+
+A server that works on an operation says so with each step it records; one that has not for ``TAKEN_FOR`` is gone, and
+another goes on where it was. A deletion can be undone for a while: by another operation, which is linked to it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from uuid_utils.compat import uuid7
+
+from runlane.audit import acting, note
+from runlane.clock import utc_now
+from runlane.core.deletion import UNDO_WITHIN
+from runlane.core.transitions import operation_table
+from runlane.db.database import Database
+from runlane.errors import OperationNotFound, WrongStatus
+from runlane.search.matching import JobFilter
+
+TAKEN_FOR = timedelta(seconds=15)
+MOST_REASONS = 100
+"""As many of those left alone are told with their reason; the others are counted."""
+
+_FILTER = TypeAdapter(JobFilter)
+
+
+class OperationState(StrEnum):
+    RUNNING = "running"
+    STOPPING = "stopping"
+    """Somebody asked it to stop; it does after what it is at."""
+    STOPPED = "stopped"
+    DONE = "done"
+    UNDONE = "undone"
+    """It deleted, and another one brings back what it deleted."""
+
+    @property
+    def is_over(self) -> bool:
+        return self not in (OperationState.RUNNING, OperationState.STOPPING)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One of them. ``total``: how many jobs it was about when it began; ``left_alone``: how many it had to leave.
+
+    ``reasons``: of the first of those, as ``{"id", "reason"}``; one that many have is told once, without an id.
+    ``cursor``: the last job it has dealt with. ``undoes``: the deletion that it brings back.
+    """
+
+    id: UUID
+    action: str
+    filter: JobFilter
+    who: str
+    state: OperationState
+    total: int
+    done: int
+    left_alone: int
+    reasons: list[dict[str, str]]
+    cursor: UUID | None
+    undoes: UUID | None
+    started_at: datetime
+    ended_at: datetime | None
+
+    def can_be_undone(self, now: datetime) -> bool:
+        """Whether it deleted jobs, and they are not purged yet."""
+        deleted = self.action == "delete" and self.state is not OperationState.UNDONE and self.done > 0
+        return deleted and self.ended_at is not None and now - self.ended_at <= UNDO_WITHIN
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step added to an operation."""
+
+    done: int
+    left_alone: int
+    reasons: Sequence[dict[str, str]]
+    cursor: UUID | None
+
+
+class OperationStore:
+    """The operations in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def insert(self, action: str, wanted: JobFilter, total: int) -> Operation:
+        who = acting()
+        return await self._db.write(lambda db: _insert(db, who, action, wanted, total))
+
+    async def undo(self, operation_id: UUID) -> Operation:
+        """A new operation that brings back what this one deleted.
+
+        Raises:
+            OperationNotFound: no such operation.
+            WrongStatus: it did not delete, is not over, is undone already, or what it deleted is gone for good.
+        """
+        who, now = acting(), utc_now()
+
+        def work(db: Connection) -> Operation | None:
+            found = db.execute(select(operation_table).where(operation_table.c.id == operation_id)).mappings().first()
+            if found is None or not _operation(dict(found)).can_be_undone(now):
+                return None
+            as_found = operation_table.c.state == found["state"]  # or somebody else undoes it
+            undone = _change(db, operation_id, as_found, state=OperationState.UNDONE)
+            return undone and _insert(db, who, "restore", undone.filter, undone.done, undoes=operation_id)
+
+        if restoring := await self._db.write(work):
+            return restoring
+        raise WrongStatus(_why_not_undone(await self.get(operation_id)))
+
+    async def get(self, operation_id: UUID) -> Operation:
+        """Raises ``OperationNotFound``."""
+        query = select(operation_table).where(operation_table.c.id == operation_id)
+        row = await self._db.read(lambda db: db.execute(query).mappings().first())
+        if row is None:
+            raise OperationNotFound(operation_id)
+        return _operation(dict(row))
+
+    async def newest(self, count: int) -> list[Operation]:
+        """The last ``count``, newest first."""
+        query = select(operation_table).order_by(operation_table.c.id.desc()).limit(count)
+        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
+        return [_operation(dict(row)) for row in rows]
+
+    async def take(self, server: str, now: datetime) -> Operation | None:
+        """The oldest operation that is not over and that no living server works on, now taken by ``server``."""
+        table = operation_table.c
+        is_open = table.state.in_((OperationState.RUNNING, OperationState.STOPPING))
+        is_free = or_(table.taken_by == server, table.seen_at.is_(None), table.seen_at < now - TAKEN_FOR)
+        query = select(table.id).where(is_open, is_free).order_by(table.id).limit(1)
+
+        def work(db: Connection) -> Operation | None:
+            found = db.execute(query).scalar()
+            if found is None:
+                return None
+            return _change(db, found, is_free, taken_by=server, seen_at=now)
+
+        if await self._db.read(lambda db: db.execute(query).first()) is None:
+            return None
+        return await self._db.write(work)
+
+    async def record(self, operation: Operation, server: str, progress: Progress) -> Operation | None:
+        """Add what a step did; ``None`` if another server works on it by now."""
+        reasons = [*operation.reasons, *progress.reasons][:MOST_REASONS]
+        values: dict[str, Any] = {
+            "done": operation_table.c.done + progress.done,
+            "left_alone": operation_table.c.left_alone + progress.left_alone,
+            "reasons": reasons,
+            "cursor": progress.cursor,
+            "seen_at": utc_now(),
+        }
+        mine = operation_table.c.taken_by == server
+        return await self._db.write(lambda db: _change(db, operation.id, mine, **values))
+
+    async def end(self, operation: Operation, state: OperationState) -> Operation | None:
+        return await self._db.write(lambda db: _change(db, operation.id, state=state, ended_at=utc_now()))
+
+    async def stop(self, operation_id: UUID) -> Operation:
+        """Ask it to stop; it as it is now, over or not.
+
+        Raises:
+            OperationNotFound: no such operation.
+        """
+        who = acting()
+
+        def work(db: Connection) -> Operation | None:
+            is_running = operation_table.c.state == OperationState.RUNNING
+            stopping = _change(db, operation_id, is_running, state=OperationState.STOPPING)
+            if stopping is not None:
+                note(db, who, "stop", "jobs", [str(operation_id)])
+            return stopping
+
+        return await self._db.write(work) or await self.get(operation_id)
+
+
+def _change(db: Connection, operation_id: UUID, *where: ColumnElement[bool], **values: Any) -> Operation | None:
+    statement = update(operation_table).where(operation_table.c.id == operation_id, *where).values(values)
+    row = db.execute(statement.returning(operation_table)).mappings().first()
+    return None if row is None else _operation(dict(row))
+
+
+def _operation(row: dict[str, Any]) -> Operation:
+    values = {name: row[name] for name in Operation.__dataclass_fields__}
+    values["filter"] = _FILTER.validate_python(row["filter"])
+    values["state"] = OperationState(row["state"])
+    return Operation(**values)
+
+
+def _insert(
+    db: Connection, who: str, action: str, wanted: JobFilter, total: int, undoes: UUID | None = None
+) -> Operation:
+    shown = _FILTER.dump_python(wanted, mode="json", exclude_defaults=True)
+    row: dict[str, Any] = {
+        "id": uuid7(),
+        "action": action,
+        "filter": shown,
+        "who": who,
+        "state": OperationState.RUNNING,
+        "total": total,
+        "done": 0,
+        "left_alone": 0,
+        "reasons": [],
+        "cursor": None,
+        "undoes": undoes,
+        "taken_by": None,
+        "seen_at": None,
+        "started_at": utc_now(),
+        "ended_at": None,
+    }
+    db.execute(insert(operation_table).values(row))
+    note(db, who, action, "jobs", [str(row["id"])], None, {"jobs": total, **shown})
+    return _operation(row)
+
+
+def _why_not_undone(operation: Operation) -> str:
+    if operation.action != "delete":
+        return "Only a deletion can be undone."
+    if not operation.state.is_over:
+        return "It still deletes; stop it first, then undo it."
+    if operation.state is OperationState.UNDONE:
+        return "It is undone already."
+    if not operation.done:
+        return "It deleted nothing, so there is nothing to bring back."
+    return f"What it deleted is gone for good: that can be undone for {UNDO_WITHIN.seconds} seconds after it is done."

@@ -1,0 +1,74 @@
+"""Which job was run again as which, in SQL: the family of a job."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, or_, select
+
+from runlane.core.transitions import job_table
+from runlane.db.database import Database
+from runlane.db.tables import RerunRow
+from runlane.model.status import DELETED, JobStatus
+
+rerun_table = RerunRow.__table__  # type: ignore[attr-defined]
+LARGEST_FAMILY = 100
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A job of a family. ``status`` and ``created_at`` are ``None`` when it was deleted."""
+
+    id: UUID
+    rerun_of: UUID | None
+    status: JobStatus | None
+    created_at: datetime | None
+
+
+def record_reruns(db: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> None:
+    """Note, in the caller's transaction, that the first of each pair is the second run again."""
+    if pairs:
+        db.execute(insert(rerun_table), [{"job_id": job_id, "rerun_of": of} for job_id, of in pairs])
+
+
+class Lineage:
+    """The families of jobs, in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def family(self, job_id: UUID) -> list[Relative]:
+        """The job, what it is a re-run of, and all re-runs of those, in the order of their ids: the oldest first.
+
+        Only the job itself if it has no relatives. At most ``LARGEST_FAMILY``, the nearest ones.
+        """
+        return await self._db.read(lambda db: _family(db, job_id))
+
+
+def _family(db: Connection, job_id: UUID) -> list[Relative]:
+    parents: dict[UUID, UUID] = {}
+    known: set[UUID] = set()
+    new = {job_id}
+    while new and len(known) < LARGEST_FAMILY:
+        known |= new
+        rows = db.execute(
+            select(rerun_table.c.job_id, rerun_table.c.rerun_of)
+            .where(or_(rerun_table.c.job_id.in_(new), rerun_table.c.rerun_of.in_(new)))
+            .limit(LARGEST_FAMILY)
+        ).all()
+        parents |= {child: parent for child, parent in rows}
+        new = {relative for pair in rows for relative in pair} - known
+    return list(_relatives(db, sorted(known), parents))
+
+
+def _relatives(db: Connection, ids: list[UUID], parents: dict[UUID, UUID]) -> Iterable[Relative]:
+    query = select(job_table.c.id, job_table.c.status, job_table.c.created_at)
+    query = query.where(job_table.c.id.in_(ids), job_table.c.status != DELETED)
+    found = {row.id: row for row in db.execute(query)}
+    for job_id in ids:
+        row = found.get(job_id)
+        if row is None:
+            yield Relative(job_id, parents.get(job_id), None, None)
+        else:
+            yield Relative(job_id, parents.get(job_id), JobStatus(row.status), row.created_at)

@@ -1,0 +1,119 @@
+"""The one way a job changes: a conditional UPDATE that raises its version, and a timeline row with that version.
+
+Both are in the caller's transaction. The row count says who won when two want to change the same job; nobody reads,
+thinks, then writes. What changes there are is in ``runlane.core.store`` (people's) and ``runlane.core.attempts``
+(workers').
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, update
+
+from runlane.audit import acting, note
+from runlane.clock import utc_now
+from runlane.db.prepared import Prepared
+from runlane.db.tables import ArtifactRow, JobEventRow, JobRow, OperationRow
+from runlane.model.snapshot import Change, JobEvent, JobSnapshot
+from runlane.model.status import FOLLOWS, EventType, JobStatus
+
+job_table = JobRow.__table__  # type: ignore[attr-defined]
+event_table = JobEventRow.__table__  # type: ignore[attr-defined]
+artifact_table = ArtifactRow.__table__  # type: ignore[attr-defined]
+operation_table = OperationRow.__table__  # type: ignore[attr-defined]
+
+_EVENT = Prepared(insert(event_table))
+SNAPSHOT_COLUMNS = [job_table.c[name] for name in JobSnapshot.model_fields]
+
+
+@dataclass
+class Transition:
+    """One conditional change: which rows, to what, and how the timeline tells it."""
+
+    where: ColumnElement[bool]
+    values: dict[str, Any]
+    message: str | None = None
+    type: EventType = EventType.STATUS
+    data: dict[str, Any] | None = None
+    action: str = ""
+    """What somebody did, as the audit tells it; empty: nobody did."""
+    who: str = field(default_factory=acting)
+    sources: frozenset[JobStatus] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        if "status" in self.values:
+            check_follows(self.sources, self.values["status"])
+
+
+def check_follows(sources: Iterable[JobStatus], target: JobStatus) -> None:
+    """Fails when a statement is written that makes a change which ``FOLLOWS`` does not have."""
+    illegal = [status for status in sources if target not in FOLLOWS[status]]
+    assert sources and not illegal, f"{illegal} may not become {target}"
+
+
+def snapshots(rows: Iterable[Any]) -> list[JobSnapshot]:
+    """The jobs in rows of ``SNAPSHOT_COLUMNS``."""
+    return [JobSnapshot.model_validate(dict(row)) for row in rows]
+
+
+def change(db: Connection, transition: Transition) -> list[Change]:
+    """Apply a transition and write its timeline rows; the changes made, none if no row matched."""
+    values = dict(transition.values)
+    if transition.type is EventType.STATUS and transition.message is not None:
+        values.setdefault("message", transition.message)
+    statement = (
+        update(job_table)
+        .where(transition.where)
+        .values(version=job_table.c.version + 1, **values)
+        .returning(*SNAPSHOT_COLUMNS)
+    )
+    jobs = snapshots(db.execute(statement).mappings())
+    data = transition.data
+    if transition.action:
+        note(db, transition.who, transition.action, "job", [str(job.id) for job in jobs])
+        data = by(transition.who, data)
+    return record(db, jobs, transition.type, transition.message, data)
+
+
+def by(who: str, data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The data of a timeline row, with who did it if somebody did."""
+    return {**(data or {}), "by": who} if who else data
+
+
+def record(
+    db: Connection,
+    jobs: Iterable[JobSnapshot],
+    event_type: EventType,
+    message: str | None,
+    data: dict[str, Any] | None,
+) -> list[Change]:
+    """Write one timeline row for each job at its current version."""
+    at = utc_now()
+    changes = [change_of(job, at, event_type, job.message if message is None else message, data) for job in jobs]
+    insert_events(db, changes)
+    return changes
+
+
+def change_of(
+    job: JobSnapshot, at: datetime, event_type: EventType, message: str, data: dict[str, Any] | None
+) -> Change:
+    """The change that made ``job``, whose timeline row is still to be inserted."""
+    event = {
+        "version": job.version,
+        "at": at,
+        "type": event_type,
+        "status": job.status,
+        "attempt": job.attempt,
+        "progress": job.progress,
+        "message": message,
+        "data": data,
+    }
+    return Change.trusted({"job": job, "event": JobEvent.trusted(event)})
+
+
+def insert_events(db: Connection, changes: Sequence[Change]) -> None:
+    """Write the timeline rows of these changes."""
+    if changes:
+        _EVENT.run_many(db, [{"job_id": change.job.id, **change.event.__dict__} for change in changes])

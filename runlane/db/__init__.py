@@ -1,0 +1,1 @@
+"""The database itself: tables, connections, migrations, moving a whole history."""

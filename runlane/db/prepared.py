@@ -1,0 +1,127 @@
+"""Statements that run thousands of times a second: compiled once, with what they take and give converted once known.
+
+SQLAlchemy's own way through a cached statement with 19 columns to give costs about 60 µs of Python for each execution
+beside what the driver needs; this way costs about 10. Types are converted by SQLAlchemy's own processors for the
+dialect at hand. The driver's errors come as the driver's own; ``runlane.db.database`` knows them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Column, Connection, Dialect
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import UpdateBase
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+Convert = Callable[[Any], Any] | None
+
+
+class Prepared:
+    """An INSERT or UPDATE, ready to run on any connection of one dialect. ``returning``: the columns it gives."""
+
+    def __init__(self, statement: UpdateBase, returning: Sequence[Column[Any]] = ()) -> None:
+        self._statement = statement.returning(*returning) if returning else statement
+        self._returning = returning
+        self.gives = [column.name for column in returning]
+        """The names of what a row holds, in its order."""
+        self._dialect: Dialect | None = None
+
+    def run(self, db: Connection, values: Mapping[str, Any]) -> list[list[Any]]:
+        """The rows it gives, each with the columns of ``returning``."""
+        self._compile(db.dialect)
+        cursor = db.connection.cursor()
+        try:
+            cursor.execute(self._sql, self._bound(values, {}))
+            rows = cursor.fetchall()
+            give = self._give or self._learn(db.dialect, cursor.description)
+        finally:
+            cursor.close()
+        return [_converted(row, give) for row in rows]
+
+    def run_each(self, db: Connection, values: Sequence[Mapping[str, Any]]) -> list[list[list[Any]]]:
+        """As ``run``, once for each of the values, in order; where the driver can, in one go over the network."""
+        if len(values) < 2 or db.dialect.name != "postgresql":
+            return [self.run(db, each) for each in values]
+        self._compile(db.dialect)
+        cursor: Any = db.connection.cursor()
+        last: _Last = {}
+        try:
+            cursor.executemany(self._sql, [self._bound(each, last) for each in values], returning=True)
+            give = self._give or self._learn(db.dialect, cursor.description)
+            return [[_converted(row, give) for row in result.fetchall()] for result in cursor.results()]
+        finally:
+            cursor.close()
+
+    def run_many(self, db: Connection, values: Sequence[Mapping[str, Any]]) -> None:
+        """Run once for each of the values; gives nothing.
+
+        Raises:
+            IntegrityError: SQLAlchemy's, when one of them breaks a constraint.
+        """
+        self._compile(db.dialect)
+        cursor = db.connection.cursor()
+        last: _Last = {}
+        try:
+            cursor.executemany(self._sql, [self._bound(each, last) for each in values])
+        except db.dialect.loaded_dbapi.IntegrityError as exc:
+            raise IntegrityError(self._sql, None, exc) from exc
+        finally:
+            cursor.close()
+
+    def _compile(self, dialect: Dialect) -> None:
+        if dialect is self._dialect:
+            return
+        compiled = self._statement.compile(dialect=dialect)
+        self._sql = str(compiled)
+        moment: Convert = None
+        """Converts for all columns, since the rows of one write have few moments between them."""
+        self._fixed: list[Any] = []
+        self._given: list[tuple[int, str, Convert]] = []
+        for place, name in enumerate(compiled.positiontup or ()):
+            bind = compiled.binds[name]
+            take: Convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            if isinstance(bind.type, UTCDateTime) and take is not None:
+                take = moment = moment or lru_cache(maxsize=4)(take)
+            if bind.required:
+                self._given.append((place, name, take))
+                self._fixed.append(None)
+            else:
+                self._fixed.append(bind.effective_value if take is None else take(bind.effective_value))
+        self._give: _Converters | None = None
+        self._dialect = dialect
+
+    def _learn(self, dialect: Dialect, description: Sequence[Any]) -> "_Converters":
+        """How to convert what the driver gives; ``description`` is its own account of the columns."""
+        found = [
+            (place, column.type.dialect_impl(dialect).result_processor(dialect, described[1]))
+            for place, (column, described) in enumerate(zip(self._returning, description, strict=True))
+        ]
+        self._give = [(place, give) for place, give in found if give is not None]
+        return self._give
+
+    def _bound(self, values: Mapping[str, Any], last: "_Last") -> list[Any]:
+        """What the driver takes. What is the same object as in the row before is not converted again."""
+        bound = self._fixed.copy()
+        for place, name, take in self._given:
+            value = values[name]
+            if take is not None:
+                before = last.get(place)
+                if before is None or before[0] is not value:
+                    before = last[place] = (value, take(value))
+                value = before[1]
+            bound[place] = value
+        return bound
+
+
+_Last = dict[int, tuple[Any, Any]]
+"""By place, what a row had there, and what the driver was given."""
+_Converters = list[tuple[int, Callable[[Any], Any]]]
+"""The places of a row that need converting, and how."""
+
+
+def _converted(row: tuple[Any, ...], converters: _Converters) -> list[Any]:
+    converted = list(row)
+    for place, convert in converters:
+        converted[place] = convert(converted[place])
+    return converted

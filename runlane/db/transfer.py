@@ -1,0 +1,268 @@
+"""All rows of one database brought into another, of either kind: moving to PostgreSQL, backups, restoring.
+
+Both sides are walked in the order of their keys, some rows at a time: what the target lacks is inserted, what differs
+is changed, what the source has not is removed. So it may be cut off at any row and run again. Then both are walked once
+more and every row is compared.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, Connection, Engine, String, Table, delete, insert, literal, select, text, tuple_, update
+from sqlalchemy.exc import DBAPIError
+
+from runlane.addresses import shown
+from runlane.db import engines, schema
+from runlane.db.engines import Use
+from runlane.db.tables import JobRow
+from runlane.errors import StartRefused
+from runlane.private_files import make_file
+from runlane.text import counted
+
+BATCH, BATCH_OF_FILES = 1000, 20
+"""Rows a transaction; of artifacts fewer, since they may be large."""
+KEPT_BY_TRIGGERS = "job_count"
+
+_NEXT_NUMBER = text(
+    "SELECT setval(pg_get_serial_sequence('stat_entry', 'id'), max(id)) FROM stat_entry HAVING max(id) > 0"
+)
+Key = tuple[Any, ...]
+Rows = dict[Key, dict[str, Any]]
+
+
+@dataclass
+class Moved:
+    """What was done about one table. ``rows``: how many the source has, each of them found alike in the target."""
+
+    table: str
+    rows: int = 0
+    inserted: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
+def tables() -> list[Table]:
+    """Every table with rows of its own, those that others refer to first."""
+    return [table for table in JobRow.metadata.sorted_tables if table.name != KEPT_BY_TRIGGERS]
+
+
+def transfer(source_url: str, target_url: str, tell: Callable[[Moved], None] = lambda moved: None) -> list[Moved]:
+    """Make the target hold exactly what the source holds; ``tell`` is called after each table.
+
+    Nothing else should write to either meanwhile. May be run again after it was cut off.
+
+    Raises:
+        StartRefused: one of them cannot be used or fails half way, the target holds jobs of another history, or rows
+            differ at the end.
+    """
+    if not schema.is_current(source_url):
+        raise StartRefused(
+            f"The database {shown(source_url)} has not the tables of this version, or does not answer. "
+            "Run python -m runlane migrate for it first."
+        )
+    schema.migrate(target_url)
+    source, target = engines.connect(source_url, Use.READ), engines.connect(target_url, Use.WRITE)
+    try:
+        with source.begin() as from_db:
+            _refuse_strangers(from_db, target)
+            found = [_bring(table, from_db, target, tell) for table in tables()]
+            for moved, table in zip(found, tables(), strict=True):
+                moved.rows = _compare(table, from_db, target)
+        return found
+    except DBAPIError as exc:
+        raise StartRefused(
+            f"A database failed half way: {engines.one_line(exc.orig or exc)}. Mend it. Run it again; what is there "
+            "already is kept."
+        ) from exc
+    finally:
+        source.dispose()
+        target.dispose()
+
+
+def empty(url: str) -> None:
+    """Remove every row."""
+    engine = engines.connect(url, Use.WRITE)
+    try:
+        with engine.begin() as db:
+            for table in reversed(tables()):
+                db.execute(delete(table))
+    finally:
+        engine.dispose()
+
+
+def count_jobs(url: str) -> int:
+    """How many jobs a database holds."""
+    engine = engines.connect(url, Use.READ)
+    try:
+        with engine.begin() as db:
+            return int(db.execute(text("SELECT count(*) FROM job")).scalar_one())
+    finally:
+        engine.dispose()
+
+
+def back_up(url: str, path: Path) -> int:
+    """Write all of a database to a SQLite file, as of one moment, while it is used; how many jobs are in it.
+
+    Raises:
+        StartRefused: the file is there already, or the database cannot be used.
+        OSError: there can be no such file.
+    """
+    if path.exists():
+        raise StartRefused(f"The file {path} is there already; name another one, or move it away.")
+    part = path.with_name(path.name + ".part")
+    try:
+        _remove(part)  # of one that was cut off
+        make_file(part)  # says what is wrong where no file can be
+        transfer(url, f"sqlite:///{part.absolute()}")
+        engine = engines.connect(f"sqlite:///{part.absolute()}", Use.WRITE)
+        with engine.connect() as db:
+            db.exec_driver_sql("COMMIT")  # no transaction may be open for this
+            db.exec_driver_sql("PRAGMA journal_mode=DELETE")  # all of it in the one file
+        engine.dispose()
+        part.rename(path)
+    finally:
+        _remove(part)
+    return count_jobs(f"sqlite:///{path.absolute()}")
+
+
+def restore(path: Path, url: str, *, replace: bool = False) -> int:
+    """Bring back what a backup holds; how many jobs. The tables of an older version are brought forward in a copy.
+
+    Raises:
+        StartRefused: there is no such file, it is no backup, or the database holds jobs and ``replace`` is not set.
+    """
+    if not path.is_file():
+        raise StartRefused(f"There is no file {path}; name a backup.")
+    if not schema.is_ours(f"sqlite:///{path.absolute()}"):
+        raise StartRefused(f"The file {path} is no backup of this product. Nothing was changed; name a backup.")
+    schema.migrate(url)
+    there = count_jobs(url)
+    if there and not replace:
+        raise StartRefused(
+            f"The database {shown(url)} holds {counted(there, 'job')}. Restore into an empty one, or add --replace to "
+            "remove them first."
+        )
+    copy = path.with_name(f"{path.name}.{time.time_ns()}.restoring")
+    try:
+        make_file(copy)
+        shutil.copyfile(path, copy)
+        schema.migrate(f"sqlite:///{copy.absolute()}")
+        if there:
+            empty(url)
+        transfer(f"sqlite:///{copy.absolute()}", url)
+    finally:
+        _remove(copy)
+    return count_jobs(url)
+
+
+def _remove(file: Path) -> None:
+    """A SQLite file and what SQLite keeps beside it, if they are there."""
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def _refuse_strangers(from_db: Connection, target: Engine) -> None:
+    """A target with jobs that the source has not belongs to another history."""
+    jobs = JobRow.__table__  # type: ignore[attr-defined]
+    with target.begin() as to_db:
+        last: Any = None
+        while True:
+            query = select(jobs.c.id).order_by(jobs.c.id).limit(BATCH)
+            ids = list(to_db.execute(query if last is None else query.where(jobs.c.id > last)).scalars())
+            if not ids:
+                return
+            known = set(from_db.execute(select(jobs.c.id).where(jobs.c.id.in_(ids))).scalars())
+            if strangers := [str(job_id) for job_id in ids if job_id not in known]:
+                raise StartRefused(
+                    f"The target holds jobs that the source has not, such as {strangers[0]}. It belongs to another "
+                    "history; name an empty database."
+                )
+            last = ids[-1]
+
+
+def _bring(table: Table, from_db: Connection, target: Engine, tell: Callable[[Moved], None]) -> Moved:
+    moved = Moved(table.name)
+    for wanted, begin, end in _batches(table, from_db):
+        with target.begin() as to_db:
+            there = _between(table, to_db, begin, end)
+            missing = [row for key, row in wanted.items() if key not in there]
+            if missing:
+                to_db.execute(insert(table), missing)
+            for key, row in wanted.items():
+                if key in there and there[key] != row:
+                    to_db.execute(update(table).where(_is(table, key)).values(row))
+                    moved.changed += 1
+            for key in there.keys() - wanted.keys():
+                to_db.execute(delete(table).where(_is(table, key)))
+                moved.removed += 1
+            moved.inserted += len(missing)
+            moved.rows += len(wanted)
+    with target.begin() as to_db:
+        if to_db.dialect.name == "postgresql" and table.name == "stat_entry":
+            to_db.execute(_NEXT_NUMBER)
+    tell(moved)
+    return moved
+
+
+def _compare(table: Table, from_db: Connection, target: Engine) -> int:
+    """How many rows there are, when they are the same on both sides."""
+    rows = 0
+    for wanted, begin, end in _batches(table, from_db):
+        with target.begin() as to_db:
+            there = _between(table, to_db, begin, end)
+        if wanted != there:
+            key = next(key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key))
+            raise StartRefused(f"A row of {table.name} differs, with the key {key}. Stop what writes to it; run again.")
+        rows += len(wanted)
+    return rows
+
+
+def _batches(table: Table, db: Connection) -> Iterator[tuple[Rows, Key | None, Key | None]]:
+    """The rows of a table in the order of their keys, in parts that reach from one key (left out) to another.
+
+    ``None``: from the first, or to the last. An empty table is one empty part.
+    """
+    size = BATCH_OF_FILES if table.name == "artifact" else BATCH
+    begin: Key | None = None
+    while True:
+        rows = _between(table, db, begin, None, size)
+        end = list(rows)[-1] if len(rows) == size else None
+        yield rows, begin, end
+        if end is None:
+            return
+        begin = end
+
+
+def _between(table: Table, db: Connection, begin: Key | None, end: Key | None, limit: int | None = None) -> Rows:
+    columns = _key(table)
+    ordered = [_sorted_alike(column, db) for column in columns]
+    query = select(table).order_by(*ordered)
+    if begin is not None:
+        query = query.where(tuple_(*ordered) > _literal(columns, begin))
+    if end is not None:
+        query = query.where(tuple_(*ordered) <= _literal(columns, end))
+    rows = db.execute(query if limit is None else query.limit(limit)).mappings()
+    return {tuple(row[column.name] for column in columns): dict(row) for row in rows}
+
+
+def _key(table: Table) -> Sequence[Column[Any]]:
+    return list(table.primary_key.columns)
+
+
+def _sorted_alike(column: Column[Any], db: Connection) -> Any:
+    """Texts sort by their bytes on both kinds of database, whatever the language of the server is."""
+    if isinstance(column.type, String) and db.dialect.name == "postgresql":
+        return column.collate("C")
+    return column
+
+
+def _literal(columns: Sequence[Column[Any]], key: Key) -> Any:
+    return tuple_(*(literal(value, column.type) for value, column in zip(key, columns, strict=True)))
+
+
+def _is(table: Table, key: Key) -> Any:
+    return tuple_(*_key(table)) == _literal(_key(table), key)

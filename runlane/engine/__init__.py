@@ -1,0 +1,1 @@
+"""Runs jobs in a worker process: claims them, calls their handlers, writes what happens."""

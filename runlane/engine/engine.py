@@ -1,0 +1,369 @@
+"""arq's Worker, as the part that claims jobs and gives each a slot; the rest of the product sees only this class.
+
+Functions, context, hooks and job bodies are arq's. Its polling loop is replaced: an idle worker waits for a marker that
+enqueueing sets, and one call gives up the jobs that have ended and claims the next. Its in-progress keys and its tries
+are replaced by leases and by SQL.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from arq.connections import ArqRedis
+from arq.jobs import SerializationError, deserialize_job_raw
+from arq.worker import Worker, func
+
+from runlane.background import end_tasks
+from runlane.core.attempts import Start
+from runlane.engine.runner import Interruption, Run, Runner
+from runlane.engine.slots import Slots
+from runlane.engine.writer import Writer
+from runlane.errors import Unavailable
+from runlane.logs import about_job
+from runlane.model.snapshot import JobSnapshot
+from runlane.queue.claims import Claim, Claims
+from runlane.queue.client import dumps, loads
+from runlane.queue.redis_client import REDIS_TROUBLE
+from runlane.text import counted
+
+if TYPE_CHECKING:
+    from arq.typing import StartupShutdown, WorkerCoroutine
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 2.0
+RELEASE_WITHIN_S = 0.02
+MOST_AT_ONCE = 200
+"""Jobs claimed in one call."""
+
+log = logging.getLogger(__name__)
+
+
+class Engine(Worker):
+    """Claims jobs and runs them, at most ``slots`` at once in this process; the queue's own limits hold over all.
+
+    ``concurrency`` is how many may run over all workers until Redis tells.
+    ``on_emptied`` is called when Redis has lost everything, before anything is claimed again; ``on_refused`` with jobs
+    that were claimed and did not start.
+    """
+
+    def __init__(
+        self,
+        redis: ArqRedis,
+        claims: Claims,
+        runner: Runner,
+        writer: Writer,
+        kinds: Sequence[str],
+        *,
+        worker_id: str,
+        slots: int,
+        concurrency: int,
+        on_emptied: Callable[[], Awaitable[None]],
+        on_refused: Callable[[Sequence[UUID]], Awaitable[None]],
+        **hooks: "StartupShutdown",
+    ) -> None:
+        run = cast("WorkerCoroutine", self._run_entry)
+        super().__init__(
+            functions=[func(run, name=kind) for kind in kinds],
+            queue_name="jobs",
+            redis_pool=redis,
+            handle_signals=False,
+            max_jobs=slots,
+            job_serializer=dumps,
+            job_deserializer=loads,
+            ctx={"redis": redis, "worker_id": worker_id},
+            **hooks,  # type: ignore[arg-type]
+        )
+        self._claims = claims
+        self._runner = runner
+        self._writer = writer
+        self._worker_id = worker_id
+        self._on_emptied = on_emptied
+        self._on_refused = on_refused
+        self._slots = Slots()
+        self._release_later: asyncio.TimerHandle | None = None
+        self._concurrency = concurrency
+        self._more = False
+        """Whether more jobs waited than were claimed last."""
+        self._room = 1
+        self._heard = False
+        """Whether a marker was taken and Redis not asked since; asking sets it again if others may claim."""
+        self._pause_s = FIRST_PAUSE_S
+        self._wait_s: float | None = None
+        self._restoring: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._look = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self.quiet = False
+        """Told to claim nothing for now."""
+
+    @property
+    def held(self) -> list[Claim]:
+        """The claims whose leases are to be kept. Safe to ask from another thread."""
+        return self._slots.held
+
+    @property
+    def slots(self) -> int:
+        """How many jobs may run in this process, as last told. Safe to ask from another thread."""
+        return min(self.max_jobs, self._concurrency)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def look(self) -> None:
+        """Ask for jobs soon: something has changed."""
+        self._look.set()
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Claim nothing from now on, or claim again; running jobs go on."""
+        if quiet is not self.quiet:
+            log.warning("Claiming no more jobs, as told." if quiet else "Claiming jobs again, as told.")
+        self.quiet = quiet
+        self._look.set()
+
+    async def serve(self, grace_s: float) -> None:
+        """Run jobs until ``stop``; then give running ones ``grace_s`` to end, and hand back those that have not."""
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        main = self.main_task = asyncio.create_task(self.main())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({main, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if main.done():
+            main.result()
+        if self.tasks:
+            log.info("Stopping; %s may go on for up to %.0f s.", counted(len(self.tasks), "job"), grace_s)
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({main, hurried}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        self._runner.interrupt_all(Interruption.STOP)
+        await main
+        if self.on_shutdown:
+            await self.on_shutdown(self.ctx)
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Claim nothing more and let ``serve`` return, when the running jobs have ended or been handed back."""
+        self.allow_pick_jobs = False
+        self._stopping.set()
+        self._look.set()
+        if at_once:
+            self._hurried.set()
+
+    async def main(self) -> None:
+        """Claim jobs and run them until told to stop and nothing is held.
+
+        While others hold slots, it listens though there is no room: they may leave theirs without claiming the next.
+        """
+        listening: asyncio.Task[None] | None = None
+        try:
+            while not self._may_end:
+                self._look.clear()
+                await self._claim()
+                if listening is None and self._wanted() and self._slots.used < self._concurrency:
+                    listening = asyncio.create_task(self._claims.wait_for_work())
+                await self._something(listening)
+                if listening is not None and listening.done():
+                    await self._hear(listening)
+                    listening = None
+        finally:
+            if listening is not None:
+                self._heard = True  # it may take a marker as it is ended
+                await end_tasks(listening)
+            if self._heard:
+                with contextlib.suppress(*REDIS_TROUBLE):
+                    await self._claims.release([])
+        if held := len(self._slots.held):
+            log.warning("The database takes no writes; left with their leases, to run again: %s.", counted(held, "job"))
+
+    @property
+    def _may_end(self) -> bool:
+        """Told to stop, with nothing held; or told again, while what is held cannot be recorded."""
+        return self.stopping and (self._slots.idle or (self._hurried.is_set() and self._writer.holding))
+
+    async def _something(self, listening: "asyncio.Task[None] | None") -> None:
+        """Return when there is something to claim for, as far as this process can know."""
+        if self._look.is_set() or self._may_end:
+            return
+        looking = asyncio.create_task(self._look.wait())
+        waiting = {looking} if listening is None else {looking, listening}
+        await asyncio.wait(waiting, timeout=self._wait_s, return_when=asyncio.FIRST_COMPLETED)
+        looking.cancel()
+
+    async def _hear(self, listening: "asyncio.Task[None]") -> None:
+        try:
+            listening.result()
+            self._heard = True
+        except REDIS_TROUBLE as exc:
+            await self._pause(exc)
+
+    def _wanted(self) -> int:
+        if self.stopping or self.quiet or self._writer.holding:
+            return 0
+        return max(0, min(self.max_jobs - self._slots.used, self._concurrency, MOST_AT_ONCE))
+
+    async def _claim(self) -> None:
+        """Give up what has ended and claim what may run, in one call; a call is not cut short, so that it is known."""
+        wanted = self._wanted()
+        if not wanted and self._slots.idle and not self._heard:
+            return
+        if self._release_later is not None:
+            self._release_later.cancel()
+            self._release_later = None
+        released, passing = self._slots.take_released(), self._slots.to_pass
+        try:
+            claimed = await self._claims.claim(released, wanted, passing)
+            if claimed.emptied:
+                log.warning("Redis knows nothing of the queue; filling it again.")
+                await self._fill()
+                return
+        except REDIS_TROUBLE as exc:
+            if self.stopping and not self._slots.held and (self._hurried.is_set() or self._pause_s == LONGEST_PAUSE_S):
+                log.warning("Redis does not answer (%s); %d leases are left to end by themselves.", exc, len(released))
+                return
+            self._slots.put_back(released)
+            self._look.set()
+            await self._pause(exc)
+            return
+        self._heard, self._pause_s = False, FIRST_PAUSE_S
+        self._room, self._wait_s, self._concurrency = claimed.room, claimed.wait_s, claimed.concurrency
+        self._slots.passed_on(passing[: claimed.passed])
+        self._more = wanted > 0 and len(claimed.claims) == wanted
+        self._begin(claimed.claims, claimed.filling, passing)
+
+    async def _fill(self) -> None:
+        """Have Redis filled; while the database is away, wait. Raises one of ``REDIS_TROUBLE``."""
+        self._look.set()
+        try:
+            await self._on_emptied()
+        except Unavailable as exc:
+            log.warning("Redis cannot be filled yet (%s); trying again in %.1f s.", exc.message, LONGEST_PAUSE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_PAUSE_S):
+                    await self._stopping.wait()
+
+    def _begin(self, claims: list[Claim], filling: int, offered: list[Claim]) -> None:
+        new = self._slots.take(claims)
+        if len(new) < len(claims):
+            log.warning("An earlier attempt still runs here; its job waits until the lease of the new one is over.")
+        if new:
+            self._go(new[0].token, self._start(new, filling))
+        elif set(self._slots.to_pass) <= set(offered):
+            self._writer.starts_came()  # none will
+        if self._more and self._room > 0:
+            self._look.set()
+
+    def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks[name] = task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self.tasks.pop(name, None))
+
+    async def _pause(self, exc: BaseException) -> None:
+        pause_s = FIRST_PAUSE_S if self._hurried.is_set() else self._pause_s
+        log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, pause_s)
+        await asyncio.sleep(pause_s)
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _start(self, claims: list[Claim], filling: int) -> None:
+        """Mark claimed jobs as running, all in one write, and run them."""
+        runs = {claim.job_id: self._runner.expect(claim.job_id) for claim in claims}
+        readable = [claim for claim in claims if self._is_readable(claim)]
+        try:
+            changes = await self._writer.write(Start([claim.job_id for claim in readable], self._worker_id, filling))
+        except Exception:
+            log.exception("Jobs could not be started; they are given back.")
+            changes = []
+        started = {change.job.id: change.job for change in changes or []}
+        for claim in claims:
+            if job := started.get(claim.job_id):
+                self._go(f"{claim.token} runs", self._run(claim, job, runs[claim.job_id]))
+            else:
+                self._runner.forget(claim.job_id)
+                self._give_up(claim)
+        if refused := [claim for claim in readable if claim.job_id not in started]:
+            await self._put_back(refused)
+
+    async def _put_back(self, claims: list[Claim]) -> None:
+        """Have jobs wait again that do, and were not started, or not as soon: their claims kept them from it."""
+        try:
+            await self._claims.release(claims)
+            await self._on_refused([claim.job_id for claim in claims])
+        except (*REDIS_TROUBLE, Unavailable) as exc:
+            log.warning("What waits is put back when queue and database are compared: %s", exc)
+
+    def _is_readable(self, claim: Claim) -> bool:
+        try:
+            name, (job_id,), *_ = deserialize_job_raw(claim.body or b"", deserializer=self.job_deserializer)
+        except (SerializationError, ValueError):
+            with about_job(claim.job_id):
+                log.warning("The queue's entry is not ours; it is dropped.")
+            return False
+        return name in self.functions and job_id == str(claim.job_id)
+
+    async def _run(self, claim: Claim, job: JobSnapshot, run: Run) -> None:
+        run.on_code_end = lambda: self._code_ended(claim)
+        try:
+            ctx = {**self.ctx, "job_id": str(job.id), "job_try": job.attempt, "job": job, "run": run}
+            await self.functions[job.kind].coroutine(ctx, str(job.id))
+        finally:
+            if run.code_ended:
+                self._give_up(claim)
+                if run.lingered:  # it may wait for another attempt, and an emptied Redis took it for claimed
+                    await self._put_back([claim])
+            else:  # the process is about to end; until then, and the lease does, nobody may start this job
+                self._slots.abandon(claim)
+                self._look.set()
+
+    async def _run_entry(self, ctx: dict[Any, Any], _job_id: str) -> None:
+        """The arq function of every kind."""
+        await self._runner.run(ctx["job"], ctx["run"], before=self._before(ctx), after=self._after(ctx))
+        if self.after_job_end:
+            try:
+                await self.after_job_end(ctx)
+            except Exception:  # the job has ended; what comes after must not end the worker
+                log.exception("The hook after_job_end failed.")
+
+    def _before(self, ctx: dict[Any, Any]) -> Callable[[], Awaitable[None]] | None:
+        hook = self.on_job_start
+        return None if hook is None else lambda: hook(ctx)
+
+    def _after(self, ctx: dict[Any, Any]) -> Callable[[], Awaitable[None]] | None:
+        hook = self.on_job_end
+        return None if hook is None else lambda: hook(ctx)
+
+    def _code_ended(self, claim: Claim) -> None:
+        """The job's slot may be used again for a job that waits, if one does, while its end is being recorded."""
+        self._slots.code_ended(claim)
+        if self._more:
+            self._writer.starts_are_coming()
+            self._look.set()
+
+    def _give_up(self, claim: Claim) -> None:
+        if self._slots.release(claim):
+            self._look.set()
+        elif self._release_later is None:
+            self._release_later = self._loop.call_later(RELEASE_WITHIN_S, self._look.set)
+
+    def found_missing(self, job_ids: Sequence[UUID]) -> None:
+        """Redis does not know these jobs as ours, though their leases should be kept: see to it."""
+        restoring = asyncio.create_task(self.keep_what_runs(job_ids))
+        self._restoring.add(restoring)
+        restoring.add_done_callback(self._restored)
+
+    def _restored(self, restoring: "asyncio.Task[None]") -> None:
+        self._restoring.discard(restoring)
+        if not restoring.cancelled() and (exc := restoring.exception()):
+            log.warning("Leases could not be restored (%s); the next beat tries again.", exc)
+
+    async def keep_what_runs(self, job_ids: Sequence[UUID]) -> None:
+        """Claim again what Redis does not know as ours though it runs here; what another holds by now is interrupted.
+
+        What has not started may not be allowed to any more, and waits for the next beat.
+
+        Raises one of ``REDIS_TROUBLE`` when Redis is away.
+        """
+        begun = self._runner.begun
+        claims = self._slots.get([job_id for job_id in job_ids if job_id in begun])
+        for job_id in await self._claims.restore(claims) if claims else ():
+            self._runner.interrupt(job_id, Interruption.LOST)

@@ -1,0 +1,192 @@
+"""Composition root of a worker process.
+
+SIGTERM or SIGINT stops it: running jobs get a grace time, then are handed back. A second signal hands them back at
+once, a third ends the process where it is.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import secrets
+import signal
+import socket
+
+import psutil
+import uvloop
+
+from runlane import __version__
+from runlane.background import end_tasks, end_when_told
+from runlane.clock import ahead_s, utc_now
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db import schema
+from runlane.db.database import Database
+from runlane.engine.engine import Engine
+from runlane.engine.handlers import load
+from runlane.engine.heartbeat import Heart, Vitals
+from runlane.engine.housekeeping import Upkeep
+from runlane.engine.runner import Runner
+from runlane.engine.threads import Threads
+from runlane.engine.writer import Writer
+from runlane.errors import StartRefused
+from runlane.kinds.catalogue import catalogue
+from runlane.logs import configure, refuse
+from runlane.model.limits import MOST_CONCURRENCY
+from runlane.queue.change_feed import RedisEvents
+from runlane.queue.claims import Claims
+from runlane.queue.client import JobQueue
+from runlane.queue.redis_client import REDIS_TROUBLE, check_or_wait_for
+from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
+from runlane.schedules.service import ScheduleService
+from runlane.schedules.store import ScheduleStore
+from runlane.settings import Settings, settings
+
+COLLECT_EVERY = 20_000
+"""New objects between two looks for garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once."""
+
+log = logging.getLogger("worker")
+
+
+async def serve(config: Settings, handlers: str) -> None:
+    """Run jobs until a signal says stop, or until this worker cannot do all that it should; then end the process."""
+    check_or_wait_for(config.resolved_redis_url)
+    schema.check_or_wait_for(config.resolved_database_url)
+    kinds = catalogue()
+    loaded = load(handlers, kinds)
+    names = list(loaded.handlers)
+    url = config.resolved_redis_url
+    about = _describe_self(names, loaded.off)
+    database, queue, events, registry = (
+        Database(config.resolved_database_url),
+        JobQueue(url),
+        RedisEvents(url),
+        WorkerRegistry(url),
+    )
+    store = Store(database)
+    service = JobService(store, queue, events, kinds, config)
+    claims = Claims(queue.redis, url, about.id, names, config.lease_s)
+    schedules = ScheduleService(ScheduleStore(database), service)
+    upkeep = Upkeep(url, service, schedules, queue, registry, claims, about.id)
+    writer = Writer(service, on_hold=lambda: engine.look())
+    runner = Runner(writer, kinds, loaded.handlers, config)
+    engine = Engine(
+        queue.redis,
+        claims,
+        runner,
+        writer,
+        names,
+        worker_id=about.id,
+        slots=config.worker_slots or MOST_CONCURRENCY,
+        concurrency=config.concurrency,
+        on_emptied=upkeep.refill,
+        on_refused=service.put_back,
+    )
+
+    process = psutil.Process()
+
+    def now() -> WorkerInfo:
+        state = WorkerState.QUIET if engine.quiet or engine.stopping else WorkerState.RUNNING
+        told = {
+            "last_seen_at": utc_now(),
+            "running": runner.running,
+            "lingering": runner.lingering,
+            "slots": engine.slots,
+            "state": state,
+            "cpu_percent": process.cpu_percent(),
+            "memory_bytes": process.memory_info().rss,
+            "clock_ahead_s": ahead_s(),
+        }
+        return about.model_copy(update=told)
+
+    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, store.cancel_is_asked)
+    heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
+    asyncio.get_running_loop().set_default_executor(Threads(MOST_CONCURRENCY, "handler"))
+    heart.start()
+    writer.open()
+    _stop_on_signals(engine)
+    duties = asyncio.create_task(upkeep.run(engine, runner))
+    duties.add_done_callback(lambda ended: _stop_without_duties(ended, engine))
+    log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
+    try:
+        await engine.serve(config.stop_grace_s)
+    except Exception:
+        log.critical("This worker cannot go on, and ends.", exc_info=True)
+        _exit(1)
+    exit_code = 1 if duties.done() else 0
+    await end_tasks(duties)
+    heart.stop()
+    await writer.close()
+    await _sign_off(registry, about.id)
+    log.info("Worker %s has stopped.", about.id)
+    _exit(exit_code)  # here: the loop would wait for handlers that will not stop
+
+
+async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
+    """Leave, so that nobody takes this worker for a lost one."""
+    try:
+        await registry.leave(worker_id)
+    except REDIS_TROUBLE as exc:
+        log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
+
+
+def _describe_self(kinds: list[str], off: dict[str, str]) -> WorkerInfo:
+    host, now = socket.gethostname(), utc_now()
+    return WorkerInfo(
+        id=f"{host}-{os.getpid()}-{secrets.token_hex(2)}",
+        host=host,
+        pid=os.getpid(),
+        version=__version__,
+        started_at=now,
+        last_seen_at=now,
+        running=[],
+        slots=0,
+        state=WorkerState.RUNNING,
+        kinds=kinds,
+        off=off,
+    )
+
+
+def _stop_on_signals(engine: Engine) -> None:
+    signals_seen = 0
+
+    def stop() -> None:
+        nonlocal signals_seen
+        signals_seen += 1
+        if signals_seen > 2:
+            _exit(0)
+        engine.stop(at_once=signals_seen > 1)
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop)
+
+
+def _stop_without_duties(duties: "asyncio.Task[None]", engine: Engine) -> None:
+    """A worker that hears no cancel and looks after nothing must not go on; whoever started it starts another."""
+    if not engine.stopping:
+        exc = None if duties.cancelled() else duties.exception()
+        log.critical("This worker's duties have ended; it gives its jobs back and ends.", exc_info=exc)
+        engine.stop(at_once=True)
+
+
+def _exit(code: int) -> None:
+    # A handler may hold a thread that never returns; everything worth keeping is committed, so do not join it.
+    logging.shutdown()
+    os._exit(code)
+
+
+def main(handlers: str) -> None:
+    """Run jobs with the handlers in this package, until a signal says stop."""
+    end_when_told()
+    try:
+        config = settings()
+        configure("worker", config.log_level, config.log_format)
+        gc.freeze()
+        gc.set_threshold(COLLECT_EVERY)
+        uvloop.run(serve(config, handlers))
+    except StartRefused as exc:
+        refuse("worker", exc.message)
+        _exit(2)
+    except Exception:
+        log.critical("This worker cannot go on, and ends.", exc_info=True)
+        _exit(1)

@@ -1,0 +1,21 @@
+"""Fails a number of times, then completes, to show attempts with growing pauses between them."""
+
+from pydantic import Field
+
+from runlane.kinds.catalogue import Kind, Params
+
+MOST_FAILURES = 10
+
+
+class FlakyParams(Params):
+    failures: int = Field(2, ge=0, le=MOST_FAILURES, description="How many attempts fail before one completes.")
+
+
+KIND = Kind(
+    name="flaky",
+    title="Flaky",
+    description="Fails the given number of times, then completes.",
+    params=FlakyParams,
+    group="demo",
+    max_attempts=MOST_FAILURES + 1,
+)

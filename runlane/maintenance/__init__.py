@@ -1,0 +1,1 @@
+"""Compacting and copying the database, and looking after Redis."""

@@ -1,0 +1,1 @@
+"""Figures over time: outcomes, durations, samples, causes of failures."""

@@ -1,0 +1,105 @@
+"""What people ask for, as it comes in over REST and from pages: checked for its types and bounds, for nothing else."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runlane.model.limits import LONGEST_RATE_S, MOST_CONCURRENCY, MOST_RATE, SHORTEST_RATE_S
+from runlane.model.snapshot import UtcTime
+from runlane.queue.client import HIGHEST_PRIORITY
+
+LONGEST_DELAY = timedelta(days=366)
+MOST_ATTEMPTS = 100
+
+
+def one_of(*names: str) -> list[Any]:
+    """For a JSON schema, each of: one of these is given; ``null`` is as good as nothing."""
+    return [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]
+
+
+class Submission(BaseModel):
+    """A request for one job. Types are exact: ``"5"`` is no number."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"not": {"allOf": one_of("delay_s", "scheduled_for")}},
+    )
+
+    kind: str = Field(max_length=200, examples=["web_agent"])
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY, description="higher first")
+    delay_s: float | None = Field(
+        None,
+        ge=0,
+        le=LONGEST_DELAY.total_seconds(),
+        allow_inf_nan=False,
+        description="start no sooner than this",
+    )
+    scheduled_for: Annotated[UtcTime, Field(strict=False)] | None = Field(
+        None, description="start no sooner than this time, which names its offset"
+    )
+    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
+    rerun_of: Annotated[UUID, Field(strict=False)] | None = Field(
+        None, description="the job that this one is run again from; shown as its lineage"
+    )
+
+    @property
+    def digest(self) -> str:
+        """The same for submissions that mean the same, however their JSON was written; in later versions, too."""
+        told = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class JobPatch(BaseModel):
+    """A change of a job that waits; what is not named stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    params: dict[str, Any] = Field(default_factory=dict, description="all of them: they take the place of the old ones")
+    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY, description="higher first")
+    max_attempts: int = Field(1, ge=1, le=MOST_ATTEMPTS)
+    scheduled_for: Annotated[UtcTime, Field(strict=False)] | None = Field(
+        None, description="another time for a job that is scheduled"
+    )
+    version: int | None = Field(None, ge=1, description="the job's version that was seen; another by now is refused")
+
+
+class QueueChange(BaseModel):
+    """A wish about the whole queue; what is not named stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    paused: bool = Field(False, description="claim nothing; running jobs go on")
+    concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_CONCURRENCY,
+        description="how many jobs may run at once over all workers; null: as JOBS_CONCURRENCY says",
+    )
+    version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")
+
+
+class RateChange(BaseModel):
+    """At most ``count`` starts in any ``seconds``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    count: int = Field(ge=1, le=MOST_RATE)
+    seconds: float = Field(ge=SHORTEST_RATE_S, le=LONGEST_RATE_S, allow_inf_nan=False)
+
+
+class KindChange(BaseModel):
+    """A wish about the jobs of one kind; what is not named stays as it is, ``null`` goes back to the kind's own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    paused: bool = Field(False, description="claim none of them; running ones go on")
+    max_running: int | None = Field(None, ge=1, le=MOST_CONCURRENCY, description="how many may run at once")
+    rate: RateChange | None = None
+    version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")

@@ -1,0 +1,1 @@
+"""Redis: the waiting jobs, the claims, the workers, and the feed of changes."""

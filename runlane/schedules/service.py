@@ -1,0 +1,228 @@
+"""What can be done with recurring schedules. Their times are kept in the queue, so that a worker wakes just then.
+
+SQL says when a schedule is due; the queue's reminder only wakes someone to look. A reminder that is lost is put back
+when Redis is reconciled, one that comes twice makes nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runlane.audit import changed, check_version
+from runlane.clock import utc_now
+from runlane.core.service import JobService
+from runlane.errors import ChangedMeanwhile, ScheduleNotFound
+from runlane.kinds.catalogue import MASK, masked
+from runlane.model.requests import MOST_ATTEMPTS, one_of
+from runlane.model.snapshot import JobSnapshot
+from runlane.queue.client import HIGHEST_PRIORITY
+from runlane.schedules.recurrence import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, recurrence
+from runlane.schedules.store import CatchUp, Schedule, ScheduleStore
+
+REMINDER = "schedule:"
+"""What a schedule's reminder in the queue is named: this, and its id."""
+_BOUNDS: dict[str, Any] = {"minimum": SHORTEST_INTERVAL_S, "maximum": LONGEST_INTERVAL_S}
+INTERVALS = ("cron", "interval_s")
+TIMING = (*INTERVALS, "timezone")
+SET = (*TIMING, "name", "kind", "params", "priority", "max_attempts", "paused", "catch_up")
+"""What people set of a schedule, and the audit tells."""
+
+log = logging.getLogger(__name__)
+
+
+class Timing(BaseModel):
+    """When something recurs: give either ``cron`` or ``interval_s``."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"allOf": [{"oneOf": one_of(*INTERVALS)}]}
+    )
+
+    cron: str | None = Field(
+        None, description="minute, hour, day of the month, month, day of the week", examples=["30 2 * * 1-5"]
+    )
+    interval_s: float | None = Field(
+        None, allow_inf_nan=False, json_schema_extra=_BOUNDS, description="seconds from one to the next"
+    )
+    timezone: str = Field("UTC", max_length=100, description="an IANA name; what cron means by an hour")
+
+
+class ScheduleDraft(Timing):
+    """A request for a schedule."""
+
+    name: str = Field(min_length=1, max_length=200)
+    kind: str = Field(max_length=200, examples=["web_agent"])
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
+    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
+    paused: bool = False
+    catch_up: CatchUp = Field(
+        CatchUp.SKIP,
+        strict=False,
+        description="runs missed by more than a minute: skip them, or make one job for all of them once",
+    )
+
+
+class SchedulePatch(BaseModel):
+    """A change of a schedule; what is not named stays. A new ``cron`` replaces an ``interval_s``, and the reverse."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"not": {"allOf": one_of(*INTERVALS)}}
+    )
+
+    name: str = Field("", min_length=1, max_length=200)
+    kind: str = Field("", max_length=200)
+    params: dict[str, Any] = Field(default_factory=dict)
+    cron: str | None = None
+    interval_s: float | None = Field(None, allow_inf_nan=False, json_schema_extra=_BOUNDS)
+    timezone: str = Field("UTC", max_length=100)
+    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
+    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS)
+    paused: bool = False
+    catch_up: CatchUp = Field(CatchUp.SKIP, strict=False)
+    version: int | None = Field(None, ge=1, description="the version that was seen; another by now is refused")
+
+
+class ScheduleService:
+    """Everything that can happen to a schedule."""
+
+    def __init__(self, store: ScheduleStore, jobs: JobService) -> None:
+        self.store = store
+        self._jobs = jobs
+
+    def preview(self, timing: Timing, count: int = 5) -> list[datetime]:
+        """The next times of a timing that is being thought about.
+
+        Raises:
+            InvalidInput: it makes no sense.
+        """
+        now = utc_now()
+        return recurrence(timing.cron, timing.interval_s, timing.timezone).next_times(now, now, count)
+
+    async def create(self, draft: ScheduleDraft) -> Schedule:
+        """The new schedule; its first job is made at its next time.
+
+        Raises:
+            InvalidInput: a timing, kind or parameters that make no sense.
+            NameTaken: another has its name.
+        """
+        now = utc_now()
+        timing = recurrence(draft.cron, draft.interval_s, draft.timezone)
+        values = {
+            **draft.model_dump(),
+            "params": self._jobs.checked_params(draft.kind, draft.params),
+            "next_at": timing.next_after(now, now),
+        }
+        _, told = self._told({}, {name: values[name] for name in SET})
+        schedule = await self.store.insert(values, told)
+        await self._remind(schedule)
+        return schedule
+
+    async def change(self, schedule_id: UUID, patch: SchedulePatch) -> Schedule:
+        """The schedule, changed. A new timing, or an end of a pause, counts from now.
+
+        Raises:
+            ScheduleNotFound, InvalidInput, NameTaken: as for ``create``.
+            ChangedMeanwhile: someone else changed it at the same time, or since the version that the patch names.
+        """
+        schedule = await self.store.get(schedule_id)
+        old = {name: getattr(schedule, name) for name in SET}
+        now_it_is = {name: value for name, value in old.items() if name != "params"}  # which may be secret
+        check_version(f"the schedule {schedule.name!r}", patch.version, schedule.version, now_it_is)
+        values = patch.model_dump(exclude_unset=True, exclude={"version"})
+        if patch.cron is None and patch.interval_s is None:
+            values = {name: value for name, value in values.items() if name not in INTERVALS}
+        else:
+            values |= {"cron": patch.cron, "interval_s": patch.interval_s}
+        merged = schedule.model_copy(update=values)
+        timing = recurrence(merged.cron, merged.interval_s, merged.timezone)
+        if "kind" in values or "params" in values:
+            values["params"] = self._jobs.checked_params(merged.kind, merged.params)
+        before, after = self._told(old, {**old, **values})
+        if not after:
+            return schedule
+        resumed = schedule.paused and not merged.paused
+        if resumed or any(getattr(schedule, name) != getattr(merged, name) for name in TIMING):
+            now = utc_now()
+            values["next_at"] = timing.next_after(now, now)
+        made = await self.store.update(schedule, values, before, after)
+        if made is None:
+            await self.store.get(schedule_id)
+            told = f"The schedule {schedule.name!r} was changed at the same time; look at it, then try again."
+            raise ChangedMeanwhile(told)
+        await self._remind(made)
+        return made
+
+    async def delete(self, schedule_id: UUID) -> None:
+        """Remove a schedule; the jobs that it made stay.
+
+        Raises:
+            ScheduleNotFound: no such schedule.
+        """
+        if not await self.store.delete(schedule_id):
+            raise ScheduleNotFound(schedule_id)
+        await self._jobs.forget_reminder(f"{REMINDER}{schedule_id}")
+
+    async def run_now(self, schedule_id: UUID) -> JobSnapshot:
+        """A job of this schedule, made now; its times stay as they are.
+
+        Raises:
+            ScheduleNotFound: no such schedule.
+        """
+        change = await self.store.run_now(schedule_id, self._attempts())
+        await self._jobs.follow_up([change])
+        return change.job
+
+    async def fire(self, schedule_id: UUID, now: datetime) -> None:
+        """Make the job of a schedule whose time has come, if nobody has; and see to its next time."""
+        firing = await self.store.fire(schedule_id, now, self._attempts())
+        if firing is None:
+            await self._jobs.forget_reminder(f"{REMINDER}{schedule_id}")
+            return
+        if firing.change is not None:
+            await self._jobs.follow_up([firing.change])
+        await self._remind(firing.schedule)
+
+    async def remind_of_all(self) -> None:
+        """Have the queue wake a worker for each schedule: Redis may have lost that."""
+        for schedule in await self.store.all():
+            try:
+                await self._remind(schedule)
+            except (OverflowError, ValueError):  # a time that the queue cannot hold keeps no other from being due
+                log.exception("The schedule %r cannot be waited for; change or delete it.", schedule.name)
+
+    async def _remind(self, schedule: Schedule) -> None:
+        name = f"{REMINDER}{schedule.id}"
+        if schedule.paused:
+            await self._jobs.forget_reminder(name)
+        else:
+            await self._jobs.remind(name, schedule.next_at)
+
+    def _told(self, old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What differs, for the audit, without secrets."""
+        before, after = changed(old, new)
+        for side, whole in ((before, old), (after, new)):
+            if side.get("params"):
+                known = [kind for kind in self._jobs.kinds if kind.name == whole["kind"]]
+                side["params"] = masked(known[0], side["params"]) if known else MASK  # of a kind that is no more
+        return before, after
+
+    def _attempts(self) -> Mapping[str, int]:
+        return {kind.name: kind.max_attempts for kind in self._jobs.kinds}
+
+
+def next_times(schedule: Schedule, now: datetime, count: int = 5) -> list[datetime]:
+    """When its next jobs are made, after ``now``; none while it is paused."""
+    if schedule.paused:
+        return []
+    try:
+        if schedule.next_at <= now:  # due, and no worker has seen to it yet
+            return schedule.recurrence.next_times(now, schedule.next_at, count)
+        later = schedule.recurrence.next_times(schedule.next_at, schedule.next_at, count - 1)
+    except (KeyError, ValueError):  # a time zone that this machine does not know (any more)
+        log.warning("The times of the schedule %r cannot be told; change or delete it.", schedule.name)
+        return [schedule.next_at]
+    return [schedule.next_at, *later]

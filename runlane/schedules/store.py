@@ -1,0 +1,277 @@
+"""Recurring schedules in SQL, and the one transaction that makes an occurrence's job.
+
+An occurrence is made exactly once: the UPDATE that moves a schedule to its next time names the time it was at, so of
+any number of workers that try, one changes the row, and the job is inserted in the same transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from runlane.audit import SYSTEM, acting, note
+from runlane.clock import utc_now
+from runlane.core.store import NewJob, insert_jobs
+from runlane.core.transitions import by, job_table
+from runlane.db.database import Database
+from runlane.db.tables import OccurrenceRow, ScheduleRow
+from runlane.errors import NameTaken, ScheduleNotFound
+from runlane.model.snapshot import Change
+from runlane.model.status import DELETED, JobStatus
+from runlane.schedules.recurrence import Recurrence
+
+MISSED_AFTER = timedelta(seconds=60)
+"""An occurrence that could not be made this long after its time was missed."""
+
+schedule_table = ScheduleRow.__table__  # type: ignore[attr-defined]
+occurrence_table = OccurrenceRow.__table__  # type: ignore[attr-defined]
+
+
+class CatchUp(StrEnum):
+    """What becomes of occurrences that were missed, while nothing ran that could make them."""
+
+    SKIP = "skip"
+    """Nothing."""
+    ONCE = "once"
+    """One job for all of them."""
+
+
+class Schedule(BaseModel):
+    """A schedule as people set it, which ``version`` counts. ``next_at``: when its next job is made, if not paused."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    kind: str
+    params: dict[str, Any]
+    cron: str | None
+    interval_s: float | None
+    timezone: str
+    priority: int
+    max_attempts: int | None
+    paused: bool
+    catch_up: CatchUp
+    next_at: datetime
+    last_at: datetime | None
+    last_job_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @property
+    def recurrence(self) -> Recurrence:
+        return Recurrence(self.cron, self.interval_s, self.timezone)
+
+
+_COLUMNS = [schedule_table.c[name] for name in Schedule.model_fields]
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What came of a schedule's time: the schedule as it is now, and the job made, if any."""
+
+    schedule: Schedule
+    change: Change | None
+
+
+class ScheduleStore:
+    """Schedules in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def insert(self, values: Mapping[str, Any], told: Mapping[str, Any]) -> Schedule:
+        """The new schedule; ``told`` is for the audit.
+
+        Raises:
+            NameTaken: another has its name.
+        """
+        now = utc_now()
+        row = {
+            "id": uuid7(),
+            "last_at": None,
+            "last_job_id": None,
+            "created_at": now,
+            "updated_at": now,
+            "version": 1,
+            **values,
+        }
+        who, made = acting(), Schedule.model_validate(row)
+
+        def work(db: Connection) -> None:
+            db.execute(insert(schedule_table).values(row))
+            note(db, who, "create", "schedule", [made.name], None, told)
+
+        try:
+            await self._db.write(work)
+        except IntegrityError as exc:
+            raise NameTaken(str(values["name"])) from exc
+        return made
+
+    async def get(self, schedule_id: UUID) -> Schedule:
+        """Raises ``ScheduleNotFound``."""
+        return await self._db.read(lambda db: _get(db, schedule_id))
+
+    async def all(self) -> list[Schedule]:
+        """Every schedule, by name."""
+        query = select(*_COLUMNS).order_by(schedule_table.c.name)
+        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
+        return [Schedule.model_validate(dict(row)) for row in rows]
+
+    async def update(
+        self, schedule: Schedule, values: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> Schedule | None:
+        """Change a schedule that is still as given; ``None`` if someone else changed it meanwhile.
+
+        ``before`` and ``after`` are for the audit.
+
+        Raises:
+            NameTaken: another has the new name.
+        """
+        statement = (
+            update(schedule_table)
+            .where(schedule_table.c.id == schedule.id, schedule_table.c.version == schedule.version)
+            .values({**values, "version": schedule.version + 1, "updated_at": utc_now()})
+            .returning(*_COLUMNS)
+        )
+        who = acting()
+
+        def work(db: Connection) -> Schedule | None:
+            row = db.execute(statement).mappings().first()
+            if row is None:
+                return None
+            note(db, who, "change", "schedule", [schedule.name], before, after)
+            return Schedule.model_validate(dict(row))
+
+        try:
+            return await self._db.write(work)
+        except IntegrityError as exc:
+            raise NameTaken(str(values.get("name", schedule.name))) from exc
+
+    async def delete(self, schedule_id: UUID) -> bool:
+        """Remove a schedule; the jobs it made stay. Whether there was one."""
+        statement = delete(schedule_table).where(schedule_table.c.id == schedule_id).returning(schedule_table.c.name)
+        who = acting()
+
+        def work(db: Connection) -> bool:
+            names = list(db.execute(statement).scalars())
+            note(db, who, "delete", "schedule", names)
+            return bool(names)
+
+        return await self._db.write(work)
+
+    async def fire(self, schedule_id: UUID, now: datetime, attempts: Mapping[str, int]) -> Firing | None:
+        """Make the job of a schedule whose time has come at ``now``, unless it was missed and is to be skipped.
+
+        ``attempts``: how often jobs of each kind are tried if the schedule does not say. ``None``: there is no such
+        schedule.
+        """
+
+        def work(db: Connection) -> Firing | None:
+            row = db.execute(select(*_COLUMNS).where(schedule_table.c.id == schedule_id)).mappings().first()
+            if row is None:
+                return None
+            schedule = Schedule.model_validate(dict(row))
+            if schedule.paused or schedule.next_at > now:
+                return Firing(schedule, None)
+            due_at = _due(schedule, now)
+            values: dict[str, Any] = {"next_at": schedule.recurrence.next_after(now, schedule.next_at)}
+            if due_at is not None:
+                values["last_at"] = due_at
+            moved = db.execute(
+                update(schedule_table)
+                .where(
+                    schedule_table.c.id == schedule_id,
+                    schedule_table.c.next_at == schedule.next_at,
+                    schedule_table.c.paused.is_(False),
+                )
+                .values(values)
+            )
+            if not moved.rowcount:  # another worker made it, between reading and here
+                return Firing(_get(db, schedule_id), None)
+            change = None if due_at is None else _make_job(db, schedule, attempts, "schedule", due_at)
+            return Firing(_get(db, schedule_id), change)
+
+        return await self._db.write(work)
+
+    async def run_now(self, schedule_id: UUID, attempts: Mapping[str, int]) -> Change:
+        """Make a job of a schedule at once, beside its times.
+
+        Raises:
+            ScheduleNotFound: no such schedule.
+        """
+        who = acting()
+
+        def work(db: Connection) -> Change:
+            schedule = _get(db, schedule_id)
+            made = _make_job(db, schedule, attempts, "schedule run by hand", None, who)
+            note(db, who, "run", "schedule", [schedule.name], None, {"job": str(made.job.id)})
+            return made
+
+        return await self._db.write(work)
+
+    async def outcomes(self, schedule_ids: Sequence[UUID], count: int = 5) -> dict[UUID, list[tuple[UUID, JobStatus]]]:
+        """The last jobs that each of the schedules made and that are not deleted, newest first, with their status."""
+        return await self._db.read(lambda db: {each: _outcomes(db, each, count) for each in schedule_ids})
+
+
+def _outcomes(db: Connection, schedule_id: UUID, count: int) -> list[tuple[UUID, JobStatus]]:
+    query = (
+        select(job_table.c.id, job_table.c.status)
+        .join(occurrence_table, occurrence_table.c.job_id == job_table.c.id)
+        .where(occurrence_table.c.schedule_id == schedule_id, job_table.c.status != DELETED)
+        .order_by(occurrence_table.c.job_id.desc())
+        .limit(count)
+    )
+    return [(job_id, JobStatus(status)) for job_id, status in db.execute(query)]
+
+
+def _due(schedule: Schedule, now: datetime) -> datetime | None:
+    """The time to make a job for: the last one that was not missed, or any at all if one should catch up."""
+    last = schedule.next_at
+    for at in schedule.recurrence.times_after(max(last, now - MISSED_AFTER * 2), last):
+        if at > now:
+            break
+        last = at
+    if now - last <= MISSED_AFTER or schedule.catch_up is CatchUp.ONCE:
+        return last
+    return None
+
+
+def _make_job(
+    db: Connection,
+    schedule: Schedule,
+    attempts: Mapping[str, int],
+    reason: str,
+    due_at: datetime | None,
+    who: str = SYSTEM,
+) -> Change:
+    new = NewJob(
+        kind=schedule.kind,
+        params=schedule.params,
+        max_attempts=schedule.max_attempts or attempts.get(schedule.kind, 1),
+        priority=schedule.priority,
+    )
+    told = {"reason": reason, "schedule_id": str(schedule.id), "schedule": schedule.name}
+    if due_at is not None:
+        told["occurrence"] = due_at.isoformat()
+    [change] = insert_jobs(db, [new], None, by(who, told))
+    statement = update(schedule_table).where(schedule_table.c.id == schedule.id).values(last_job_id=change.job.id)
+    db.execute(statement)
+    db.execute(insert(occurrence_table).values(job_id=change.job.id, schedule_id=schedule.id))
+    return change
+
+
+def _get(db: Connection, schedule_id: UUID) -> Schedule:
+    row = db.execute(select(*_COLUMNS).where(schedule_table.c.id == schedule_id)).mappings().first()
+    if row is None:
+        raise ScheduleNotFound(schedule_id)
+    return Schedule.model_validate(dict(row))

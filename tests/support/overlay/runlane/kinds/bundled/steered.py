@@ -1,0 +1,12 @@
+"""Does what a test writes into a file, line by line, when it is written; runs until it is told how to end."""
+
+from runlane.kinds.catalogue import Kind, Params
+
+
+class SteeredParams(Params):
+    """``path`` is the file. Its lines: ``step <text>``, ``fail <text>`` and ``end``."""
+
+    path: str
+
+
+KIND = Kind(name="steered", title="Steered", description="", params=SteeredParams)
