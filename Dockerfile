@@ -3,7 +3,7 @@
 # Python package), the second one holds only what runs. linux/amd64 and linux/arm64.
 
 FROM python:3.11-slim-bookworm AS build
-WORKDIR /srv/jobs
+WORKDIR /srv/runlane
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 COPY requirements.txt ./
@@ -20,22 +20,22 @@ RUN /opt/venv/bin/python -m runlane run --build \
     && find /opt/venv -name __pycache__ -type d -prune -exec rm -rf {} +
 
 FROM python:3.11-slim-bookworm
-LABEL org.opencontainers.image.title="jobs" \
+LABEL org.opencontainers.image.title="runlane" \
       org.opencontainers.image.description="A self-hosted job system with a live dashboard." \
       org.opencontainers.image.licenses="MIT"
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp jobs \
-    && install --directory --owner jobs --group jobs /data
-WORKDIR /srv/jobs
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp runlane \
+    && install --directory --owner runlane --group runlane /data
+WORKDIR /srv/runlane
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 \
     PORT=8000 \
-    JOBS_DATA_DIR=/data
+    RUNLANE_DATA_DIR=/data
 COPY --from=build /opt/venv /opt/venv
-COPY --from=build /srv/jobs/.web/build/client .web/build/client
-COPY --from=build /srv/jobs/.web/reflex.json .web/reflex.json
+COPY --from=build /srv/runlane/.web/build/client .web/build/client
+COPY --from=build /srv/runlane/.web/reflex.json .web/reflex.json
 COPY rxconfig.py ./
 COPY assets assets
 COPY runlane runlane
@@ -43,7 +43,7 @@ COPY jobs_app jobs_app
 COPY worker worker
 # Reflex writes a list of pages there when it starts; with this it may be a read-only file system with a /tmp
 RUN ln -s /tmp .web/backend \
-    && python -m compileall -q /opt/venv/lib /srv/jobs
+    && python -m compileall -q /opt/venv/lib /srv/runlane
 USER 10001
 EXPOSE 8000
 VOLUME /data

@@ -46,7 +46,7 @@ bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results
 migrate-data: $(STAMPS)/run ## Move a history: FROM=sqlite:///… TO=postgresql://…; safe to run again
 	@exec $(BIN)/python -m runlane copy --from "$(FROM)" --to "$(TO)"
 
-backup: FILE ?= backups/jobs-$(shell date -u +%Y%m%dT%H%M%SZ).db
+backup: FILE ?= backups/runlane-$(shell date -u +%Y%m%dT%H%M%SZ).db
 backup: $(STAMPS)/run ## Write all of the database to a file, while it is used; FILE=… names it
 	@mkdir -p "$(dir $(FILE))"
 	@exec $(BIN)/python -m runlane backup "$(FILE)"

@@ -188,14 +188,14 @@ async def measure(source: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        database = folder / "jobs.db"
-        shutil.copy(source / "jobs.db", database)
+        database = folder / "runlane.db"
+        shutil.copy(source / "runlane.db", database)
         url = f"sqlite:///{database}"
         migrate(url)
         redis = RedisServer(folder)
         redis.start()
         config = read_settings(_env_file=None, redis_url=redis.url, database_url=url, data_dir=folder)
-        environ = os.environ | {"REDIS_URL": redis.url, "DATABASE_URL": url, "JOBS_LOG_LEVEL": "ERROR"}
+        environ = os.environ | {"REDIS_URL": redis.url, "DATABASE_URL": url, "RUNLANE_LOG_LEVEL": "ERROR"}
         async with runtime.serving(config) as active:
             worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "worker", env=environ)
             await until(active.registry.all, bool, within_s=30)
@@ -217,8 +217,8 @@ def main() -> None:
     options.add_argument("folder", type=Path, help="where the database is, or is made")
     options.add_argument("--jobs", type=int, default=1_000_000)
     given = options.parse_args()
-    if not (given.folder / "jobs.db").exists():
-        seed(given.folder / "jobs.db", given.jobs, random.Random(1))
+    if not (given.folder / "runlane.db").exists():
+        seed(given.folder / "runlane.db", given.jobs, random.Random(1))
     found = asyncio.run(measure(given.folder))
     for title, figures in found.items():
         print(f"\n{title}")

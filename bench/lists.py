@@ -123,7 +123,7 @@ async def main() -> None:
     options.add_argument("--jobs", type=int, default=1_000_000)
     options.add_argument("--postgresql", action="store_true", help="ask a PostgreSQL server too")
     given = options.parse_args()
-    path = given.folder / "jobs.db"
+    path = given.folder / "runlane.db"
     if not path.exists():
         await asyncio.to_thread(seed, path, given.jobs, random.Random(1))
     figures = report.Figures()

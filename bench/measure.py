@@ -56,7 +56,7 @@ class Product:
 
     async def start(self) -> float:
         """Start it; seconds until ``/readyz`` answers 200."""
-        environ = os.environ | {"PORT": str(self.port), "JOBS_DATA_DIR": str(self._data_dir)}
+        environ = os.environ | {"PORT": str(self.port), "RUNLANE_DATA_DIR": str(self._data_dir)}
         began = time.perf_counter()
         with (self._data_dir.parent / "log").open("ab") as log:
             self.process = psutil.Popen(

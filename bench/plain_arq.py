@@ -101,7 +101,7 @@ def main() -> None:
     async def tell_times(_ctx: dict[str, Any]) -> None:
         times_path.write_text(json.dumps(asdict(Times(ctx["starts"], ctx["ends"]))))
 
-    if os.environ.get("JOBS_LOG_LEVEL", "INFO") in ("DEBUG", "INFO"):
+    if os.environ.get("RUNLANE_LOG_LEVEL", "INFO") in ("DEBUG", "INFO"):
         logging.config.dictConfig(default_log_config(verbose=False))
     Worker(
         functions=[noop, nap, steps, wait],

@@ -161,13 +161,13 @@ async def _look_back(path: Path, chance: random.Random) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("folder", type=Path, help="a data folder: JOBS_DATA_DIR of the product that shall show it")
+    options.add_argument("folder", type=Path, help="a data folder: RUNLANE_DATA_DIR of the product that shall show it")
     options.add_argument("--jobs", type=int, default=100_000)
     options.add_argument("--seed", type=int, default=1, help="the same number gives the same jobs")
     given = options.parse_args()
     began = time.perf_counter()
-    seed(given.folder / "jobs.db", given.jobs, random.Random(given.seed))
-    print(f"{given.jobs:,} jobs in {given.folder / 'jobs.db'}, made in {time.perf_counter() - began:.0f} s.")
+    seed(given.folder / "runlane.db", given.jobs, random.Random(given.seed))
+    print(f"{given.jobs:,} jobs in {given.folder / 'runlane.db'}, made in {time.perf_counter() - began:.0f} s.")
 
 
 if __name__ == "__main__":

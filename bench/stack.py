@@ -166,7 +166,7 @@ class Ours:
         self.environ = {
             "REDIS_URL": stage.redis.url,
             "DATABASE_URL": url,
-            "JOBS_DATA_DIR": str(stage.folder),
+            "RUNLANE_DATA_DIR": str(stage.folder),
         }
         config = read_settings(_env_file=None, data_dir=stage.folder, redis_url=stage.redis.url, database_url=url)
         self._database, self._queue = Database(url), JobQueue(stage.redis.url)
@@ -193,7 +193,7 @@ class Ours:
         return jobs
 
     async def start_worker(self, slots: int, *, ready: bool = True) -> Process:
-        environ = self.environ | {"JOBS_CONCURRENCY": str(slots)}
+        environ = self.environ | {"RUNLANE_CONCURRENCY": str(slots)}
         worker = Process("worker", self._stage.tree, environ, self._stage.folder / "worker.log")
         if ready:
             await until(lambda: self._is_listed(worker), within_s=30)

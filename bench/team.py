@@ -54,8 +54,8 @@ async def drain(database_url: str, redis: RedisServer, folder: Path, jobs: int, 
     for _ in range(jobs // BATCH):
         await service.submit_many([Submission(kind="noop")] * BATCH)
     environ = os.environ | {
-        **{"REDIS_URL": redis.url, "DATABASE_URL": database_url, "JOBS_DATA_DIR": str(folder)},
-        **{"JOBS_CONCURRENCY": str(slots), "JOBS_LOG_LEVEL": "WARNING"},
+        **{"REDIS_URL": redis.url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)},
+        **{"RUNLANE_CONCURRENCY": str(slots), "RUNLANE_LOG_LEVEL": "WARNING"},
     }
     command = (sys.executable, "-m", "worker")
     processes = [await asyncio.create_subprocess_exec(*command, env=environ, cwd=ROOT) for _ in range(workers)]
@@ -76,7 +76,7 @@ async def drain(database_url: str, redis: RedisServer, folder: Path, jobs: int, 
 
 async def databases(jobs: int, rounds: int, values: Values) -> None:
     """The same drains on both, in turn."""
-    folder = Path(tempfile.mkdtemp(prefix="jobs-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="runlane-bench-"))
     redis, postgres = RedisServer(folder), PostgresServer(fsync=True)
     redis.start()
     postgres.start()
@@ -131,7 +131,7 @@ def image(values: Values) -> None:
         except metadata.PackageNotFoundError:  # for another system
             continue
         packages += sum(Path(str(f.locate())).stat().st_size for f in files if Path(str(f.locate())).is_file())
-    folder = Path(tempfile.mkdtemp(prefix="jobs-image-"))
+    folder = Path(tempfile.mkdtemp(prefix="runlane-image-"))
     tree = sum(path.stat().st_size for path in image_tree(folder).rglob("*") if path.is_file())
     shutil.rmtree(folder)
     values["image: packages, MB"].append(packages / 1e6)

@@ -95,7 +95,10 @@ app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)
 # A page joins its room first, then reads: no change falls between the two. It says "Live" when it has read all.
 app.add_page(
-    dashboard, route=routes.DASHBOARD, title="Jobs", on_load=[Live.join, BoardState.load, StartForm.load, Live.arrive]
+    dashboard,
+    route=routes.DASHBOARD,
+    title="Runlane",
+    on_load=[Live.join, BoardState.load, StartForm.load, Live.arrive],
 )
 app.add_page(
     compare_page,

@@ -16,6 +16,7 @@ from runlane.background import end_when_told
 from runlane.db import schema, transfer
 from runlane.errors import StartRefused
 from runlane.logs import configure, refuse
+from runlane.predecessor import take_over_database
 from runlane.private_files import make_folder
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
@@ -133,6 +134,7 @@ def _do_once(config: Settings, given: argparse.Namespace) -> None:
     url = config.resolved_database_url
     if given.command in ("migrate", "restore") and config.database_url is None:
         make_folder(config.data_dir)  # on a new machine, or after all was lost
+        take_over_database(config.data_dir)
     match given.command:
         case "migrate":
             schema.migrate(url)

@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 
-OURS = frozenset({"jobs.db", "lock", "redis"})
+OURS = frozenset({"runlane.db", "jobs.db", "lock", "redis"})
 """What a data folder holds, one of these at least."""
 
 log = logging.getLogger(__name__)

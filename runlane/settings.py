@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runlane.errors import StartRefused
+from runlane.predecessor import DATABASE, refuse_old_settings
 
 _SECRET_BEARING = frozenset({"REDIS_URL", "DATABASE_URL"})
 
@@ -28,11 +29,11 @@ class LogSettings(BaseSettings):
 
     log_level: str = Field(
         "INFO",
-        alias="JOBS_LOG_LEVEL",
+        alias="RUNLANE_LOG_LEVEL",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR",
     )
-    log_format: str = Field("text", alias="JOBS_LOG_FORMAT", pattern="^(text|json)$", description="text or json")
+    log_format: str = Field("text", alias="RUNLANE_LOG_FORMAT", pattern="^(text|json)$", description="text or json")
 
 
 class Settings(LogSettings):
@@ -50,69 +51,69 @@ class Settings(LogSettings):
         None,
         alias="DATABASE_URL",
         pattern=r"^(sqlite:///|postgres(ql)?://).+",
-        description="a SQLite address such as sqlite:////srv/jobs.db, or a PostgreSQL address such as "
-        "postgresql://user:password@host:5432/jobs",
+        description="a SQLite address such as sqlite:////srv/runlane.db, or a PostgreSQL address such as "
+        "postgresql://user:password@host:5432/runlane",
     )
-    data_dir: Path = Field(Path(".data"), alias="JOBS_DATA_DIR", description="a folder to keep data in")
-    concurrency: int = Field(5, alias="JOBS_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000")
-    trust_network: bool = Field(False, alias="JOBS_TRUST_NETWORK", description="true or false")
+    data_dir: Path = Field(Path(".data"), alias="RUNLANE_DATA_DIR", description="a folder to keep data in")
+    concurrency: int = Field(5, alias="RUNLANE_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000")
+    trust_network: bool = Field(False, alias="RUNLANE_TRUST_NETWORK", description="true or false")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        alias="JOBS_ALLOWED_ORIGINS",
+        alias="RUNLANE_ALLOWED_ORIGINS",
         description="a comma-separated list of origins such as https://jobs.example.com",
     )
     environment: str = Field(
-        "", alias="JOBS_ENVIRONMENT", max_length=30, description="a name of at most 30 characters, such as staging"
+        "", alias="RUNLANE_ENVIRONMENT", max_length=30, description="a name of at most 30 characters, such as staging"
     )
     webhooks_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
-        alias="JOBS_WEBHOOKS_ALLOW",
+        alias="RUNLANE_WEBHOOKS_ALLOW",
         description="a comma-separated list of networks such as 10.0.0.0/8 or 192.168.1.5",
     )
     user_header: str | None = Field(
         None,
-        alias="JOBS_USER_HEADER",
+        alias="RUNLANE_USER_HEADER",
         pattern=r"^[A-Za-z][A-Za-z0-9-]{0,99}$",
         description="the name of a request header such as X-Forwarded-User",
     )
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
-        alias="JOBS_TRUSTED_PROXIES",
+        alias="RUNLANE_TRUSTED_PROXIES",
         description="a comma-separated list of networks such as 10.0.0.0/8 or 192.168.1.5",
     )
     retry_base_s: float = Field(
-        1.0, alias="JOBS_RETRY_BASE_S", ge=0.01, le=3600, description="a number of seconds from 0.01 to 3600"
+        1.0, alias="RUNLANE_RETRY_BASE_S", ge=0.01, le=3600, description="a number of seconds from 0.01 to 3600"
     )
     cancel_grace_s: float = Field(
-        10.0, alias="JOBS_CANCEL_GRACE_S", ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600"
+        10.0, alias="RUNLANE_CANCEL_GRACE_S", ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600"
     )
     stop_grace_s: float = Field(
-        20.0, alias="JOBS_STOP_GRACE_S", ge=0, le=86_400, description="a number of seconds from 0 to 86400"
+        20.0, alias="RUNLANE_STOP_GRACE_S", ge=0, le=86_400, description="a number of seconds from 0 to 86400"
     )
-    lease_s: float = Field(10.0, alias="JOBS_LEASE_S", ge=1, le=600, description="a number of seconds from 1 to 600")
+    lease_s: float = Field(10.0, alias="RUNLANE_LEASE_S", ge=1, le=600, description="a number of seconds from 1 to 600")
     worker_slots: int | None = Field(
-        None, alias="JOBS_WORKER_SLOTS", ge=1, le=1000, description="a whole number from 1 to 1000"
+        None, alias="RUNLANE_WORKER_SLOTS", ge=1, le=1000, description="a whole number from 1 to 1000"
     )
     max_per_address: int = Field(
-        4000, alias="JOBS_MAX_PER_ADDRESS", ge=10, le=100_000, description="a whole number from 10 to 100000"
+        4000, alias="RUNLANE_MAX_PER_ADDRESS", ge=10, le=100_000, description="a whole number from 10 to 100000"
     )
     max_params_bytes: int = Field(
         256_000,
-        alias="JOBS_MAX_PARAMS_BYTES",
+        alias="RUNLANE_MAX_PARAMS_BYTES",
         ge=1_000,
         le=10_000_000,
         description="a number of bytes from 1000 to 10000000",
     )
     max_batch_bytes: int = Field(
         16_000_000,
-        alias="JOBS_MAX_BATCH_BYTES",
+        alias="RUNLANE_MAX_BATCH_BYTES",
         ge=100_000,
         le=100_000_000,
         description="a number of bytes from 100000 to 100000000",
     )
     max_result_bytes: int = Field(
         10_000_000,
-        alias="JOBS_MAX_RESULT_BYTES",
+        alias="RUNLANE_MAX_RESULT_BYTES",
         ge=1_000,
         le=100_000_000,
         description="a number of bytes from 1000 to 100000000",
@@ -144,8 +145,8 @@ class Settings(LogSettings):
 
     @property
     def resolved_database_url(self) -> str:
-        """The database address to use: ``DATABASE_URL``, else ``jobs.db`` in the data folder."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'jobs.db'}"
+        """The database address to use: ``DATABASE_URL``, else ``runlane.db`` in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / DATABASE}"
 
     @property
     def resolved_redis_url(self) -> str:
@@ -158,8 +159,10 @@ def read_settings(**overrides: Any) -> Settings:
 
     Raises:
         StartRefused: a variable holds something that is not allowed. Its message is one sentence with the
-            variable's name, what it holds and what is allowed.
+            variable's name, what it holds and what is allowed; or a variable still has its old name.
     """
+    aliases = [field.alias for field in Settings.model_fields.values() if field.alias]
+    refuse_old_settings(aliases, overrides.get("_env_file", Settings.model_config.get("env_file")))
     try:
         return Settings(**overrides)
     except ValidationError as exc:
@@ -183,7 +186,7 @@ def check_network(config: Settings) -> None:
     if not is_loopback(config.host) and not config.trust_network:
         raise StartRefused(
             f"HOST is {config.host!r}, which other machines can reach, and there is no login yet: whoever reaches the "
-            "server can do everything with it. Set JOBS_TRUST_NETWORK=true if that is meant, or HOST=127.0.0.1."
+            "server can do everything with it. Set RUNLANE_TRUST_NETWORK=true if that is meant, or HOST=127.0.0.1."
         )
 
 

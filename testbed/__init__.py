@@ -8,5 +8,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 """The checkout."""
-RUN_VARIABLE = "JOBS_TEST_RUN"
+RUN_VARIABLE = "RUNLANE_TEST_RUN"
 """Every process of a run has this in its environment, with the run's folder; see ``testbed.reaper``."""

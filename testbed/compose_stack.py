@@ -30,8 +30,8 @@ from testbed.ports import free_port
 from testbed.postgres_server import PostgresServer
 from testbed.waiting import PATIENCE_S
 
-ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "JOBS_CONCURRENCY": "5"}
-ENVIRONMENT |= {"JOBS_USER_HEADER": "X-Forwarded-User"}
+ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "RUNLANE_CONCURRENCY": "5"}
+ENVIRONMENT |= {"RUNLANE_USER_HEADER": "X-Forwarded-User"}
 HOSTS = {"app": "127.0.0.1", "app2": "127.0.0.2"}
 """Every app listens on the same port, at an address of its own, as containers do."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
@@ -63,8 +63,8 @@ def image_tree(folder: Path) -> Path:
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     for line in (ROOT / "Dockerfile").read_text().split("FROM ")[-1].splitlines():
         match line.split():
-            case ["COPY", "--from=build", source, target] if source.startswith("/srv/jobs/"):
-                _copy(ROOT / source.removeprefix("/srv/jobs/"), tree / target)
+            case ["COPY", "--from=build", source, target] if source.startswith("/srv/runlane/"):
+                _copy(ROOT / source.removeprefix("/srv/runlane/"), tree / target)
             case ["RUN", "ln", "-s", place, target, *_]:
                 (tree / target).symlink_to(folder / place.strip("/"))
             case ["COPY", source, target] if not source.startswith("--"):
@@ -98,11 +98,11 @@ class ComposeStack:
     """The services of the file, started in the order in which they depend on each other; each may be killed."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="jobs-compose-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="runlane-compose-"))
         self.file = compose_file(ENVIRONMENT)
         self.tree = image_tree(self.folder)
         self.ports = {name: free_port() for name in ("redis", "app", "proxy", "proxy-http")}
-        self.postgres = PostgresServer("jobs", ENVIRONMENT["POSTGRES_PASSWORD"])
+        self.postgres = PostgresServer("runlane", ENVIRONMENT["POSTGRES_PASSWORD"])
         self.ports["postgres"] = self.postgres.port
         self.running: dict[str, Running] = {}
 
@@ -156,8 +156,8 @@ class ComposeStack:
             case "app":
                 environ = self._environ(service)
                 # as whoever publishes the proxy on a port of its own has to list it
-                origins = f"{environ['JOBS_ALLOWED_ORIGINS']},{self.site}"
-                here = {"HOST": HOSTS[place], "PORT": str(self.ports["app"]), "JOBS_ALLOWED_ORIGINS": origins}
+                origins = f"{environ['RUNLANE_ALLOWED_ORIGINS']},{self.site}"
+                here = {"HOST": HOSTS[place], "PORT": str(self.ports["app"]), "RUNLANE_ALLOWED_ORIGINS": origins}
                 self._spawn(place, self._command(service), environ | here | more)
             case _:
                 self._spawn(place, self._command(service), self._environ(service) | more)
@@ -234,16 +234,21 @@ class ComposeStack:
         for name in ("redis", "postgres"):
             own = {key: re.sub(rf"@{name}:\d+", f"@127.0.0.1:{self.ports[name]}", value) for key, value in own.items()}
         home = self.folder / "tmp"
-        here = {"HOST": "127.0.0.1", "JOBS_DATA_DIR": str(self.folder / "data"), "HOME": str(home), "TMPDIR": str(home)}
+        here = {
+            "HOST": "127.0.0.1",
+            "RUNLANE_DATA_DIR": str(self.folder / "data"),
+            "HOME": str(home),
+            "TMPDIR": str(home),
+        }
         return image_environ() | own | here | {"PATH": os.environ["PATH"]}
 
     def _proxy_environ(self, service: dict[str, Any]) -> dict[str, str]:
         return {
             **{name: str(value) for name, value in service["environment"].items()},
-            "JOBS_SITE": self.site,
-            "JOBS_HTTP_PORT": str(self.ports["proxy-http"]),
-            "JOBS_UPSTREAM": HOSTS["app"],
-            "JOBS_UPSTREAM_PORT": str(self.ports["app"]),
+            "RUNLANE_SITE": self.site,
+            "RUNLANE_HTTP_PORT": str(self.ports["proxy-http"]),
+            "RUNLANE_UPSTREAM": HOSTS["app"],
+            "RUNLANE_UPSTREAM_PORT": str(self.ports["app"]),
             "XDG_DATA_HOME": str(self.folder / "caddy"),
             "XDG_CONFIG_HOME": str(self.folder / "caddy"),
             "HOME": str(self.folder),
@@ -264,7 +269,7 @@ class ComposeStack:
         return False
 
     def _has_database(self) -> bool:
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.postgres.url("jobs")):
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.postgres.url("runlane")):
             return True
         return False
 

@@ -64,7 +64,7 @@ def given_url() -> str:
 
 def scratch_prefix(run: str) -> str:
     """How the names of a run's databases begin; a run is known by its folder."""
-    return f"{Path(run).name or 'jobs'}-"
+    return f"{Path(run).name or 'runlane'}-"
 
 
 class GivenServer:
@@ -107,13 +107,13 @@ class GivenServer:
 class PostgresServer(GivenServer):
     """A server with databases for tests; it may be killed, stopped and started again."""
 
-    def __init__(self, user: str = "jobs", password: str = "", *, fsync: bool = False) -> None:
+    def __init__(self, user: str = "runlane", password: str = "", *, fsync: bool = False) -> None:
         # without it tests are faster, and what survives a power cut is PostgreSQL's own business
         self._settings = SETTINGS | {"fsync": "on" if fsync else "off"}
         self.port = free_port()
         self._role, self._password = user, password or secrets.token_hex(8)
         super().__init__(f"postgresql://{user}:{self._password}@127.0.0.1:{self.port}/postgres")
-        self._folder = Path(tempfile.mkdtemp(prefix="jobs-postgres-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="runlane-postgres-"))
         self._user = _unprivileged_user()
         self._programs = self._reachable(find_programs())
         self._process: subprocess.Popen[bytes] | None = None

@@ -25,7 +25,7 @@ class Run:
         """
         home = Path(tempfile.gettempdir())
         check_space(home, NEEDED_BYTES)
-        self.folder = Path(tempfile.mkdtemp(prefix="jobs-tests-", dir=home))
+        self.folder = Path(tempfile.mkdtemp(prefix="runlane-tests-", dir=home))
         self.folder.chmod(0o711)  # PostgreSQL runs as another user, and has its folder in here
         self._reaper = Reaper(self.folder)
         self._before = os.environ.get("TMPDIR")

@@ -163,7 +163,7 @@ def migrated_file(run_folder: Path) -> Path:
 def empty_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a database in which nothing is."""
     if database_kind == "sqlite":
-        yield f"sqlite:///{tmp_path / 'jobs.db'}"
+        yield f"sqlite:///{tmp_path / 'runlane.db'}"
     else:
         with request.getfixturevalue("session_postgres").scratch() as url:
             yield url
@@ -173,7 +173,7 @@ def empty_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
 def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a database with our tables and nothing in them."""
     if database_kind == "sqlite":
-        path = tmp_path / "jobs.db"
+        path = tmp_path / "runlane.db"
         shutil.copy(request.getfixturevalue("migrated_file"), path)
         yield f"sqlite:///{path}"
     else:

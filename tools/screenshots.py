@@ -279,8 +279,8 @@ async def started(seeded: int = 0) -> AsyncIterator[Product]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         if seeded:
-            await asyncio.to_thread(seed, Path(folder) / "jobs.db", seeded, random.Random(1), ended=True)
-        environ = {**os.environ, "PORT": str(port), "JOBS_DATA_DIR": folder, "JOBS_RETRY_BASE_S": "0.4"}
+            await asyncio.to_thread(seed, Path(folder) / "runlane.db", seeded, random.Random(1), ended=True)
+        environ = {**os.environ, "PORT": str(port), "RUNLANE_DATA_DIR": folder, "RUNLANE_RETRY_BASE_S": "0.4"}
         environ = {k: v for k, v in environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
         log = (Path(folder) / "log").open("wb")
         launcher = await asyncio.create_subprocess_exec(

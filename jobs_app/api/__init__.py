@@ -26,7 +26,7 @@ from runlane.kinds.catalogue import catalogue
 def build_api() -> FastAPI:
     """The API under ``/api``, with OpenAPI at ``/api/openapi.json`` and pages at ``/api/docs``."""
     api = FastAPIOffline(
-        title="Jobs",
+        title="Runlane",
         version="1",
         description="Submit jobs, watch every step, cancel, retry and delete them.",
         openapi_url="/api/openapi.json",

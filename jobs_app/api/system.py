@@ -138,7 +138,7 @@ async def queue() -> QueueInfo:
 async def change_queue(change: QueueChange) -> QueueInfo:
     """Pause or resume the queue, or change how many jobs run at once over all workers; what runs goes on.
 
-    ``concurrency`` of ``null`` goes back to what ``JOBS_CONCURRENCY`` says.
+    ``concurrency`` of ``null`` goes back to what ``RUNLANE_CONCURRENCY`` says.
     """
     await runtime.jobs().change_queue(change)
     return await _queue_info()

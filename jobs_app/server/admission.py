@@ -70,6 +70,6 @@ class Admission:
             return
         detail = (
             f"{address} has {self._most} requests, streams and pages open here. Close some, or raise "
-            "JOBS_MAX_PER_ADDRESS if it is a proxy for many people."
+            "RUNLANE_MAX_PER_ADDRESS if it is a proxy for many people."
         )
         await problem(429, "Too many at once", detail, **{"Retry-After": "1"})(scope, receive, send)

@@ -54,7 +54,7 @@ async def collect() -> CollectorRegistry:
     from_sql, from_redis = await asyncio.gather(_told(_of_sql(active)), _told(_of_redis(active)))
     found = [*_of_server(active), *(from_sql or ()), *(from_redis or ())]
     for name, answer in (("database", from_sql), ("redis", from_redis)):
-        found.append(_gauge(f"jobs_{name}_up", "1 if it answers.", {(): float(answer is not None)}))
+        found.append(_gauge(f"runlane_{name}_up", "1 if it answers.", {(): float(answer is not None)}))
     registry = CollectorRegistry()
     registry.register(_Collected(found))
     return registry
@@ -83,34 +83,34 @@ async def _took(name: str, ping: Awaitable[None]) -> Metric:
     began = time.perf_counter()
     await ping
     about = "How long it takes to answer an empty question."
-    return _gauge(f"jobs_{name}_seconds", about, {(): time.perf_counter() - began})
+    return _gauge(f"runlane_{name}_seconds", about, {(): time.perf_counter() - began})
 
 
 def _of_server(active: Runtime) -> list[Metric]:
-    delay = HistogramMetricFamily("jobs_event_delay_seconds", "From a change to this server, which tells the pages.")
+    delay = HistogramMetricFamily("runlane_event_delay_seconds", "From a change to this server, which tells the pages.")
     _add(delay, [], active.hub.delays)
     down = {each.name for each in active.parts.down()}
     return [
-        InfoMetricFamily("jobs_build", "Which version runs.", {"version": __version__}),
+        InfoMetricFamily("runlane_build", "Which version runs.", {"version": __version__}),
         delay,
         _gauge(
-            "jobs_part_up",
+            "runlane_part_up",
             "1 if this part of the server works; one that fails is started again.",
             {(name,): float(name not in down) for name in active.parts.failures},
             "part",
         ),
         _counter(
-            "jobs_part_failures",
+            "runlane_part_failures",
             "How often a part of the server has failed since it started.",
             {(name,): number for name, number in active.parts.failures.items()},
             "part",
         ),
-        _gauge("jobs_pages_open", "Tabs that look at a page of this server.", {(): broadcaster.tabs_open()}),
+        _gauge("runlane_pages_open", "Tabs that look at a page of this server.", {(): broadcaster.tabs_open()}),
         _gauge(
-            "jobs_listeners", "Event streams and parts of this server that follow jobs.", {(): active.hub.listeners}
+            "runlane_listeners", "Event streams and parts of this server that follow jobs.", {(): active.hub.listeners}
         ),
         _counter(
-            "jobs_dropped_updates",
+            "runlane_dropped_updates",
             "Updates for readers that were too slow, who read the store instead.",
             {(): active.hub.dropped},
         ),
@@ -127,8 +127,8 @@ async def _of_sql(active: Runtime) -> list[Metric]:
         _figures(service.store.statistics, now),
     )
     waited_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-    wait = HistogramMetricFamily("jobs_wait_seconds", "From due to started; the sum to 2.5 %.", labels=["kind"])
-    run = HistogramMetricFamily("jobs_run_seconds", "From started to ended; the sum to 2.5 %.", labels=["kind"])
+    wait = HistogramMetricFamily("runlane_wait_seconds", "From due to started; the sum to 2.5 %.", labels=["kind"])
+    run = HistogramMetricFamily("runlane_run_seconds", "From started to ended; the sum to 2.5 %.", labels=["kind"])
     outcomes: dict[tuple[str, ...], float] = {}
     for kind, figures in kinds.items():
         _add(wait, [kind], figures.wait)
@@ -137,11 +137,11 @@ async def _of_sql(active: Runtime) -> list[Metric]:
     jobs = {(kind, str(status)): number for kind, of_kind in counts.items() for status, number in of_kind.items()}
     return [
         took,
-        _gauge("jobs_jobs", "Jobs of each kind in each status.", jobs, "kind", "status"),
-        _gauge("jobs_oldest_queued_seconds", "How long the first in the queue has waited.", {(): waited_s}),
-        _gauge("jobs_concurrency", "Jobs that may run at once, over all workers.", {(): limits.concurrency}),
-        _gauge("jobs_paused", "1 if the queue is paused.", {(): float(limits.paused)}),
-        _counter("jobs_outcomes", "Jobs submitted, ended, or tried again.", outcomes, "kind", "outcome"),
+        _gauge("runlane_jobs", "Jobs of each kind in each status.", jobs, "kind", "status"),
+        _gauge("runlane_oldest_queued_seconds", "How long the first in the queue has waited.", {(): waited_s}),
+        _gauge("runlane_concurrency", "Jobs that may run at once, over all workers.", {(): limits.concurrency}),
+        _gauge("runlane_paused", "1 if the queue is paused.", {(): float(limits.paused)}),
+        _counter("runlane_outcomes", "Jobs submitted, ended, or tried again.", outcomes, "kind", "outcome"),
         wait,
         run,
     ]
@@ -153,10 +153,12 @@ async def _of_redis(active: Runtime) -> list[Metric]:
     states = {(str(state),): sum(worker.state is state for worker in workers) for state in WorkerState}
     return [
         took,
-        _gauge("jobs_queue_depth", "Jobs of each kind in Redis's queue.", {(k,): n for k, n in depths.items()}, "kind"),
-        _gauge("jobs_workers", "Workers by state.", states, "state"),
-        _gauge("jobs_slots", "Slots of the workers that take jobs.", {(): _slots(workers)}),
-        _gauge("jobs_slots_busy", "Slots in which a job runs.", {(): sum(len(w.running) for w in _living(workers))}),
+        _gauge(
+            "runlane_queue_depth", "Jobs of each kind in Redis's queue.", {(k,): n for k, n in depths.items()}, "kind"
+        ),
+        _gauge("runlane_workers", "Workers by state.", states, "state"),
+        _gauge("runlane_slots", "Slots of the workers that take jobs.", {(): _slots(workers)}),
+        _gauge("runlane_slots_busy", "Slots in which a job runs.", {(): sum(len(w.running) for w in _living(workers))}),
     ]
 
 

@@ -1,8 +1,8 @@
 """Who may talk to this server from a browser, and what browsers may do with its answers.
 
 A page of another site can make a browser send requests here. Requests that change something, and websockets, are
-therefore refused when their ``Origin`` is neither this site nor listed in ``JOBS_ALLOWED_ORIGINS``; so are downloads of
-what is secret, when the browser says that another site asked for them.
+therefore refused when their ``Origin`` is neither this site nor listed in ``RUNLANE_ALLOWED_ORIGINS``; so are downloads
+of what is secret, when the browser says that another site asked for them.
 
 A page can also be of this site by name alone: its owner lets the name stand for our address (DNS rebinding). So the
 name in ``Host`` must be one that we know: one of this machine, what ``HOST`` says, or that of an allowed origin. An
@@ -59,8 +59,8 @@ def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
                 refusal = problem(
                     421,
                     "Not under this name",
-                    f"This server is not known as {host[:200]!r}. If it is, list its address in JOBS_ALLOWED_ORIGINS, "
-                    "such as https://jobs.example.com.",
+                    f"This server is not known as {host[:200]!r}. If it is, list its address in "
+                    "RUNLANE_ALLOWED_ORIGINS, such as https://jobs.example.com.",
                 )
                 await _refuse(scope, receive, send, refusal)
             elif _is_foreign(scope, headers, allowed):
@@ -68,7 +68,7 @@ def guard(config: Settings) -> Callable[[ASGIApp], ASGIApp]:
                     403,
                     "Not from here",
                     f"Pages of {headers.get('origin', 'another site')} may not use this server. List the origin in "
-                    "JOBS_ALLOWED_ORIGINS to allow it.",
+                    "RUNLANE_ALLOWED_ORIGINS to allow it.",
                 )
                 await _refuse(scope, receive, send, refusal)
             else:

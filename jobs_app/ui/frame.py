@@ -40,7 +40,7 @@ def _header(mark: rx.Component, tools: rx.Component) -> rx.Component:
             rx.link(
                 rx.hstack(
                     rx.icon("layers", size=20, color="var(--accent-9)"),
-                    rx.text("Jobs", weight="bold", size="4"),
+                    rx.text("Runlane", weight="bold", size="4"),
                     align="center",
                     spacing="2",
                 ),

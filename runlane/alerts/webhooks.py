@@ -138,7 +138,7 @@ def _refusal(host: str, address: Address, allowed: Sequence[Network]) -> str:
     if is_public(address) or _is_in(address, allowed):
         return ""
     what = "is" if host == str(address) else f"leads to {address},"
-    return f"{what} an address that is not public; JOBS_WEBHOOKS_ALLOW can name its network"
+    return f"{what} an address that is not public; RUNLANE_WEBHOOKS_ALLOW can name its network"
 
 
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:
@@ -158,7 +158,7 @@ async def _post(url: str, host: str, address: Address, secret: str, message_id: 
     headers = {
         "Host": parts.netloc,
         "Content-Type": "application/json",
-        "User-Agent": "jobs-webhook",
+        "User-Agent": "runlane-webhook",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": signature(secret, message_id, at, body),

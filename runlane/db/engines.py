@@ -138,7 +138,7 @@ def _postgresql(url: str, use: Use) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": f"-c timezone=UTC -c lock_timeout={int(BUSY_TIMEOUT_S * 1000)}",
-            "application_name": "jobs",
+            "application_name": "runlane",
             # a connection whose other end vanished without a word is noticed within half a minute
             "keepalives_idle": 10,
             "keepalives_interval": 5,

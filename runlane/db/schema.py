@@ -120,7 +120,7 @@ def migrate(url: str, revision: str = "head") -> None:
     except DatabaseError as exc:
         raise StartRefused(
             f"The database {shown(url)} cannot be used: {engines.one_line(exc.orig or exc)}. "
-            "Check DATABASE_URL and JOBS_DATA_DIR."
+            "Check DATABASE_URL and RUNLANE_DATA_DIR."
         ) from exc
     finally:
         engine.dispose()
@@ -191,7 +191,7 @@ def _revision_of_server(url: str) -> str | None:
 
     try:
         with psycopg.connect(
-            "postgresql://" + url.partition("://")[2], connect_timeout=CONNECT_TIMEOUT_S, application_name="jobs"
+            "postgresql://" + url.partition("://")[2], connect_timeout=CONNECT_TIMEOUT_S, application_name="runlane"
         ) as database:
             rows = database.execute("SELECT version_num FROM alembic_version").fetchall()
     except psycopg.errors.UndefinedTable:

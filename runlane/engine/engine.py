@@ -67,7 +67,7 @@ class Engine(Worker):
         run = cast("WorkerCoroutine", self._run_entry)
         super().__init__(
             functions=[func(run, name=kind) for kind in kinds],
-            queue_name="jobs",
+            queue_name="runlane",
             redis_pool=redis,
             handle_signals=False,
             max_jobs=slots,

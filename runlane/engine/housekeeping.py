@@ -16,6 +16,7 @@ from runlane.engine.engine import Engine
 from runlane.engine.runner import Interruption, Runner
 from runlane.errors import Unavailable
 from runlane.model.status import WAITING
+from runlane.predecessor import remove_old_keys
 from runlane.queue.claims import Claims
 from runlane.queue.client import COMMANDS_CHANNEL, Command, JobQueue, id_in, parse_command
 from runlane.queue.redis_client import REDIS_TROUBLE, hear
@@ -30,7 +31,7 @@ FEW = 20_000
 """Jobs that wait, of which reconciling goes through all each time: half a second's work, measured."""
 THOROUGH_EVERY_S = 600.0
 """How often it goes through all of more, and not only through what came last."""
-LOCK_KEY, THOROUGH_KEY = "jobs:reconciler", "jobs:reconciler:thorough"
+LOCK_KEY, THOROUGH_KEY = "runlane:reconciler", "runlane:reconciler:thorough"
 
 log = logging.getLogger(__name__)
 
@@ -196,6 +197,7 @@ class Upkeep:
         """
         filling, known = None, await self._queue.filling()
         if known is None or known < await self._service.store.filling():
+            await remove_old_keys(self._queue.redis)
             filling = await self._service.store.begin_filling()
         running = await self._service.store.running()
         await self._claims.adopt([(job.id, job.kind) for job in running])

@@ -331,7 +331,7 @@ def _checked(result: Any, most_bytes: int) -> Any:
     size_bytes = len(plain_json.dumps(result).encode())
     if size_bytes > most_bytes:
         raise ValueError(
-            f"The result has {size_bytes} bytes, more than the {most_bytes} allowed (JOBS_MAX_RESULT_BYTES). "
+            f"The result has {size_bytes} bytes, more than the {most_bytes} allowed (RUNLANE_MAX_RESULT_BYTES). "
             "Return less, or attach it as an artifact."
         )
     return result

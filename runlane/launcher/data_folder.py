@@ -29,7 +29,7 @@ class DataFolder:
             self.lock_fd = self._take()
         except OSError as exc:
             raise StartRefused(
-                f"The data folder {path} cannot be used: {exc.strerror}. Name another one in JOBS_DATA_DIR."
+                f"The data folder {path} cannot be used: {exc.strerror}. Name another one in RUNLANE_DATA_DIR."
             ) from exc
         os.ftruncate(self.lock_fd, 0)
         os.write(self.lock_fd, str(os.getpid()).encode())
@@ -50,7 +50,7 @@ class DataFolder:
             if _is_alive(holder) or time.monotonic() > ends_at:
                 raise StartRefused(
                     f"The data folder {self.path} is in use by another run (process {holder}). "
-                    "Stop that one, or name another folder in JOBS_DATA_DIR."
+                    "Stop that one, or name another folder in RUNLANE_DATA_DIR."
                 )
             time.sleep(0.05)
 

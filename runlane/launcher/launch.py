@@ -22,6 +22,7 @@ from runlane.errors import StartRefused
 from runlane.launcher import redis_server, ui_build
 from runlane.launcher.data_folder import DataFolder
 from runlane.launcher.supervisor import Child, Guard, Supervisor
+from runlane.predecessor import take_over_database
 from runlane.private_files import make_folder
 from runlane.settings import Settings, check_network
 
@@ -90,7 +91,7 @@ class Launch:
             return self._child("app", [PYTHON, "-m", "jobs_app"], env)
         page, api = str(self._config.port), str(self._app_port)
         origins = f"http://localhost:{page},http://127.0.0.1:{page}"
-        passed_on = {"JOBS_ALLOWED_ORIGINS": origins, "DEV_API": f"http://127.0.0.1:{api}"}
+        passed_on = {"RUNLANE_ALLOWED_ORIGINS": origins, "DEV_API": f"http://127.0.0.1:{api}"}
         command = [str(Path(PYTHON).parent / "reflex"), "run", "--env", "dev"]
         command += ["--frontend-port", page, "--backend-port", api]
         return self._child("app", command, ui_build.environment(env) | passed_on)
@@ -109,8 +110,8 @@ class Launch:
             "PORT": str(self._config.port),
             "REDIS_URL": redis_url,
             "DATABASE_URL": self._config.resolved_database_url,
-            "JOBS_DATA_DIR": str(self._folder.path),
-            "JOBS_CONCURRENCY": str(self._config.concurrency),
+            "RUNLANE_DATA_DIR": str(self._folder.path),
+            "RUNLANE_CONCURRENCY": str(self._config.concurrency),
         }
 
     async def _announce(self) -> None:
@@ -234,6 +235,8 @@ async def launch(config: Settings, *, dev: bool) -> None:
     folder = DataFolder(config.data_dir)
     try:
         check(config)
+        if config.database_url is None:
+            take_over_database(folder.path)
         await Launch(config, folder, dev=dev).run()
     finally:
         folder.release()

@@ -46,7 +46,7 @@ def socket_in(folder: Path) -> Iterator[Path]:
     if len(os.fsencode(place)) <= LONGEST_SOCKET:
         yield place
         return
-    with tempfile.TemporaryDirectory(prefix="jobs-redis-") as short:
+    with tempfile.TemporaryDirectory(prefix="runlane-redis-") as short:
         yield Path(short) / "redis.sock"
 
 

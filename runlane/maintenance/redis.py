@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from runlane.clock import ahead_s
 from runlane.queue.redis_client import connection_pool, hear
 
-ROUND_TRIP_CHANNEL = "jobs:round-trip"
+ROUND_TRIP_CHANNEL = "runlane:round-trip"
 ROUND_TRIP_WITHIN_S = 2.0
 SLOWEST = 10
 LONGEST_COMMAND = 120

@@ -168,7 +168,7 @@ class Maintenance:
         try:
             make_folder(self._folder)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix="backup-") as folder:
-                copy = Path(folder) / "jobs.db"
+                copy = Path(folder) / "runlane.db"
                 await asyncio.to_thread(_write_anew, path, "VACUUM INTO ?", str(copy))
                 return copy.open("rb")
         except OSError as exc:

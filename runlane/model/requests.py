@@ -80,7 +80,7 @@ class QueueChange(BaseModel):
         None,
         ge=1,
         le=MOST_CONCURRENCY,
-        description="how many jobs may run at once over all workers; null: as JOBS_CONCURRENCY says",
+        description="how many jobs may run at once over all workers; null: as RUNLANE_CONCURRENCY says",
     )
     version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")
 

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from runlane.model.snapshot import Change, Deleted
 from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, hear
 
-CHANNEL = "jobs:changes"
+CHANNEL = "runlane:changes"
 MOST_ANNOUNCED_BYTES = 64_000
 """A larger change is announced by its id and version alone; whoever wants it reads the store."""
 MOST_OWN = 200

@@ -24,16 +24,16 @@ from runlane.model.snapshot import JobSnapshot, WaitingJob
 from runlane.model.status import JobStatus
 from runlane.queue.redis_client import connection_pool
 
-LIMITS_KEY = "jobs:limits"
+LIMITS_KEY = "runlane:limits"
 FILLING_FIELDS = ["concurrency", "filling"]
-KINDS_KEY = "jobs:kinds"
-QUEUE_PREFIX = "jobs:queue:"
-WAKE_PREFIX = "jobs:wake:"
-SCHEDULED_KEY = "jobs:scheduled"
-OWNERS_KEY = "jobs:owners"
-LEASES_KEY = "jobs:leases"
-PARKED_KEY = "jobs:parked"
-COMMANDS_CHANNEL = "jobs:commands"
+KINDS_KEY = "runlane:kinds"
+QUEUE_PREFIX = "runlane:queue:"
+WAKE_PREFIX = "runlane:wake:"
+SCHEDULED_KEY = "runlane:scheduled"
+OWNERS_KEY = "runlane:owners"
+LEASES_KEY = "runlane:leases"
+PARKED_KEY = "runlane:parked"
+COMMANDS_CHANNEL = "runlane:commands"
 
 HIGHEST_PRIORITY = 1000
 _PRIORITY_STEP_MS = 2**41

@@ -17,8 +17,8 @@ from runlane.errors import LostWorkerNotFound, WorkerNotFound
 from runlane.queue.client import COMMANDS_CHANNEL, Command
 from runlane.queue.redis_client import connection_pool
 
-WORKERS_KEY = "jobs:workers"
-WISHES_KEY = "jobs:wishes"
+WORKERS_KEY = "runlane:workers"
+WISHES_KEY = "runlane:wishes"
 BEAT_S = 2.0
 LOST_AFTER_S = 7.0
 FORGET_AFTER = timedelta(days=1)

@@ -136,7 +136,11 @@ class TestTheFile:
         assert set(services[name]["environment"]) | (known & set(image_environ())) == known
 
     def test_what_env_says_is_what_a_worker_gets_and_what_it_does_not_say_has_its_default(self, monkeypatch):
-        said = ENVIRONMENT | {"JOBS_STOP_GRACE_S": "300", "JOBS_USER_HEADER": "X-Forwarded-User", "JOBS_LEASE_S": "30"}
+        said = ENVIRONMENT | {
+            "RUNLANE_STOP_GRACE_S": "300",
+            "RUNLANE_USER_HEADER": "X-Forwarded-User",
+            "RUNLANE_LEASE_S": "30",
+        }
         for name, value in compose_file(said)["services"]["worker"]["environment"].items():
             monkeypatch.setenv(name, value)
 
@@ -149,13 +153,13 @@ class TestTheFile:
         ("said", "origins"),
         [
             ({}, ("https://localhost",)),
-            ({"JOBS_SITE": "jobs.example.com"}, ("https://jobs.example.com",)),
-            ({"JOBS_ALLOWED_ORIGINS": "https://a.example"}, ("https://localhost", "https://a.example")),
+            ({"RUNLANE_SITE": "jobs.example.com"}, ("https://jobs.example.com",)),
+            ({"RUNLANE_ALLOWED_ORIGINS": "https://a.example"}, ("https://localhost", "https://a.example")),
         ],
     )
     def test_the_address_of_the_proxy_is_one_that_the_app_knows(self, monkeypatch, said, origins):
         environ = compose_file(ENVIRONMENT | said)["services"]["app"]["environment"]
-        monkeypatch.setenv("JOBS_ALLOWED_ORIGINS", environ["JOBS_ALLOWED_ORIGINS"])
+        monkeypatch.setenv("RUNLANE_ALLOWED_ORIGINS", environ["RUNLANE_ALLOWED_ORIGINS"])
 
         assert read_settings(_env_file=None).allowed_origins == origins
 
@@ -167,13 +171,13 @@ class TestTheFile:
 
     @pytest.mark.parametrize(("grace_s", "period"), [("", "10s20s"), ("300", "10s300s"), ("0.5", "10s0.5s")])
     def test_a_worker_is_given_longer_to_stop_than_its_jobs(self, grace_s, period):
-        worker = compose_file(ENVIRONMENT | {"JOBS_STOP_GRACE_S": grace_s})["services"]["worker"]
+        worker = compose_file(ENVIRONMENT | {"RUNLANE_STOP_GRACE_S": grace_s})["services"]["worker"]
 
         assert worker["stop_grace_period"] == period, "parts of a duration add up"
 
     @pytest.mark.parametrize("place", ["127.0.0.1:8000-8003", "0.0.0.0:80", "127.0.0.1:"])
     def test_the_app_is_published_where_env_says(self, place):
-        app = compose_file(ENVIRONMENT | {"JOBS_PUBLISH": place})["services"]["app"]
+        app = compose_file(ENVIRONMENT | {"RUNLANE_PUBLISH": place})["services"]["app"]
 
         assert app["ports"] == [f"{place}:8000"]
 
@@ -200,7 +204,7 @@ class TestTheFile:
         assert [(each["names"], each["type"], each["port"]) for each in scraped["dns_sd_configs"]] == [
             (["app"], "A", 8000)
         ]
-        assert "name {$JOBS_UPSTREAM:app}" in (ROOT / "deploy" / "Caddyfile").read_text()
+        assert "name {$RUNLANE_UPSTREAM:app}" in (ROOT / "deploy" / "Caddyfile").read_text()
 
     def test_volumes_that_are_used_are_declared(self, services):
         declared = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"])
@@ -474,7 +478,7 @@ async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_on
     async with contextlib.AsyncExitStack() as opened:
         names = opened.enter_context(name_server(*HOSTS.values()))
         resolvers = f"resolvers 127.0.0.1:{names.port}"
-        with proxy(compose, JOBS_UPSTREAM="app.", JOBS_RESOLVERS=resolvers):
+        with proxy(compose, RUNLANE_UPSTREAM="app.", RUNLANE_RESOLVERS=resolvers):
             clients, pages = {}, []
             while len(clients) < len(HOSTS):  # the proxy gives newcomers to any app
                 client = await opened.enter_async_context(
@@ -509,4 +513,4 @@ async def test_two_apps_behind_the_proxy_each_keep_their_tabs_and_streams_and_on
 async def _pages_open(app):
     async with httpx.AsyncClient(base_url=app, timeout=PATIENCE_S) as client:
         text = (await client.get("/metrics")).text
-    return float(next(line.split()[1] for line in text.splitlines() if line.startswith("jobs_pages_open ")))
+    return float(next(line.split()[1] for line in text.splitlines() if line.startswith("runlane_pages_open ")))

@@ -148,7 +148,7 @@ async def test_an_emptied_redis_gives_nothing_until_its_limits_are_back(worker, 
     await limit()
     await enqueue(1)
     with redis_server.client() as admin:
-        admin.delete("jobs:limits")
+        admin.delete("runlane:limits")
 
     assert (await worker("one").claim([], 5)).emptied
     await limit()
@@ -245,7 +245,7 @@ async def test_a_worker_that_renews_at_the_last_call_for_a_lease_that_is_over_ke
     assert await worker("one", lease_s=60).restore([claim]) == set()
 
     with redis_server.client() as admin:
-        [(_, ends_ms)] = admin.zrange("jobs:leases", 0, -1, withscores=True)
+        [(_, ends_ms)] = admin.zrange("runlane:leases", 0, -1, withscores=True)
     await asyncio.sleep(LAST_CALL_MS / 1000)
     assert (await other.due()).lost == []
     assert ends_ms % 1 == 0, "a later end of this lease is called again"
@@ -261,8 +261,8 @@ async def test_running_jobs_without_a_lease_are_adopted_and_their_worker_takes_t
 
     assert await worker("two").restore([Claim(job_id, "noop|two|1")]) == {job_id}
     with redis_server.client() as admin:
-        assert admin.hget("jobs:owners", str(job_id)) == "noop|one|7"
-        assert admin.hget("jobs:running", "noop") == "1"
+        assert admin.hget("runlane:owners", str(job_id)) == "noop|one|7"
+        assert admin.hget("runlane:running", "noop") == "1"
 
 
 async def test_an_idle_worker_is_woken_by_a_job_of_its_kinds(worker, enqueue, limit):
@@ -300,6 +300,6 @@ async def test_the_counts_are_right_after_many_claims_given_up_in_any_order(work
 
     with redis_server.client() as admin:
         kinds = [claim.token.split("|")[0] for claim in (*held[0], *held[1])]
-        running = admin.hgetall("jobs:running")
+        running = admin.hgetall("runlane:running")
         assert {kind: int(running.get(kind, 0)) for kind in KINDS[:2]} == {k: kinds.count(k) for k in KINDS[:2]}
-        assert admin.hlen("jobs:owners") == admin.zcard("jobs:leases") == len(kinds)
+        assert admin.hlen("runlane:owners") == admin.zcard("runlane:leases") == len(kinds)

@@ -202,7 +202,7 @@ async def test_a_job_whose_entry_is_not_ours_is_given_back_and_holds_no_slot(pla
             await plant.is_(following, JobStatus.COMPLETED)
 
             async def owners():
-                return admin.hlen("jobs:owners")
+                return admin.hlen("runlane:owners")
 
             await until(owners, lambda count: count == 0)
 
@@ -224,7 +224,7 @@ async def test_a_redis_that_forgot_what_runs_is_told_and_the_job_runs_once(plant
             admin.flushall()
 
             async def owner():
-                return admin.hget("jobs:owners", str(job.id))
+                return admin.hget("runlane:owners", str(job.id))
 
             await until(owner, lambda seen: seen is not None and "plant" in seen)
         go_on.set()
@@ -281,13 +281,13 @@ async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes
         await begun.wait()
         before = await plant.service.store.get(job.id)
         with redis_server.client() as admin:
-            admin.hset("jobs:owners", str(job.id), "made|another|1")
+            admin.hset("runlane:owners", str(job.id), "made|another|1")
 
             async def interrupted():
                 return "taken away from this worker" in caplog.text
 
             await until(interrupted)
-            assert admin.hget("jobs:owners", str(job.id)) == "made|another|1"
+            assert admin.hget("runlane:owners", str(job.id)) == "made|another|1"
 
         assert (await plant.service.store.get(job.id)).version == before.version
 
@@ -439,7 +439,7 @@ async def test_a_quiet_engine_claims_nothing_and_a_stopped_one_leaves_nothing_cl
         await plant.is_(waiting, JobStatus.COMPLETED)
 
     with redis_server.client() as admin:
-        assert (admin.hlen("jobs:owners"), admin.zcard("jobs:leases")) == (0, 0)
+        assert (admin.hlen("runlane:owners"), admin.zcard("runlane:leases")) == (0, 0)
 
 
 async def test_what_wakes_an_engine_that_has_gone_quiet_wakes_another_worker_instead(plant, redis_server):
@@ -465,8 +465,8 @@ async def test_what_wakes_an_engine_that_stops_wakes_another_worker_instead(plan
         with redis_server.client() as admin:
             await until(lambda: blocked(admin), lambda count: count == 1)
             await until(lambda: held(admin), lambda count: count == 0)
-            admin.zadd("jobs:queue:made", {str(uuid4()): 1})
-            admin.zadd("jobs:wake:made", {"1": 0})
+            admin.zadd("runlane:queue:made", {str(uuid4()): 1})
+            admin.zadd("runlane:wake:made", {"1": 0})
             engine.stop()  # it has not run since: its read has taken the marker, and it does not know
 
     await asyncio.wait_for(other.wait_for_work(), PATIENCE_S)
@@ -480,4 +480,4 @@ async def blocked(admin):
 
 async def held(admin):
     """How many claims are held."""
-    return admin.hlen("jobs:owners")
+    return admin.hlen("runlane:owners")

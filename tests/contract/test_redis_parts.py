@@ -395,7 +395,7 @@ async def test_an_announcement_that_is_not_ours_is_ignored(redis_server):
     await listener.hears(1)
 
     with redis_server.client() as client:
-        client.publish("jobs:changes", "cos\nsystem\n")
+        client.publish("runlane:changes", "cos\nsystem\n")
     await events.publish([change(1)])
 
     assert isinstance((await listener.hears(2))[1], Change)

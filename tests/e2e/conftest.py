@@ -144,7 +144,7 @@ async def _started(tree: Path, folder: Path, database_url: str) -> AsyncIterator
     port = free_port()
     environ = {k: v for k, v in os.environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
     environ |= {"DATABASE_URL": database_url} if database_url else {}
-    environ |= {"PORT": str(port), "JOBS_DATA_DIR": str(folder / "data"), "JOBS_RETRY_BASE_S": "0.2"}
+    environ |= {"PORT": str(port), "RUNLANE_DATA_DIR": str(folder / "data"), "RUNLANE_RETRY_BASE_S": "0.2"}
     with (folder / "log").open("wb") as log:
         launcher = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "runlane", "run", cwd=tree, env=environ, stdout=log, stderr=log

@@ -61,10 +61,10 @@ async def test_the_database_stays_locked_and_workers_hold_say_so_claim_nothing_a
         farm.let_go()
         await sees_lines(first, "The database takes no writes")
         with redis_server.client() as redis:
-            held = redis.hlen("jobs:owners")
+            held = redis.hlen("runlane:owners")
             assert 2 <= held <= 5
             await asyncio.sleep(3)
-            assert redis.hlen("jobs:owners") == held, "the leases are kept, and no more jobs are claimed"
+            assert redis.hlen("runlane:owners") == held, "the leases are kept, and no more jobs are claimed"
 
     await sees_lines(first, "The database takes writes again")
     await farm.all_are([*running, *waiting], "completed")

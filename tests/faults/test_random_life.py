@@ -1,6 +1,6 @@
 """A minute of everything at once, chosen at random, and then the account of every job is checked.
 
-The seed is printed; ``JOBS_RANDOM_SEED`` repeats a life. Processes and servers are real, so that the same seed gives
+The seed is printed; ``RUNLANE_RANDOM_SEED`` repeats a life. Processes and servers are real, so that the same seed gives
 the same wishes, but not the same moments.
 """
 
@@ -118,8 +118,8 @@ class Life:
 
 @pytest.mark.faults
 async def test_whatever_happens_every_job_is_accounted_for(farm, redis_server):
-    seed = int(os.environ.get("JOBS_RANDOM_SEED", time.time_ns() % 1_000_000))
-    print(f"JOBS_RANDOM_SEED={seed}")
+    seed = int(os.environ.get("RUNLANE_RANDOM_SEED", time.time_ns() % 1_000_000))
+    print(f"RUNLANE_RANDOM_SEED={seed}")
     life = Life(farm, redis_server, random.Random(seed), [await farm.start() for _ in range(WORKERS)])
     await farm.service.change_queue(QueueChange(concurrency=MOST))
     ends_at = time.monotonic() + LIFE_S
@@ -183,11 +183,11 @@ async def _redis_holds_nothing(redis_server: RedisServer) -> None:
 
         async def left() -> tuple[int, ...]:
             return (
-                redis.hlen("jobs:owners"),
-                redis.zcard("jobs:leases"),
-                redis.zcard("jobs:scheduled"),
-                redis.zcard("jobs:queue:record"),
-                sum(int(count) for count in redis.hvals("jobs:running")),
+                redis.hlen("runlane:owners"),
+                redis.zcard("runlane:leases"),
+                redis.zcard("runlane:scheduled"),
+                redis.zcard("runlane:queue:record"),
+                sum(int(count) for count in redis.hvals("runlane:running")),
             )
 
         await until(left, lambda seen: seen == (0, 0, 0, 0, 0))

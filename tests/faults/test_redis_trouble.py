@@ -91,7 +91,7 @@ async def test_redis_is_emptied_while_nothing_happens_and_history_stays(farm, re
     with redis_server.client() as admin:
 
         async def awaited():
-            return admin.zscore("jobs:scheduled", str(later.id))
+            return admin.zscore("runlane:scheduled", str(later.id))
 
         await until(awaited)
 
@@ -282,22 +282,22 @@ async def test_an_entry_without_a_job_is_dropped_and_holds_up_nobody(farm, redis
     stranger = "0198c0de-0000-7000-8000-000000000000"
     with redis_server.client() as admin:
         admin.zadd(QUEUE_PREFIX + "record", {stranger: -1e15})
-        admin.sadd("jobs:kinds", "record")
+        admin.sadd("runlane:kinds", "record")
 
         await farm.start()
 
         await works_again(farm)
 
         async def left():
-            return admin.zscore(QUEUE_PREFIX + "record", stranger), admin.hlen("jobs:owners")
+            return admin.zscore(QUEUE_PREFIX + "record", stranger), admin.hlen("runlane:owners")
 
         assert await until(left, lambda seen: seen == (None, 0)) == (None, 0)
 
 
 async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_duty_goes_on(farm, redis_server):
     with redis_server.client() as admin:
-        admin.sadd("jobs:kinds", "record")
-        for key in (QUEUE_PREFIX + "record", "jobs:scheduled", "jobs:leases"):
+        admin.sadd("runlane:kinds", "record")
+        for key in (QUEUE_PREFIX + "record", "runlane:scheduled", "runlane:leases"):
             admin.zadd(key, {"of somebody else": 1, "schedule:of somebody else": 1})
 
         worker = await farm.start()
@@ -308,10 +308,10 @@ async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_du
         await sees_lines(worker, "'of somebody else'")
 
         async def left():
-            return [*admin.zrange("jobs:scheduled", 0, -1), *admin.zrange("jobs:leases", 0, -1)]
+            return [*admin.zrange("runlane:scheduled", 0, -1), *admin.zrange("runlane:leases", 0, -1)]
 
         await until(left, lambda seen: not seen)
-        assert (admin.hlen("jobs:owners"), admin.zcard(QUEUE_PREFIX + "record")) == (0, 0)
+        assert (admin.hlen("runlane:owners"), admin.zcard(QUEUE_PREFIX + "record")) == (0, 0)
     assert worker.process.returncode is None
 
 
@@ -326,7 +326,7 @@ async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_wit
     with redis_server.client() as admin:
 
         async def is_as_sql_says():
-            ours = admin.zscore(queue, str(old.id)) and admin.zscore("jobs:scheduled", str(later.id))
+            ours = admin.zscore(queue, str(old.id)) and admin.zscore("runlane:scheduled", str(later.id))
             return ours and admin.zscore(queue, stranger) is None
 
         admin.zadd(queue, {stranger: 1})
@@ -334,7 +334,7 @@ async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_wit
         await until(is_as_sql_says)  # the look of its start is over
 
         admin.zrem(queue, str(old.id))
-        admin.zrem("jobs:scheduled", str(later.id))
+        admin.zrem("runlane:scheduled", str(later.id))
         admin.zadd(queue, {stranger: 1})
 
         await until(is_as_sql_says, every_s=0.5)

@@ -92,7 +92,7 @@ async def test_six_stops_in_a_row_cost_a_job_no_attempt(farm):
 
 async def test_a_stopping_worker_lets_a_job_end_within_the_grace_time_and_claims_no_other(farm):
     await farm.service.change_queue(QueueChange(concurrency=1))
-    worker = await farm.start(JOBS_STOP_GRACE_S="600")
+    worker = await farm.start(RUNLANE_STOP_GRACE_S="600")
     job = await farm.submit(hold=True)
     await farm.record.has("begin", job.id)
     other = await farm.submit()
@@ -107,7 +107,7 @@ async def test_a_stopping_worker_lets_a_job_end_within_the_grace_time_and_claims
 
 
 async def test_a_second_signal_hands_jobs_back_at_once(farm):
-    worker = await farm.start(JOBS_STOP_GRACE_S="600")
+    worker = await farm.start(RUNLANE_STOP_GRACE_S="600")
     job = await farm.submit(seconds=60)
     await farm.record.has("begin", job.id)
 
@@ -139,7 +139,7 @@ async def test_a_worker_told_to_stop_while_it_claims_leaves_nothing_leased(farm,
         worker.signal(signal.SIGTERM)
         assert await worker.ends() == 0
         with redis_server.client() as client:
-            assert (client.hlen("jobs:owners"), client.zcard("jobs:leases")) == (0, 0)
+            assert (client.hlen("runlane:owners"), client.zcard("runlane:leases")) == (0, 0)
 
 
 @pytest.mark.parametrize("count", [120, pytest.param(600, marks=pytest.mark.faults)])
@@ -336,7 +336,7 @@ async def test_a_job_that_is_cancelled_just_as_it_ends_is_one_or_the_other(farm,
 
 
 async def test_a_job_that_is_cancelled_before_its_next_attempt_never_runs_again(farm, redis_server):
-    await farm.start(JOBS_RETRY_BASE_S="600")
+    await farm.start(RUNLANE_RETRY_BASE_S="600")
     job = await farm.submit(fails=True)
     await farm.is_(job, "scheduled")
 
@@ -345,7 +345,7 @@ async def test_a_job_that_is_cancelled_before_its_next_attempt_never_runs_again(
     with redis_server.client() as admin:
 
         async def is_expected():
-            return admin.zscore("jobs:scheduled", str(job.id))
+            return admin.zscore("runlane:scheduled", str(job.id))
 
         await until(is_expected, lambda score: score is None)
     await farm.is_(await farm.submit(), "completed")
@@ -381,12 +381,12 @@ def left_behind(redis_server):
     """The keys that only jobs could have left."""
     with redis_server.client() as client:
         return set(client.keys("*")) - {
-            "jobs:limits",
-            "jobs:kinds",
-            "jobs:running",
-            "jobs:workers",
-            "jobs:reconciler",
-            "jobs:reconciler:thorough",
+            "runlane:limits",
+            "runlane:kinds",
+            "runlane:running",
+            "runlane:workers",
+            "runlane:reconciler",
+            "runlane:reconciler:thorough",
         }
 
 
@@ -396,13 +396,13 @@ async def test_a_running_job_deleted_by_hand_in_redis_that_wants_arqs_retry_does
     await farm.record.has("begin", job.id)
 
     with redis_server.client() as admin:
-        for key in ("jobs:owners", "jobs:ending"):
+        for key in ("runlane:owners", "runlane:ending"):
             admin.hdel(key, str(job.id))
-        admin.zrem("jobs:leases", str(job.id))
+        admin.zrem("runlane:leases", str(job.id))
         admin.delete(f"arq:job:{job.id}")
 
         async def is_claimed_again():
-            return admin.hexists("jobs:owners", str(job.id))
+            return admin.hexists("runlane:owners", str(job.id))
 
         await until(is_claimed_again)
     farm.let_go()
@@ -634,7 +634,7 @@ async def test_a_thousand_jobs_survive_twenty_killed_workers_and_three_killed_re
 
     assert await until(leftover, lambda left: not left) == set()
     with redis_server.client() as client:
-        assert set(client.hgetall("jobs:running").values()) == {"0"}
+        assert set(client.hgetall("runlane:running").values()) == {"0"}
 
 
 async def test_a_job_that_is_cancelled_in_a_thread_runs_again_when_the_thread_has_ended(farm):

@@ -57,10 +57,10 @@ class Product:
         environ = os.environ | {
             "REDIS_URL": self.config.resolved_redis_url,
             "DATABASE_URL": self.config.resolved_database_url,
-            "JOBS_DATA_DIR": str(self.config.data_dir),
-            "JOBS_RETRY_BASE_S": "0.01",
-            "JOBS_LEASE_S": str(LEASE_S),
-            "JOBS_LOG_LEVEL": "WARNING",
+            "RUNLANE_DATA_DIR": str(self.config.data_dir),
+            "RUNLANE_RETRY_BASE_S": "0.01",
+            "RUNLANE_LEASE_S": str(LEASE_S),
+            "RUNLANE_LOG_LEVEL": "WARNING",
         }
         self.workers.append(
             await asyncio.create_subprocess_exec(sys.executable, "-m", "worker", cwd=self.tree, env=environ)
@@ -77,7 +77,7 @@ class Product:
 async def product(tree: Path, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """One worker, a database and a Redis server, started once for the page."""
     folder = tmp_path_factory.mktemp("fundamentals")
-    shutil.copy(migrated_file, folder / "jobs.db")
+    shutil.copy(migrated_file, folder / "runlane.db")
     redis = RedisServer(folder)
     redis.start()
     config = read_settings(_env_file=None, data_dir=folder, redis_url=redis.url)

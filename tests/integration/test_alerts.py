@@ -140,7 +140,7 @@ async def test_an_address_that_is_not_public_is_refused_however_it_is_written(ad
     found = await sent(f"http://{host}:9/", allowed=[])
 
     assert (found.status, found.final) == (None, True)
-    assert found.trouble.endswith(" an address that is not public; JOBS_WEBHOOKS_ALLOW can name its network.")
+    assert found.trouble.endswith(" an address that is not public; RUNLANE_WEBHOOKS_ALLOW can name its network.")
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111"])
@@ -179,7 +179,7 @@ async def test_a_rule_with_a_webhook_that_is_not_public_is_refused_when_it_is_sa
     [error] = refused.json()["errors"]
     assert error["field"] == "webhook_url"
     assert error["message"].startswith("leads to ")
-    assert "JOBS_WEBHOOKS_ALLOW" in error["message"]
+    assert "RUNLANE_WEBHOOKS_ALLOW" in error["message"]
 
 
 async def test_a_webhook_whose_name_leads_inside_by_now_is_given_up_at_once(api, active, monkeypatch):

@@ -417,9 +417,9 @@ async def test_a_part_that_is_down_is_named_by_readiness_metrics_and_the_admin_p
     [down] = await _down(api)
     assert (down["part"], down["error"]) == ("a broken part", "KeyError")
     metrics = (await api.get("/metrics")).text
-    assert 'jobs_part_up{part="a broken part"} 0.0' in metrics
-    assert 'jobs_part_up{part="alerts: looking"} 1.0' in metrics
-    assert 'jobs_part_failures_total{part="a broken part"}' in metrics
+    assert 'runlane_part_up{part="a broken part"} 0.0' in metrics
+    assert 'runlane_part_up{part="alerts: looking"} 1.0' in metrics
+    assert 'runlane_part_failures_total{part="a broken part"}' in metrics
     assert any("'a broken part' of this server has been down" in text for text in troubles((await overview()).facts))
 
 
@@ -572,7 +572,7 @@ async def test_a_server_answers_to_the_names_that_it_knows(config, host, local, 
             reply = await client.get("/api/jobs", headers={"Host": host})
 
         assert reply.status_code == status
-        assert status == 200 or "JOBS_ALLOWED_ORIGINS" in reply.json()["detail"]
+        assert status == 200 or "RUNLANE_ALLOWED_ORIGINS" in reply.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ async def test_nothing_is_vacuumed_unasked(api):
 
 async def test_a_database_server_has_tools_of_its_own(active, config):
     with pytest.raises(NotHere, match="pg_dump"):
-        await Maintenance(None, "postgresql://db/jobs", config.data_dir).check()
+        await Maintenance(None, "postgresql://db/runlane", config.data_dir).check()
 
 
 async def test_a_canary_goes_through_the_whole_chain_and_leaves_nothing(api, start_worker):
@@ -243,5 +243,5 @@ async def test_diagnostics_hold_no_secret_and_nothing_of_any_job(api, client, st
     assert "private matter" not in text
     assert found["database"]["system"].lower() == database_kind
     assert found["redis"]["role"] == "master"
-    assert found["settings"]["JOBS_CONCURRENCY"] == 5
+    assert found["settings"]["RUNLANE_CONCURRENCY"] == 5
     assert found["packages"]["reflex"]

@@ -115,7 +115,7 @@ async def launching(folder: Path) -> AsyncIterator[Launch]:
         port = int(environ.get("PORT", free_port()))
         mark = f"{folder}-{len(runs)}"
         cleared = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_"))}
-        given = cleared | {"PORT": str(port), "JOBS_DATA_DIR": str(folder / "data"), MARK: mark} | environ
+        given = cleared | {"PORT": str(port), "RUNLANE_DATA_DIR": str(folder / "data"), MARK: mark} | environ
         log = folder / f"log-{len(runs)}"
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(
@@ -135,14 +135,14 @@ async def launching(folder: Path) -> AsyncIterator[Launch]:
 
 def modes(folder: Path) -> dict[str, int]:
     """Who may do what with the folder and with those things in it that hold what people gave the product."""
-    paths = [folder / name for name in (".", "jobs.db", "jobs.db-wal", "redis")]
+    paths = [folder / name for name in (".", "runlane.db", "runlane.db-wal", "redis")]
     return {path.relative_to(folder).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in paths}
 
 
 async def test_a_data_folder_whose_path_is_too_long_for_a_socket_works(launch, tmp_path):
     folder = tmp_path / ("long " * 30) / "data #%"
     folder.mkdir(parents=True, mode=0o755)
-    run = await launch(JOBS_DATA_DIR=str(folder))
+    run = await launch(RUNLANE_DATA_DIR=str(folder))
     await run.ready()
     await until(lambda: run.get("/readyz"), lambda reply: reply is not None and reply.status_code == 200)
 
@@ -160,7 +160,7 @@ async def test_it_answers_when_it_says_so_and_keeps_jobs_and_queue_between_runs(
     async with httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_S) as client:
         job = (await client.post("/api/jobs", json={"kind": "noop", "delay_s": 3600})).json()
     assert "<html" in (await first.get("/")).text
-    assert modes(tmp_path / "data") == {".": 0o700, "jobs.db": 0o600, "jobs.db-wal": 0o600, "redis": 0o700}
+    assert modes(tmp_path / "data") == {".": 0o700, "runlane.db": 0o600, "runlane.db-wal": 0o600, "redis": 0o700}
     assert [c.laddr.port for p in first.family() for c in p.net_connections("inet") if c.status == "LISTEN"] == [
         int(first.url.rpartition(":")[2])
     ], "the built-in Redis listens on no port"
@@ -264,11 +264,11 @@ async def test_a_port_that_is_taken_is_refused_before_anything_is_started(launch
 async def test_a_data_folder_that_cannot_be_written_is_refused(launch, tmp_path):
     (tmp_path / "file").write_text("")
 
-    run = await launch(JOBS_DATA_DIR=str(tmp_path / "file" / "data"))
+    run = await launch(RUNLANE_DATA_DIR=str(tmp_path / "file" / "data"))
 
     assert await run.ends() == 2
     assert_one_sentence(run, "cannot be used")
-    assert "JOBS_DATA_DIR" in run.log.read_text()
+    assert "RUNLANE_DATA_DIR" in run.log.read_text()
 
 
 async def test_a_redis_that_does_not_answer_is_refused_without_showing_its_password(launch):
@@ -281,7 +281,7 @@ async def test_a_redis_that_does_not_answer_is_refused_without_showing_its_passw
 
 async def test_a_database_of_a_newer_version_is_refused(launch, tmp_path):
     (tmp_path / "data").mkdir()
-    path = tmp_path / "data" / "jobs.db"
+    path = tmp_path / "data" / "runlane.db"
     schema.migrate(f"sqlite:///{path}")
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -298,14 +298,14 @@ async def test_a_server_that_other_machines_can_reach_is_refused_unless_that_is_
     run = await launch(HOST="0.0.0.0")
 
     assert await run.ends() == 2
-    await run.said("Set JOBS_TRUST_NETWORK=true if that is meant")
+    await run.said("Set RUNLANE_TRUST_NETWORK=true if that is meant")
 
 
 async def test_a_bad_setting_is_refused(launch):
-    run = await launch(JOBS_CONCURRENCY="many")
+    run = await launch(RUNLANE_CONCURRENCY="many")
 
     assert await run.ends() == 2
-    assert_one_sentence(run, "JOBS_CONCURRENCY is 'many', but it must be a whole number from 1 to 1000.")
+    assert_one_sentence(run, "RUNLANE_CONCURRENCY is 'many', but it must be a whole number from 1 to 1000.")
 
 
 @pytest.mark.xdist_group("one launcher")
@@ -327,7 +327,7 @@ def assert_one_sentence(run: Run, text: str) -> None:
 
 
 async def test_a_database_server_that_does_not_answer_is_waited_for_and_ctrl_c_still_ends_it(launch):
-    run = await launch(DATABASE_URL=f"postgresql://jobs:hunter2@127.0.0.1:{free_port()}/jobs")
+    run = await launch(DATABASE_URL=f"postgresql://runlane:hunter2@127.0.0.1:{free_port()}/runlane")
 
     await run.said("Waiting for it.")
     run.process.send_signal(signal.SIGINT)
@@ -340,9 +340,9 @@ async def test_a_database_server_that_does_not_answer_is_waited_for_and_ctrl_c_s
 @pytest.mark.parametrize("module", ["worker", "jobs_app", "runlane"])
 async def test_a_process_that_waits_for_its_database_ends_when_it_is_told(module, redis_server, tmp_path):
     environ = os.environ | {
-        "DATABASE_URL": f"postgresql://jobs:hunter2@127.0.0.1:{free_port()}/jobs",
+        "DATABASE_URL": f"postgresql://runlane:hunter2@127.0.0.1:{free_port()}/runlane",
         "REDIS_URL": redis_server.url,
-        "JOBS_DATA_DIR": str(tmp_path),
+        "RUNLANE_DATA_DIR": str(tmp_path),
     }
     words = [module, "migrate"] if module == "runlane" else [module]
     process = await asyncio.create_subprocess_exec(

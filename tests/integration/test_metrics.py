@@ -39,7 +39,7 @@ async def test_the_whole_system_is_told(api, client, start_worker):
 
     async def told():
         found = await scraped(api)
-        outcomes = {tuple(s.labels.values()): s.value for s in found["jobs_outcomes"].samples}
+        outcomes = {tuple(s.labels.values()): s.value for s in found["runlane_outcomes"].samples}
         return found, outcomes
 
     def is_whole(seen):
@@ -47,7 +47,7 @@ async def test_the_whole_system_is_told(api, client, start_worker):
 
     found, outcomes = await until(told, is_whole)
 
-    assert values(found["jobs_jobs"], "kind", "status") == {
+    assert values(found["runlane_jobs"], "kind", "status") == {
         ("noop", "scheduled"): 1,
         ("noop", "queued"): 0,
         ("noop", "running"): 0,
@@ -63,12 +63,12 @@ async def test_the_whole_system_is_told(api, client, start_worker):
     }
     assert outcomes["noop", "submitted"] == 4
     assert outcomes["always_fails", "failed"] == 1
-    runs = {s.labels["kind"]: s.value for s in found["jobs_run_seconds"].samples if s.name.endswith("_count")}
+    runs = {s.labels["kind"]: s.value for s in found["runlane_run_seconds"].samples if s.name.endswith("_count")}
     assert runs == {"noop": 3, "always_fails": 1}
-    assert values(found["jobs_workers"], "state")["running",] == 1
-    assert values(found["jobs_slots"])[()] >= 5
-    assert [values(found[f"jobs_{part}_up"])[()] for part in ("database", "redis")] == [1, 1]
-    delays = [s.value for s in found["jobs_event_delay_seconds"].samples if s.name.endswith("_count")]
+    assert values(found["runlane_workers"], "state")["running",] == 1
+    assert values(found["runlane_slots"])[()] >= 5
+    assert [values(found[f"runlane_{part}_up"])[()] for part in ("database", "redis")] == [1, 1]
+    delays = [s.value for s in found["runlane_event_delay_seconds"].samples if s.name.endswith("_count")]
     assert delays[0] > 0
     assert (await client.job(later))["status"] == "scheduled"
 
@@ -93,17 +93,17 @@ async def _scrape_s(api):
     """How long a scrape took, and how long it says that the database took."""
     began = time.perf_counter()
     found = await scraped(api)
-    return time.perf_counter() - began, values(found["jobs_database_seconds"])[()]
+    return time.perf_counter() - began, values(found["runlane_database_seconds"])[()]
 
 
 async def test_what_is_away_is_said_to_be_down_and_the_rest_is_told(api, database_away):
     with database_away():
         found = await scraped(api)
 
-    assert values(found["jobs_database_up"])[()] == 0
-    assert values(found["jobs_redis_up"])[()] == 1
-    assert "jobs_jobs" not in found
-    assert "jobs_workers" in found
+    assert values(found["runlane_database_up"])[()] == 0
+    assert values(found["runlane_redis_up"])[()] == 1
+    assert "runlane_jobs" not in found
+    assert "runlane_workers" in found
 
 
 async def test_rules_and_dashboard_ask_for_what_there_is(api, client, start_worker):
@@ -113,7 +113,7 @@ async def test_rules_and_dashboard_ask_for_what_there_is(api, client, start_work
     told = {
         name for family in (await scraped(api)).values() for name in {family.name, *(s.name for s in family.samples)}
     }
-    told |= {f"{name}_total" for name in told} | {f"jobs_{part}_seconds_bucket" for part in ("wait", "run")}
+    told |= {f"{name}_total" for name in told} | {f"runlane_{part}_seconds_bucket" for part in ("wait", "run")}
     rules = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())
     board = json.loads((ROOT / "deploy" / "grafana" / "dashboard.json").read_text())
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]

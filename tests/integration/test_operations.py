@@ -47,7 +47,7 @@ async def test_waiting_jobs_are_drained_while_others_run(api, client, start_work
     await over(api, await begun(api, action="clean", filter={"status": ["queued", "scheduled"]}))
 
     assert [job["id"] for job in (await api.get("/api/jobs")).json()["items"]] == [runs]
-    assert await active.queue.redis.zcard("jobs:queue:noop") == 0
+    assert await active.queue.redis.zcard("runlane:queue:noop") == 0
     done = await over(api, await begun(api, action="obliterate", filter={}, confirm="obliterate"))
     assert (done["done"], (await api.get("/api/jobs")).json()["items"]) == (1, [])
 

@@ -90,11 +90,11 @@ async def test_a_big_result_comes_back_whole(client, start_worker):
 
 
 async def test_a_result_beyond_the_limit_fails_with_a_sentence(client, start_worker):
-    await start_worker(JOBS_MAX_RESULT_BYTES="1000")
+    await start_worker(RUNLANE_MAX_RESULT_BYTES="1000")
 
     job = await client.job_is(await client.submit("big_result", params={"bytes": 5000}, max_attempts=1), "failed")
 
-    assert "JOBS_MAX_RESULT_BYTES" in job["error"]["message"]
+    assert "RUNLANE_MAX_RESULT_BYTES" in job["error"]["message"]
 
 
 async def test_never_more_than_five_jobs_run_at_once(client, start_worker, api):
@@ -122,7 +122,7 @@ async def test_a_queued_job_that_is_cancelled_never_runs(client, start_worker, a
 
 
 async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(client, start_worker):
-    worker = await start_worker(JOBS_STOP_GRACE_S="0")
+    worker = await start_worker(RUNLANE_STOP_GRACE_S="0")
     job_id = await client.submit("slow", params={"seconds": 600}, max_attempts=1)
     for _ in range(2):
         await client.job_is(job_id, "running")
@@ -131,13 +131,13 @@ async def test_a_stopped_worker_hands_its_jobs_back_without_costing_an_attempt(c
 
         assert await worker.ends() == 0
         assert (await client.job(job_id))["status"] == "queued"
-        worker = await start_worker(JOBS_STOP_GRACE_S="0")
+        worker = await start_worker(RUNLANE_STOP_GRACE_S="0")
 
     assert (await client.job_is(job_id, "running"))["attempt"] == 1
 
 
 async def test_a_worker_with_a_handler_that_will_not_stop_ends_all_the_same(client, start_worker):
-    worker = await start_worker(JOBS_STOP_GRACE_S="0")
+    worker = await start_worker(RUNLANE_STOP_GRACE_S="0")
     job_id = await client.submit("stubborn", params={"seconds": 60})
     await client.job_is(job_id, "running")
 
@@ -148,7 +148,7 @@ async def test_a_worker_with_a_handler_that_will_not_stop_ends_all_the_same(clie
 
 
 async def test_a_worker_is_listed_with_what_it_runs_and_gone_when_it_stopped(client, start_worker, api):
-    worker = await start_worker(JOBS_STOP_GRACE_S="0")
+    worker = await start_worker(RUNLANE_STOP_GRACE_S="0")
     job_id = await client.submit("slow", params={"seconds": 60})
 
     async def workers():
@@ -166,7 +166,7 @@ async def test_a_worker_is_listed_with_what_it_runs_and_gone_when_it_stopped(cli
 
 async def test_a_worker_is_listed_with_the_slots_it_has_now(start_worker, api):
     await start_worker()
-    await start_worker(JOBS_WORKER_SLOTS="2")
+    await start_worker(RUNLANE_WORKER_SLOTS="2")
 
     async def slots():
         return [worker["slots"] for worker in (await api.get("/api/workers")).json()]
@@ -211,11 +211,11 @@ async def test_nothing_in_redis_is_run_as_code(client, start_worker, redis_serve
     job_id = await client.submit("noop", delay_s=0.5)
     with redis_server.client() as admin:
         admin.set(f"arq:job:{job_id}", pickled)
-        admin.zadd("jobs:queue:noop", {job_id: 1})
-        admin.zadd("jobs:wake:noop", {"1": 0})
+        admin.zadd("runlane:queue:noop", {job_id: 1})
+        admin.zadd("runlane:wake:noop", {"1": 0})
 
         async def claimed():
-            return not admin.exists(f"arq:job:{job_id}") and not admin.zscore("jobs:queue:noop", job_id)
+            return not admin.exists(f"arq:job:{job_id}") and not admin.zscore("runlane:queue:noop", job_id)
 
         await until(claimed)
 

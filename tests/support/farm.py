@@ -182,7 +182,7 @@ async def farm(
     )
 
     async def start(*, ready: bool = True, **environ: str) -> Worker:
-        given = {"JOBS_LEASE_S": str(LEASE_S), "JOBS_STOP_GRACE_S": "0", "JOBS_CANCEL_GRACE_S": "1"}
+        given = {"RUNLANE_LEASE_S": str(LEASE_S), "RUNLANE_STOP_GRACE_S": "0", "RUNLANE_CANCEL_GRACE_S": "1"}
         return await start_worker(cwd=tree, ready=ready, **given | environ)
 
     yield Farm(service, record, start)

@@ -76,9 +76,9 @@ async def start_worker(config: Settings) -> AsyncIterator[StartWorker]:
         given = os.environ | {
             "REDIS_URL": str(config.redis_url),
             "DATABASE_URL": config.resolved_database_url,
-            "JOBS_DATA_DIR": str(config.data_dir),
-            "JOBS_RETRY_BASE_S": "0.05",
-            "JOBS_CANCEL_GRACE_S": "5",
+            "RUNLANE_DATA_DIR": str(config.data_dir),
+            "RUNLANE_RETRY_BASE_S": "0.05",
+            "RUNLANE_CANCEL_GRACE_S": "5",
         }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "worker"),
@@ -156,7 +156,7 @@ async def running_app(folder: Path, redis_url: str, database_url: str) -> AsyncI
     """An app in this folder; if it still runs after the block it is killed, and what it said is shown."""
     (folder / BUILT).mkdir(parents=True)
     port, log = free_port(), folder / "app.log"
-    environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "JOBS_DATA_DIR": str(folder)}
+    environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}
     with log.open("wb") as written:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jobs_app"),

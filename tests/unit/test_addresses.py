@@ -8,14 +8,14 @@ from runlane.addresses import server_of, shown
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://jobs:hunter2@db:5432/jobs", "postgresql://jobs:***@db:5432/jobs"),
-        ("postgresql://jobs@db/jobs", "postgresql://jobs@db/jobs"),
-        ("postgresql://db/jobs?user=jobs&password=hunter2", "postgresql://db/jobs?user=jobs&password=***"),
+        ("postgresql://runlane:hunter2@db:5432/runlane", "postgresql://runlane:***@db:5432/runlane"),
+        ("postgresql://jobs@db/runlane", "postgresql://jobs@db/runlane"),
+        ("postgresql://db/runlane?user=jobs&password=hunter2", "postgresql://db/runlane?user=jobs&password=***"),
         (
-            "postgresql://db/jobs?sslmode=require&sslpassword=hunter2",
-            "postgresql://db/jobs?sslmode=require&sslpassword=***",
+            "postgresql://db/runlane?sslmode=require&sslpassword=hunter2",
+            "postgresql://db/runlane?sslmode=require&sslpassword=***",
         ),
-        ("postgresql://jobs:hun@ter2@db/jobs", "postgresql://jobs:***@db/jobs"),
+        ("postgresql://runlane:hun@ter2@db/runlane", "postgresql://runlane:***@db/runlane"),
         ("redis://:hunter2@cache:6379/0", "redis://:***@cache:6379/0"),
         ("redis://:hun/ter#2@cache:6379/0", "redis://:***@cache:6379/0"),
         ("redis://:hun?ter2@cache", "redis://:***@cache"),
@@ -28,10 +28,10 @@ from runlane.addresses import server_of, shown
         ),
         ("https://hooks.example.com/?hunter2", "https://hooks.example.com/?***"),
         (
-            "sqlite:////srv/a-folder-with-a-long-name-2026/jobs.db",
-            "sqlite:////srv/a-folder-with-a-long-name-2026/jobs.db",
+            "sqlite:////srv/a-folder-with-a-long-name-2026/runlane.db",
+            "sqlite:////srv/a-folder-with-a-long-name-2026/runlane.db",
         ),
-        ("sqlite:////srv/jobs.db", "sqlite:////srv/jobs.db"),
+        ("sqlite:////srv/runlane.db", "sqlite:////srv/runlane.db"),
         ("user:hunter2@host", "***"),
     ],
 )

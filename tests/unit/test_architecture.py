@@ -155,7 +155,7 @@ def test_every_module_says_what_it_is_for(package):
 @pytest.mark.parametrize("path", sorted((ROOT / "runlane" / "queue" / "lua").glob("*.lua")), ids=lambda path: path.stem)
 def test_every_script_names_its_keys_its_arguments_and_its_reply(path):
     header = path.read_text().split("\n\n")[0]
-    told = ("jobs:",) if path.stem == "common" else ("Keys: ", "Arguments: ", "Reply: ")
+    told = ("runlane:",) if path.stem == "common" else ("Keys: ", "Arguments: ", "Reply: ")
 
     assert all(line.startswith("--") for line in header.splitlines())
     assert all(part in header for part in told)

@@ -104,7 +104,7 @@ RUN_ONE_AFTER_THE_OTHER = (
     "python -m runlane migrate",
     "make backup FILE=backups/today.db",
     "make restore FILE=backups/today.db REPLACE=1",
-    "make migrate-data FROM=sqlite:///.data/jobs.db TO=postgresql://jobs:password@host:5432/jobs",
+    "make migrate-data FROM=sqlite:///.data/runlane.db TO=postgresql://runlane:password@host:5432/runlane",
     "make backup",
     "make help",
 )
@@ -136,7 +136,7 @@ async def _do_as_told(tmp_path: Path, server: str) -> None:
     for command in RUN_ONE_AFTER_THE_OTHER:
         said[command.split(" FILE")[0].split(" FROM")[0]] = run(command, tmp_path, server)
         if command == "python -m runlane migrate":
-            await add_a_job(f"sqlite:///{tmp_path}/.data/jobs.db")
+            await add_a_job(f"sqlite:///{tmp_path}/.data/runlane.db")
         if command.startswith("make backup FILE"):
             shutil.rmtree(tmp_path / ".data")
 
@@ -145,7 +145,7 @@ async def _do_as_told(tmp_path: Path, server: str) -> None:
     assert "Brought back 1 job from backups/today.db" in said["make restore"]
     assert "job: 1 rows alike" in said["make migrate-data"]
     assert transfer.count_jobs(server) == 1
-    assert "Wrote 1 job to backups/jobs-" in said["make backup"]
+    assert "Wrote 1 job to backups/runlane-" in said["make backup"]
     assert len(list((tmp_path / "backups").iterdir())) == 2
     assert "Start everything" in said["make help"]
 
@@ -153,7 +153,7 @@ async def _do_as_told(tmp_path: Path, server: str) -> None:
 def run(command: str, folder: Path, server: str) -> str:
     """What a command says; with the programs of this environment, as if ``make`` had just set it up."""
     programs = Path(sys.executable).parent
-    words = shlex.split(command.replace("postgresql://jobs:password@host:5432/jobs", server))
+    words = shlex.split(command.replace("postgresql://runlane:password@host:5432/runlane", server))
     words += [f"BIN={programs}", "--assume-old=.venv/.stamps/run"] if words[0] == "make" else []
     words[0] = sys.executable if words[0] == "python" else words[0]
     environ = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}

@@ -136,7 +136,7 @@ class TestAddressesThatAreWrong:
             schema.migrate(server.rpartition("/")[0] + "/jobs_nowhere")
 
     def test_a_server_that_does_not_answer_is_waited_for_with_a_sentence(self, caplog):
-        looks = schema.until_it_answers(f"postgresql://jobs:hunter2@127.0.0.1:{free_port()}/jobs")
+        looks = schema.until_it_answers(f"postgresql://runlane:hunter2@127.0.0.1:{free_port()}/runlane")
 
         assert [next(looks), next(looks)] == [schema.LOOK_AGAIN_S] * 2
 

@@ -89,7 +89,7 @@ async def test_a_retried_job_leaves_its_group(service, store):
 
 
 def test_failures_of_an_earlier_version_are_grouped_when_it_is_upgraded(tmp_path):
-    url, path = f"sqlite:///{tmp_path}/jobs.db", tmp_path / "jobs.db"
+    url, path = f"sqlite:///{tmp_path}/runlane.db", tmp_path / "runlane.db"
     migrate(url, "0006")
     row = "INSERT INTO job (id, kind, params, status, error, created_at, progress, message, attempt, max_attempts, "
     row += "priority, version) VALUES (?, 'noop', '{}', ?, ?, '2026-01-01', 0, '', 1, 1, 0, 1)"

@@ -87,11 +87,11 @@ def test_lines_outside_a_job_say_so():
 @pytest.mark.parametrize(
     "command", [["worker"], ["jobs_app"], ["runlane", "run"], ["runlane", "migrate"]], ids=" ".join
 )
-@pytest.mark.parametrize("setting", [{"PORT": "no-number"}, {"DATABASE_URL": "sqlite:////no/such/folder/jobs.db"}])
+@pytest.mark.parametrize("setting", [{"PORT": "no-number"}, {"DATABASE_URL": "sqlite:////no/such/folder/runlane.db"}])
 def test_a_start_that_is_refused_says_why_as_an_object_where_the_log_is_one(command, setting, redis_server, tmp_path):
     environ = {
-        **(os.environ | {"REDIS_URL": redis_server.url, "JOBS_DATA_DIR": str(tmp_path)}),
-        **(setting | {"JOBS_LOG_FORMAT": "json"}),
+        **(os.environ | {"REDIS_URL": redis_server.url, "RUNLANE_DATA_DIR": str(tmp_path)}),
+        **(setting | {"RUNLANE_LOG_FORMAT": "json"}),
     }
 
     done = subprocess.run([sys.executable, "-m", *command], env=environ, cwd=ROOT, capture_output=True, text=True)

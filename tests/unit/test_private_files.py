@@ -15,7 +15,7 @@ def mode(path):
 def test_a_new_folder_and_what_is_ours_is_closed(tmp_path):
     make_folder(tmp_path / "new" / "data")
     (tmp_path / "old").mkdir(mode=0o755)
-    (tmp_path / "old" / "jobs.db").write_text("")
+    (tmp_path / "old" / "runlane.db").write_text("")
     make_folder(tmp_path / "old")
 
     assert [mode(tmp_path / name) for name in ("new/data", "old")] == [0o700, 0o700]
@@ -35,7 +35,7 @@ def test_a_folder_that_holds_other_things_is_left_as_it_is_and_said_to_be(tmp_pa
 
 @pytest.mark.parametrize("there", [False, True])
 def test_a_file_is_closed_and_keeps_what_is_in_it(tmp_path, there):
-    path = tmp_path / "jobs.db"
+    path = tmp_path / "runlane.db"
     if there:
         path.write_text("kept")
         os.chmod(path, 0o644)

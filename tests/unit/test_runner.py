@@ -380,7 +380,7 @@ async def test_a_result_that_is_too_large_fails_with_what_to_do(bench, world):
 
     failed = await at.run(await at.submit())
 
-    assert "JOBS_MAX_RESULT_BYTES" in failed.error.message
+    assert "RUNLANE_MAX_RESULT_BYTES" in failed.error.message
 
 
 async def test_an_attempt_that_nobody_wants_any_more_does_not_run(bench):

@@ -118,7 +118,7 @@ async def test_where_the_index_of_words_cannot_be_made_it_is_said_and_words_are_
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
-    path = tmp_path / "jobs.db"
+    path = tmp_path / "runlane.db"
     path.write_text("not a database, but long enough to be looked at" * 100)
 
     with pytest.raises(StartRefused, match="cannot be used"):

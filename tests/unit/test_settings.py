@@ -21,7 +21,7 @@ def test_nothing_has_to_be_set():
     config = read_settings(_env_file=None)
 
     assert (config.host, config.port, config.concurrency) == ("127.0.0.1", 8000, 5)
-    assert config.resolved_database_url.endswith("/.data/jobs.db")
+    assert config.resolved_database_url.endswith("/.data/runlane.db")
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ def test_nothing_has_to_be_set():
         ("PORT", "abc", "a whole number from 1 to 65535"),
         ("PORT", "70000", "a whole number from 1 to 65535"),
         ("PORT", "0", "a whole number from 1 to 65535"),
-        ("JOBS_CONCURRENCY", "0", "a whole number from 1 to 1000"),
-        ("JOBS_CONCURRENCY", "-1", "a whole number from 1 to 1000"),
-        ("JOBS_RETRY_BASE_S", "nan", "a number of seconds"),
-        ("JOBS_ALLOWED_ORIGINS", "jobs.example.com", "a comma-separated list of origins"),
-        ("JOBS_WEBHOOKS_ALLOW", "10.0.0.1/8", "a comma-separated list of networks"),
-        ("JOBS_WEBHOOKS_ALLOW", "true", "a comma-separated list of networks"),
-        ("JOBS_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
+        ("RUNLANE_CONCURRENCY", "0", "a whole number from 1 to 1000"),
+        ("RUNLANE_CONCURRENCY", "-1", "a whole number from 1 to 1000"),
+        ("RUNLANE_RETRY_BASE_S", "nan", "a number of seconds"),
+        ("RUNLANE_ALLOWED_ORIGINS", "jobs.example.com", "a comma-separated list of origins"),
+        ("RUNLANE_WEBHOOKS_ALLOW", "10.0.0.1/8", "a comma-separated list of networks"),
+        ("RUNLANE_WEBHOOKS_ALLOW", "true", "a comma-separated list of networks"),
+        ("RUNLANE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
     ],
 )
 def test_a_bad_value_is_named_with_what_it_holds_and_what_is_allowed(monkeypatch, name, value, allowed):
@@ -55,8 +55,8 @@ def test_a_bad_value_is_named_with_what_it_holds_and_what_is_allowed(monkeypatch
         ("REDIS_URL", "ftp://user:hunter2@host"),
         ("DATABASE_URL", "ftp://user:hunter2@host"),
         ("DATABASE_URL", "postgresql://user:hunter2@host"),
-        ("DATABASE_URL", "postgresql://user:hunter2@host:port/jobs"),
-        ("DATABASE_URL", "postgresql://user:hunter2@host:70000/jobs"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host:port/runlane"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host:70000/runlane"),
     ],
 )
 def test_addresses_that_may_hold_a_password_are_not_repeated(monkeypatch, name, value):
@@ -71,7 +71,7 @@ def test_addresses_that_may_hold_a_password_are_not_repeated(monkeypatch, name, 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "jobs.example.com"])
 def test_a_server_that_others_can_reach_starts_only_if_that_is_meant(host):
-    with pytest.raises(StartRefused, match=f"HOST is '{host}', which other .*JOBS_TRUST_NETWORK=true"):
+    with pytest.raises(StartRefused, match=f"HOST is '{host}', which other .*RUNLANE_TRUST_NETWORK=true"):
         check_network(read_settings(_env_file=None, host=host))
 
     check_network(read_settings(_env_file=None, host=host, trust_network=True))
@@ -89,7 +89,7 @@ def test_an_empty_value_means_unset(monkeypatch):
 
 
 def test_a_file_named_env_is_read_and_the_environment_wins(monkeypatch, tmp_path):
-    (tmp_path / ".env").write_text("PORT=9001\nJOBS_CONCURRENCY=7\n")
+    (tmp_path / ".env").write_text("PORT=9001\nRUNLANE_CONCURRENCY=7\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PORT", "9002")
 
@@ -99,7 +99,7 @@ def test_a_file_named_env_is_read_and_the_environment_wins(monkeypatch, tmp_path
 
 
 def test_origins_are_a_list_without_trailing_slashes(monkeypatch):
-    monkeypatch.setenv("JOBS_ALLOWED_ORIGINS", "https://a.example/, http://b.example:81")
+    monkeypatch.setenv("RUNLANE_ALLOWED_ORIGINS", "https://a.example/, http://b.example:81")
 
     assert read_settings(_env_file=None).allowed_origins == ("https://a.example", "http://b.example:81")
 

@@ -193,7 +193,7 @@ def test_the_step_is_the_finest_that_is_kept():
 
 async def test_the_charts_of_a_made_up_year_are_what_sql_says(tmp_path):
     """Every bucket and kind of 90 days, against the jobs themselves read with plain SQL."""
-    path, now = tmp_path / "jobs.db", datetime.now(UTC)
+    path, now = tmp_path / "runlane.db", datetime.now(UTC)
     await asyncio.to_thread(seed, path, 4000, random.Random(7))
     database = Database(f"sqlite:///{path}")
     report = await Statistics(database).window("90d", now)

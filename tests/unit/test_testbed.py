@@ -106,10 +106,10 @@ async def test_a_run_that_is_cut_off_by_ctrl_c_leaves_nothing(tmp_path):
     async with python(*words, "-k", "answers_when", TMPDIR=str(tmp_path)) as run:
 
         async def started() -> int:
-            return sum(len(processes_of(str(folder))) for folder in tmp_path.glob("jobs-tests-*"))
+            return sum(len(processes_of(str(folder))) for folder in tmp_path.glob("runlane-tests-*"))
 
         await until(started, lambda count: count >= 6)
-        [folder] = tmp_path.glob("jobs-tests-*")
+        [folder] = tmp_path.glob("runlane-tests-*")
 
         run.send_signal(signal.SIGINT)
         await run.wait()

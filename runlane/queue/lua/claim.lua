@@ -5,9 +5,9 @@
 -- a job claimed in this very call, or not at all: so a worker can start the next job in the write that ends the last,
 -- and yet no reader of the database ever sees more running than the limit.
 --
--- Keys:      jobs:queue:<kind> and arq:job:<id>, taken from; jobs:owners, jobs:leases and jobs:ending, written and taken
---            from; jobs:running, counted; jobs:parked, both ways; jobs:starts:<kind> and jobs:wake:<kind>, written;
---            jobs:limits and jobs:kinds, read.
+-- Keys:      runlane:queue:<kind> and arq:job:<id>, taken from; runlane:owners, runlane:leases and runlane:ending, written and taken
+--            from; runlane:running, counted; runlane:parked, both ways; runlane:starts:<kind> and runlane:wake:<kind>, written;
+--            runlane:limits and runlane:kinds, read.
 -- Arguments: worker; number of its first new claim; lease in ms; how many jobs it wants; how many kinds it runs; those
 --            kinds; how many slots it passes on; a job and its token for each of those; then for each ended one.
 -- Reply:     now in µs; 1 if Redis was emptied, else 0; how many more may be claimed; in how many ms a rate allows more

@@ -1,25 +1,25 @@
 -- Put before every other script of this folder. Keys are named here and not passed in, which only a Redis Cluster
 -- would ask for; a Cluster is refused at start.
 --
--- jobs:limits         hash    concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms";
+-- runlane:limits         hash    concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms";
 --                             filling, the number that claims are given.
 --                             Missing means that Redis was emptied: nothing is claimed before a worker has refilled it.
--- jobs:kinds          set     kinds that have ever waited
--- jobs:queue:<kind>   zset    waiting jobs; the lowest score goes first
--- jobs:wake:<kind>    zset    one marker: a job of this kind may be claimed; idle workers wait for it
--- jobs:scheduled      zset    name -> when it is due, ms
--- jobs:leases         zset    claimed job -> when its lease ends, ms
--- jobs:owners         hash    claimed job -> token "<kind>|<worker>|<number>"; as many as slots are taken
--- jobs:ending         hash    the same for jobs whose code has ended and whose end is being recorded: they take no slot
--- jobs:running        hash    kind -> how many of the claimed jobs, those that are ending too, are of it
+-- runlane:kinds          set     kinds that have ever waited
+-- runlane:queue:<kind>   zset    waiting jobs; the lowest score goes first
+-- runlane:wake:<kind>    zset    one marker: a job of this kind may be claimed; idle workers wait for it
+-- runlane:scheduled      zset    name -> when it is due, ms
+-- runlane:leases         zset    claimed job -> when its lease ends, ms
+-- runlane:owners         hash    claimed job -> token "<kind>|<worker>|<number>"; as many as slots are taken
+-- runlane:ending         hash    the same for jobs whose code has ended and whose end is being recorded: they take no slot
+-- runlane:running        hash    kind -> how many of the claimed jobs, those that are ending too, are of it
 -- arq:job:<id>        string  a waiting job as arq's worker reads it, JSON
--- jobs:parked         hash    job -> "<kind>|<score>": it waits for an earlier attempt of its own to let go
--- jobs:starts:<kind>  list    when its jobs were claimed, newest first, ms; only of a kind with a rate
+-- runlane:parked         hash    job -> "<kind>|<score>": it waits for an earlier attempt of its own to let go
+-- runlane:starts:<kind>  list    when its jobs were claimed, newest first, ms; only of a kind with a rate
 
-local QUEUE, WAKE, STARTS = 'jobs:queue:', 'jobs:wake:', 'jobs:starts:'
-local LIMITS, KINDS, RUNNING = 'jobs:limits', 'jobs:kinds', 'jobs:running'
-local SCHEDULED, LEASES, PARKED = 'jobs:scheduled', 'jobs:leases', 'jobs:parked'
-local OWNERS, ENDING = 'jobs:owners', 'jobs:ending'
+local QUEUE, WAKE, STARTS = 'runlane:queue:', 'runlane:wake:', 'runlane:starts:'
+local LIMITS, KINDS, RUNNING = 'runlane:limits', 'runlane:kinds', 'runlane:running'
+local SCHEDULED, LEASES, PARKED = 'runlane:scheduled', 'runlane:leases', 'runlane:parked'
+local OWNERS, ENDING = 'runlane:owners', 'runlane:ending'
 local BODY = 'arq:job:'
 
 local time = redis.call('TIME')

@@ -5,7 +5,7 @@
 -- renew while Redis was away, and those who live do so within the call. Ends of leases are whole milliseconds; a half says
 -- that the last call was given, and renewing takes it back.
 --
--- Keys:      jobs:scheduled and jobs:leases, moved on; jobs:owners and jobs:ending, read.
+-- Keys:      runlane:scheduled and runlane:leases, moved on; runlane:owners and runlane:ending, read.
 -- Arguments: how many at most; the while in ms; the last call in ms.
 -- Reply:     now in µs; when the next thing falls due, ms (-1: nothing is known to); how many scheduled names follow;
 --            those names; then for each claim that is lost: job, token (or empty: nobody holds it).

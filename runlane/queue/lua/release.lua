@@ -1,7 +1,7 @@
 -- Give up claims, and let idle workers know if that makes room.
 --
--- Keys:      jobs:owners, jobs:ending and jobs:leases, taken from; jobs:running, counted; jobs:parked, whose jobs go back
---            to jobs:queue:<kind>; jobs:wake:<kind>, set; jobs:starts:<kind>, trimmed; jobs:limits and jobs:kinds, read.
+-- Keys:      runlane:owners, runlane:ending and runlane:leases, taken from; runlane:running, counted; runlane:parked, whose jobs go back
+--            to runlane:queue:<kind>; runlane:wake:<kind>, set; runlane:starts:<kind>, trimmed; runlane:limits and runlane:kinds, read.
 -- Arguments: a job and its token for each claim.
 -- Reply:     now in µs.
 
