@@ -25,6 +25,7 @@ from runlane.model.status import JobStatus
 from runlane.queue.redis_client import connection_pool
 
 LIMITS_KEY = "runlane:limits"
+LIMITS_CHANGES_KEY = "runlane:limits:changes"
 FILLING_FIELDS = ["concurrency", "filling"]
 KINDS_KEY = "runlane:kinds"
 QUEUE_PREFIX = "runlane:queue:"
@@ -182,13 +183,16 @@ class JobQueue:
             limits, knows = await read(), _filling(await pipe.hmget(LIMITS_KEY, FILLING_FIELDS))
             number = max((n for n in (knows, filling) if n is not None), default=None)
             pipe.multi()
+            pipe.incr(LIMITS_CHANGES_KEY)  # also where there are no limits to change, or who is filling would miss it
             if number is not None:
                 pipe.delete(LIMITS_KEY)
                 pipe.hset(LIMITS_KEY, mapping={**_fields(limits), "filling": number})
             pipe.publish(COMMANDS_CHANNEL, Command(claim=True).model_dump_json(exclude_defaults=True))
             return limits
 
-        followed: Limits = await self.redis.transaction(follow, LIMITS_KEY, value_from_callable=True)
+        followed: Limits = await self.redis.transaction(
+            follow, LIMITS_KEY, LIMITS_CHANGES_KEY, value_from_callable=True
+        )
         return followed
 
     async def filling(self) -> int | None:

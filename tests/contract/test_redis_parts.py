@@ -74,7 +74,9 @@ def later() -> JobSnapshot:
     return queued(status="scheduled", queued_at=None, scheduled_for=utc_now() + timedelta(hours=1))
 
 
-async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(queue):
+@pytest.mark.parametrize("filling", [0, None], ids=["by who fills Redis too", "by who leaves an empty one alone"])
+async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(redis_server, filling):
+    queue = JobQueue(redis_server.url)
     now, reads, may_go_on = Limits(concurrency=5), [], asyncio.Event()
 
     async def read_slowly():
@@ -90,11 +92,12 @@ async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(queue
     setting = asyncio.create_task(queue.set_limits(read_slowly, filling=0))
     await until(_value(reads))
     now = Limits(concurrency=2)
-    await queue.set_limits(read, filling=0)
+    await queue.set_limits(read, filling=filling)
     may_go_on.set()
 
     assert await setting == Limits(concurrency=2)
     assert len(reads) == 2
+    await queue.close()
 
 
 async def test_a_change_of_limits_leaves_an_emptied_redis_to_the_worker_that_fills_it(redis_server):

@@ -382,6 +382,7 @@ def left_behind(redis_server):
     with redis_server.client() as client:
         return set(client.keys("*")) - {
             "runlane:limits",
+            "runlane:limits:changes",
             "runlane:kinds",
             "runlane:running",
             "runlane:workers",

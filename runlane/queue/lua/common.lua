@@ -4,6 +4,7 @@
 -- runlane:limits         hash    concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms";
 --                             filling, the number that claims are given.
 --                             Missing means that Redis was emptied: nothing is claimed before a worker has refilled it.
+-- runlane:limits:changes string  how often limits were set: who fills Redis sees that they were set meanwhile
 -- runlane:kinds          set     kinds that have ever waited
 -- runlane:queue:<kind>   zset    waiting jobs; the lowest score goes first
 -- runlane:wake:<kind>    zset    one marker: a job of this kind may be claimed; idle workers wait for it
