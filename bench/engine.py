@@ -157,7 +157,7 @@ class Engine:
             for _ in range(300):
                 called_at = time.time()
                 job = await ours.submit("bench_begin")
-                done = await until(lambda job=job: ours.service.store.get(job.id), _has_result, every_s=0.005)
+                done = await until(lambda job=job: ours.services.store.get(job.id), _has_result, every_s=0.005)
                 delays.append(done.result - called_at)
             self._figures.delays(figure, OURS, delays, remark="from the call that submits to the handler's first line")
         for name, setting in ARQS:
@@ -230,7 +230,7 @@ class Engine:
             async with ours.worker(5):
                 first.kill()
                 killed_at = time.time()
-                done = await until(lambda: ours.service.store.get(job.id), _has_result, within_s=60)
+                done = await until(lambda: ours.services.store.get(job.id), _has_result, within_s=60)
                 remark = f"lease {LEASE_S:.0f} s; arq's default: 310 s, the longest job's time limit and 10 s"
                 self._note("run again after kill -9, s", OURS, done.started_at.timestamp() - killed_at, remark)
 

@@ -20,11 +20,15 @@ import psycopg
 from bench import report
 from bench.seed import seed
 from runlane.clock import utc_now
-from runlane.core.store import SORTS, Store
+from runlane.core.counts import Counts
+from runlane.core.pagination import SORTS
+from runlane.core.reader import JobReader
 from runlane.db.database import Database
 from runlane.db.transfer import transfer
+from runlane.metrics.failures import Failures
 from runlane.model.status import JobStatus
 from runlane.search.matching import JobFilter
+from runlane.search.text_index import TextIndex
 from testbed.postgres_server import PostgresServer
 
 TIMES = 40
@@ -50,13 +54,13 @@ QUERIES = (
 class Lists:
     """One database, and what is asked of it."""
 
-    def __init__(self, system: str, store: Store, figures: report.Figures) -> None:
+    def __init__(self, system: str, database: Database, figures: report.Figures) -> None:
         self._system = system
-        self._store = store
+        self._reader, self._counts, self._failures = JobReader(database), Counts(database), Failures(database)
         self._figures = figures
 
     async def measure(self) -> None:
-        page = self._store.page
+        page = self._reader.page
         for sort in SORTS:
             await self._time(f"list by {sort}", lambda sort=sort: page(sort=sort, limit=50, brief=True))
             first = await page(sort=sort, limit=50)
@@ -71,15 +75,15 @@ class Lists:
         for text in QUERIES:
             wanted = JobFilter(text=text)
             await self._time(f"list of {text}", lambda wanted=wanted: page(wanted, limit=50, brief=True))
-        await self._time("counts", self._store.counts)
-        await self._time("failures by cause", lambda: self._store.failures.groups(utc_now()))
-        await self._time("run times of a kind", lambda: self._store.run_times("web_agent", 50))
+        await self._time("counts", self._counts.all)
+        await self._time("failures by cause", lambda: self._failures.groups(utc_now()))
+        await self._time("run times of a kind", lambda: self._reader.run_times("web_agent", 50))
         [job] = (await page(limit=1)).jobs
-        await self._time("neighbours of a job", lambda: self._store.neighbours(job))
+        await self._time("neighbours of a job", lambda: self._reader.neighbours(job))
         failed = JobFilter(statuses=(JobStatus.FAILED,))
-        await self._time("neighbours of a job among the failed", lambda: self._store.neighbours(job, failed))
-        await self._time("preview of an action on all failed", lambda: self._store.count_by_status(failed))
-        await self._time("oldest queued", self._store.oldest_queued_at)
+        await self._time("neighbours of a job among the failed", lambda: self._reader.neighbours(job, failed))
+        await self._time("preview of an action on all failed", lambda: self._reader.count_by_status(failed))
+        await self._time("oldest queued", self._reader.oldest_queued_at)
 
     async def _time(self, figure: str, ask: Callable[[], Awaitable[Any]]) -> None:
         took = []
@@ -97,7 +101,7 @@ class Lists:
 async def measure(system: str, url: str, figures: report.Figures) -> None:
     database = Database(url)
     try:
-        await Lists(system, Store(database), figures).measure()
+        await Lists(system, database, figures).measure()
     finally:
         await database.close()
 
@@ -110,7 +114,7 @@ async def bring(path: Path, url: str) -> None:
     print(f"{rows:,} rows were copied and compared in {took_s:.0f} s, {rows / took_s:,.0f} a second.", flush=True)
     began = time.perf_counter()
     database = Database(url)
-    notes = await Store(database).text_index.catch_up()
+    notes = await TextIndex(database).catch_up()
     await database.close()
     print(f"The words of {notes:,} jobs were indexed in {time.perf_counter() - began:.0f} s.", flush=True)
     with psycopg.connect(url, autocommit=True) as db:

@@ -22,8 +22,9 @@ from uuid import UUID
 import httpx
 import psutil
 
-from runlane.core.service import MOST_IN_BATCH, JobService
-from runlane.core.store import Store
+from runlane.composition import compose
+from runlane.core.counts import Counts
+from runlane.core.service import MOST_IN_BATCH
 from runlane.db import schema
 from runlane.db.database import Database
 from runlane.kinds.catalogue import Catalogue, catalogue
@@ -171,7 +172,8 @@ class Ours:
         config = read_settings(_env_file=None, data_dir=stage.folder, redis_url=stage.redis.url, database_url=url)
         self._database, self._queue = Database(url), JobQueue(stage.redis.url)
         self._events, self._registry = RedisEvents(stage.redis.url), WorkerRegistry(stage.redis.url)
-        self.service = JobService(Store(self._database), self._queue, self._events, _kinds(), config)
+        self.services = compose(self._database, self._queue, self._events, _kinds(), config)
+        self.service, self.counts = self.services.jobs, Counts(self._database)
         self.rows = Rows(database)
 
     async def close(self) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import httpx
 
-from runlane.core.service import JobService
-from runlane.core.store import Store
+from runlane.composition import compose
+from runlane.core.counts import Counts
 from runlane.db.database import Database
 from runlane.db.schema import migrate
 from runlane.kinds.catalogue import catalogue
@@ -50,7 +50,8 @@ async def drain(database_url: str, redis: RedisServer, folder: Path, jobs: int, 
         _env_file=None, data_dir=folder, redis_url=redis.url, database_url=database_url, concurrency=slots
     )
     database, queue, events = Database(database_url), JobQueue(redis.url), RedisEvents(redis.url)
-    service = JobService(Store(database), queue, events, catalogue(), config)
+    services = compose(database, queue, events, catalogue(), config)
+    service, store, counts = services.jobs, services.store, Counts(database)
     for _ in range(jobs // BATCH):
         await service.submit_many([Submission(kind="noop")] * BATCH)
     environ = os.environ | {
@@ -59,10 +60,10 @@ async def drain(database_url: str, redis: RedisServer, folder: Path, jobs: int, 
     }
     command = (sys.executable, "-m", "worker")
     processes = [await asyncio.create_subprocess_exec(*command, env=environ, cwd=ROOT) for _ in range(workers)]
-    while (await service.store.counts())[JobStatus.COMPLETED] < jobs:
+    while (await counts.all())[JobStatus.COMPLETED] < jobs:
         await asyncio.sleep(0.05)
-    first = await service.store.page(sort="created_at", limit=1)
-    last = max(job.finished_at for job in (await service.store.page(limit=200)).jobs if job.finished_at)
+    first = await store.page(sort="created_at", limit=1)
+    last = max(job.finished_at for job in (await store.page(limit=200)).jobs if job.finished_at)
     assert first.jobs[0].started_at is not None
     took_s = (last - first.jobs[0].started_at).total_seconds()
     for process in processes:

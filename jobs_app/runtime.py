@@ -17,25 +17,30 @@ from jobs_app.live.hub import Hub, Mailbox
 from jobs_app.server.watch import Watch
 from runlane.alerts.service import Alerts
 from runlane.alerts.store import AlertStore
+from runlane.audit import AuditLog
 from runlane.background import end_tasks
 from runlane.bulk.service import Operations
 from runlane.bulk.store import OperationStore
 from runlane.clock import utc_now
+from runlane.composition import compose
+from runlane.core.counts import Counts
 from runlane.core.deletion import Removal
 from runlane.core.service import JobService
-from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.errors import Unavailable
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.settings_store import SettingsStore
 from runlane.maintenance.redis import RedisCare
 from runlane.maintenance.service import Maintenance, Vacuumed
+from runlane.metrics.failures import Failures
+from runlane.metrics.samples import Samples
+from runlane.metrics.statistics import Statistics
 from runlane.parts import Parts
 from runlane.queue.change_feed import Feed, RedisEvents
 from runlane.queue.client import JobQueue
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
 from runlane.schedules.service import ScheduleService
-from runlane.schedules.store import ScheduleStore
 from runlane.search.text_index import TextIndex
 from runlane.settings import Settings
 
@@ -63,6 +68,12 @@ class Runtime:
     maintenance: Maintenance
     alerts: Alerts
     watch: Watch
+    audit: AuditLog
+    counts: Counts
+    statistics: Statistics
+    samples: Samples
+    failures: Failures
+    kind_settings: SettingsStore
     parts: Parts = field(default_factory=Parts)
 
 
@@ -113,7 +124,7 @@ async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
         worker = await current().registry.ask(worker_id, wish)
     except REDIS_TROUBLE as exc:
         raise Unavailable("Redis does not answer, so the worker cannot be told right now; try again.") from exc
-    await jobs().store.audit.note(wish, "worker", worker_id)
+    await current().audit.note(wish, "worker", worker_id)
     return worker
 
 
@@ -128,7 +139,7 @@ async def forget_worker(worker_id: str) -> WorkerInfo:
         worker = await current().registry.forget(worker_id)
     except REDIS_TROUBLE as exc:
         raise Unavailable("Redis does not answer, so the worker cannot be forgotten right now; try again.") from exc
-    await jobs().store.audit.note("forget", "worker", worker_id)
+    await current().audit.note("forget", "worker", worker_id)
     return worker
 
 
@@ -136,7 +147,7 @@ async def vacuum() -> Vacuumed:
     """Write the database anew without its free pages, and write down who had it done. Raises as ``Maintenance``."""
     found = await current().maintenance.vacuum()
     sizes = ({"bytes": found.bytes_before}, {"bytes": found.bytes_after})
-    await jobs().store.audit.note("vacuum", "database", "database", *sizes)
+    await current().audit.note("vacuum", "database", "database", *sizes)
     return found
 
 
@@ -151,19 +162,20 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     """The runtime of a server, connected, with its subscription running."""
     url = config.resolved_redis_url
     database = Database(config.resolved_database_url)
-    store, queue, events, registry = Store(database), JobQueue(url), RedisEvents(url), WorkerRegistry(url)
-    hub = Hub(events, store)
-    service = JobService(store, queue, events, catalogue(), config)
-    schedules = ScheduleService(ScheduleStore(database), service)
-    event_log = EventLog(hub, registry, store)
-    operations = Operations(OperationStore(database), service)
+    queue, events, registry = JobQueue(url), RedisEvents(url), WorkerRegistry(url)
+    services = compose(database, queue, events, catalogue(), config)
+    service, audit = services.jobs, AuditLog(database)
+    hub = Hub(events, services.store)
+    event_log = EventLog(hub, registry, audit)
+    operations = Operations(OperationStore(database), service, services.store, services.removal)
     redis_care = RedisCare(url)
     alerts = Alerts(AlertStore(database), catalogue(), allowed=config.webhooks_allow)
-    watch = Watch(alerts, service, registry, event_log)
+    counts, statistics, samples = Counts(database), Statistics(database), Samples(database)
+    watch = Watch(alerts, service, registry, event_log, counts, statistics, samples)
     maintenance = Maintenance(database, config.resolved_database_url, config.data_dir)
     runtime = Runtime(
         service=service,
-        schedules=schedules,
+        schedules=services.schedules,
         hub=hub,
         registry=registry,
         queue=queue,
@@ -174,6 +186,12 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
         maintenance=maintenance,
         alerts=alerts,
         watch=watch,
+        audit=audit,
+        counts=counts,
+        statistics=statistics,
+        samples=samples,
+        failures=Failures(database),
+        kind_settings=services.kind_settings,
     )
     use(runtime)
     runtime.parts.start(
@@ -183,10 +201,10 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
             "operations": operations.run,
             "hub": hub.run,
             "catching up": partial(_catch_up_after_gaps, runtime),
-            "purge": partial(_purge_deleted, store.removal),
-            "figures": partial(_keep_figures, store),
+            "purge": partial(_purge_deleted, services.removal),
+            "figures": partial(_keep_figures, statistics, counts),
             "samples": partial(_take_samples, runtime),
-            "text index": partial(_keep_index, store.text_index),
+            "text index": partial(_keep_index, TextIndex(database)),
         }
     )
     try:
@@ -230,12 +248,12 @@ async def _purge_deleted(removal: Removal) -> None:
         await asyncio.sleep(PURGE_EVERY_S)
 
 
-async def _keep_figures(store: Store) -> None:
+async def _keep_figures(statistics: Statistics, counts: Counts) -> None:
     """Count what happened."""
     while True:
         try:
-            await store.statistics.roll_up(utc_now())
-            await store.jobs_counted.fold()
+            await statistics.roll_up(utc_now())
+            await counts.fold()
         except Unavailable as exc:
             log.info("Could not keep figures: %s", exc.message)
         await asyncio.sleep(COUNT_EVERY_S)
@@ -249,8 +267,8 @@ async def _take_samples(runtime: Runtime) -> None:
         minute = now.replace(second=0, microsecond=0)
         try:
             if sampled_at != minute:
-                counts, oldest = await store.counts(), await store.oldest_queued_at()
-                await store.samples.take(now, counts, await _taking(runtime.registry), oldest)
+                counts, oldest = await runtime.counts.all(), await store.oldest_queued_at()
+                await runtime.samples.take(now, counts, await _taking(runtime.registry), oldest)
                 sampled_at = minute
         except Unavailable as exc:
             log.info("Could not take a sample: %s", exc.message)

@@ -75,7 +75,7 @@ def note(
         db.execute(insert(audit_table), [{"id": uuid7(), "name": name, **told} for name in names])
 
 
-class Audit:
+class AuditLog:
     """The actions in one database."""
 
     def __init__(self, database: Database) -> None:

@@ -16,16 +16,22 @@ from sqlalchemy import text
 os.environ["__REFLEX_SKIP_COMPILE"] = "true"
 os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
 
+from runlane.audit import AuditLog
 from runlane.bulk.service import Operations
 from runlane.bulk.store import OperationStore
+from runlane.composition import Services, compose
+from runlane.core.counts import Counts
+from runlane.core.deletion import Removal
 from runlane.core.service import JobService
 from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.db.engines import Use, connect
 from runlane.db.schema import migrate
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.settings_store import SettingsStore
+from runlane.metrics.samples import Samples
+from runlane.metrics.statistics import Statistics
 from runlane.schedules.service import ScheduleService
-from runlane.schedules.store import ScheduleStore
 from runlane.settings import Settings, read_settings
 from testbed.browser import check_browser
 from testbed.errors import CannotRun
@@ -228,6 +234,36 @@ def store(database: Database) -> Store:
 
 
 @pytest.fixture
+def removal(database: Database) -> Removal:
+    return Removal(database)
+
+
+@pytest.fixture
+def counts(database: Database) -> Counts:
+    return Counts(database)
+
+
+@pytest.fixture
+def audit(database: Database) -> AuditLog:
+    return AuditLog(database)
+
+
+@pytest.fixture
+def statistics(database: Database) -> Statistics:
+    return Statistics(database)
+
+
+@pytest.fixture
+def samples(database: Database) -> Samples:
+    return Samples(database)
+
+
+@pytest.fixture
+def kind_settings(database: Database) -> SettingsStore:
+    return SettingsStore(database)
+
+
+@pytest.fixture
 def config(tmp_path: Path) -> Settings:
     return read_settings(_env_file=None, data_dir=tmp_path, retry_base_s=0.01, cancel_grace_s=0.5)
 
@@ -236,6 +272,7 @@ def config(tmp_path: Path) -> Settings:
 class World:
     """A service, and everything it works with."""
 
+    services: Services
     service: JobService
     schedules: ScheduleService
     store: Store
@@ -250,17 +287,17 @@ class World:
 @pytest.fixture
 def world(database: Database, store: Store, config: Settings) -> World:
     queue, events = MemoryQueue(), MemoryEvents()
-    service = JobService(store, queue, events, catalogue(), config)  # type: ignore[arg-type]
-    schedules = ScheduleService(ScheduleStore(database), service)
+    services = compose(database, queue, events, catalogue(), config)  # type: ignore[arg-type]
     return World(
-        service,
-        schedules,
+        services,
+        services.jobs,
+        services.schedules,
         store,
         queue,
         events,
         MemoryRegistry(),
         config,
-        Operations(OperationStore(database), service),
+        Operations(OperationStore(database), services.jobs, store, services.removal),
         database,
     )
 

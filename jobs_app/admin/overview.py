@@ -73,10 +73,10 @@ async def _read() -> Overview:
     )
     try:
         counts, oldest, limits, setting = await asyncio.gather(
-            service.store.counts(),
+            runtime.current().counts.all(),
             service.store.oldest_queued_at(),
             service.limits(),
-            service.store.settings.queue(),
+            runtime.current().kind_settings.queue(),
         )
         history = await _history.get(id(runtime.current()), _read_history)
     except Unavailable:
@@ -96,10 +96,10 @@ async def _read() -> Overview:
 
 
 async def _read_history() -> History:
-    store, now = runtime.jobs().store, utc_now()
+    active, now = runtime.current(), utc_now()
     since = now.replace(second=0, microsecond=0) - timedelta(minutes=SPARK_MINUTES - 1)
     samples, report, growth = await asyncio.gather(
-        store.samples.since(since), store.statistics.window("1h", now), store.samples.growth(now)
+        active.samples.since(since), active.statistics.window("1h", now), active.samples.growth(now)
     )
     sparks = {
         name: spark(charts.by_minute(samples, since, lambda sample, name=name: getattr(sample, name)))

@@ -15,7 +15,7 @@ from jobs_app.api.strict import StrictRoute
 from jobs_app.live.event_log import What
 from runlane import plain_json
 from runlane.audit import PAGE, Action
-from runlane.core.store import LARGEST_INTEGER
+from runlane.core.pagination import LARGEST_INTEGER
 
 router = APIRouter(tags=["audit"], route_class=StrictRoute)
 
@@ -52,7 +52,7 @@ async def actions(
     cursor: UUID | None = None,
 ) -> ActionList:
     """What people did to jobs and settings, newest first, with the old and the new value."""
-    found = await runtime.jobs().store.audit.page(text=q, before=cursor, limit=limit)
+    found = await runtime.current().audit.page(text=q, before=cursor, limit=limit)
     return ActionList(items=found, next_cursor=found[-1].id if len(found) == limit else None)
 
 

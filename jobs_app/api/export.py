@@ -21,7 +21,7 @@ from jobs_app.api.jobs import Wanted
 from jobs_app.api.openapi import sends
 from runlane import plain_json
 from runlane.clock import utc_now
-from runlane.core.store import DEFAULT_SORT, SORTS, Page
+from runlane.core.pagination import DEFAULT_SORT, SORTS, Page
 from runlane.model.snapshot import JobSnapshot
 from runlane.search.matching import JobFilter
 

@@ -13,9 +13,9 @@ from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT, Schema, sends
 from jobs_app.api.strict import StrictRoute, of_batch, of_params, takes
 from runlane import plain_json
+from runlane.core.pagination import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from runlane.core.reruns import Relative
 from runlane.core.service import MOST_IN_BATCH, BulkAction
-from runlane.core.store import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.requests import JobPatch, Submission, one_of
 from runlane.model.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
@@ -273,7 +273,7 @@ async def get_lineage(id: UUID) -> Family:
     """The job with what it is a re-run of and all re-runs of those, oldest first."""
     store = runtime.jobs().store
     await store.get(id)
-    return Family(items=await store.lineage.family(id))
+    return Family(items=await store.family(id))
 
 
 @router.get("/{id}/artifacts")

@@ -54,7 +54,7 @@ async def database() -> DatabaseInfo:
 async def check() -> Check:
     """Read the whole database and see whether it is sound. Jobs go on meanwhile; a gigabyte takes some seconds."""
     found = await runtime.current().maintenance.check()
-    await runtime.jobs().store.audit.note("check", "database", "database", None, {"faults": len(found.faults)})
+    await runtime.current().audit.note("check", "database", "database", None, {"faults": len(found.faults)})
     return found
 
 

@@ -95,24 +95,24 @@ async def stats(
     if since is None:
         if until is not None:
             raise InvalidInput.of("until", "needs a since; or give a window")
-        return _stats(await runtime.jobs().store.statistics.window(window, now, kind))
+        return _stats(await runtime.current().statistics.window(window, now, kind))
     until = until or now
     check_span(since, until, now)
     step = step_for(since, until, now)
-    return _stats(await runtime.jobs().store.statistics.between(since, until, step, kind))
+    return _stats(await runtime.current().statistics.between(since, until, step, kind))
 
 
 @router.get("/samples")
 async def samples(since: UtcTime | None = None) -> SampleList:
     """The state of the system minute by minute, of the last hour if nothing else is asked for; hourly after 2 days."""
     begin = since or utc_now() - timedelta(hours=1)
-    return SampleList(items=await runtime.jobs().store.samples.since(begin))
+    return SampleList(items=await runtime.current().samples.since(begin))
 
 
 @router.get("/storage")
 async def storage() -> GrowthInfo:
     """How large the database is, and how fast it grows."""
-    growth = await runtime.jobs().store.samples.growth(utc_now())
+    growth = await runtime.current().samples.growth(utc_now())
     return GrowthInfo(
         bytes=growth.bytes,
         bytes_per_day=growth.bytes_per_day,
@@ -124,13 +124,13 @@ async def storage() -> GrowthInfo:
 @router.get("/cost")
 async def cost() -> CostList:
     """What the rows of these figures take."""
-    return CostList(items=await runtime.jobs().store.statistics.cost())
+    return CostList(items=await runtime.current().statistics.cost())
 
 
 @router.delete("")
 async def purge(step: Step, before: UtcTime) -> Purged:
     """Remove figures older than ``before``, of one step; jobs stay as they are."""
-    return Purged(purged=await runtime.jobs().store.statistics.purge(step, before))
+    return Purged(purged=await runtime.current().statistics.purge(step, before))
 
 
 def _stats(report: Report) -> Stats:

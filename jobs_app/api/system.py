@@ -72,7 +72,7 @@ class FailureList(BaseModel):
 @router.get("/api/failures")
 async def failures() -> FailureList:
     """Failed jobs grouped by cause, the largest groups first; ``q=failure:<fingerprint>`` lists the jobs of one."""
-    return FailureList(items=await runtime.jobs().store.failures.groups(utc_now()))
+    return FailureList(items=await runtime.current().failures.groups(utc_now()))
 
 
 @router.get("/api/kinds")
@@ -82,7 +82,9 @@ async def kinds() -> list[KindInfo]:
     ``setting_version``: name it as ``version`` in a ``PATCH``, to be refused when somebody else was first.
     """
     jobs = runtime.jobs()
-    limits, settings, workers = await asyncio.gather(jobs.limits(), jobs.store.settings.kinds(), _living_workers())
+    limits, settings, workers = await asyncio.gather(
+        jobs.limits(), runtime.current().kind_settings.kinds(), _living_workers()
+    )
     return [
         KindInfo(
             **_of_kind(limits.kinds[kind.name], settings.get(kind.name, KindSetting())),
@@ -147,7 +149,10 @@ async def change_queue(change: QueueChange) -> QueueInfo:
 async def _queue_info() -> QueueInfo:
     jobs = runtime.jobs()
     counts, oldest, limits, setting = await asyncio.gather(
-        jobs.store.counts(), jobs.store.oldest_queued_at(), jobs.limits(), jobs.store.settings.queue()
+        runtime.current().counts.all(),
+        jobs.store.oldest_queued_at(),
+        jobs.limits(),
+        runtime.current().kind_settings.queue(),
     )
     return QueueInfo(
         paused=limits.paused,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runlane.core.store import Store
+from runlane.core.reader import JobReader
 from runlane.model.snapshot import JobSnapshot
 
 FEWEST_RUNS = 3
@@ -41,8 +41,8 @@ def usual(runs_s: Sequence[float]) -> Usual | None:
 class Estimates:
     """What is usual for each kind, read again every ``FRESH_FOR_S``."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, reader: JobReader) -> None:
+        self._reader = reader
         self._known: dict[str, tuple[float, Usual | None]] = {}
 
     def get(self, kind: str) -> Usual | None:
@@ -55,7 +55,7 @@ class Estimates:
         for kind in kinds:
             read_at, known = self._known.get(kind, (-FRESH_FOR_S, None))
             if now - read_at >= (ASK_AGAIN_S if known is None else FRESH_FOR_S):
-                self._known[kind] = (now, usual(await self._store.run_times(kind, RUNS)))
+                self._known[kind] = (now, usual(await self._reader.run_times(kind, RUNS)))
 
 
 def starts(waiting: int, slots: int, ends: Sequence[datetime | None], now: datetime) -> list[datetime | None]:

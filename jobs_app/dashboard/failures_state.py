@@ -36,6 +36,6 @@ async def _shared_groups() -> list[FailureRow]:
     hub = runtime.current().hub
     if _shared is None or _shared[:2] != (hub, hub.turns) or hub.feed is not Feed.UP:
         turns = hub.turns  # as of before reading: what comes meanwhile is read next time
-        found = await runtime.jobs().store.failures.groups(utc_now())
+        found = await runtime.current().failures.groups(utc_now())
         _shared = (hub, turns, [rows.failure(group) for group in found])
     return _shared[2]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Self, TypedDict
 from urllib.parse import parse_qsl, urlencode
 
-from runlane.core.store import DEFAULT_SORT, SORTS, is_cursor
+from runlane.core.pagination import DEFAULT_SORT, SORTS, is_cursor
 from runlane.model.status import JobStatus
 from runlane.search.matching import JobFilter
 from runlane.search.query import LONGEST

@@ -248,5 +248,5 @@ async def _count(wanted: JobFilter) -> int:
     store = runtime.jobs().store
     if wanted.text:
         return await store.count(wanted)
-    counts = await store.counts()
+    counts = await runtime.current().counts.all()
     return sum(counts[status] for status in wanted.statuses or counts)

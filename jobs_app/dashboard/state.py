@@ -18,7 +18,7 @@ from jobs_app.dashboard.suggestions import suggestions
 from jobs_app.live.effects import go_to
 from jobs_app.live.notices import tell
 from jobs_app.rows import Row, gone, row
-from runlane.core.store import Page, comes_before
+from runlane.core.pagination import Page, comes_before
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.snapshot import JobSnapshot
 from runlane.queue.redis_client import REDIS_TROUBLE

@@ -138,7 +138,7 @@ class JobPage(rx.State):
             job = await store.get(job_id)
             turns = await (await self.get_state(Timeline)).read(job)
             artifacts = [await _artifact(artifact) for artifact in await store.artifacts(job_id)]
-            family = await store.lineage.family(job_id)
+            family = await store.family(job_id)
             waits_for = await _waits_for(job)
             await self._find_neighbours(job)
         except JobNotFound as error:

@@ -375,7 +375,7 @@ class Broadcaster:
 
     async def _read_counts(self) -> None:
         try:
-            counts = await self._active.service.store.counts()
+            counts = await self._active.counts.all()
         except Unavailable as exc:
             log.warning("Could not count the jobs: %s", exc.message)
             return

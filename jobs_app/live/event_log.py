@@ -12,9 +12,8 @@ from uuid import UUID
 
 from jobs_app import routes, rows
 from jobs_app.live.hub import Hub, Item
-from runlane.audit import Action
+from runlane.audit import Action, AuditLog
 from runlane.clock import utc_now
-from runlane.core.store import Store
 from runlane.errors import Unavailable
 from runlane.model.snapshot import Change, Deleted, short_id
 from runlane.model.status import EventType
@@ -45,10 +44,10 @@ class LogLine(TypedDict):
 class EventLog:
     """The lines, and what fills them."""
 
-    def __init__(self, hub: Hub, registry: WorkerRegistry, store: Store) -> None:
+    def __init__(self, hub: Hub, registry: WorkerRegistry, audit: AuditLog) -> None:
         self._hub = hub
         self._registry = registry
-        self._store = store
+        self._audit = audit
         self._lines: deque[LogLine] = deque(maxlen=MOST_LINES)
         self._number = 0
         self._states: dict[str, str] | None = None
@@ -103,7 +102,7 @@ class EventLog:
         seen: UUID | None = None
         while True:
             try:
-                last = await self._store.audit.page(limit=1)
+                last = await self._audit.page(limit=1)
                 newest = last[0].id if last else UUID(int=0)
                 if seen is not None and newest != seen:
                     await self._tell_actions(after=seen)
@@ -114,7 +113,7 @@ class EventLog:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _tell_actions(self, after: UUID) -> None:
-        for action in reversed(await self._store.audit.page(limit=MOST_LINES)):
+        for action in reversed(await self._audit.page(limit=MOST_LINES)):
             if action.id > after and action.target != "job":
                 self.add("setting", told(action), who=action.who)
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 from runlane import clock
-from runlane.core.store import Store
+from runlane.core.reader import JobReader
 from runlane.errors import JobNotFound, Unavailable
 from runlane.logs import about_job
 from runlane.metrics.histogram import Histogram
@@ -65,9 +65,9 @@ class Mailbox:
 class Hub:
     """The one subscription of this process."""
 
-    def __init__(self, events: Events, store: Store) -> None:
+    def __init__(self, events: Events, reader: JobReader) -> None:
         self._events = events
-        self._store = store
+        self._reader = reader
         self._mailboxes: set[Mailbox] = set()
         self.feed = Feed.DOWN
         self.delays = Histogram()
@@ -114,8 +114,8 @@ class Hub:
         if not isinstance(announcement, TooBig):
             return announcement
         try:
-            job = await self._store.get(announcement.too_big)
-            events = await self._store.events(job.id, after=job.version - 1, limit=1)
+            job = await self._reader.get(announcement.too_big)
+            events = await self._reader.events(job.id, after=job.version - 1, limit=1)
         except JobNotFound:
             return Deleted(deleted=(announcement.too_big,))
         except Unavailable as exc:

@@ -121,10 +121,10 @@ async def _of_sql(active: Runtime) -> list[Metric]:
     service, now = active.service, utc_now()
     took = await _took("database", service.store.ping())
     counts, oldest, limits, kinds = await asyncio.gather(
-        service.store.jobs_counted.by_kind(),
+        active.counts.by_kind(),
         service.store.oldest_queued_at(),
         service.limits(),
-        _figures(service.store.statistics, now),
+        _figures(active.statistics, now),
     )
     waited_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     wait = HistogramMetricFamily("runlane_wait_seconds", "From due to started; the sum to 2.5 %.", labels=["kind"])

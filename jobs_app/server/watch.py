@@ -10,9 +10,11 @@ from jobs_app.live.event_log import EventLog
 from runlane.alerts.service import LOOKED_BACK, RATE_OVER, Alerts, RulePatch, Seen, Silence
 from runlane.alerts.store import Alert, Rule
 from runlane.clock import utc_now
+from runlane.core.counts import Counts
 from runlane.core.service import JobService
 from runlane.errors import Unavailable
-from runlane.metrics.statistics import Step
+from runlane.metrics.samples import Samples
+from runlane.metrics.statistics import Statistics, Step
 from runlane.model.status import JobStatus
 from runlane.parts import Loop
 from runlane.queue.redis_client import REDIS_TROUBLE
@@ -27,11 +29,23 @@ log = logging.getLogger(__name__)
 class Watch:
     """The looks of one server."""
 
-    def __init__(self, alerts: Alerts, service: JobService, registry: WorkerRegistry, event_log: EventLog) -> None:
+    def __init__(
+        self,
+        alerts: Alerts,
+        service: JobService,
+        registry: WorkerRegistry,
+        event_log: EventLog,
+        counts: Counts,
+        statistics: Statistics,
+        samples: Samples,
+    ) -> None:
         self._alerts = alerts
         self._service = service
         self._registry = registry
         self._event_log = event_log
+        self._counts = counts
+        self._statistics = statistics
+        self._samples = samples
         self.is_open: list[Alert] = []
         """The alerts that are open, as of the last look."""
         self.asked = asyncio.Event()
@@ -78,13 +92,13 @@ class Watch:
         """The system as it is now. Raises ``Unavailable``."""
         store, now = self._service.store, utc_now()
         counts, oldest, limits, report, words, samples, growth = await asyncio.gather(
-            store.counts(),
+            self._counts.all(),
             store.oldest_queued_at(),
             self._service.limits(),
-            store.statistics.between(now - RATE_OVER, now, Step.MINUTE),
+            self._statistics.between(now - RATE_OVER, now, Step.MINUTE),
             store.last_words(),
-            store.samples.since(now - LOOKED_BACK),
-            store.samples.growth(now),
+            self._samples.since(now - LOOKED_BACK),
+            self._samples.growth(now),
         )
         return Seen(
             now=now,

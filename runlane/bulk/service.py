@@ -19,6 +19,8 @@ from uuid import UUID
 from runlane.audit import acting_as
 from runlane.bulk.store import Operation, OperationState, OperationStore, Progress
 from runlane.clock import utc_now
+from runlane.core.deletion import Removal
+from runlane.core.reader import JobReader
 from runlane.core.service import ALLOWED, JobService
 from runlane.errors import JobNotFound, JobsError, NothingToDo, Unavailable, WrongStatus
 from runlane.model.status import JobStatus
@@ -72,8 +74,10 @@ def needs_confirmation(action: Action, wanted: JobFilter) -> bool:
 class Operations:
     """The operations of one server."""
 
-    def __init__(self, store: OperationStore, service: JobService) -> None:
+    def __init__(self, store: OperationStore, service: JobService, reader: JobReader, removal: Removal) -> None:
         self.store = store
+        self._reader = reader
+        self._removal = removal
         self._service = service
         self._server = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._begun = asyncio.Event()
@@ -86,9 +90,9 @@ class Operations:
         Raises:
             QueryError: the filter's text cannot be read.
         """
-        counts = await self._service.store.count_by_status(wanted)
+        counts = await self._reader.count_by_status(wanted)
         affected = sum(number for status, number in counts.items() if status in AFFECTED[action])
-        each = await self._service.store.removal.bytes_each(wanted) if affected else 0.0
+        each = await self._removal.bytes_each(wanted) if affected else 0.0
         left_alone = {status: number for status, number in counts.items() if status not in AFFECTED[action]}
         return OperationPreview(affected, round(each * affected), left_alone)
 
@@ -175,7 +179,7 @@ class Operations:
             act = partial(self._service.delete, operation=operation.id)
         now: Operation | None = operation
         while now is not None and now.state is OperationState.RUNNING:
-            batch = await self._service.store.matching_ids(now.filter, now.cursor)
+            batch = await self._reader.matching_ids(now.filter, now.cursor)
             if not batch:
                 return now
             now = await self._batch(now, batch, act)
@@ -206,7 +210,7 @@ class Operations:
         now = await self._remove(operation)
         if now is None or now.state is not OperationState.RUNNING:
             return now
-        counts = await self._service.store.count_by_status(now.filter)
+        counts = await self._reader.count_by_status(now.filter)
         running = counts.get(JobStatus.RUNNING, 0)
         meanwhile = max(0, now.total - now.done - running)
         left = {
@@ -248,7 +252,7 @@ class Operations:
         give_up_at = time.monotonic() + STOPPED_WITHIN_S
         now = await self._remove(operation)
         while now is not None and now.state is OperationState.RUNNING:
-            running = await self._service.store.page(
+            running = await self._reader.page(
                 JobFilter(**{**vars(now.filter), "statuses": (JobStatus.RUNNING,)}), limit=200, brief=True
             )
             if not running.jobs:

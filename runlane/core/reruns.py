@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, or_, select
 
 from runlane.core.transitions import job_table
-from runlane.db.database import Database
 from runlane.db.tables import RerunRow
 from runlane.model.status import DELETED, JobStatus
 
@@ -32,21 +31,8 @@ def record_reruns(db: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> None:
         db.execute(insert(rerun_table), [{"job_id": job_id, "rerun_of": of} for job_id, of in pairs])
 
 
-class Lineage:
-    """The families of jobs, in one database."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
-    async def family(self, job_id: UUID) -> list[Relative]:
-        """The job, what it is a re-run of, and all re-runs of those, in the order of their ids: the oldest first.
-
-        Only the job itself if it has no relatives. At most ``LARGEST_FAMILY``, the nearest ones.
-        """
-        return await self._db.read(lambda db: _family(db, job_id))
-
-
-def _family(db: Connection, job_id: UUID) -> list[Relative]:
+def read_family(db: Connection, job_id: UUID) -> list[Relative]:
+    """The family of a job, as ``JobReader.family`` has it, read in the caller's transaction."""
     parents: dict[UUID, UUID] = {}
     known: set[UUID] = set()
     new = {job_id}

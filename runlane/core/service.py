@@ -17,7 +17,10 @@ from runlane import plain_json
 from runlane.audit import changed
 from runlane.clock import utc_now
 from runlane.core.attempts import AttemptWrite, End, Note, Say, Start, taken_from_lost_worker
-from runlane.core.store import WAITING_BATCH, NewJob, Once, Store
+from runlane.core.deletion import Removal
+from runlane.core.edits import Edits
+from runlane.core.insertion import NewJob, Once
+from runlane.core.store import WAITING_BATCH, Store
 from runlane.errors import (
     ChangedMeanwhile,
     FieldError,
@@ -28,7 +31,7 @@ from runlane.errors import (
     WrongStatus,
 )
 from runlane.kinds.catalogue import Catalogue, Kind, masked
-from runlane.kinds.settings_store import KindSetting
+from runlane.kinds.settings_store import KindSetting, SettingsStore
 from runlane.logs import about_job
 from runlane.model.limits import KindLimit, Limits, Rate
 from runlane.model.requests import LONGEST_DELAY, JobPatch, KindChange, QueueChange, Submission
@@ -88,8 +91,21 @@ class Preview:
 class JobService:
     """Everything that can happen to a job."""
 
-    def __init__(self, store: Store, queue: JobQueue, events: Events, kinds: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        edits: Edits,
+        removal: Removal,
+        kind_settings: SettingsStore,
+        queue: JobQueue,
+        events: Events,
+        kinds: Catalogue,
+        settings: Settings,
+    ) -> None:
         self.store = store
+        self._edits = edits
+        self._removal = removal
+        self._kind_settings = kind_settings
         self.kinds = kinds
         self.fell_behind = asyncio.Event()
         """Set when the queue could not be told of a job; ``requeue_missing`` makes up for it."""
@@ -213,7 +229,7 @@ class JobService:
         for side in (before, after):
             if "params" in side:
                 side["params"] = masked(kind, side["params"])
-        change = await self.store.edits.edit(job, values, before, after)
+        change = await self._edits.edit(job, values, before, after)
         if change is None:
             return await self.edit(job_id, patch)  # it has changed since; what is true now decides
         await self._enqueue_and_announce([change])
@@ -226,7 +242,7 @@ class JobService:
             JobNotFound: no such job.
             WrongStatus: it is not scheduled (any more).
         """
-        change = await self.store.edits.promote(job_id)
+        change = await self._edits.promote(job_id)
         if change is None:
             job = await self.store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only a scheduled job can be started sooner.")
@@ -268,7 +284,7 @@ class JobService:
             JobNotFound: no such job.
             WrongStatus: it is running.
         """
-        deleted = await self.store.removal.delete([job_id], operation)
+        deleted = await self._removal.delete([job_id], operation)
         if not deleted:
             job = await self.store.get(job_id)
             if job.status is not JobStatus.RUNNING:  # it has ended between the two
@@ -280,7 +296,7 @@ class JobService:
 
     async def clean(self, wanted: JobFilter, most: int) -> int:
         """Remove for good up to ``most`` of the jobs that match and do not run; how many, 0 when none is left."""
-        gone = await self.store.removal.clean(wanted, most)
+        gone = await self._removal.clean(wanted, most)
         if gone:
             waited = [(job_id, kind) for job_id, kind in gone.items() if kind is not None]
             await self._quietly(self._queue.remove(waited))
@@ -296,7 +312,7 @@ class JobService:
             JobNotFound: it is gone for good, or never was.
             WrongStatus: it is not deleted.
         """
-        changes = await self.store.removal.restore([job_id])
+        changes = await self._removal.restore([job_id])
         if not changes:
             job = await self.store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is not deleted, so there is nothing to bring back.")
@@ -305,7 +321,7 @@ class JobService:
 
     async def restore_some(self, operation: UUID, most: int) -> int:
         """Bring back up to ``most`` of the jobs that an operation deleted; how many, 0 when none is left."""
-        changes = await self.store.removal.restore_some(operation, most)
+        changes = await self._removal.restore_some(operation, most)
         await self._enqueue_and_announce(changes)
         return len(changes)
 
@@ -392,7 +408,7 @@ class JobService:
 
     async def limits(self) -> Limits:
         """What claiming obeys: what people have set, else the environment, and what each kind allows."""
-        setting, of_kinds = await asyncio.gather(self.store.settings.queue(), self.store.settings.kinds())
+        setting, of_kinds = await asyncio.gather(self._kind_settings.queue(), self._kind_settings.kinds())
         return Limits(
             concurrency=setting.concurrency or self._settings.concurrency,
             paused=setting.paused,
@@ -406,7 +422,7 @@ class JobService:
             ChangedMeanwhile: it is not at the version that the change names.
         """
         changes = change.model_dump(exclude_unset=True, exclude={"version"})
-        await self.store.settings.change_queue(changes, change.version)
+        await self._kind_settings.change_queue(changes, change.version)
         return await self._obey_limits()
 
     async def change_kind(self, name: str, change: KindChange) -> Limits:
@@ -422,7 +438,7 @@ class JobService:
         if "rate" in change.model_fields_set:
             rate = change.rate
             changes |= {"rate_count": rate and rate.count, "rate_s": rate and rate.seconds}
-        await self.store.settings.change_kind(name, changes, change.version)
+        await self._kind_settings.change_kind(name, changes, change.version)
         return await self._obey_limits()
 
     async def _obey_limits(self) -> Limits:

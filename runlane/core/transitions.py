@@ -17,7 +17,7 @@ from runlane.clock import utc_now
 from runlane.db.prepared import Prepared
 from runlane.db.tables import ArtifactRow, JobEventRow, JobRow, OperationRow
 from runlane.model.snapshot import Change, JobEvent, JobSnapshot
-from runlane.model.status import FOLLOWS, EventType, JobStatus
+from runlane.model.status import DELETED, FOLLOWS, EventType, JobStatus
 
 job_table = JobRow.__table__  # type: ignore[attr-defined]
 event_table = JobEventRow.__table__  # type: ignore[attr-defined]
@@ -25,6 +25,7 @@ artifact_table = ArtifactRow.__table__  # type: ignore[attr-defined]
 operation_table = OperationRow.__table__  # type: ignore[attr-defined]
 
 _EVENT = Prepared(insert(event_table))
+EXISTS = job_table.c.status != DELETED
 SNAPSHOT_COLUMNS = [job_table.c[name] for name in JobSnapshot.model_fields]
 
 

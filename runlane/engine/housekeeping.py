@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from runlane.background import run_together
+from runlane.core.counts import Counts
 from runlane.core.service import JobService
 from runlane.engine.engine import Engine
 from runlane.engine.runner import Interruption, Runner
@@ -47,6 +48,7 @@ class Upkeep:
         queue: JobQueue,
         registry: WorkerRegistry,
         claims: Claims,
+        counts: Counts,
         worker_id: str,
     ) -> None:
         self._url = url
@@ -55,6 +57,7 @@ class Upkeep:
         self._queue = queue
         self._registry = registry
         self._claims = claims
+        self._counts = counts
         self._worker_id = worker_id
         self._due_changed = asyncio.Event()
         self._reconciling = asyncio.Lock()
@@ -173,7 +176,7 @@ class Upkeep:
             pass
 
     async def _few_wait(self) -> bool:
-        counts = await self._service.store.counts()
+        counts = await self._counts.all()
         return sum(counts[status] for status in WAITING) <= FEW
 
     async def _may(self, key: str, every_s: float) -> bool:

@@ -18,8 +18,8 @@ import uvloop
 from runlane import __version__
 from runlane.background import end_tasks, end_when_told
 from runlane.clock import ahead_s, utc_now
-from runlane.core.service import JobService
-from runlane.core.store import Store
+from runlane.composition import compose
+from runlane.core.counts import Counts
 from runlane.db import schema
 from runlane.db.database import Database
 from runlane.engine.engine import Engine
@@ -38,8 +38,6 @@ from runlane.queue.claims import Claims
 from runlane.queue.client import JobQueue
 from runlane.queue.redis_client import REDIS_TROUBLE, check_or_wait_for
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
-from runlane.schedules.service import ScheduleService
-from runlane.schedules.store import ScheduleStore
 from runlane.settings import Settings, settings
 
 COLLECT_EVERY = 20_000
@@ -63,11 +61,10 @@ async def serve(config: Settings, handlers: str) -> None:
         RedisEvents(url),
         WorkerRegistry(url),
     )
-    store = Store(database)
-    service = JobService(store, queue, events, kinds, config)
+    services = compose(database, queue, events, kinds, config)
+    service, schedules = services.jobs, services.schedules
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
-    schedules = ScheduleService(ScheduleStore(database), service)
-    upkeep = Upkeep(url, service, schedules, queue, registry, claims, about.id)
+    upkeep = Upkeep(url, service, schedules, queue, registry, claims, Counts(database), about.id)
     writer = Writer(service, on_hold=lambda: engine.look())
     runner = Runner(writer, kinds, loaded.handlers, config)
     engine = Engine(
@@ -99,7 +96,7 @@ async def serve(config: Settings, handlers: str) -> None:
         }
         return about.model_copy(update=told)
 
-    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, store.cancel_is_asked)
+    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, services.store.cancel_is_asked)
     heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
     asyncio.get_running_loop().set_default_executor(Threads(MOST_CONCURRENCY, "handler"))
     heart.start()

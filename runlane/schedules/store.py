@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from runlane.audit import SYSTEM, acting, note
 from runlane.clock import utc_now
-from runlane.core.store import NewJob, insert_jobs
+from runlane.core.insertion import NewJob, insert_jobs
 from runlane.core.transitions import by, job_table
 from runlane.db.database import Database
 from runlane.db.tables import OccurrenceRow, ScheduleRow

@@ -12,6 +12,7 @@ import pytest
 from runlane.background import end_tasks
 from runlane.clock import utc_now
 from runlane.core.attempts import Start
+from runlane.core.counts import Counts
 from runlane.engine.engine import Engine
 from runlane.engine.heartbeat import Heart, Vitals
 from runlane.engine.housekeeping import Upkeep
@@ -30,7 +31,7 @@ from runlane.schedules.service import ScheduleService
 from runlane.schedules.store import ScheduleStore
 from runlane.settings import read_settings
 from testbed.waiting import PATIENCE_S, until
-from tests.support.jobs import CountingService
+from tests.support.jobs import counting_service
 
 pytestmark = pytest.mark.databases
 
@@ -40,17 +41,18 @@ KIND = Kind(name="made", title="Made", description="", params=Params, max_attemp
 class Plant:
     """Everything a worker process is made of, for handlers and hooks that a test gives."""
 
-    def __init__(self, url: str, store, config) -> None:
+    def __init__(self, url: str, database, config) -> None:
         self.url, self.config = url, config
         self.queue, self.events, self.registry = JobQueue(url), RedisEvents(url), WorkerRegistry(url)
-        self.service = CountingService(store, self.queue, self.events, Catalogue([KIND]), config)
-        self.schedules = ScheduleService(ScheduleStore(store._db), self.service)
+        self.counts = Counts(database)
+        self.service = counting_service(database, self.queue, self.events, Catalogue([KIND]), config)
+        self.schedules = ScheduleService(ScheduleStore(database), self.service)
         self.beats = 0
 
     @asynccontextmanager
     async def working(self, handler: Callable[..., Awaitable[Any]], **hooks: Any) -> AsyncIterator[Engine]:
         claims = Claims(self.queue.redis, self.url, "plant", ["made"], self.config.lease_s)
-        upkeep = Upkeep(self.url, self.service, self.schedules, self.queue, self.registry, claims, "plant")
+        upkeep = Upkeep(self.url, self.service, self.schedules, self.queue, self.registry, claims, self.counts, "plant")
         writer = Writer(self.service)
         runner = Runner(writer, Catalogue([KIND]), {"made": handler}, self.config)
         engine = Engine(
@@ -110,9 +112,9 @@ class Plant:
 
 
 @pytest.fixture
-async def plant(redis_server, store, tmp_path) -> AsyncIterator[Plant]:
+async def plant(redis_server, database, tmp_path) -> AsyncIterator[Plant]:
     config = read_settings(_env_file=None, data_dir=tmp_path, retry_base_s=0.01, cancel_grace_s=0.5, lease_s=1.0)
-    made = Plant(redis_server.url, store, config)
+    made = Plant(redis_server.url, database, config)
     yield made
     await made.close()
 
@@ -263,7 +265,7 @@ async def test_a_start_written_while_an_emptied_redis_is_filled_again_takes_no_s
     monkeypatch.setattr(plant.service.store, "running", running)
 
     async with plant.working(waits):
-        await until(plant.service.store.counts, lambda counts: counts[JobStatus.RUNNING] >= 5)
+        await until(plant.counts.all, lambda counts: counts[JobStatus.RUNNING] >= 5)
         let_go.set()
         assert [(await plant.is_(job, JobStatus.COMPLETED)).attempt for job in jobs] == [1] * 10
     assert plant.service.most_running == 5

@@ -24,9 +24,9 @@ from jobs_app.job.state import JobPage
 from jobs_app.live.states import Live, LiveJob
 from jobs_app.live.tails import TAIL_KEPT
 from jobs_app.submit.state import StartForm
+from runlane.composition import compose
 from runlane.core.attempts import Note, completed, failed
 from runlane.core.service import JobService
-from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.kinds.catalogue import catalogue
 from runlane.model.requests import Submission
@@ -55,7 +55,7 @@ async def app(session_redis, migrated_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
     database_url = f"sqlite:///{shutil.copy(migrated_file, folder)}"
     database, queue, events = Database(database_url), JobQueue(session_redis.url), RedisEvents(session_redis.url)
-    service = JobService(Store(database), queue, events, catalogue(), read_settings(_env_file=None, data_dir=folder))
+    service = compose(database, queue, events, catalogue(), read_settings(_env_file=None, data_dir=folder)).jobs
     async with running_app(folder, session_redis.url, database_url) as app:
         yield Served(app.url, app.api, service, app.log)
     for part in (queue, events, database):

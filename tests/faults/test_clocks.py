@@ -37,7 +37,7 @@ async def test_a_job_for_later_starts_at_its_time_whatever_the_workers_clock_say
 
     assert 0 <= (due.started_at - due.scheduled_for).total_seconds() < abs(by_s)
     assert 0 <= (soon.finished_at - soon.created_at).total_seconds() < abs(by_s)
-    told = [event.at for event in await farm.service.store.events(due.id)]
+    told = [event.at for event in await farm.services.store.events(due.id)]
     assert told == sorted(told)
 
 

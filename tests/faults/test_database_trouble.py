@@ -109,7 +109,7 @@ async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, da
 
     await farm.is_(talking, "completed")
     await farm.is_(waiting, "completed")
-    said = [event.message for event in await farm.service.store.events(talking.id) if event.type == "log"]
+    said = [event.message for event in await farm.services.store.events(talking.id) if event.type == "log"]
     assert said == [f"line {n}" for n in range(len(said))]
     assert worker.process.returncode is None
 
@@ -246,7 +246,7 @@ class TestAServerThatIsKilled:
         farm.let_go()
         await farm.all_are([running, *waiting], "completed")
         assert (await farm.job(running)).attempt == 1
-        said = [event.message for event in await farm.service.store.events(running.id) if event.type == "log"]
+        said = [event.message for event in await farm.services.store.events(running.id) if event.type == "log"]
         assert said == [f"line {n}" for n in range(len(said))]
         assert (await api.get("/api/jobs")).status_code == 200
 

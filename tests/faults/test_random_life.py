@@ -141,23 +141,23 @@ async def test_whatever_happens_every_job_is_accounted_for(farm, redis_server):
 
 async def _all_have_ended(farm: Farm) -> None:
     async def waiting_or_running() -> int:
-        counts = await farm.service.store.counts()
+        counts = await farm.counts.all()
         return sum(count for status, count in counts.items() if not status.is_terminal)
 
     await until(waiting_or_running, lambda count: count == 0)
 
 
 async def _every_job_is_accounted_for(life: Life) -> None:
-    store = life.farm.service.store
+    store = life.farm.services.store
     kept = await store.statuses(life.submitted)
-    assert await store.counts() == {status: list(kept.values()).count(status) for status in JobStatus}
+    assert await life.farm.counts.all() == {status: list(kept.values()).count(status) for status in JobStatus}
     assert set(kept) == set(life.submitted) - life.deleted
     ran = {line.job_id for line in life.farm.record.lines()}
     assert {job_id for job_id, status in kept.items() if status in (JobStatus.COMPLETED, JobStatus.FAILED)} <= ran
 
 
 async def _every_timeline_tells_what_the_row_says(farm: Farm) -> None:
-    store = farm.service.store
+    store = farm.services.store
     for job in (await store.get_many(list(await _all_ids(farm)))).values():
         events = await store.events(job.id)
         assert [event.version for event in events] == list(range(1, job.version + 1)), job.id
@@ -172,7 +172,7 @@ async def _every_timeline_tells_what_the_row_says(farm: Farm) -> None:
 async def _all_ids(farm: Farm) -> set[UUID]:
     ids: set[UUID] = set()
     after: UUID | None = None
-    while batch := await farm.service.store.matching_ids(JobFilter(), after):
+    while batch := await farm.services.store.matching_ids(JobFilter(), after):
         ids |= set(batch)
         after = batch[-1]
     return ids

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from jobs_app import runtime
-from runlane.core.store import NewJob
+from runlane.core.insertion import NewJob
 from runlane.errors import WrongStatus
 from runlane.model.requests import QueueChange, Submission
 from runlane.model.snapshot import JobSnapshot
@@ -86,7 +86,7 @@ async def test_redis_is_emptied_while_nothing_happens_and_history_stays(farm, re
 
     await works_again(farm)
 
-    assert {job.id for job in (await farm.service.store.page()).jobs} >= {job.id for job in [*done, later]}
+    assert {job.id for job in (await farm.services.store.page()).jobs} >= {job.id for job in [*done, later]}
 
     with redis_server.client() as admin:
 
@@ -201,7 +201,7 @@ async def test_a_cancel_whose_message_was_lost_reaches_its_handler_all_the_same(
     job = await farm.submit(seconds=60)
     await farm.record.has("begin", job.id)
 
-    await farm.service.store.request_cancel(job.id)
+    await farm.services.store.request_cancel(job.id)
 
     await farm.is_(job, "cancelled")
     await farm.record.has("end", job.id)
@@ -343,7 +343,7 @@ async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_wit
 async def test_a_job_that_redis_was_never_told_of_runs_when_the_app_starts_again(farm, config):
     await farm.start()
     await works_again(farm)  # the worker's own start has looked for such jobs already
-    changes, _ = await farm.service.store.insert(
+    changes, _ = await farm.services.store.insert(
         [NewJob(kind="noop", params={}, priority=0, max_attempts=1, scheduled_for=None)]
     )
     job = changes[0].job
@@ -389,4 +389,4 @@ async def test_a_job_is_cancelled_retried_and_deleted_while_redis_is_away(farm, 
         await farm.service.delete(waiting.id)
 
     await farm.is_(kept, "completed")
-    assert waiting.id not in {job.id for job in (await farm.service.store.page()).jobs}
+    assert waiting.id not in {job.id for job in (await farm.services.store.page()).jobs}

@@ -331,7 +331,7 @@ async def test_a_job_that_is_cancelled_just_as_it_ends_is_one_or_the_other(farm,
 
         assert told is not None or ended.status is JobStatus.COMPLETED
         assert (ended.result is None) is (ended.status is JobStatus.CANCELLED)
-        statuses = [e.status for e in await farm.service.store.events(job.id)]
+        statuses = [e.status for e in await farm.services.store.events(job.id)]
         assert sum(status.is_terminal for status in statuses) == 1
 
 
@@ -374,7 +374,7 @@ async def test_jobs_deleted_in_every_state_leave_nothing_behind(farm, redis_serv
         return left_behind(redis_server)
 
     assert await until(leftover, lambda left: not left) == set()
-    assert (await farm.service.store.page()).jobs == []
+    assert (await farm.services.store.page()).jobs == []
 
 
 def left_behind(redis_server):
@@ -593,7 +593,7 @@ async def test_a_deferred_job_starts_at_its_time_on_an_idle_worker(farm):
 
     done = await farm.is_(job, "completed")
     assert done.started_at >= done.scheduled_for
-    assert [event.status for event in await farm.service.store.events(job.id)] == [
+    assert [event.status for event in await farm.services.store.events(job.id)] == [
         *("scheduled", "queued", "running", "completed")
     ]
 
@@ -649,7 +649,7 @@ async def test_a_job_that_is_cancelled_in_a_thread_runs_again_when_the_thread_ha
     await farm.service.retry(job.id)
     for other in await farm.submit_many(10, seconds=0.01):
         await farm.is_(other, "completed")
-    assert (await farm.service.store.get(job.id)).status == "queued"
+    assert (await farm.services.store.get(job.id)).status == "queued"
     farm.let_go()
 
     await farm.is_(job, "completed")

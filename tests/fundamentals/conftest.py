@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runlane.core.service import JobService
-from runlane.core.store import Store
+from runlane.composition import Services, compose
+from runlane.core.counts import Counts
 from runlane.db.database import Database
 from runlane.errors import WrongStatus
 from runlane.kinds.catalogue import Catalogue, catalogue
@@ -33,17 +33,18 @@ from tests.support.steered import Script
 class Product:
     """A service to ask, and the workers that do what it is asked for."""
 
-    service: JobService
+    services: Services
+    counts: Counts
     config: Settings
     tree: Path
     workers: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def submit(self, kind: str, **more: object) -> JobSnapshot:
-        job, _ = await self.service.submit(Submission(kind=kind, **more))
+        job, _ = await self.services.jobs.submit(Submission(kind=kind, **more))
         return job
 
     async def job(self, job: JobSnapshot) -> JobSnapshot:
-        return await self.service.store.get(job.id)
+        return await self.services.store.get(job.id)
 
     async def becomes(self, job: JobSnapshot, status: str) -> JobSnapshot:
         """The job, once it has this status."""
@@ -51,7 +52,7 @@ class Product:
 
     async def timeline(self, job: JobSnapshot) -> list[str]:
         """What happened to the job, in words, the oldest first."""
-        return [event.message for event in await self.service.store.events(job.id)]
+        return [event.message for event in await self.services.store.events(job.id)]
 
     async def start_worker(self) -> None:
         environ = os.environ | {
@@ -88,7 +89,7 @@ async def product(tree: Path, migrated_file: Path, tmp_path_factory: pytest.Temp
         for part in (database, queue, events):
             stack.push_async_callback(part.close)
         kinds = Catalogue([*catalogue(), steered.KIND])
-        product = Product(JobService(Store(database), queue, events, kinds, config), config, tree)
+        product = Product(compose(database, queue, events, kinds, config), Counts(database), config, tree)
         await product.start_worker()
         yield product
         while product.workers:
@@ -105,7 +106,7 @@ def script(tmp_path: Path) -> Script:
 async def nothing_runs(product: Product) -> AsyncIterator[None]:
     """Every test leaves the worker free for the next one."""
     yield
-    for job in (await product.service.store.page()).jobs:
+    for job in (await product.services.store.page()).jobs:
         with contextlib.suppress(WrongStatus):  # it has just ended
-            await product.service.cancel(job.id)
-    await until(product.service.store.counts, lambda counts: counts[JobStatus.RUNNING] == 0)
+            await product.services.jobs.cancel(job.id)
+    await until(product.counts.all, lambda counts: counts[JobStatus.RUNNING] == 0)

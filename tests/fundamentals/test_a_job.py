@@ -54,7 +54,7 @@ async def test_it_is_cancelled_while_it_waits(product):
     """A job that waits is cancelled at once, and never runs."""
     job = await product.submit("noop", delay_s=3600)
 
-    cancelled = await product.service.cancel(job.id)
+    cancelled = await product.services.jobs.cancel(job.id)
 
     assert (cancelled.status, cancelled.started_at) == ("cancelled", None)
 
@@ -64,7 +64,7 @@ async def test_it_is_cancelled_while_it_runs(product, script):
     job = await product.submit("steered", params=script.params)
     await product.becomes(job, "running")
 
-    asked = await product.service.cancel(job.id)
+    asked = await product.services.jobs.cancel(job.id)
 
     assert asked.cancel_requested_at is not None
     await product.becomes(job, "cancelled")
@@ -85,7 +85,7 @@ async def test_it_fails_for_good_and_a_person_retries_it(product):
     failed = await product.becomes(job, "failed")
     assert (failed.error.type, failed.error.message) == ("ConnectionError", "Failure 1 of 1, as asked.")
 
-    await product.service.retry(job.id)
+    await product.services.jobs.retry(job.id)
 
     assert (await product.becomes(job, "completed")).attempt == 2
 
@@ -124,7 +124,7 @@ async def test_the_one_with_the_higher_priority_goes_first(product, script, tmp_
     waiting = await product.submit("steered", params=plain.params)
     first = await product.submit("steered", params=urgent.params, priority=10)
 
-    await product.service.cancel(busy[0].id)
+    await product.services.jobs.cancel(busy[0].id)
 
     await product.becomes(first, "running")
     assert (await product.job(waiting)).status == "queued"
@@ -146,11 +146,11 @@ async def test_it_is_deleted_and_brought_back(product):
     job = await product.submit("noop")
     await product.becomes(job, "completed")
 
-    await product.service.delete(job.id)
+    await product.services.jobs.delete(job.id)
 
     with pytest.raises(JobNotFound):
         await product.job(job)
-    await product.service.restore(job.id)
+    await product.services.jobs.restore(job.id)
     assert (await product.job(job)).status == "completed"
 
 
@@ -160,4 +160,4 @@ async def test_what_cannot_be_done_is_refused_with_a_sentence(product):
     await product.becomes(job, "completed")
 
     with pytest.raises(WrongStatus, match="only failed or cancelled jobs can be retried"):
-        await product.service.retry(job.id)
+        await product.services.jobs.retry(job.id)

@@ -239,16 +239,14 @@ async def test_a_kind_is_added_in_two_files(client, start_worker, tmp_path, redi
         from runlane.kinds.catalogue import catalogue
         from runlane.queue.client import JobQueue
         from runlane.model.requests import Submission
-        from runlane.core.service import JobService
+        from runlane.composition import compose
         from runlane.settings import settings
-        from runlane.core.store import Store
 
         async def main():
             config = settings()
-            store = Store(Database(config.resolved_database_url))
-            url = config.resolved_redis_url
-            service = JobService(store, JobQueue(url), RedisEvents(url), catalogue(), config)
-            job, _ = await service.submit(Submission(kind="word_count", params={"text": "one two two"}))
+            database, url = Database(config.resolved_database_url), config.resolved_redis_url
+            services = compose(database, JobQueue(url), RedisEvents(url), catalogue(), config)
+            job, _ = await services.jobs.submit(Submission(kind="word_count", params={"text": "one two two"}))
             print(job.id)
 
         asyncio.run(main())

@@ -13,7 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from jobs_app.runtime import Runtime
+from runlane.composition import Services, compose
+from runlane.core.counts import Counts
 from runlane.core.service import JobService
+from runlane.db.database import Database
 from runlane.db.engines import Use, connect
 from runlane.kinds.catalogue import Catalogue, catalogue
 from runlane.model.requests import Submission
@@ -109,7 +112,8 @@ def record(tmp_path: Path) -> Record:
 class Farm:
     """Workers that know the recording kinds, and what is submitted to them."""
 
-    service: JobService
+    services: Services
+    counts: Counts
     record: Record
     start: Callable[..., Awaitable[Worker]]
 
@@ -137,6 +141,10 @@ class Farm:
         self._gate.touch()
 
     @property
+    def service(self) -> JobService:
+        return self.services.jobs
+
+    @property
     def _gate(self) -> Path:
         return self.record.path.with_name("gate")
 
@@ -144,22 +152,22 @@ class Farm:
         return {"path": str(self.record.path), "until": str(self._gate) if hold else "", **params}
 
     async def job(self, job: JobSnapshot) -> JobSnapshot:
-        return await self.service.store.get(job.id)
+        return await self.services.store.get(job.id)
 
     async def is_(self, job: JobSnapshot, *statuses: str) -> JobSnapshot:
         return await until(lambda: self.job(job), lambda seen: seen.status in statuses)
 
     async def all_are(self, jobs: list[JobSnapshot], status: str) -> None:
         async def statuses() -> set[str]:
-            return {str(found) for found in (await self.service.store.statuses([job.id for job in jobs])).values()}
+            return {str(found) for found in (await self.services.store.statuses([job.id for job in jobs])).values()}
 
         await until(statuses, lambda seen: seen == {status})
 
     async def count_completed(self) -> int:
-        return (await self.service.store.counts())[JobStatus.COMPLETED]
+        return (await self.counts.all())[JobStatus.COMPLETED]
 
     async def told(self, job: JobSnapshot) -> list[str]:
-        return [event.message for event in await self.service.store.events(job.id)]
+        return [event.message for event in await self.services.store.events(job.id)]
 
     def kill(self, worker: Worker) -> None:
         worker.signal(9)
@@ -173,21 +181,16 @@ async def farm(
     """A service that knows the recording kinds too, and workers with a short lease."""
     url = config.resolved_redis_url
     queue, events = JobQueue(url), RedisEvents(url)
-    service = JobService(
-        active.service.store,
-        queue,
-        events,
-        Catalogue([*catalogue(), *MORE_KINDS]),
-        config,
-    )
+    database = Database(config.resolved_database_url)
+    services = compose(database, queue, events, Catalogue([*catalogue(), *MORE_KINDS]), config)
 
     async def start(*, ready: bool = True, **environ: str) -> Worker:
         given = {"RUNLANE_LEASE_S": str(LEASE_S), "RUNLANE_STOP_GRACE_S": "0", "RUNLANE_CANCEL_GRACE_S": "1"}
         return await start_worker(cwd=tree, ready=ready, **given | environ)
 
-    yield Farm(service, record, start)
-    await queue.close()
-    await events.close()
+    yield Farm(services, Counts(database), record, start)
+    for part in (queue, events, database):
+        await part.close()
 
 
 @pytest.fixture

@@ -9,13 +9,24 @@ from uuid_utils.compat import uuid7
 
 from runlane.clock import utc_now
 from runlane.core.attempts import AttemptWrite
+from runlane.core.deletion import Removal
+from runlane.core.edits import Edits
 from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db.database import Database
+from runlane.kinds.catalogue import Catalogue
+from runlane.kinds.settings_store import SettingsStore
 from runlane.model.requests import Submission
 from runlane.model.snapshot import Change, JobError, JobSnapshot
 from runlane.model.status import JobStatus
+from runlane.queue.change_feed import Events
+from runlane.queue.client import JobQueue
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
+from runlane.search.matching import JobFilter
+from runlane.settings import Settings
 
 BOOM = JobError(type="RuntimeError", message="boom")
+RUNNING = JobFilter(statuses=(JobStatus.RUNNING,))
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -52,6 +63,14 @@ def worker(name: str = "host-1", **changes: Any) -> WorkerInfo:
     return WorkerInfo(**given | {"running": [], "slots": 5, "state": WorkerState.RUNNING} | changes)
 
 
+def counting_service(
+    database: Database, queue: JobQueue, events: Events, kinds: Catalogue, config: Settings
+) -> "CountingService":
+    """A service that counts, built as ``compose`` builds one."""
+    stores = (Store(database), Edits(database), Removal(database), SettingsStore(database))
+    return CountingService(*stores, queue, events, kinds, config)
+
+
 class CountingService(JobService):
     """Counts the transactions of its worker, and how many jobs a reader saw running after one at most."""
 
@@ -61,5 +80,5 @@ class CountingService(JobService):
     async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
         self.transactions += 1
         recorded = await super().record(writes)
-        self.most_running = max(self.most_running, (await self.store.counts())[JobStatus.RUNNING])
+        self.most_running = max(self.most_running, await self.store.count(RUNNING))
         return recorded

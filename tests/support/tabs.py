@@ -18,8 +18,13 @@ from jobs_app.runtime import Runtime
 from jobs_app.server.watch import Watch
 from runlane.alerts.service import Alerts
 from runlane.alerts.store import AlertStore
+from runlane.audit import AuditLog
+from runlane.core.counts import Counts
 from runlane.maintenance.redis import RedisCare
 from runlane.maintenance.service import Maintenance
+from runlane.metrics.failures import Failures
+from runlane.metrics.samples import Samples
+from runlane.metrics.statistics import Statistics
 
 NOBODY = str(UUID(int=1))
 
@@ -29,7 +34,8 @@ async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
     hub = Hub(world.events, world.store)
     alerts = Alerts(AlertStore(world.database), world.service.kinds)
-    event_log = EventLog(hub, world.registry, world.store)
+    audit, counts, statistics = AuditLog(world.database), Counts(world.database), Statistics(world.database)
+    samples, event_log = Samples(world.database), EventLog(hub, world.registry, audit)
     runtime.use(
         Runtime(
             world.service,
@@ -43,7 +49,13 @@ async def tab(world):
             RedisCare(world.config.resolved_redis_url),
             Maintenance(world.database, world.config.resolved_database_url, world.config.data_dir),
             alerts,
-            Watch(alerts, world.service, world.registry, event_log),
+            Watch(alerts, world.service, world.registry, event_log, counts, statistics, samples),
+            audit,
+            counts,
+            statistics,
+            samples,
+            Failures(world.database),
+            world.services.kind_settings,
         )
     )
     yield rx.State(_reflex_internal_init=True)

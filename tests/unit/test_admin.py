@@ -156,8 +156,9 @@ async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch
     admin = await tab.get_state(Admin)
     await overview(anew=True)
     reads = []
-    counts = service.store.counts
-    monkeypatch.setattr(service.store, "counts", lambda: reads.append(1) or counts())
+    counts = runtime.current().counts
+    count_all = counts.all
+    monkeypatch.setattr(counts, "all", lambda: reads.append(1) or count_all())
 
     await asyncio.gather(*(admin.refresh() for _ in range(20)))
 
@@ -193,7 +194,7 @@ async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
     assert row["clock"] == "Its clock is 3.0 s behind."
 
 
-async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, service, world):
+async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, service, world, audit):
     await world.registry.beat(worker())
     await world.registry.beat(worker("gone", last_seen_at=utc_now() - timedelta(minutes=1)))
     await overview(anew=True)
@@ -205,7 +206,7 @@ async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, se
 
     assert (admin.troubles, [row["id"] for row in admin.workers]) == ([], ["host-1", "gone"])
     assert [row["can_forget"] for row in admin.workers] == [False, False]
-    assert [(a.action, a.target, a.name) for a in await service.store.audit.page()] == [("forget", "worker", "gone")]
+    assert [(a.action, a.target, a.name) for a in await audit.page()] == [("forget", "worker", "gone")]
     assert "There is no lost worker host-1" in str(await admin.forget_worker("host-1"))
 
 
@@ -253,14 +254,14 @@ async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):
         ({"rate_count": "3", "rate_s": "1e9"}, "The seconds"),
     ],
 )
-async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, said):
+async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, said, kind_settings):
     page = await tab.get_state(AdminKinds)
     await page.load()
 
     await page.set_limits({"kind": "noop", "max_running": "", "rate_count": "", "rate_s": "", **form})
 
     assert page.wrong["noop"].startswith(said)
-    assert await service.store.settings.kinds() == {}
+    assert await kind_settings.kinds() == {}
 
 
 async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, service):

@@ -17,11 +17,11 @@ BROKEN = JobError(type="ValueError", message="no")
 
 
 @pytest.fixture
-async def metrics(tab, visit, service):
+async def metrics(tab, visit, service, statistics):
     for number in range(6):
         job = await running(service)
         await service.end(failed(job.id, 1, BROKEN, retry_at=None) if number == 0 else completed(job.id, 1, None))
-    await service.store.statistics.roll_up(utc_now())
+    await statistics.roll_up(utc_now())
 
     async def shown(**query):
         visit(routes.ADMIN_METRICS, f"{routes.ADMIN_METRICS}?{urlencode(query)}", **query)
@@ -56,14 +56,14 @@ async def test_an_address_that_makes_no_sense_shows_the_usual(metrics, since, un
     assert (page.window, page.kind, page.step) == ("1h", "", "minute")
 
 
-async def test_a_bucket_leads_to_its_jobs(metrics, service):
+async def test_a_bucket_leads_to_its_jobs(metrics, service, store):
     page = await metrics(window="24h")
     await page.choose(rows.iso(floor(utc_now(), Step.HOUR)))
 
     async def listed(address):
         asked = parse_qs(urlsplit(address).query)
         statuses = tuple(asked.get("status", ()))
-        return [job.status for job in (await service.store.page(JobFilter(statuses=statuses, text=asked["q"][0]))).jobs]
+        return [job.status for job in (await store.page(JobFilter(statuses=statuses, text=asked["q"][0]))).jobs]
 
     assert len(await listed(page.point["address"])) == 6
     assert await listed(page.point["failed_address"]) == ["failed"]

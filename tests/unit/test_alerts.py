@@ -294,7 +294,7 @@ async def test_a_rule_that_makes_no_sense_is_refused(alerts, more, field):
     assert await alerts.store.rules() == []
 
 
-async def test_rules_have_names_of_their_own_and_are_deleted_with_their_alerts(alerts, service):
+async def test_rules_have_names_of_their_own_and_are_deleted_with_their_alerts(alerts, service, audit):
     rule = await made(alerts)
     with pytest.raises(NameTaken, match="There is a rule named 'Waiting'"):
         await made(alerts)
@@ -305,9 +305,9 @@ async def test_rules_have_names_of_their_own_and_are_deleted_with_their_alerts(a
     assert await alerts.store.alerts() == []
     with pytest.raises(RuleNotFound):
         await alerts.change(rule.id, RulePatch(paused=True))
-    said = [(action.action, action.target) for action in await service.store.audit.page()]
+    said = [(action.action, action.target) for action in await audit.page()]
     assert said == [("delete", "alert rule"), ("create", "alert rule")]
-    assert rule.secret not in str(await service.store.audit.page())
+    assert rule.secret not in str(await audit.page())
 
 
 def test_messages_are_signed_as_the_specification_says():

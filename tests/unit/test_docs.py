@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runlane.core.store import NewJob, Store
+from runlane.core.insertion import NewJob
+from runlane.core.store import Store
 from runlane.db import schema, transfer
 from runlane.db.database import Database
 from testbed import ROOT

@@ -20,11 +20,11 @@ from tests.support.tabs import NOBODY
 pytestmark = pytest.mark.databases
 
 
-async def told(service, text=""):
-    return [(a.who, a.action, a.target, a.before, a.after) for a in await service.store.audit.page(text=text)]
+async def told(audit, text=""):
+    return [(a.who, a.action, a.target, a.before, a.after) for a in await audit.page(text=text)]
 
 
-async def test_a_waiting_job_is_edited_and_its_timeline_and_the_audit_tell_it(service, world):
+async def test_a_waiting_job_is_edited_and_its_timeline_and_the_audit_tell_it(service, world, store, audit):
     job = await submitted(service, kind="web_agent", priority=1)
 
     with acting_as("ada"):
@@ -32,29 +32,29 @@ async def test_a_waiting_job_is_edited_and_its_timeline_and_the_audit_tell_it(se
 
     assert (edited.priority, edited.params["steps"], edited.version) == (5, 3, job.version + 1)
     assert (edited.status, edited.message) == (job.status, job.message)
-    event = (await service.store.events(job.id))[-1]
+    event = (await store.events(job.id))[-1]
     assert event.message == "Edited: parameters, priority."
     assert event.data == {"reason": "edited", "changed": ["params", "priority"], "by": "ada"}
-    [(who, action, target, before, after)] = await told(service)
+    [(who, action, target, before, after)] = await told(audit)
     assert (who, action, target, before["priority"], after["priority"]) == ("ada", "edit", "job", 1, 5)
     assert (before["params"]["steps"], after["params"]["steps"]) == (10, 3)
     assert (await world.queue.head(1)) == [job.id]
 
 
-async def test_what_is_as_it_was_is_no_change(service):
+async def test_what_is_as_it_was_is_no_change(service, audit):
     job = await submitted(service, priority=3)
 
     assert await service.edit(job.id, JobPatch(priority=3)) == job
-    assert await told(service) == []
+    assert await told(audit) == []
 
 
-async def test_secrets_are_not_told_by_the_audit(service):
+async def test_secrets_are_not_told_by_the_audit(service, store, audit):
     job = await submitted(service, kind="report", params={"source": {"api_key": "abc-secret"}})
 
     await service.edit(job.id, JobPatch(params={"source": {"api_key": "new-secret"}}))
 
-    assert (await service.store.get(job.id)).params["source"]["api_key"] == "new-secret"
-    assert "secret" not in str(await told(service))
+    assert (await store.get(job.id)).params["source"]["api_key"] == "new-secret"
+    assert "secret" not in str(await told(audit))
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ async def test_secrets_are_not_told_by_the_audit(service):
         (JobPatch(version=99), ChangedMeanwhile),
     ],
 )
-async def test_an_edit_that_makes_no_sense_changes_nothing(service, patch, error):
+async def test_an_edit_that_makes_no_sense_changes_nothing(service, patch, error, store):
     job = await submitted(service, kind="web_agent")
 
     with pytest.raises(error):
         await service.edit(job.id, patch)
 
-    assert await service.store.get(job.id) == job
+    assert await store.get(job.id) == job
 
 
 async def test_a_job_that_started_meanwhile_is_not_edited(service):
@@ -84,13 +84,13 @@ async def test_a_job_that_started_meanwhile_is_not_edited(service):
         await service.edit(UUID(NOBODY), JobPatch(priority=5))
 
 
-async def test_an_edit_and_a_start_that_meet_are_decided_by_the_database(service):
+async def test_an_edit_and_a_start_that_meet_are_decided_by_the_database(service, store):
     for _ in range(20):
         job = await submitted(service)
         edit, started = await asyncio.gather(
             service.edit(job.id, JobPatch(priority=5)), service.start(job.id, "w"), return_exceptions=True
         )
-        now = await service.store.get(job.id)
+        now = await store.get(job.id)
         assert started is not None
         assert now.status is JobStatus.RUNNING
         assert now.priority == (0 if isinstance(edit, WrongStatus) else 5)
@@ -147,7 +147,7 @@ async def test_nothing_goes_before_the_highest_priority(service):
         await service.move_to_front(job.id)
 
 
-async def test_people_set_what_holds_for_a_kind(service):
+async def test_people_set_what_holds_for_a_kind(service, audit):
     with acting_as("ada"):
         await service.change_kind("noop", KindChange(paused=True, max_running=2))
     limits = await service.change_kind("noop", KindChange(rate=RateChange(count=3, seconds=60.0)))
@@ -157,15 +157,15 @@ async def test_people_set_what_holds_for_a_kind(service):
     limits = await service.change_kind("noop", KindChange(max_running=None, rate=None))
     assert (limits.kinds["noop"].max_running, limits.kinds["noop"].rate) == (None, None)
     assert limits.kinds["noop"].paused
-    assert (await told(service, "ada")) == [
+    assert (await told(audit, "ada")) == [
         ("ada", "change", "kind", {"paused": False, "max_running": None}, {"paused": True, "max_running": 2})
     ]
     with pytest.raises(KindNotFound):
         await service.change_kind("nothing", KindChange(paused=True))
 
 
-async def test_the_second_of_two_people_is_told_what_the_first_did(service):
-    seen = (await service.store.settings.queue()).version
+async def test_the_second_of_two_people_is_told_what_the_first_did(service, kind_settings):
+    seen = (await kind_settings.queue()).version
     await service.change_queue(QueueChange(concurrency=7, version=seen))
 
     with pytest.raises(ChangedMeanwhile, match="now it is paused False, concurrency 7"):
@@ -177,20 +177,20 @@ async def test_the_second_of_two_people_is_told_what_the_first_did(service):
     assert (await service.limits()).concurrency == 7
 
 
-async def test_a_setting_that_is_set_to_what_it_was_has_not_changed_meanwhile(service):
+async def test_a_setting_that_is_set_to_what_it_was_has_not_changed_meanwhile(service, kind_settings):
     for concurrency in (7, 7):
         await service.change_queue(QueueChange(concurrency=concurrency))
         await service.change_kind("noop", KindChange(paused=True))
 
     await service.change_queue(QueueChange(concurrency=3, version=1))
     await service.change_kind("noop", KindChange(paused=False, version=1))
-    setting, kinds = await service.store.settings.queue(), await service.store.settings.kinds()
+    setting, kinds = await kind_settings.queue(), await kind_settings.kinds()
 
     assert (setting.concurrency, setting.version) == (3, 2)
     assert (kinds["noop"].paused, kinds["noop"].version) == (False, 2)
 
 
-async def test_who_acted_is_on_the_timeline_and_in_the_audit(service):
+async def test_who_acted_is_on_the_timeline_and_in_the_audit(service, store, audit):
     with acting_as("ada"):
         cancelled = await service.cancel((await submitted(service)).id)
         await service.retry(cancelled.id)
@@ -199,30 +199,30 @@ async def test_who_acted_is_on_the_timeline_and_in_the_audit(service):
     done = await running(service)
     await service.end(completed(done.id, 1, None))
 
-    assert [action for _, action, *_ in await told(service)] == ["restore", "delete", "retry", "cancel"]
-    by = [(event.data or {}).get("by") for event in await service.store.events(cancelled.id)]
+    assert [action for _, action, *_ in await told(audit)] == ["restore", "delete", "retry", "cancel"]
+    by = [(event.data or {}).get("by") for event in await store.events(cancelled.id)]
     assert by == ["ada"] * 4
 
 
-async def test_who_submitted_jobs_is_on_their_timelines(service, world):
+async def test_who_submitted_jobs_is_on_their_timelines(service, world, store):
     with acting_as("ada"):
         jobs = [await submitted(service), *await service.submit_many([Submission(kind="noop")] * 2)]
         schedule = await world.schedules.create(ScheduleDraft(name="nightly", kind="noop", interval_s=3600.0))
         jobs.append(await world.schedules.run_now(schedule.id))
     nobodys = await submitted(service)
 
-    firsts = [(await service.store.events(job.id))[0].data for job in (*jobs, nobodys)]
+    firsts = [(await store.events(job.id))[0].data for job in (*jobs, nobodys)]
     assert [data.get("by") for data in firsts] == ["ada"] * 4 + [None]
 
 
-async def test_the_audit_is_read_page_by_page_and_searched(service):
+async def test_the_audit_is_read_page_by_page_and_searched(service, audit):
     for number in range(5):
         with acting_as(f"person {number}"):
             await service.change_queue(QueueChange(concurrency=number + 1))
 
-    first = await service.store.audit.page(limit=3)
-    rest = await service.store.audit.page(limit=3, before=first[-1].id)
+    first = await audit.page(limit=3)
+    rest = await audit.page(limit=3, before=first[-1].id)
 
     assert [action.who for action in first + rest] == [f"person {number}" for number in (4, 3, 2, 1, 0)]
-    assert [action.who for action in await service.store.audit.page(text="SON 3")] == ["person 3"]
-    assert [action.after for action in await service.store.audit.page(text='"concurrency":2')][:1] != []
+    assert [action.who for action in await audit.page(text="SON 3")] == ["person 3"]
+    assert [action.after for action in await audit.page(text='"concurrency":2')][:1] != []

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from runlane.core.store import NewJob, Store
+from runlane.core.deletion import Removal
+from runlane.core.insertion import NewJob
 from runlane.db import engines, schema
 from runlane.db.database import Database
 from runlane.db.engines import Use, connect
@@ -97,15 +98,15 @@ async def test_changes_of_a_setting_from_many_servers_are_each_made(database_url
         await each.close()
 
 
-async def test_what_is_restored_while_it_is_purged_stays_or_goes_whole(database_url, store, service):
+async def test_what_is_restored_while_it_is_purged_stays_or_goes_whole(database_url, store, service, removal):
     databases = [Database(database_url) for _ in range(2)]
-    stores = [Store(db) for db in databases]
+    removals = [Removal(db) for db in databases]
     changes, _ = await store.insert([NewJob(kind="noop", params={}, max_attempts=1) for _ in range(50)])
     ids = [change.job.id for change in changes]
-    await store.removal.delete(ids)
+    await removal.delete(ids)
     [at] = {change.job.created_at.replace(year=change.job.created_at.year + 1) for change in changes[:1]}
 
-    restored, purged = await asyncio.gather(stores[0].removal.restore(ids), stores[1].removal.purge(at))
+    restored, purged = await asyncio.gather(removals[0].restore(ids), removals[1].purge(at))
 
     assert len(restored) + purged == 50
     assert len(await store.get_many(ids)) == len(restored)
@@ -145,14 +146,14 @@ class TestAddressesThatAreWrong:
 
 
 @pytest.mark.postgresql
-async def test_a_server_that_ended_our_connections_is_connected_to_again_at_once(store, plain_sql):
-    await store.counts()
+async def test_a_server_that_ended_our_connections_is_connected_to_again_at_once(store, plain_sql, counts):
+    await counts.all()
     plain_sql(
         "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
 
-    assert await store.counts()
+    assert await counts.all()
     await store.insert([NewJob(kind="noop", params={}, max_attempts=1)])
 
 

@@ -7,7 +7,7 @@ import pytest
 from jobs_app.live import event_log as module
 from jobs_app.live.event_log import MOST_LINES, EventLog, told
 from jobs_app.live.hub import Hub
-from runlane.audit import acting_as
+from runlane.audit import AuditLog, acting_as
 from runlane.background import end_tasks
 from runlane.model.requests import QueueChange
 from testbed.waiting import until
@@ -19,7 +19,7 @@ async def log(world, monkeypatch):
     """An event log at work, which looks around without waiting long."""
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01)
     hub = Hub(world.events, world.store)
-    found = EventLog(hub, world.registry, world.store)
+    found = EventLog(hub, world.registry, AuditLog(world.database))
     tasks = [asyncio.create_task(loop()) for loop in (*found.loops().values(), hub.run)]
     await until(lambda: _value(hub.listeners), lambda count: count == 1)
     yield found
@@ -74,7 +74,7 @@ async def test_lines_are_found_by_words_and_numbers(log):
 
 
 def test_only_the_last_are_kept(world):
-    log = EventLog(Hub(world.events, world.store), world.registry, world.store)
+    log = EventLog(Hub(world.events, world.store), world.registry, AuditLog(world.database))
     for number in range(MOST_LINES + 10):
         log.add("system", str(number))
 
@@ -82,11 +82,11 @@ def test_only_the_last_are_kept(world):
     assert log.lines()[0]["text"] == str(MOST_LINES + 9)
 
 
-async def test_long_values_are_cut_in_words(service):
+async def test_long_values_are_cut_in_words(service, audit):
     from runlane.model.requests import JobPatch
 
     job = await submitted(service, kind="web_agent")
     await service.edit(job.id, JobPatch(params={"goal": "x" * 500}))
 
-    [action] = await service.store.audit.page()
+    [action] = await audit.page()
     assert len(told(action)) < 400

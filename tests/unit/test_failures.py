@@ -8,7 +8,7 @@ import pytest
 from runlane.clock import utc_now
 from runlane.core.attempts import failed
 from runlane.db.schema import migrate
-from runlane.metrics.failures import HOURS
+from runlane.metrics.failures import HOURS, Failures
 from runlane.model.fingerprint import fingerprint, normalised
 from runlane.model.snapshot import JobError
 from runlane.search.matching import JobFilter
@@ -21,6 +21,11 @@ AT = '  File "/app/worker/tasks/{file}.py", line {line}, in run\n    x\n'
 
 def error(message="Timed out after 30 s.", file="scrape", line=10, kind="TimeoutError"):
     return JobError(type=kind, message=message, traceback=AT.format(file=file, line=line))
+
+
+@pytest.fixture
+def failures(database):
+    return Failures(database)
 
 
 async def fail(service, what, **more):
@@ -50,12 +55,12 @@ def test_failures_are_the_same_for_other_numbers_and_lines_but_not_for_another_p
     assert fingerprint(error()) != fingerprint(error(kind="ValueError"))
 
 
-async def test_failed_jobs_are_grouped_by_cause_the_largest_first(service, store):
+async def test_failed_jobs_are_grouped_by_cause_the_largest_first(service, store, failures):
     for seconds in (1, 2, 3):
         await fail(service, error(f"Timed out after {seconds} s."))
     last = await fail(service, error("No route to host", kind="OSError"))
 
-    large, small = await store.failures.groups(utc_now())
+    large, small = await failures.groups(utc_now())
 
     assert (large.count, large.type, large.message, large.frame) == (
         3,
@@ -68,23 +73,23 @@ async def test_failed_jobs_are_grouped_by_cause_the_largest_first(service, store
     assert large.hours == [0] * (HOURS - 1) + [3]
 
 
-async def test_the_hours_of_a_group_are_the_last_day(service, store):
+async def test_the_hours_of_a_group_are_the_last_day(service, store, failures):
     await fail(service, error())
 
-    [group] = await store.failures.groups(utc_now() + timedelta(hours=5))
+    [group] = await failures.groups(utc_now() + timedelta(hours=5))
     assert group.hours.index(1) == HOURS - 6
-    [group] = await store.failures.groups(utc_now() + timedelta(days=2))
+    [group] = await failures.groups(utc_now() + timedelta(days=2))
     assert (group.count, sum(group.hours)) == (1, 0)
 
 
-async def test_a_retried_job_leaves_its_group(service, store):
+async def test_a_retried_job_leaves_its_group(service, store, failures):
     job = await fail(service, error())
     mark = fingerprint(error())
     assert await store.count(JobFilter(text=f"failure:{mark}")) == 1
 
     await service.retry(job.id)
 
-    assert await store.failures.groups(utc_now()) == []
+    assert await failures.groups(utc_now()) == []
     assert await store.count(JobFilter(text=f"failure:{mark}")) == 0
 
 

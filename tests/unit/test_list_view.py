@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs_app.dashboard.list_view import COLUMNS, PAGE_SIZES, ListView
 from jobs_app.dashboard.suggestions import AGES, suggestions
-from runlane.core.store import SORTS
+from runlane.core.pagination import SORTS
 from runlane.model.status import JobStatus
 from runlane.search.query import FIELDS, LONGEST, parse
 

@@ -7,10 +7,11 @@ from pydantic import Field
 from sqlalchemy import update
 
 from runlane.clock import utc_now
-from runlane.core import store as store_module
+from runlane.composition import compose
+from runlane.core import reader as reader_module
 from runlane.core.attempts import completed, failed
-from runlane.core.service import JobService
-from runlane.core.store import SORTS, NewJob
+from runlane.core.insertion import NewJob
+from runlane.core.pagination import SORTS
 from runlane.core.transitions import job_table
 from runlane.errors import InvalidInput
 from runlane.kinds.catalogue import Catalogue, Kind, Params
@@ -34,7 +35,7 @@ async def named(world):
     kinds = Catalogue(
         [Kind(name=name, title="", description="", params=PageParams, max_attempts=2) for name in ("page", "report")]
     )
-    service = JobService(world.store, world.queue, world.events, kinds, world.config)
+    service = compose(world.database, world.queue, world.events, kinds, world.config).jobs
 
     async def submit(kind, priority=0, **params):
         job, _ = await service.submit(Submission(kind=kind, params=params, priority=priority))
@@ -162,7 +163,7 @@ async def test_pages_are_the_same_however_far_they_are_read_before_anything_is_l
         key=lambda job: (getattr(job, column), job.id),
         reverse=sort.startswith("-"),
     )
-    monkeypatch.setattr(store_module, "NEAR", near)
+    monkeypatch.setattr(reader_module, "NEAR", near)
 
     found, cursor = [], None
     for _ in range(len(ordered)):

@@ -9,7 +9,7 @@ import pytest
 from runlane.audit import acting_as
 from runlane.background import end_tasks
 from runlane.bulk.service import Operations, needs_confirmation
-from runlane.bulk.store import TAKEN_FOR, OperationState, Progress
+from runlane.bulk.store import TAKEN_FOR, OperationState, OperationStore, Progress
 from runlane.clock import utc_now
 from runlane.core.attempts import cancelled, completed, failed
 from runlane.core.deletion import UNDO_WITHIN
@@ -48,7 +48,7 @@ async def failures(service, count):
     return jobs
 
 
-async def test_everything_that_matches_is_retried_and_told(service, operations):
+async def test_everything_that_matches_is_retried_and_told(service, operations, audit, store):
     jobs = await failures(service, 5)
     waiting = await submitted(service)
 
@@ -63,25 +63,25 @@ async def test_everything_that_matches_is_retried_and_told(service, operations):
             "reason": f"Job {waiting.short_id} is queued; only failed or cancelled jobs can be retried.",
         }
     ]
-    assert {(await service.store.get(job.id)).status for job in jobs} == {JobStatus.QUEUED}
-    assert {(a.who, a.action) for a in await service.store.audit.page()} == {("ada", "retry")}
-    assert (await service.store.events(jobs[0].id))[-1].data["by"] == "ada"
+    assert {(await store.get(job.id)).status for job in jobs} == {JobStatus.QUEUED}
+    assert {(a.who, a.action) for a in await audit.page()} == {("ada", "retry")}
+    assert (await store.events(jobs[0].id))[-1].data["by"] == "ada"
 
 
-async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, operations, world):
+async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, operations, world, counts, store):
     await failures(service, 3)
     kept, runs = await submitted(service), await running(service)
 
     await over(operations, await operations.begin("clean", FAILED))
-    assert set(await service.store.counts()) >= {JobStatus.QUEUED}
-    assert (await service.store.count(FAILED), await service.store.count(EVERYTHING)) == (0, 2)
+    assert set(await counts.all()) >= {JobStatus.QUEUED}
+    assert (await store.count(FAILED), await store.count(EVERYTHING)) == (0, 2)
     await over(operations, await operations.begin("clean", EVERYTHING))
 
-    assert [job.id for job in (await service.store.page()).jobs] == [runs.id]
+    assert [job.id for job in (await store.page()).jobs] == [runs.id]
     announced = [item.deleted for item in world.events.published if isinstance(item, Deleted)]
     assert [len(ids) for ids in announced] == [3, 1]
     assert kept.id not in await world.queue.head(5)
-    assert not await service.store.statuses([kept.id])
+    assert not await store.statuses([kept.id])
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, 
         (QUEUED, (1, "1 no longer there, or not as they were, when their turn came; some may have started.")),
     ],
 )
-async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations, monkeypatch, wanted, told):
+async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations, monkeypatch, wanted, told, store):
     starts, *_ = [await submitted(service) for _ in range(3)]
     runs = await running(service)
     clean = service.clean
 
     async def one_starts_first(*given):
-        if await service.store.statuses([starts.id]) == {starts.id: JobStatus.QUEUED}:
+        if await store.statuses([starts.id]) == {starts.id: JobStatus.QUEUED}:
             await service.start(starts.id, "worker-1")
         return await clean(*given)
 
@@ -105,7 +105,7 @@ async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations
     done = await over(operations, await operations.begin("clean", wanted))
 
     assert (done.left_alone, [each["reason"] for each in done.reasons]) == (told[0], [told[1]])
-    assert (done.done, {job.id for job in (await service.store.page()).jobs}) == (2, {starts.id, runs.id})
+    assert (done.done, {job.id for job in (await store.page()).jobs}) == (2, {starts.id, runs.id})
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_word_is_needed_where_everything_goes_for_good(action, wanted, needs):
     assert needs_confirmation(action, wanted) is needs
 
 
-async def test_only_what_is_old_is_cleaned(service, operations):
+async def test_only_what_is_old_is_cleaned(service, operations, store):
     job = await running(service)
     await service.end(completed(job.id, 1, None))
 
@@ -132,22 +132,24 @@ async def test_only_what_is_old_is_cleaned(service, operations):
         await operations.begin("clean", JobFilter(finished_before=utc_now() - timedelta(days=1)))
     await over(operations, await operations.begin("clean", JobFilter(finished_before=utc_now())))
 
-    assert await service.store.count(EVERYTHING) == 0
+    assert await store.count(EVERYTHING) == 0
 
 
-async def test_obliterating_stops_what_runs_first(service, operations):
+async def test_obliterating_stops_what_runs_first(service, operations, store):
     job, waiting = await running(service), await submitted(service)
 
     begun = await operations.begin("obliterate", EVERYTHING)
-    await until(lambda: service.store.get(job.id), lambda found: found.cancel_requested_at is not None)
-    assert not await service.store.statuses([waiting.id])
+    await until(lambda: store.get(job.id), lambda found: found.cancel_requested_at is not None)
+    assert not await store.statuses([waiting.id])
     await service.end(cancelled(job.id, 1, "Cancelled."))
 
     done = await over(operations, begun)
-    assert (done.done, done.left_alone, await service.store.count(EVERYTHING)) == (2, 0, 0)
+    assert (done.done, done.left_alone, await store.count(EVERYTHING)) == (2, 0, 0)
 
 
-async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(service, operations, monkeypatch):
+async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(
+    service, operations, monkeypatch, store
+):
     job = await running(service)
     cancel = service.cancel
 
@@ -159,7 +161,7 @@ async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(
     done = await over(operations, await operations.begin("obliterate", EVERYTHING))
 
     assert (done.state, done.done) == (OperationState.DONE, 1)
-    assert not await service.store.statuses([job.id])
+    assert not await store.statuses([job.id])
 
 
 async def test_what_does_not_stop_is_left_alone(service, operations, monkeypatch):
@@ -196,7 +198,7 @@ async def test_nothing_is_begun_when_there_is_nothing_to_do(service, operations,
         await operations.begin(action, JobFilter(text="status:"))
 
 
-async def test_one_that_is_stopped_says_how_far_it_came(service, operations, monkeypatch):
+async def test_one_that_is_stopped_says_how_far_it_came(service, operations, monkeypatch, store):
     jobs = [await submitted(service) for _ in range(20)]
     held, cancel, seen = asyncio.Event(), service.cancel, []
 
@@ -216,7 +218,7 @@ async def test_one_that_is_stopped_says_how_far_it_came(service, operations, mon
     ended = await over(operations, begun)
 
     assert (ended.state, ended.done) == (OperationState.STOPPED, 5)
-    assert (await service.store.get(jobs[10].id)).status is JobStatus.QUEUED
+    assert (await store.get(jobs[10].id)).status is JobStatus.QUEUED
     assert (await operations.stop(begun.id)).state is OperationState.STOPPED
     with pytest.raises(OperationNotFound):
         await operations.stop(UUID(NOBODY))
@@ -226,7 +228,7 @@ async def _value(value):
     return value
 
 
-async def test_a_deletion_of_many_is_undone_and_leaves_other_deletions_alone(service, operations, world):
+async def test_a_deletion_of_many_is_undone_and_leaves_other_deletions_alone(service, operations, world, store):
     jobs, ended = [await submitted(service) for _ in range(4)], await failures(service, 2)
     alone = await submitted(service)
     await service.delete(alone.id)
@@ -239,16 +241,16 @@ async def test_a_deletion_of_many_is_undone_and_leaves_other_deletions_alone(ser
     assert (begun.action, begun.undoes, begun.total, begun.who) == ("restore", deleted.id, 6, "ada")
     assert (restored.state, restored.done, restored.left_alone) == (OperationState.DONE, 6, 0)
     assert (await operations.store.get(deleted.id)).state is OperationState.UNDONE
-    assert set(await service.store.statuses([alone.id, *(job.id for job in jobs + ended)])) == {
-        job.id for job in jobs + ended
-    }
+    assert set(await store.statuses([alone.id, *(job.id for job in jobs + ended)])) == {job.id for job in jobs + ended}
     assert sorted(world.queue.in_order()) == sorted(str(job.id) for job in jobs)
-    assert await service.store.count(FAILED) == 2
+    assert await store.count(FAILED) == 2
 
 
-async def test_what_many_were_deleted_with_is_kept_until_ten_seconds_after_its_end(service, operations, monkeypatch):
+async def test_what_many_were_deleted_with_is_kept_until_ten_seconds_after_its_end(
+    service, operations, monkeypatch, removal
+):
     jobs = [await submitted(service) for _ in range(3)]
-    removal, held, delete, reached = service.store.removal, asyncio.Event(), service.delete, asyncio.Event()
+    held, delete, reached = asyncio.Event(), service.delete, asyncio.Event()
 
     async def slow(job_id, **operation):
         if job_id == jobs[-1].id:
@@ -267,7 +269,7 @@ async def test_what_many_were_deleted_with_is_kept_until_ten_seconds_after_its_e
     assert await removal.purge(done.ended_at + UNDO_WITHIN + timedelta(seconds=1)) == 3
 
 
-async def test_what_is_being_brought_back_is_not_purged_however_long_that_takes(service, world):
+async def test_what_is_being_brought_back_is_not_purged_however_long_that_takes(service, world, removal):
     await submitted(service)
     operations = world.operations
     task = asyncio.create_task(operations.run())
@@ -276,8 +278,8 @@ async def test_what_is_being_brought_back_is_not_purged_however_long_that_takes(
 
     await operations.undo(deleted.id)
 
-    assert await service.store.removal.purge(utc_now() + timedelta(hours=1)) == 0
-    assert await service.store.removal.any_deleted()
+    assert await removal.purge(utc_now() + timedelta(hours=1)) == 0
+    assert await removal.any_deleted()
 
 
 async def test_what_cannot_be_undone_says_why(service, operations, world):
@@ -312,7 +314,10 @@ async def test_two_who_undo_the_same_deletion_undo_it_once(service, operations):
 
 async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     jobs = await failures(service, 6)
-    lost, other = world.operations, Operations(world.operations.store, service)
+    lost, other = (
+        world.operations,
+        Operations(OperationStore(world.database), service, world.store, world.services.removal),
+    )
     begun = await lost.begin("retry", EVERYTHING)
     taken = await lost.store.take("lost", utc_now() - TAKEN_FOR * 2)
     for job in jobs[:3]:
@@ -349,7 +354,7 @@ async def test_one_that_fails_oddly_is_stopped_and_the_next_is_done(service, ope
     assert f"Operation {odd.id} failed and is stopped." in caplog.text
 
 
-async def test_it_waits_while_the_database_is_away(service, operations, monkeypatch):
+async def test_it_waits_while_the_database_is_away(service, operations, monkeypatch, store):
     await failures(service, 3)
     retry, calls = service.retry, []
 
@@ -363,4 +368,4 @@ async def test_it_waits_while_the_database_is_away(service, operations, monkeypa
     done = await over(operations, await operations.begin("retry", FAILED))
 
     assert done.state is OperationState.DONE
-    assert await service.store.count(FAILED) == 0
+    assert await store.count(FAILED) == 0

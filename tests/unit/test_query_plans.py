@@ -7,8 +7,10 @@ from sqlalchemy import Engine, event, select
 from sqlalchemy.dialects import postgresql
 
 from runlane.clock import utc_now
-from runlane.core.store import SORTS, NewJob
+from runlane.core.insertion import NewJob
+from runlane.core.pagination import SORTS
 from runlane.core.transitions import job_table
+from runlane.metrics.failures import Failures
 from runlane.model.status import JobStatus
 from runlane.search.matching import JobFilter, unusual
 from runlane.search.query import parse
@@ -107,18 +109,18 @@ async def test_a_filter_is_answered_in_the_order_of_an_index(filled, database_ki
     assert wrong(plans, database_kind) == {}
 
 
-async def test_what_pages_ask_beside_lists_is_answered_from_an_index(filled, database_kind):
+async def test_what_pages_ask_beside_lists_is_answered_from_an_index(filled, counts, database, database_kind):
     [job] = (await filled.page(limit=1)).jobs
 
     with plans_of_reads() as plans:
-        await filled.counts()
-        await filled.jobs_counted.by_kind()
+        await counts.all()
+        await counts.by_kind()
         await filled.neighbours(job)
         await filled.oldest_queued_at()
         await filled.run_times("noop", 50)
         await filled.running()
         await filled.events(job.id)
-        await filled.failures.groups(utc_now())
+        await Failures(database).groups(utc_now())
 
     assert len(plans) >= 8
     assert with_signs(plans, READS_ALL[database_kind]) == {}

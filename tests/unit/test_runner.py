@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runlane.composition import compose
 from runlane.core.service import JobService
 from runlane.engine.progress import Progress
 from runlane.engine.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
@@ -54,7 +55,7 @@ async def bench(world) -> AsyncIterator[Callable[..., Bench]]:
     def make(handler: Callable[[Any, Progress], Awaitable[Any]], *, cancel_grace_s: float = 60, **kind: Any) -> Bench:
         kinds = Catalogue([replace_kind(KIND, **kind)])
         config = world.config.model_copy(update={"cancel_grace_s": cancel_grace_s})
-        service = JobService(world.store, world.queue, world.events, kinds, config)
+        service = compose(world.database, world.queue, world.events, kinds, config).jobs
         begun = asyncio.Event()
 
         async def begin(params: Any, job: Progress) -> Any:

@@ -12,24 +12,24 @@ pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
-def take(service):
+def take(service, counts, samples):
     async def take_at(at):
-        return await service.store.samples.take(at, await service.store.counts(), 2, at - timedelta(seconds=5))
+        return await samples.take(at, await counts.all(), 2, at - timedelta(seconds=5))
 
     return take_at
 
 
-async def test_a_minute_is_sampled_once_whoever_does_it(service, take):
+async def test_a_minute_is_sampled_once_whoever_does_it(service, take, samples):
     await submitted(service)
     now = utc_now()
 
     assert [await take(now), await take(now)] == [True, False]
-    [sample] = await service.store.samples.since(now - timedelta(hours=1))
+    [sample] = await samples.since(now - timedelta(hours=1))
     assert (sample.queued, sample.completed, sample.workers, sample.oldest_queued_s) == (1, 0, 2, 5.0)
     assert sample.bytes > 0
 
 
-async def test_of_old_samples_one_an_hour_is_kept(service, take):
+async def test_of_old_samples_one_an_hour_is_kept(service, take, samples):
     now = utc_now()
     past = (now - MINUTES_KEPT - timedelta(hours=2)).replace(minute=0)
     for minute in (0, 1, 30):
@@ -37,18 +37,18 @@ async def test_of_old_samples_one_an_hour_is_kept(service, take):
 
     await take(now)
 
-    kept = await service.store.samples.since(past - timedelta(hours=1))
+    kept = await samples.since(past - timedelta(hours=1))
     assert [sample.at.minute for sample in kept][:-1] == [0]
 
 
-async def test_growth_is_told_once_there_is_an_hour_to_tell_it_from(service, take):
+async def test_growth_is_told_once_there_is_an_hour_to_tell_it_from(service, take, samples):
     now = utc_now()
-    assert (await service.store.samples.growth(now)).bytes_per_day is None
+    assert (await samples.growth(now)).bytes_per_day is None
     await take(now - timedelta(hours=12))
     for _ in range(200):
         await submitted(service)
 
-    growth = await service.store.samples.growth(now)
+    growth = await samples.growth(now)
 
     assert growth.bytes_per_day > 0
     if growth.free_bytes is None:  # the disk is another machine's

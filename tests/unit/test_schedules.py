@@ -246,7 +246,7 @@ async def test_a_schedule_whose_time_came_meanwhile_can_still_be_changed(schedul
     assert (changed.priority, changed.next_at) == (3, schedule.next_at + timedelta(hours=1))
 
 
-async def test_the_audit_tells_what_was_set_of_a_schedule_without_its_secrets(schedules, store):
+async def test_the_audit_tells_what_was_set_of_a_schedule_without_its_secrets(schedules, store, audit):
     params = {"title": "a", "source": {"url": "https://example.com", "api_key": "old-key"}}
     schedule = await nightly(schedules, kind="report", params=params)
     other = params | {"title": "b", "source": params["source"] | {"api_key": "new-key"}}
@@ -254,7 +254,7 @@ async def test_the_audit_tells_what_was_set_of_a_schedule_without_its_secrets(sc
     await schedules.change(schedule.id, SchedulePatch(params=other, priority=2))
     await schedules.change(schedule.id, SchedulePatch(priority=2))
 
-    changed, created = await store.audit.page()
+    changed, created = await audit.page()
     assert (changed.before["priority"], changed.after["priority"]) == (0, 2)
     assert (changed.before["params"]["title"], changed.after["params"]["title"]) == ("a", "b")
     assert created.after["params"]["source"]["api_key"] == MASK

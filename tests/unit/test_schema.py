@@ -15,12 +15,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import delete, insert, inspect, select, text
 from sqlmodel import SQLModel
 
-from runlane.core.store import NewJob, Store
+from runlane.core.counts import Counts
+from runlane.core.insertion import NewJob
+from runlane.core.store import Store
 from runlane.db import engines, schema, transfer
 from runlane.db.database import Database
 from runlane.db.engines import Use, connect
 from runlane.errors import StartRefused
 from runlane.search.matching import JobFilter
+from runlane.search.text_index import TextIndex
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S
 
@@ -99,7 +102,9 @@ def test_who_starts_before_the_tables_are_migrated_is_told_how(empty_url):
 
 
 @pytest.mark.postgresql
-async def test_where_the_index_of_words_cannot_be_made_it_is_said_and_words_are_still_found(empty_url, caplog):
+async def test_where_the_index_of_words_cannot_be_made_it_is_said_and_words_are_still_found(
+    empty_url, caplog, text_index
+):
     engine = connect(empty_url, Use.WRITE)
     with engine.begin() as db:  # in the way of what the extension brings
         db.execute(text("CREATE FUNCTION similarity(text, text) RETURNS real LANGUAGE sql AS 'SELECT 0.0::real'"))
@@ -110,7 +115,7 @@ async def test_where_the_index_of_words_cannot_be_made_it_is_said_and_words_are_
     database = Database(empty_url)
     store = Store(database)
     await store.insert([NewJob(kind="noop", params={"text": "walrus"}, max_attempts=1)])
-    assert await store.text_index.catch_up() == 0
+    assert await TextIndex(database).catch_up() == 0
     assert await store.count(JobFilter(text="walrus")) == 1
     await database.close()
     assert "Rare words will be found slowly, without an index: " in caplog.text
@@ -155,7 +160,7 @@ async def test_a_filled_database_of_every_earlier_version_is_brought_forward_who
 
     database = Database(empty_url)
     store = Store(database)
-    counts = {status: count for status, count in (await store.counts()).items() if count}
+    counts = {status: count for status, count in (await Counts(database).all()).items() if count}
     jobs = {job.id: job for job in (await store.page()).jobs}
     timelines = [[event.version for event in await store.events(job_id)] for job_id in ids]
     await database.close()

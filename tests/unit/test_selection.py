@@ -120,11 +120,11 @@ async def test_rows_do_not_move_while_some_are_selected(board, selection, servic
     assert (len(ids(board)), board.newer) == (7, 0)
 
 
-async def test_rows_do_not_move_under_the_pointer_until_it_leaves(board, service):
+async def test_rows_do_not_move_under_the_pointer_until_it_leaves(board, service, store):
     before = ids(board)
     board.hold()
     await submitted(service)
-    await service.delete((await service.store.page()).jobs[3].id)
+    await service.delete((await store.page()).jobs[3].id)
 
     await board.refresh()
 

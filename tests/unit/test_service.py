@@ -120,13 +120,13 @@ async def test_a_queued_job_that_is_cancelled_leaves_the_queue_at_once(service, 
     assert await service.start(job.id, "worker-1") is None
 
 
-async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world):
+async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world, store):
     job = await submitted(service, delay_s=0.01)
 
     await service.cancel(job.id)
     await service.promote_due([job.id], job.scheduled_for)
 
-    assert (await service.store.get(job.id)).status is JobStatus.CANCELLED
+    assert (await store.get(job.id)).status is JobStatus.CANCELLED
     assert (world.queue.in_order(), world.queue.scheduled) == ([], {})
 
 
@@ -191,7 +191,7 @@ async def test_a_deleted_job_is_gone_with_its_timeline(service, store, world):
     assert world.events.published[-1] == Deleted(deleted=(job.id,))
 
 
-async def test_a_deleted_job_can_be_brought_back_as_it_was(service, store, world):
+async def test_a_deleted_job_can_be_brought_back_as_it_was(service, store, world, counts):
     job = await submitted(service)
     await service.delete(job.id)
 
@@ -200,31 +200,31 @@ async def test_a_deleted_job_can_be_brought_back_as_it_was(service, store, world
     assert restored == job.model_copy(update={"version": 2})
     assert [event.message for event in await store.events(job.id)][-1] == "Brought back after it was deleted."
     assert world.queue.in_order() == [str(job.id)]
-    assert (await store.counts())[JobStatus.QUEUED] == 1
+    assert (await counts.all())[JobStatus.QUEUED] == 1
 
 
-async def test_a_deleted_job_is_not_started_counted_listed_or_retried(service, store):
+async def test_a_deleted_job_is_not_started_counted_listed_or_retried(service, store, counts):
     job, ended = await submitted(service), await submitted(service)
     await service.cancel(ended.id)
 
     await service.bulk("delete", ids=[job.id, ended.id])
 
     assert await service.start(job.id, "worker-1") is None
-    assert set((await store.counts()).values()) == {0}
+    assert set((await counts.all()).values()) == {0}
     assert (await store.page()).jobs == []
     for act in (service.retry, service.cancel, service.delete):
         with pytest.raises(JobNotFound):
             await act(ended.id)
 
 
-async def test_a_deletion_is_for_good_once_the_time_to_undo_it_is_over(service, store):
+async def test_a_deletion_is_for_good_once_the_time_to_undo_it_is_over(service, store, removal):
     job = await submitted(service)
     await service.delete(job.id)
 
-    assert await store.removal.purge(utc_now()) == 0
-    assert await store.removal.any_deleted()
-    assert await store.removal.purge(utc_now() + UNDO_WITHIN) == 1
-    assert not await store.removal.any_deleted()
+    assert await removal.purge(utc_now()) == 0
+    assert await removal.any_deleted()
+    assert await removal.purge(utc_now() + UNDO_WITHIN) == 1
+    assert not await removal.any_deleted()
     with pytest.raises(JobNotFound):
         await service.restore(job.id)
 

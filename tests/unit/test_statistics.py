@@ -28,11 +28,6 @@ pytestmark = pytest.mark.databases
 BROKEN = JobError(type="ValueError", message="no")
 
 
-@pytest.fixture
-def statistics(service):
-    return service.store.statistics
-
-
 async def last_hour(statistics):
     await statistics.roll_up(utc_now())
     return await statistics.window("1h", utc_now())
@@ -116,7 +111,7 @@ async def test_a_window_has_a_place_for_every_step(statistics, name, step, count
     assert report.total == Figures()
 
 
-async def test_the_figures_are_those_of_the_jobs(service, statistics):
+async def test_the_figures_are_those_of_the_jobs(service, statistics, store):
     """Against what SQL says of the same jobs, read one by one."""
     for number in range(40):
         job = await running(service, kind="noop" if number % 3 else "slow")
@@ -126,7 +121,7 @@ async def test_the_figures_are_those_of_the_jobs(service, statistics):
     report = await last_hour(statistics)
 
     columns = [job_table.c[name] for name in ("kind", "status", "queued_at", "started_at", "finished_at")]
-    jobs = await service.store._db.read(lambda db: db.execute(select(*columns)).all())
+    jobs = await store._db.read(lambda db: db.execute(select(*columns)).all())
     assert counted(report.total) == Counter([*(job.status for job in jobs), *["submitted"] * 40])
     for kind, figures in report.kinds.items():
         runs = sorted((job.finished_at - job.started_at).total_seconds() for job in jobs if job.kind == kind)
@@ -156,13 +151,13 @@ async def test_old_minutes_go_and_days_stay(service, statistics):
     assert {cost.step: cost.rows for cost in await statistics.cost()} == {Step.MINUTE: 0, Step.HOUR: 1, Step.DAY: 1}
 
 
-async def test_purging_takes_only_what_was_named(service, statistics):
+async def test_purging_takes_only_what_was_named(service, statistics, audit):
     await submitted(service)
     await statistics.roll_up(utc_now())
 
     assert await statistics.purge(Step.HOUR, utc_now() + timedelta(days=1)) == 1
     assert await statistics.purge(Step.DAY, utc_now() - timedelta(days=1)) == 0
-    told = [(action.action, action.name, action.after["rows"]) for action in await service.store.audit.page()]
+    told = [(action.action, action.name, action.after["rows"]) for action in await audit.page()]
     assert told == [("purge", "by the day", 0), ("purge", "by the hour", 1)]
 
 

@@ -6,7 +6,9 @@ from uuid import uuid4
 import pytest
 
 from runlane.core.attempts import Note, Say, completed, failed
-from runlane.core.store import SORTS, NewJob, Once, Store
+from runlane.core.insertion import NewJob, Once
+from runlane.core.pagination import SORTS
+from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.errors import InvalidInput, JobNotFound
 from runlane.model.snapshot import JobError, Part
@@ -50,7 +52,7 @@ async def ended(service, size, **more):
 
 
 async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, monkeypatch):
-    monkeypatch.setattr("runlane.core.store.SMALL_PARAMS", 1000)
+    monkeypatch.setattr("runlane.core.reader.SMALL_PARAMS", 1000)
     plain = await submitted(service, kind="web_agent")
     large = await submitted(service, kind="web_agent", params={"goal": "ä" * 2000})
     with_result = await ended(service, 10)
@@ -72,7 +74,7 @@ async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, mo
 
 @pytest.mark.parametrize("part", Part)
 async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, monkeypatch):
-    monkeypatch.setattr("runlane.core.store.SMALL_PARAMS", 1000)
+    monkeypatch.setattr("runlane.core.reader.SMALL_PARAMS", 1000)
     job = await running(service, kind="web_agent", params={"goal": "ä" * 2000})
     error = JobError(type="ValueError", message="no", traceback="Traceback ...")
     await service.end(failed(job.id, 1, error, retry_at=None))
@@ -87,7 +89,7 @@ async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, 
 
 
 async def test_a_listing_with_large_parts_ends_early_and_goes_on(store, service, monkeypatch):
-    monkeypatch.setattr("runlane.core.store.MOST_BYTES", 2500)
+    monkeypatch.setattr("runlane.core.reader.MOST_BYTES", 2500)
     jobs = [await ended(service, size) for size in (1000, 1000, 1000, 4000, 10, 10)]
 
     seen, cursor = [], None
@@ -100,20 +102,22 @@ async def test_a_listing_with_large_parts_ends_early_and_goes_on(store, service,
     assert [job.id async for job in store.whole([job.id for job in jobs])] == [job.id for job in jobs]
 
 
-async def test_counts_of_connections_that_have_ended_are_added_up(database_url, store, plain_sql, database_kind):
+async def test_counts_of_connections_that_have_ended_are_added_up(
+    database_url, store, plain_sql, database_kind, counts
+):
     for _ in range(3):
         database = Database(database_url)
         await many(Store(database), 2)
         await database.close()
 
-    await until(lambda: _folded(store, plain_sql), lambda rows: rows <= (2 if database_kind == "postgresql" else 6))
+    await until(lambda: _folded(counts, plain_sql), lambda rows: rows <= (2 if database_kind == "postgresql" else 6))
 
-    assert (await store.counts())[JobStatus.QUEUED] == 6
+    assert (await counts.all())[JobStatus.QUEUED] == 6
 
 
-async def _folded(store, plain_sql):
+async def _folded(counts, plain_sql):
     """How many rows there are after folding; a connection is seen for a moment after it has ended."""
-    await store.jobs_counted.fold()
+    await counts.fold()
     return plain_sql("SELECT count(*) FROM job_count")[0][0]
 
 
@@ -186,27 +190,25 @@ async def test_a_brief_page_leaves_out_what_may_be_large(store, service):
     assert len(whole.result) == 1000
 
 
-async def test_counts_name_every_status(store, service):
+async def test_counts_name_every_status(store, service, counts):
     await submitted(service)
     await running(service)
 
-    counts = await store.counts()
-
-    assert counts == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.RUNNING: 1}
+    assert await counts.all() == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.RUNNING: 1}
 
 
-async def test_counts_are_kept_for_each_kind(store, service):
+async def test_counts_are_kept_for_each_kind(store, service, counts):
     await submitted(service)
     other = await submitted(service, kind="flaky")
     await service.cancel(other.id)
 
-    assert await store.jobs_counted.by_kind() == {
+    assert await counts.by_kind() == {
         "flaky": dict.fromkeys(JobStatus, 0) | {JobStatus.CANCELLED: 1},
         "noop": dict.fromkeys(JobStatus, 0) | {JobStatus.QUEUED: 1},
     }
 
 
-async def test_counts_are_kept_through_every_change_and_deletion(store, service):
+async def test_counts_are_kept_through_every_change_and_deletion(store, service, counts):
     jobs = [await submitted(service) for _ in range(4)]
     await service.cancel(jobs[0].id)
     await service.start(jobs[1].id, "worker-1")
@@ -214,9 +216,7 @@ async def test_counts_are_kept_through_every_change_and_deletion(store, service)
     await service.delete(jobs[0].id)
     await service.delete(jobs[2].id)
 
-    counts = await store.counts()
-
-    assert counts == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.COMPLETED: 1}
+    assert await counts.all() == {status: 0 for status in JobStatus} | {JobStatus.QUEUED: 1, JobStatus.COMPLETED: 1}
 
 
 async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, service):
@@ -291,10 +291,10 @@ async def test_the_oldest_queued_job_tells_how_long_the_queue_is(store, service)
     assert await store.oldest_queued_at() == first.queued_at
 
 
-async def test_a_freed_idempotency_key_may_be_used_again(store):
+async def test_a_freed_idempotency_key_may_be_used_again(store, removal):
     new = NewJob(kind="noop", params={}, max_attempts=1)
     [first], _ = await store.insert([new], once=Once("k", "digest"))
-    await store.removal.delete([first.job.id])
+    await removal.delete([first.job.id])
 
     [second], made = await store.insert([new], once=Once("k", "digest"))
 

@@ -7,21 +7,21 @@ from hypothesis import strategies as st
 from runlane.clock import utc_now
 from runlane.core.attempts import completed
 from runlane.core.deletion import UNDO_WITHIN
-from runlane.core.store import NewJob
+from runlane.core.insertion import NewJob
 from runlane.core.transitions import job_table
 from runlane.db.engines import Use, connect
 from runlane.model.requests import JobPatch
 from runlane.search import text_index
 from runlane.search.matching import JobFilter
-from runlane.search.text_index import RARE, candidates
+from runlane.search.text_index import RARE, TextIndex, candidates
 from tests.support.jobs import running, submitted
 
 pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
-def index(store):
-    return store.text_index
+def index(database):
+    return TextIndex(database)
 
 
 @pytest.fixture
@@ -88,13 +88,13 @@ async def test_what_a_running_job_says_is_found_and_what_it_ended_with_is_indexe
 
 
 @pytest.mark.postgresql
-async def test_deleted_jobs_leave_nothing_behind(service, store, index, plain_sql, has_index):
+async def test_deleted_jobs_leave_nothing_behind(service, store, index, plain_sql, has_index, removal):
     job = await submitted(service, kind="noop")
     await index.catch_up()
     assert plain_sql("SELECT count(*) FROM job_text") == [(1 if has_index else 0,)]
 
     await service.delete(job.id)
-    await store.removal.purge(utc_now() + 2 * UNDO_WITHIN)
+    await removal.purge(utc_now() + 2 * UNDO_WITHIN)
     await index.catch_up()
 
     assert plain_sql("SELECT count(*) FROM job_text") == [(0,)]

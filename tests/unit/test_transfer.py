@@ -13,11 +13,14 @@ import pytest
 from sqlalchemy import text
 
 from runlane.core.attempts import Note, Say, completed, failed
-from runlane.core.store import NewJob, Store
+from runlane.core.counts import Counts
+from runlane.core.insertion import NewJob
+from runlane.core.store import Store
 from runlane.db import engines, schema, transfer
 from runlane.db.database import Database
 from runlane.db.engines import Use
 from runlane.errors import StartRefused
+from runlane.kinds.settings_store import SettingsStore
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType, JobStatus
 from runlane.schedules.store import ScheduleStore
@@ -28,7 +31,7 @@ pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
-async def history(world, service):
+async def history(world, service, kind_settings, statistics, store):
     """Jobs in every status, with words, a file, a schedule, settings and figures; how many jobs."""
     done = await running(service, kind="web_agent")
     file = {"name": "a.bin", "media_type": "x/y"}
@@ -36,19 +39,17 @@ async def history(world, service):
         Note(EventType.PROGRESS, progress=12.345678901234567, message="Größe – 漢字"),
         Note(EventType.ARTIFACT, log_message="A file.", data=file, content=bytes(range(256)) * 50),
     ]
-    await service.store.record([Say(done.id, 1, notes)])
+    await store.record([Say(done.id, 1, notes)])
     big = {"big": 12345678901234567890123, "none": None, "nested": [1, 2.5, {"x": "é"}]}
-    await service.store.record([completed(done.id, 1, big)])
+    await store.record([completed(done.id, 1, big)])
     bad = await running(service)
-    await service.store.record([failed(bad.id, 1, JobError(type="X", message="m", traceback="t"), retry_at=None)])
+    await store.record([failed(bad.id, 1, JobError(type="X", message="m", traceback="t"), retry_at=None)])
     await service.cancel((await submitted(service)).id)
     await running(service)
-    await service.store.insert(
-        [NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(transfer.BATCH + 100)]
-    )
-    await service.store.statistics.roll_up(done.created_at)
+    await store.insert([NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(transfer.BATCH + 100)])
+    await statistics.roll_up(done.created_at)
     await submitted(service)
-    await service.store.settings.change_queue({"paused": True})
+    await kind_settings.change_queue({"paused": True})
     return transfer.BATCH + 105
 
 
@@ -65,7 +66,7 @@ def other_url(database_kind, tmp_path, session_postgres):
 async def _all_of(url):
     database = Database(url)
     store = Store(database)
-    counts = await store.counts()
+    counts = await Counts(database).all()
     jobs, cursor = {}, None
     while True:
         page = await store.page(limit=1000, cursor=cursor)
@@ -74,7 +75,7 @@ async def _all_of(url):
             break
     timelines = {job_id: await store.events(job_id) for job_id, job in jobs.items() if job.kind == "web_agent"}
     schedules = await ScheduleStore(database).all()
-    setting = await store.settings.queue()
+    setting = await SettingsStore(database).queue()
     await database.close()
     return counts, jobs, timelines, schedules, setting
 
@@ -90,7 +91,7 @@ async def test_every_row_arrives_as_it_was(history, database_url, other_url):
 
 
 async def test_it_goes_on_after_it_was_cut_off_and_follows_what_changed_meanwhile(
-    history, service, database_url, other_url
+    history, service, database_url, other_url, store
 ):
     class CutOff(Exception):
         pass
@@ -101,7 +102,7 @@ async def test_it_goes_on_after_it_was_cut_off_and_follows_what_changed_meanwhil
 
     with pytest.raises(CutOff):
         transfer.transfer(database_url, other_url, cut_off)
-    [job] = (await service.store.page(limit=1)).jobs
+    [job] = (await store.page(limit=1)).jobs
     await service.cancel(job.id)
 
     moved = {each.table: each for each in transfer.transfer(database_url, other_url)}
@@ -111,16 +112,16 @@ async def test_it_goes_on_after_it_was_cut_off_and_follows_what_changed_meanwhil
     assert {each.inserted for each in transfer.transfer(database_url, other_url)} == {0}
 
 
-async def test_what_is_moved_can_be_worked_with(history, database_url, other_url):
+async def test_what_is_moved_can_be_worked_with(history, database_url, other_url, counts, statistics):
     transfer.transfer(database_url, other_url)
     database = Database(other_url)
     store = Store(database)
 
     await store.insert([NewJob(kind="noop", params={}, max_attempts=1)])
-    counted = await store.statistics.roll_up((await store.page(limit=1)).jobs[0].created_at)
+    counted = await statistics.roll_up((await store.page(limit=1)).jobs[0].created_at)
 
     assert counted == 2
-    assert (await store.counts())[JobStatus.QUEUED] == transfer.BATCH + 102
+    assert (await counts.all())[JobStatus.QUEUED] == transfer.BATCH + 102
     await database.close()
 
 

@@ -10,14 +10,14 @@ from runlane.kinds.catalogue import catalogue
 from runlane.model.requests import Submission
 from runlane.model.status import EventType, JobStatus
 from testbed.waiting import until
-from tests.support.jobs import CountingService
+from tests.support.jobs import counting_service
 
 pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
 def service(world):
-    return CountingService(world.store, world.queue, world.events, catalogue(), world.config)
+    return counting_service(world.database, world.queue, world.events, catalogue(), world.config)
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ class AdminAudit(rx.State):
     async def _read(self):
         before = UUID(self._cursors[-1]) if self._cursors else None
         try:
-            found = await runtime.jobs().store.audit.page(text=self.text, before=before)
+            found = await runtime.current().audit.page(text=self.text, before=before)
         except JobsError as error:
             return await tell(self, "error", error.message)
         self.actions, self.more = [_row(action) for action in found], len(found) == PAGE

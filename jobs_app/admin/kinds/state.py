@@ -87,7 +87,7 @@ _shared: Shared[list[KindRow]] = Shared(FRESH_S)
 
 
 async def _read_kinds() -> list[KindRow]:
-    estimates, settings = Estimates(runtime.jobs().store), runtime.jobs().store.settings
+    estimates, settings = Estimates(runtime.jobs().store), runtime.current().kind_settings
     _, of_kinds, seen = await asyncio.gather(
         estimates.read({kind.name for kind in catalogue()}), settings.kinds(), overview()
     )

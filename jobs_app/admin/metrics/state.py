@@ -110,7 +110,7 @@ class AdminMetrics(rx.State):
         """Remove the figures of one step; those of the others stay."""
         step, self.purging = Step(self.purging), ""
         try:
-            purged = await runtime.jobs().store.statistics.purge(step, utc_now() + timedelta(days=1))
+            purged = await runtime.current().statistics.purge(step, utc_now() + timedelta(days=1))
         except JobsError as error:
             return await tell(self, "error", error.message)
         _shared.forget()
@@ -145,7 +145,7 @@ class AdminMetrics(rx.State):
         self._show_point(report, now)
 
     async def _draw(self, now: datetime) -> tuple[Report, list[Chart]]:
-        statistics, kinds = runtime.jobs().store.statistics, [self.kind] if self.kind else []
+        statistics, kinds = runtime.current().statistics, [self.kind] if self.kind else []
         if self._since and self._until:
             step = step_for(self._since, self._until, now)
             report = await statistics.between(self._since, self._until, step, kinds)
@@ -170,7 +170,7 @@ class AdminMetrics(rx.State):
 
     async def _read_costs(self) -> None:
         try:
-            costs = await runtime.jobs().store.statistics.cost()
+            costs = await runtime.current().statistics.cost()
         except JobsError as error:
             self.trouble = error.message
             return

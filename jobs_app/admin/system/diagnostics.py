@@ -68,7 +68,7 @@ async def diagnostics() -> dict[str, Any]:
         "workers": seen.facts.workers,
         "redis": await _or_trouble(active.redis_care.info()),
         "database": await _or_trouble(active.maintenance.info()),
-        "growth": await _or_trouble(active.service.store.samples.growth(utc_now())),
+        "growth": await _or_trouble(active.samples.growth(utc_now())),
         "pages": active.hub.listeners,
     }
     return dict(to_jsonable_python(found, serialize_unknown=True))

@@ -112,7 +112,7 @@ class AdminSystem(rx.State):
     @staticmethod
     async def _checked() -> str:
         found = await runtime.current().maintenance.check()
-        await runtime.jobs().store.audit.note("check", "database", "database", None, {"faults": len(found.faults)})
+        await runtime.current().audit.note("check", "database", "database", None, {"faults": len(found.faults)})
         if not found.faults:
             return f"The database is sound; reading all of it took {seconds_text(found.took_s)}."
         return f"The database is damaged: {'; '.join(found.faults)}. Stop the workers and restore a backup."

@@ -1,0 +1,39 @@
+"""What every program is built on, wired once: the services of one database and one Redis. No logic; opens nothing.
+
+Who calls it owns what it gives: the database, the queue and the announcements are closed by whoever made them. What
+only one program needs (pages, claims, alerts) is built in that program's own composition root.
+"""
+
+from dataclasses import dataclass
+
+from runlane.core.deletion import Removal
+from runlane.core.edits import Edits
+from runlane.core.service import JobService
+from runlane.core.store import Store
+from runlane.db.database import Database
+from runlane.kinds.catalogue import Catalogue
+from runlane.kinds.settings_store import SettingsStore
+from runlane.queue.change_feed import Events
+from runlane.queue.client import JobQueue
+from runlane.schedules.service import ScheduleService
+from runlane.schedules.store import ScheduleStore
+from runlane.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """What can be done with jobs and schedules, and the stores that it is done on."""
+
+    store: Store
+    removal: Removal
+    kind_settings: SettingsStore
+    jobs: JobService
+    schedules: ScheduleService
+
+
+def compose(database: Database, queue: JobQueue, events: Events, kinds: Catalogue, settings: Settings) -> Services:
+    """The services of these parts."""
+    store, removal, kind_settings = Store(database), Removal(database), SettingsStore(database)
+    jobs = JobService(store, Edits(database), removal, kind_settings, queue, events, kinds, settings)
+    schedules = ScheduleService(ScheduleStore(database), jobs)
+    return Services(store, removal, kind_settings, jobs, schedules)

@@ -1,0 +1,78 @@
+"""New jobs, as they are written: rows, the first entries of their timelines, and what they are re-runs of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert
+from uuid_utils.compat import uuid7
+
+from runlane.clock import utc_now
+from runlane.core.reruns import record_reruns
+from runlane.core.transitions import job_table, record
+from runlane.db.prepared import Prepared
+from runlane.model.snapshot import Change, JobSnapshot
+from runlane.model.status import EventType, JobStatus
+
+_INSERT = Prepared(insert(job_table))
+_BLANK = dict.fromkeys(column.name for column in job_table.c)
+
+
+@dataclass(frozen=True)
+class Once:
+    """What makes a submission happen once: the client's key, and a digest of what came with it."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A validated job, before it has an id."""
+
+    kind: str
+    params: dict[str, Any]
+    max_attempts: int
+    priority: int = 0
+    scheduled_for: datetime | None = None
+    rerun_of: UUID | None = None
+
+
+def insert_jobs(
+    db: Connection,
+    jobs: Sequence[NewJob],
+    once: Once | None,
+    told: dict[str, Any] | None,
+) -> list[Change]:
+    """Insert new jobs, in order, in the caller's transaction; ``told`` goes in the first rows of their timelines."""
+    now = utc_now()
+    rows: list[dict[str, Any]] = []
+    for place, new in enumerate(jobs):
+        later = new.scheduled_for is not None and new.scheduled_for > now
+        at = now + timedelta(microseconds=place)  # apart, so that a batch keeps its order everywhere
+        rows.append(
+            {
+                **_BLANK,
+                "id": uuid7(),
+                "kind": new.kind,
+                "params": new.params,
+                "status": JobStatus.SCHEDULED if later else JobStatus.QUEUED,
+                "progress": 0.0,
+                "message": "Waiting for its time." if later else "Waiting for a free slot.",
+                "attempt": 1,
+                "max_attempts": new.max_attempts,
+                "priority": new.priority,
+                "created_at": at,
+                "scheduled_for": new.scheduled_for,
+                "queued_at": None if later else at,
+                "version": 1,
+                "idempotency_key": once and once.key,
+                "idempotency_digest": once and once.digest,
+            }
+        )
+    _INSERT.run_many(db, rows)
+    record_reruns(db, [(row["id"], new.rerun_of) for row, new in zip(rows, jobs, strict=True) if new.rerun_of])
+    made = [JobSnapshot.trusted({name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
+    return record(db, made, EventType.STATUS, None, told)
