@@ -31,7 +31,7 @@ import jobs_app.app  # noqa: F401 - registers the pages
 from bench.measure import Product, _app, _connected_page
 from bench.report import RESULTS, percentile
 from bench.seed import seed
-from jobs_app import routes, runtime
+from jobs_app import composition, routes, runtime
 from jobs_app.admin.alerts.state import AdminAlerts
 from jobs_app.admin.events.state import AdminAudit, AdminEvents
 from jobs_app.admin.kinds.state import AdminKinds
@@ -95,21 +95,8 @@ async def opening() -> dict[str, float]:
 
 
 def forget() -> None:
-    """Forget what is shared between tabs, so that everything is read anew."""
-    from jobs_app.admin import overview as shown
-    from jobs_app.admin.kinds import state as admin_kinds
-    from jobs_app.admin.metrics import state as admin_metrics
-    from jobs_app.admin.system import state as admin_system
-
-    for shared in (
-        shown._overview,
-        shown._history,
-        admin_kinds._shared,
-        admin_metrics._shared,
-        admin_system._redis,
-        admin_system._database,
-    ):
-        shared.forget()  # type: ignore[attr-defined]
+    """Forget what is shared between tabs, so that everything is read again."""
+    runtime.current().caches.forget()
 
 
 async def cleaning(active: runtime.Runtime, database: Path) -> dict[str, float]:
@@ -127,11 +114,11 @@ async def cleaning(active: runtime.Runtime, database: Path) -> dict[str, float]:
 
     async def over() -> None:
         nonlocal took_s
-        await until(lambda: active.operations.store.get(operation.id), lambda now: now.state.is_over, within_s=300)
+        await until(lambda: active.operations.get(operation.id), lambda now: now.state.is_over, within_s=300)
         took_s = time.perf_counter() - began
 
     busy = await probe(active, over(), database)
-    done = (await active.operations.store.get(operation.id)).done
+    done = (await active.operations.get(operation.id)).done
     return {
         "removed": done,
         "removed a second": round(done / took_s),
@@ -151,11 +138,11 @@ async def probe(active: runtime.Runtime, meanwhile: Any, database: Path) -> list
         await asyncio.sleep(PROBES_EVERY_S)
     await task
     await until(
-        lambda: active.service.store.get_many(ids),
+        lambda: active.reader.get_many(ids),
         lambda jobs: all(job.status.is_terminal for job in jobs.values()),
         within_s=60,
     )
-    jobs = (await active.service.store.get_many(ids)).values()
+    jobs = (await active.reader.get_many(ids)).values()
     return [(job.started_at - job.queued_at).total_seconds() for job in jobs if job.started_at and job.queued_at]
 
 
@@ -196,12 +183,12 @@ async def measure(source: Path) -> dict[str, Any]:
         redis.start()
         config = read_settings(_env_file=None, redis_url=redis.url, database_url=url, data_dir=folder)
         environ = os.environ | {"REDIS_URL": redis.url, "DATABASE_URL": url, "RUNLANE_LOG_LEVEL": "ERROR"}
-        async with runtime.serving(config) as active:
+        async with composition.serving(config) as active:
             worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "worker", env=environ)
             await until(active.registry.all, bool, within_s=30)
             waiting = JobFilter(statuses=(JobStatus.QUEUED, JobStatus.SCHEDULED))
             await active.operations.begin("clean", waiting)
-            await until(lambda: active.service.store.count(waiting), lambda count: count == 0, within_s=120)
+            await until(lambda: active.reader.count(waiting), lambda count: count == 0, within_s=120)
             await overview()
             found["opening a tab, ms"] = await opening()
             found["clearing out"] = await cleaning(active, database)

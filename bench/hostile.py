@@ -20,7 +20,7 @@ import psutil
 
 from bench import report
 from bench.stack import Ours, Process, Stage
-from runlane.core.attempts import completed
+from runlane.core.attempts import Start, completed
 from testbed.attacks import attacking
 from testbed.waiting import until
 
@@ -81,8 +81,9 @@ def connections(process: psutil.Process) -> int:
 async def large_jobs(ours: Ours) -> None:
     for number in range(LARGE_JOBS):
         job = await ours.submit("noop")
-        await ours.service.start(job.id, "bench")
-        await ours.service.end(completed(job.id, 1, {"text": str(number) + "x" * RESULT_BYTES}))
+        start = Start([job.id], "bench", await ours.services.store.filling())
+        end = completed(job.id, 1, {"text": str(number) + "x" * RESULT_BYTES})
+        await ours.services.store.record([start, end])
 
 
 async def measure(folder: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import reflex as rx
 
-from jobs_app import routes, runtime
+from jobs_app import composition, routes
 from jobs_app.admin.alerts.state import AdminAlerts
 from jobs_app.admin.events.state import AdminAudit, AdminEvents
 from jobs_app.admin.kinds.state import AdminKinds
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 @contextlib.asynccontextmanager
 async def serve(app: rx.App) -> AsyncIterator[None]:
     """Everything that lives as long as the server."""
-    async with runtime.serving(settings()) as active:
+    async with composition.serving(settings()) as active:
         with broadcaster.broadcasting(app, active):
             yield
 

@@ -6,12 +6,16 @@ only one program needs (pages, claims, alerts) is built in that program's own co
 
 from dataclasses import dataclass
 
+from runlane.core.counts import Counts
 from runlane.core.deletion import Removal
 from runlane.core.edits import Edits
+from runlane.core.follow_up import FollowUp
+from runlane.core.reconcile import Reconciler
 from runlane.core.service import JobService
 from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.kinds.catalogue import Catalogue
+from runlane.kinds.service import LimitsService
 from runlane.kinds.settings_store import SettingsStore
 from runlane.queue.change_feed import Events
 from runlane.queue.client import JobQueue
@@ -22,18 +26,29 @@ from runlane.settings import Settings
 
 @dataclass(frozen=True)
 class Services:
-    """What can be done with jobs and schedules, and the stores that it is done on."""
+    """What can be done with jobs, schedules and limits, and the stores that it is done on."""
 
     store: Store
     removal: Removal
-    kind_settings: SettingsStore
+    counts: Counts
+    follow_up: FollowUp
+    reconciler: Reconciler
+    limits: LimitsService
     jobs: JobService
     schedules: ScheduleService
 
 
 def compose(database: Database, queue: JobQueue, events: Events, kinds: Catalogue, settings: Settings) -> Services:
     """The services of these parts."""
-    store, removal, kind_settings = Store(database), Removal(database), SettingsStore(database)
-    jobs = JobService(store, Edits(database), removal, kind_settings, queue, events, kinds, settings)
-    schedules = ScheduleService(ScheduleStore(database), jobs)
-    return Services(store, removal, kind_settings, jobs, schedules)
+    store, removal, follow_up = Store(database), Removal(database), FollowUp(queue, events)
+    jobs = JobService(store, Edits(database), removal, queue, follow_up, kinds, settings)
+    return Services(
+        store=store,
+        removal=removal,
+        counts=Counts(database),
+        follow_up=follow_up,
+        reconciler=Reconciler(store, queue, follow_up),
+        limits=LimitsService(SettingsStore(database), queue, kinds, settings),
+        jobs=jobs,
+        schedules=ScheduleService(ScheduleStore(database), jobs, follow_up),
+    )

@@ -22,12 +22,15 @@ from runlane.bulk.store import OperationStore
 from runlane.composition import Services, compose
 from runlane.core.counts import Counts
 from runlane.core.deletion import Removal
+from runlane.core.follow_up import FollowUp
+from runlane.core.reconcile import Reconciler
 from runlane.core.service import JobService
 from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.db.engines import Use, connect
 from runlane.db.schema import migrate
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.service import LimitsService
 from runlane.kinds.settings_store import SettingsStore
 from runlane.metrics.samples import Samples
 from runlane.metrics.statistics import Statistics
@@ -256,6 +259,21 @@ def statistics(database: Database) -> Statistics:
 @pytest.fixture
 def samples(database: Database) -> Samples:
     return Samples(database)
+
+
+@pytest.fixture
+def follow_up(world: "World") -> FollowUp:
+    return world.services.follow_up
+
+
+@pytest.fixture
+def reconciler(world: "World") -> Reconciler:
+    return world.services.reconciler
+
+
+@pytest.fixture
+def limits_service(world: "World") -> LimitsService:
+    return world.services.limits
 
 
 @pytest.fixture

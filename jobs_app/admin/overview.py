@@ -8,7 +8,7 @@ from jobs_app import rows, runtime
 from jobs_app.admin.health import Facts
 from jobs_app.admin.metrics import charts
 from jobs_app.admin.metrics.charts import ENDS, SPARK_MINUTES, percent, spark
-from jobs_app.server.shared import Shared
+from jobs_app.server.single_flight import Shared
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
 from runlane.metrics.samples import Growth
@@ -45,19 +45,20 @@ class Overview:
     """Of what people have set for the queue; see ``runlane.kinds.settings_store``."""
 
 
-_overview: Shared[Overview] = Shared(FRESH_S)
-_history: Shared[History] = Shared(HISTORY_FRESH_S)
+_OVERVIEW: Shared[Overview] = Shared(FRESH_S)
+_HISTORY: Shared[History] = Shared(HISTORY_FRESH_S)
 
 
 async def overview(*, anew: bool = False) -> Overview:
     """The system as it is now; ``anew``: not as another tab has read it a moment ago. Never raises."""
+    shown = runtime.current().caches.of(_OVERVIEW)
     if anew:
-        _overview.forget()
-    return await _overview.get(id(runtime.current()), _read)
+        shown.forget()
+    return await shown.get(_read)
 
 
 async def _read() -> Overview:
-    service = runtime.jobs()
+    active = runtime.current()
     found, redis_ok = await asyncio.gather(_workers(), _redis_ok())
     facts = Facts(
         now=utc_now(),
@@ -69,30 +70,27 @@ async def _read() -> Overview:
         workers=found,
         redis_ok=redis_ok,
         database_ok=False,
-        down=runtime.current().parts.down(),
+        down=active.parts.down(),
     )
     try:
-        counts, oldest, limits, setting = await asyncio.gather(
-            runtime.current().counts.all(),
-            service.store.oldest_queued_at(),
-            service.limits(),
-            runtime.current().kind_settings.queue(),
+        counts, oldest, in_force = await asyncio.gather(
+            active.counts.all(), active.reader.oldest_queued_at(), active.limits.with_settings()
         )
-        history = await _history.get(id(runtime.current()), _read_history)
+        history = await active.caches.of(_HISTORY).get(_read_history)
     except Unavailable:
         return Overview(facts)
     facts = replace(
         facts,
         queued=counts[JobStatus.QUEUED],
         running=counts[JobStatus.RUNNING],
-        concurrency=limits.concurrency,
-        paused=limits.paused,
+        concurrency=in_force.limits.concurrency,
+        paused=in_force.limits.paused,
         oldest_queued_at=oldest,
         database_ok=True,
         worker_seen_at=history.worker_seen_at,
     )
     shown = {str(status): number for status, number in counts.items()}
-    return Overview(facts, shown, history, setting.version)
+    return Overview(facts, shown, history, in_force.queue.version)
 
 
 async def _read_history() -> History:
@@ -143,7 +141,7 @@ def _ended(figures: Figures) -> int:
 
 async def _workers() -> list[WorkerInfo] | None:
     try:
-        return await runtime.workers()
+        return await runtime.current().workers.all()
     except REDIS_TROUBLE:
         return None
 

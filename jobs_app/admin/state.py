@@ -96,7 +96,7 @@ class Admin(rx.State):
             return None
         self.wrong = ""
         try:
-            await runtime.jobs().change_queue(QueueChange(concurrency=int(text), version=self._version))
+            await runtime.current().limits.change_queue(QueueChange(concurrency=int(text), version=self._version))
         except JobsError as error:
             await self._changed()
             return await tell(self, "error", error.message)
@@ -107,7 +107,7 @@ class Admin(rx.State):
     async def pause(self, paused: bool):
         """Pause the queue, or let it go on."""
         try:
-            await runtime.jobs().change_queue(QueueChange(paused=paused))
+            await runtime.current().limits.change_queue(QueueChange(paused=paused))
         except JobsError as error:
             return await tell(self, "error", error.message)
         await self._changed()
@@ -143,7 +143,7 @@ class Admin(rx.State):
 
     async def _ask(self, worker_id: str, wish: str) -> Any:
         try:
-            await runtime.ask_worker(worker_id, wish)
+            await runtime.current().workers.command(worker_id, wish)
         except JobsError as error:
             return await tell(self, "error", error.message)
         await self._read(anew=True)
@@ -153,7 +153,7 @@ class Admin(rx.State):
     async def forget_worker(self, worker_id: str):
         """Let go of a lost worker."""
         try:
-            await runtime.forget_worker(worker_id)
+            await runtime.current().workers.forget(worker_id)
         except JobsError as error:
             return await tell(self, "error", error.message)
         await self._read(anew=True)
@@ -187,7 +187,7 @@ async def _became(workers: list[WorkerInfo]) -> dict[UUID, str]:
     if not ids:
         return {}
     try:
-        statuses = await runtime.jobs().store.statuses(ids)
+        statuses = await runtime.current().reader.statuses(ids)
     except JobsError:
         return dict.fromkeys(ids, str(JobStatus.RUNNING))
     return {job_id: str(status) for job_id, status in statuses.items()}

@@ -53,19 +53,19 @@ class Secret(BaseModel):
 @router.get("")
 async def alerts(open: bool = False, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> AlertList:
     """The alerts, newest first; with ``open`` only those whose cause still holds."""
-    return AlertList(items=await runtime.current().alerts.store.alerts(only_open=open, limit=limit))
+    return AlertList(items=await runtime.current().alerts.alerts(only_open=open, limit=limit))
 
 
 @router.get("/deliveries")
 async def deliveries(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> DeliveryList:
     """The messages that told of alerts, newest first, with what came of each."""
-    return DeliveryList(items=[_without_keys(each) for each in await runtime.current().alerts.store.deliveries(limit)])
+    return DeliveryList(items=[_without_keys(each) for each in await runtime.current().alerts.deliveries(limit)])
 
 
 @router.get("/rules")
 async def rules() -> RuleList:
     """Every rule, by name."""
-    return RuleList(items=[_info(rule) for rule in await runtime.current().alerts.store.rules()])
+    return RuleList(items=[_info(rule) for rule in await runtime.current().alerts.rules()])
 
 
 @router.post("/rules", status_code=201, responses=CONFLICT)
@@ -84,7 +84,7 @@ async def create_rule(draft: RuleDraft, response: Response) -> RuleInfo:
 @router.get("/rules/{id}")
 async def get_rule(id: UUID) -> RuleInfo:
     """One rule as it is now."""
-    return _info(await runtime.current().alerts.store.rule(id))
+    return _info(await runtime.current().alerts.rule(id))
 
 
 @router.patch("/rules/{id}", responses=CONFLICT)
@@ -96,7 +96,7 @@ async def change_rule(id: UUID, patch: RulePatch) -> RuleInfo:
 @router.delete("/rules/{id}", status_code=204)
 async def delete_rule(id: UUID) -> None:
     """Delete a rule, with its alerts and messages."""
-    await runtime.current().alerts.store.delete(id)
+    await runtime.current().alerts.delete(id)
     runtime.current().watch.asked.set()
 
 
@@ -109,7 +109,7 @@ async def test_rule(id: UUID) -> Delivery:
 @router.get("/rules/{id}/secret")
 async def secret(id: UUID) -> Secret:
     """The key that the rule's messages are signed with."""
-    return Secret(secret=(await runtime.current().alerts.store.rule(id)).secret)
+    return Secret(secret=(await runtime.current().alerts.rule(id)).secret)
 
 
 def _info(rule: Rule) -> RuleInfo:

@@ -46,7 +46,7 @@ async def export_jobs(
 ) -> StreamingResponse:
     """Every matching job as a download. Jobs that come or change meanwhile may be in it or not."""
     # what cannot be read is refused before anything is sent
-    first = await runtime.jobs().store.page(wanted, sort=sort, limit=BATCH, brief=True)
+    first = await runtime.current().reader.page(wanted, sort=sort, limit=BATCH, brief=True)
     written, head, media_type = _WRITERS[format]
     name = f"jobs-{utc_now():%Y%m%dT%H%M%SZ}.{format}"
     return StreamingResponse(
@@ -59,9 +59,9 @@ async def export_jobs(
 async def _lines(
     page: Page, wanted: JobFilter, sort: str, head: str, written: Callable[[JobSnapshot], str]
 ) -> AsyncIterator[str]:
-    store, lines, lines_length = runtime.jobs().store, [head], 0
+    reader, lines, lines_length = runtime.current().reader, [head], 0
     while True:
-        async for job in store.whole([job.id for job in page.jobs]):
+        async for job in reader.whole([job.id for job in page.jobs]):
             lines.append(written(job))
             lines_length += len(lines[-1])
             if lines_length > SENT_AT_ONCE:
@@ -70,7 +70,7 @@ async def _lines(
         if page.next_cursor is None:
             yield "".join(lines)
             return
-        page = await store.page(wanted, sort=sort, limit=BATCH, cursor=page.next_cursor, brief=True)
+        page = await reader.page(wanted, sort=sort, limit=BATCH, cursor=page.next_cursor, brief=True)
 
 
 def _as_ndjson(job: JobSnapshot) -> str:

@@ -228,14 +228,14 @@ async def list_jobs(
     Results, tracebacks and parameters of more than 4,000 characters are left out unless named in ``fields``; what a job
     has of them is in ``omitted``. A page with them may have fewer jobs than ``limit``.
     """
-    page = await runtime.jobs().store.listing(wanted, sort=sort, limit=limit, cursor=cursor, parts=fields)
+    page = await runtime.current().reader.listing(wanted, sort=sort, limit=limit, cursor=cursor, parts=fields)
     return JobPage(items=page.jobs, next_cursor=page.next_cursor)
 
 
 @router.get("/{id}")
 async def get_job(id: UUID) -> JobSnapshot:
     """One job as it is now."""
-    return await runtime.jobs().store.get(id)
+    return await runtime.current().reader.get(id)
 
 
 @router.get("/{id}/events")
@@ -245,18 +245,18 @@ async def list_events(
     limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 1000,
 ) -> EventList:
     """The job's timeline, oldest first, from the change after version ``after``."""
-    return EventList(items=await runtime.jobs().store.events(id, after=after, limit=limit))
+    return EventList(items=await runtime.current().reader.events(id, after=after, limit=limit))
 
 
 @router.get("/{id}/log", response_class=PlainTextResponse)
 async def get_log(id: UUID) -> StreamingResponse:
     """The whole timeline as a text file: time, level or type, and words, one line each."""
-    store = runtime.jobs().store
-    job = await store.get(id)
+    reader = runtime.current().reader
+    job = await reader.get(id)
 
     async def text() -> AsyncIterator[str]:
         after = 0
-        while events := await store.events(id, after=after, limit=LOG_BATCH):
+        while events := await reader.events(id, after=after, limit=LOG_BATCH):
             yield "".join(_log_line(event) for event in events)
             after = events[-1].version
 
@@ -271,15 +271,15 @@ async def get_log(id: UUID) -> StreamingResponse:
 @router.get("/{id}/lineage")
 async def get_lineage(id: UUID) -> Family:
     """The job with what it is a re-run of and all re-runs of those, oldest first."""
-    store = runtime.jobs().store
-    await store.get(id)
-    return Family(items=await store.family(id))
+    reader = runtime.current().reader
+    await reader.get(id)
+    return Family(items=await reader.family(id))
 
 
 @router.get("/{id}/artifacts")
 async def list_artifacts(id: UUID) -> ArtifactList:
     """The files that the job's handler attached, oldest first."""
-    return ArtifactList(items=await runtime.jobs().store.artifacts(id))
+    return ArtifactList(items=await runtime.current().reader.artifacts(id))
 
 
 @router.get(
@@ -289,7 +289,7 @@ async def list_artifacts(id: UUID) -> ArtifactList:
 )
 async def get_artifact(id: UUID, artifact_id: UUID) -> Response:
     """One attached file, as a download: what a handler wrote must not run as a page of this site."""
-    found = await runtime.jobs().store.artifact_content(id, artifact_id)
+    found = await runtime.current().reader.artifact_content(id, artifact_id)
     if found is None:
         raise NoSuchArtifact(f"Job {id} has no artifact {artifact_id}.")
     artifact, content = found

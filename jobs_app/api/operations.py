@@ -98,13 +98,13 @@ async def begin(wish: ConfirmedWish, response: Response) -> OperationInfo:
 @router.get("")
 async def operations(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> OperationList:
     """The last operations, newest first."""
-    return OperationList(items=[_info(each) for each in await runtime.current().operations.store.newest(limit)])
+    return OperationList(items=[_info(each) for each in await runtime.current().operations.newest(limit)])
 
 
 @router.get("/{id}")
 async def operation(id: UUID) -> OperationInfo:
     """How far an operation is, or how it ended."""
-    return _info(await runtime.current().operations.store.get(id))
+    return _info(await runtime.current().operations.get(id))
 
 
 @router.post("/{id}/stop", status_code=202)

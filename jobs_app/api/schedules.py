@@ -32,7 +32,7 @@ class Preview(BaseModel):
 @router.get("")
 async def list_schedules() -> ScheduleList:
     """Every schedule by name, each with its next five times."""
-    return ScheduleList(items=[_info(schedule) for schedule in await runtime.current().schedules.store.all()])
+    return ScheduleList(items=[_info(schedule) for schedule in await runtime.current().schedules.all()])
 
 
 @router.post("", status_code=201, responses=CONFLICT)
@@ -53,7 +53,7 @@ async def preview(timing: Timing) -> Preview:
 @router.get("/{id}")
 async def get_schedule(id: UUID) -> ScheduleInfo:
     """One schedule as it is now."""
-    return _info(await runtime.current().schedules.store.get(id))
+    return _info(await runtime.current().schedules.get(id))
 
 
 @router.patch("/{id}", responses=CONFLICT)

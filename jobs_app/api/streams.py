@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api", tags=["streams"])
 
 
 async def _existing(id: UUID) -> JobSnapshot:
-    return await runtime.jobs().store.get(id)
+    return await runtime.current().reader.get(id)
 
 
 @router.get("/jobs/{id}/stream", response_class=EventSourceResponse)
@@ -39,7 +39,7 @@ async def stream_job(
     """
     with runtime.current().hub.listen(job.id) as mailbox:
         try:
-            job = await runtime.jobs().store.get(job.id)
+            job = await runtime.current().reader.get(job.id)
             seen = _resume_after(last_event_id, job)
             resumed = seen is not None
             # A resumed stream's first message carries no id: were it cut off right then, the next resume must still
@@ -89,8 +89,8 @@ class _Follower:
 
     async def catch_up(self) -> AsyncIterator[JobEvent]:
         """Every row of the store that was not sent yet."""
-        store = runtime.jobs().store
-        while rows := await store.events(self._job_id, after=self._seen, limit=REPLAY_ROWS):
+        reader = runtime.current().reader
+        while rows := await reader.events(self._job_id, after=self._seen, limit=REPLAY_ROWS):
             for row in rows:
                 yield self._sent(row)
 

@@ -82,12 +82,10 @@ async def kinds() -> list[KindInfo]:
     ``setting_version``: name it as ``version`` in a ``PATCH``, to be refused when somebody else was first.
     """
     jobs = runtime.jobs()
-    limits, settings, workers = await asyncio.gather(
-        jobs.limits(), runtime.current().kind_settings.kinds(), _living_workers()
-    )
+    in_force, workers = await asyncio.gather(runtime.current().limits.with_settings(), _living_workers())
     return [
         KindInfo(
-            **_of_kind(limits.kinds[kind.name], settings.get(kind.name, KindSetting())),
+            **_of_kind(in_force.limits.kinds[kind.name], in_force.kinds.get(kind.name, KindSetting())),
             workers=[worker.id for worker in workers if kind.name in worker.kinds],
             name=kind.name,
             title=kind.title,
@@ -108,7 +106,7 @@ async def change_kind(name: str, change: KindChange) -> KindInfo:
 
     What is not named stays as it is; ``null`` goes back to what the kind itself says.
     """
-    await runtime.jobs().change_kind(name, change)
+    await runtime.current().limits.change_kind(name, change)
     return next(kind for kind in await kinds() if kind.name == name)
 
 
@@ -142,22 +140,19 @@ async def change_queue(change: QueueChange) -> QueueInfo:
 
     ``concurrency`` of ``null`` goes back to what ``RUNLANE_CONCURRENCY`` says.
     """
-    await runtime.jobs().change_queue(change)
+    await runtime.current().limits.change_queue(change)
     return await _queue_info()
 
 
 async def _queue_info() -> QueueInfo:
-    jobs = runtime.jobs()
-    counts, oldest, limits, setting = await asyncio.gather(
-        runtime.current().counts.all(),
-        jobs.store.oldest_queued_at(),
-        jobs.limits(),
-        runtime.current().kind_settings.queue(),
+    active = runtime.current()
+    counts, oldest, in_force = await asyncio.gather(
+        active.counts.all(), active.reader.oldest_queued_at(), active.limits.with_settings()
     )
     return QueueInfo(
-        paused=limits.paused,
-        concurrency=limits.concurrency,
-        version=setting.version,
+        paused=in_force.limits.paused,
+        concurrency=in_force.limits.concurrency,
+        version=in_force.queue.version,
         counts=counts,
         oldest_queued_s=None if oldest is None else max(0.0, (utc_now() - oldest).total_seconds()),
     )
@@ -167,7 +162,7 @@ async def _queue_info() -> QueueInfo:
 async def workers() -> list[WorkerInfo]:
     """The worker processes heard of in the last day, and what each of them runs."""
     try:
-        return await runtime.workers()
+        return await runtime.current().workers.all()
     except REDIS_TROUBLE as exc:
         raise Unavailable("Redis does not answer, so the workers are not known right now.") from exc
 
@@ -175,13 +170,13 @@ async def workers() -> list[WorkerInfo]:
 @router.post("/api/workers/{worker_id}/forget", responses=CONFLICT)
 async def forget_worker(worker_id: str) -> WorkerInfo:
     """Note that a lost worker was seen to be: it stays listed for a day, but is no trouble any more."""
-    return await runtime.forget_worker(worker_id)
+    return await runtime.current().workers.forget(worker_id)
 
 
 @router.post("/api/workers/{worker_id}/{wish}", status_code=202, responses=CONFLICT)
 async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
     """Have a worker claim nothing for now (``quiet``), claim again (``resume``), or end as on SIGTERM (``stop``)."""
-    return await runtime.ask_worker(worker_id, wish)
+    return await runtime.current().workers.command(worker_id, wish)
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -219,7 +214,7 @@ async def _redis_ok() -> bool:
 async def _database_ok() -> bool:
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            await runtime.jobs().store.ping()
+            await runtime.current().reader.ping()
     except (Unavailable, TimeoutError):
         return False
     return True

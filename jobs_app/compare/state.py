@@ -40,7 +40,7 @@ class Comparison(rx.State):
         """Take the job of the address, and the one named by ``with``, else the last that completed."""
         self.reset()
         try:
-            self.left = rows.row(await runtime.jobs().store.get(parse_id(self.job_id)))
+            self.left = rows.row(await runtime.current().reader.get(parse_id(self.job_id)))
             other = await self._other(self.router.url.query_parameters.get("with", ""))
         except JobsError as error:
             self.trouble = error.message
@@ -64,8 +64,8 @@ class Comparison(rx.State):
         self.loaded = True
 
     async def _compare(self) -> None:
-        store = runtime.jobs().store
-        job, other = [await store.get(parse_id(row["id"])) for row in (self.left, self.right)]
+        reader = runtime.current().reader
+        job, other = [await reader.get(parse_id(row["id"])) for row in (self.left, self.right)]
         steps = [await _last_steps(found) for found in (job, other)]
         self.choices = [rows.row(found) for found in await self._others()]
         self.left, self.right = rows.row(job), rows.row(other)
@@ -78,22 +78,22 @@ class Comparison(rx.State):
 
     async def _other(self, other_id: str) -> JobSnapshot | None:
         if other_id:
-            return await runtime.jobs().store.get(parse_id(other_id))
+            return await runtime.current().reader.get(parse_id(other_id))
         others = await self._others()
         likeliest = [job for job in others if job.status is JobStatus.COMPLETED] or others
         return likeliest[0] if likeliest else None
 
     async def _others(self) -> list[JobSnapshot]:
-        page = await runtime.jobs().store.page(JobFilter(kinds=(self.left["kind"],)), limit=CHOICES, brief=True)
+        page = await runtime.current().reader.page(JobFilter(kinds=(self.left["kind"],)), limit=CHOICES, brief=True)
         return [found for found in page.jobs if str(found.id) != self.left["id"]]
 
 
 async def _last_steps(job: JobSnapshot) -> list[JobEvent]:
     """The steps of the last attempt that began, with what began and ended it."""
-    store = runtime.jobs().store
-    turns = await store.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+    reader = runtime.current().reader
+    turns = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
     starts = [turn.version for turn in turns if timeline_rows.is_start(turn)]
     if not starts:
         return []
     told = [EventType.STATUS, EventType.PROGRESS]
-    return await store.events(job.id, after=starts[-1] - 1, limit=MOST_STEPS + 1, types=told, ticks=False)
+    return await reader.events(job.id, after=starts[-1] - 1, limit=MOST_STEPS + 1, types=told, ticks=False)

@@ -1,10 +1,12 @@
 """The failures of the whole history by cause, shown while a tab lists failed jobs."""
 
+import math
+
 import reflex as rx
 
 from jobs_app import rows, runtime
-from jobs_app.live.hub import Hub
 from jobs_app.rows import FailureRow
+from jobs_app.server.single_flight import Shared
 from runlane.clock import utc_now
 from runlane.errors import JobsError
 from runlane.model.status import JobStatus
@@ -27,15 +29,17 @@ class FailureGroups(rx.State):
             return
 
 
-_shared: tuple[Hub, int, list[FailureRow]] | None = None
+_GROUPS: Shared[list[FailureRow]] = Shared(math.inf)
 
 
 async def _shared_groups() -> list[FailureRow]:
     """The groups, read once for all tabs after each change: grouping many failures takes milliseconds."""
-    global _shared
-    hub = runtime.current().hub
-    if _shared is None or _shared[:2] != (hub, hub.turns) or hub.feed is not Feed.UP:
-        turns = hub.turns  # as of before reading: what comes meanwhile is read next time
-        found = await runtime.current().failures.groups(utc_now())
-        _shared = (hub, turns, [rows.failure(group) for group in found])
-    return _shared[2]
+    active = runtime.current()
+    shared = active.caches.of(_GROUPS)
+    if active.hub.feed is not Feed.UP:
+        shared.forget()
+    return await shared.get(_read_groups, active.hub.turns)  # of before reading: what comes meanwhile is read next time
+
+
+async def _read_groups() -> list[FailureRow]:
+    return [rows.failure(group) for group in await runtime.current().failures.groups(utc_now())]

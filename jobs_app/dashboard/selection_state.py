@@ -245,8 +245,8 @@ class Selection(rx.State):
 
 async def _count(wanted: JobFilter) -> int:
     """How many jobs match; those of a status are counted already."""
-    store = runtime.jobs().store
+    reader = runtime.current().reader
     if wanted.text:
-        return await store.count(wanted)
+        return await reader.count(wanted)
     counts = await runtime.current().counts.all()
     return sum(counts[status] for status in wanted.statuses or counts)

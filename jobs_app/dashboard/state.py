@@ -128,7 +128,7 @@ class BoardState(rx.State):
         cursor = None
         try:
             if self.page_number > 2:
-                cursor = await runtime.jobs().store.previous_cursor(
+                cursor = await runtime.current().reader.previous_cursor(
                     self._cursor, self._view().job_filter, sort=self.sort, limit=self.size
                 )
         except JobsError as error:
@@ -187,7 +187,7 @@ class BoardState(rx.State):
         shown = [known["id"] for known in self.rows]
         self._moved = [str(job.id) for job in page.jobs] != shown
         self.newer = sum(str(job.id) not in shown and comes_before(job, first, self.sort) for job in page.jobs)
-        now = await runtime.jobs().store.get_many([UUID(job_id) for job_id in shown], brief=True)
+        now = await runtime.current().reader.get_many([UUID(job_id) for job_id in shown], brief=True)
         by_id = {known["id"]: known for known in await self._shown(list(now.values()))}
         self.rows = [by_id.get(known["id"]) or gone(known) for known in self.rows]
 
@@ -197,7 +197,7 @@ class BoardState(rx.State):
         sizes: dict[UUID, int] = {}
         leases: dict[UUID, float] = {}
         if "bytes" in self.columns and ids:
-            sizes = await runtime.jobs().store.sizes(ids)
+            sizes = await runtime.current().reader.sizes(ids)
         if "lease" in self.columns and ids:
             leases = await _leases(ids)
         return [row(job, bytes=sizes.get(job.id), lease_s=leases.get(job.id)) for job in jobs]
@@ -205,7 +205,7 @@ class BoardState(rx.State):
     async def _page(self) -> Page | None:
         self.wrong = []
         try:
-            page = await runtime.jobs().store.page(
+            page = await runtime.current().reader.page(
                 self._view().job_filter,
                 sort=self.sort,
                 limit=self.size,

@@ -92,7 +92,7 @@ class Actions(rx.State):
 
     async def _change_queue(self, *, paused: bool) -> Any:
         try:
-            await runtime.jobs().change_queue(QueueChange(paused=paused))
+            await runtime.current().limits.change_queue(QueueChange(paused=paused))
         except JobsError as error:
             return await tell(self, "error", error.message)
         await look_at_queue()

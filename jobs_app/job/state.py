@@ -1,4 +1,4 @@
-"""One job's page: everything about it that does not change every second, read from the store."""
+"""One job's page: everything about it that does not change every second, read from the reader."""
 
 import shlex
 from typing import TypedDict
@@ -132,13 +132,13 @@ class JobPage(rx.State):
         return await tell(self, "error", text)
 
     async def _read(self) -> None:
-        store = runtime.jobs().store
+        reader = runtime.current().reader
         try:
             job_id = parse_id(self.job_id)
-            job = await store.get(job_id)
+            job = await reader.get(job_id)
             turns = await (await self.get_state(Timeline)).read(job)
-            artifacts = [await _artifact(artifact) for artifact in await store.artifacts(job_id)]
-            family = await store.family(job_id)
+            artifacts = [await _artifact(artifact) for artifact in await reader.artifacts(job_id)]
+            family = await reader.family(job_id)
             waits_for = await _waits_for(job)
             await self._find_neighbours(job)
         except JobNotFound as error:
@@ -169,7 +169,7 @@ class JobPage(rx.State):
         view = ListView.read(dict(self.router.url.query_parameters))
         self.list_address = view.address()
         try:
-            before, after = await runtime.jobs().store.neighbours(job, view.job_filter, sort=view.sort)
+            before, after = await runtime.current().reader.neighbours(job, view.job_filter, sort=view.sort)
         except InvalidInput:  # the list itself tells what is wrong with its search
             before = after = None
         self.newer = routes.job(before) + view.address() if before else ""
@@ -232,7 +232,7 @@ async def _artifact(artifact: Artifact) -> ArtifactRow:
     shown = f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"
     preview = ""
     if artifact.media_type.startswith(READABLE) and size <= LARGEST_PREVIEW_BYTES:
-        found = await runtime.jobs().store.artifact_content(artifact.job_id, artifact.id)
+        found = await runtime.current().reader.artifact_content(artifact.job_id, artifact.id)
         preview = found[1].decode("utf-8", "replace") if found else ""
     return {
         "name": artifact.name,
@@ -244,7 +244,7 @@ async def _artifact(artifact: Artifact) -> ArtifactRow:
 
 
 async def _waits_for(job: JobSnapshot) -> str:
-    limits = await runtime.jobs().limits()
+    limits = await runtime.current().limits.current()
     if limits.paused:
         return rows.QUEUE_PAUSED
     return rows.KIND_PAUSED if limits.kinds.get(job.kind, KindLimit()).paused else ""

@@ -58,8 +58,8 @@ class Timeline(rx.State):
         if self._job_id != str(job.id):
             self.reset()
             self._job_id = str(job.id)
-        store = runtime.jobs().store
-        turns = await store.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+        reader = runtime.current().reader
+        turns = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
         self.lanes, self.span_s = timeline_rows.lanes(turns, utc_now()), timeline_rows.span_s(turns)
         await self._read_lines(job.id, turns)
         return turns
@@ -140,7 +140,7 @@ class Timeline(rx.State):
     async def _read_again(self) -> rx.event.EventSpec | None:
         if self._job_id:
             try:
-                await self.read(await runtime.jobs().store.get(UUID(self._job_id)))
+                await self.read(await runtime.current().reader.get(UUID(self._job_id)))
             except JobsError as error:
                 return await tell(self, "error", error.message)
         return None
@@ -148,7 +148,7 @@ class Timeline(rx.State):
     async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:
         narrowed = self.show or self.search or self.attempt
         limit = MOST_LINES if narrowed else self._wanted
-        events = await runtime.jobs().store.events(job_id, limit=limit, newest=True)
+        events = await runtime.current().reader.events(job_id, limit=limit, newest=True)
         began = timeline_rows.starts(turns)
         every = timeline_rows.lines(events, began)
         self.earlier = bool(events) and events[0].version > 1

@@ -195,7 +195,7 @@ class Keys(rx.State):
 async def _on_job(job_id: str) -> list[Command]:
     """What can be done with a job as it is now; nothing without one."""
     try:
-        job = await runtime.jobs().store.get(parse_id(job_id))
+        job = await runtime.current().reader.get(parse_id(job_id))
     except JobsError:  # deleted, or no database: the page says so
         return []
     can = {
@@ -214,7 +214,7 @@ async def _on_job(job_id: str) -> list[Command]:
 async def _jobs(text: str) -> list[Command]:
     """The newest jobs that a query finds; none while it cannot be read."""
     try:
-        page = await runtime.jobs().store.page(JobFilter(text=text), limit=FOUND_JOBS, brief=True)
+        page = await runtime.current().reader.page(JobFilter(text=text), limit=FOUND_JOBS, brief=True)
     except JobsError:  # half a query, or no database: the list below shows that there is nothing
         return []
     return [

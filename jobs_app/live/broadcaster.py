@@ -65,7 +65,7 @@ class Broadcaster:
     def __init__(self, app: rx.App, active: runtime.Runtime) -> None:
         self._app = app
         self._active = active
-        self._estimates = Estimates(active.service.store)
+        self._estimates = Estimates(active.reader)
         self.board = Board(active.config.concurrency, self._estimates.get)
         self._marks: list[tuple[bool, str, bool]] = []
         self._board_changed = asyncio.Event()
@@ -167,7 +167,7 @@ class Broadcaster:
 
     async def _read_again(self) -> None:
         try:
-            self.board.reset(await self._active.service.store.running())
+            self.board.reset(await self._active.reader.running())
         except Unavailable as exc:
             log.warning("Could not read what is running: %s", exc.message)
         self._recount.set()
@@ -288,7 +288,7 @@ class Broadcaster:
 
     async def _read_operations(self) -> None:
         try:
-            found = await self._active.operations.store.newest(OPERATIONS_SHOWN)
+            found = await self._active.operations.newest(OPERATIONS_SHOWN)
         except Unavailable as exc:
             log.debug("What is done to many jobs is not known: %s", exc.message)
             return
@@ -385,10 +385,10 @@ class Broadcaster:
 
     async def _look_ahead(self, queued: int) -> None:
         """What starts next, and how long what runs may take."""
-        store = self._active.service.store
+        reader = self._active.reader
         try:
             ids = await self._active.queue.head(SHOWN_NEXT) if queued else []
-            jobs = await store.get_many(ids, brief=True) if ids else {}
+            jobs = await reader.get_many(ids, brief=True) if ids else {}
             await self._estimates.read({job.kind for job in (*self.board.running(), *jobs.values())})
         except (*REDIS_TROUBLE, Unavailable) as exc:
             log.debug("What starts next is not known: %s", exc)
@@ -438,7 +438,7 @@ class Broadcaster:
     async def look_at_queue(self) -> None:
         """Show what holds for the queue now, in every tab."""
         try:
-            limits = await self._active.service.limits()
+            limits = await self._active.limits.current()
         except Unavailable as exc:
             log.debug("The queue's settings are not known: %s", exc.message)
             return

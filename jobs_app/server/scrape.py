@@ -6,9 +6,9 @@ seconds; days that are over are read once, so a scrape costs the same after a ye
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
@@ -23,11 +23,12 @@ from prometheus_client.core import (
 from jobs_app import runtime
 from jobs_app.live import broadcaster
 from jobs_app.runtime import Runtime
+from jobs_app.server.single_flight import Shared
 from runlane import __version__
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
 from runlane.metrics.histogram import Histogram
-from runlane.metrics.statistics import Figures, Outcome, Statistics, Step, floor
+from runlane.metrics.statistics import Figures, Outcome, Step, floor
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
 
@@ -36,16 +37,8 @@ BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 ANSWER_WITHIN_S = 2.0
 
 
-@dataclass
-class _Past:
-    """The figures by kind of all days before ``until``, which do not change any more."""
-
-    statistics: Statistics | None = None
-    until: datetime = BEGINNING
-    kinds: dict[str, Figures] = field(default_factory=dict)
-
-
-_past = _Past()
+_PAST: Shared[dict[str, Figures]] = Shared(math.inf)
+"""The figures by kind of all days before one, which do not change any more."""
 
 
 async def collect() -> CollectorRegistry:
@@ -118,13 +111,13 @@ def _of_server(active: Runtime) -> list[Metric]:
 
 
 async def _of_sql(active: Runtime) -> list[Metric]:
-    service, now = active.service, utc_now()
-    took = await _took("database", service.store.ping())
+    now = utc_now()
+    took = await _took("database", active.reader.ping())
     counts, oldest, limits, kinds = await asyncio.gather(
         active.counts.by_kind(),
-        service.store.oldest_queued_at(),
-        service.limits(),
-        _figures(active.statistics, now),
+        active.reader.oldest_queued_at(),
+        active.limits.current(),
+        _figures(active, now),
     )
     waited_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     wait = HistogramMetricFamily("runlane_wait_seconds", "From due to started; the sum to 2.5 %.", labels=["kind"])
@@ -170,16 +163,17 @@ def _slots(workers: Sequence[WorkerInfo]) -> int:
     return sum(worker.slots for worker in workers if worker.state is WorkerState.RUNNING)
 
 
-async def _figures(statistics: Statistics, now: datetime) -> dict[str, Figures]:
+async def _figures(active: Runtime, now: datetime) -> dict[str, Figures]:
     """The figures of each kind since the beginning."""
-    global _past
     yesterday = floor(now, Step.DAY) - timedelta(days=1)  # what ended before midnight may be counted after
-    if _past.statistics is not statistics or _past.until != yesterday:
-        report = await statistics.between(BEGINNING, yesterday, Step.DAY)
-        _past = _Past(statistics, yesterday, report.kinds)
-    lately = await statistics.between(yesterday, now + timedelta(seconds=1), Step.DAY)
+
+    async def read_past() -> dict[str, Figures]:
+        return (await active.statistics.between(BEGINNING, yesterday, Step.DAY)).kinds
+
+    past = await active.caches.of(_PAST).get(read_past, yesterday)
+    lately = await active.statistics.between(yesterday, now + timedelta(seconds=1), Step.DAY)
     kinds: dict[str, Figures] = {}
-    for source in (_past.kinds, lately.kinds):
+    for source in (past, lately.kinds):
         for kind, figures in source.items():
             kinds.setdefault(kind, Figures()).add(figures)
     return kinds

@@ -11,8 +11,9 @@ from runlane.alerts.service import LOOKED_BACK, RATE_OVER, Alerts, RulePatch, Se
 from runlane.alerts.store import Alert, Rule
 from runlane.clock import utc_now
 from runlane.core.counts import Counts
-from runlane.core.service import JobService
+from runlane.core.reader import JobReader
 from runlane.errors import Unavailable
+from runlane.kinds.service import LimitsService
 from runlane.metrics.samples import Samples
 from runlane.metrics.statistics import Statistics, Step
 from runlane.model.status import JobStatus
@@ -32,20 +33,22 @@ class Watch:
     def __init__(
         self,
         alerts: Alerts,
-        service: JobService,
+        reader: JobReader,
         registry: WorkerRegistry,
         event_log: EventLog,
         counts: Counts,
         statistics: Statistics,
         samples: Samples,
+        limits: LimitsService,
     ) -> None:
         self._alerts = alerts
-        self._service = service
+        self._reader = reader
         self._registry = registry
         self._event_log = event_log
         self._counts = counts
         self._statistics = statistics
         self._samples = samples
+        self._limits = limits
         self.is_open: list[Alert] = []
         """The alerts that are open, as of the last look."""
         self.asked = asyncio.Event()
@@ -70,12 +73,12 @@ class Watch:
 
     async def look(self) -> None:
         """Take one look. Raises ``Unavailable``."""
-        if await self._alerts.store.rules():
+        if await self._alerts.rules():
             fired, cleared = await self._alerts.look(await self.see())
             for alert in fired:
                 self._event_log.add("alert", f"{alert.rule}: {alert.text}", href=routes.ADMIN_ALERTS)
             self._tell_over(cleared)
-        self.is_open = await self._alerts.store.alerts(only_open=True)
+        self.is_open = await self._alerts.alerts(only_open=True)
 
     async def change(self, rule_id: UUID, patch: RulePatch) -> Rule:
         """The rule, changed; the alerts that are over by that are told of. Raises as ``Alerts.change``."""
@@ -90,13 +93,13 @@ class Watch:
 
     async def see(self) -> Seen:
         """The system as it is now. Raises ``Unavailable``."""
-        store, now = self._service.store, utc_now()
+        now = utc_now()
         counts, oldest, limits, report, words, samples, growth = await asyncio.gather(
             self._counts.all(),
-            store.oldest_queued_at(),
-            self._service.limits(),
+            self._reader.oldest_queued_at(),
+            self._limits.current(),
             self._statistics.between(now - RATE_OVER, now, Step.MINUTE),
-            store.last_words(),
+            self._reader.last_words(),
             self._samples.since(now - LOOKED_BACK),
             self._samples.growth(now),
         )

@@ -106,7 +106,7 @@ class StartForm(rx.State):
     async def again(self, job_id: str):
         """Open the form with what a job was started with."""
         try:
-            job = await runtime.jobs().store.get(parse_id(job_id))
+            job = await runtime.current().reader.get(parse_id(job_id))
         except JobsError as error:
             return await tell(self, "error", error.message)
         self._show(job.kind, job)
@@ -117,7 +117,7 @@ class StartForm(rx.State):
     async def edit(self, job_id: str):
         """Open the form with what a waiting job has, to change it."""
         try:
-            job = await runtime.jobs().store.get(parse_id(job_id))
+            job = await runtime.current().reader.get(parse_id(job_id))
         except JobsError as error:
             return await tell(self, "error", error.message)
         self._show(job.kind, job)

@@ -233,6 +233,22 @@ class Alerts:
         self._kinds = kinds
         self._allowed = allowed
 
+    async def rules(self) -> list[Rule]:
+        """Every rule, by name."""
+        return await self.store.rules()
+
+    async def rule(self, rule_id: UUID) -> Rule:
+        """The rule as it is now. Raises ``RuleNotFound``."""
+        return await self.store.rule(rule_id)
+
+    async def alerts(self, *, only_open: bool = False, limit: int = 50) -> list[Alert]:
+        """The newest alerts first."""
+        return await self.store.alerts(only_open=only_open, limit=limit)
+
+    async def deliveries(self, limit: int = 50) -> list[Delivery]:
+        """The newest messages first."""
+        return await self.store.deliveries(limit)
+
     async def create(self, draft: RuleDraft) -> Rule:
         """The new rule. Raises ``InvalidInput``, ``NameTaken``."""
         await self._check(draft.model_dump(), draft.condition, draft.threshold)
@@ -251,6 +267,10 @@ class Alerts:
             del values["webhook_url"]  # given back as it is shown: it stays
         await self._check(values, values.get("condition", rule.condition), values.get("threshold", rule.threshold))
         return await self.store.change(rule_id, values, patch.version)
+
+    async def delete(self, rule_id: UUID) -> None:
+        """Remove a rule with its alerts and messages. Raises ``RuleNotFound``."""
+        await self.store.delete(rule_id)
 
     async def _check(self, values: Mapping[str, Any], condition: str, threshold: float) -> None:
         errors = []

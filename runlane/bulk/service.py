@@ -113,6 +113,14 @@ class Operations:
         self.changed.set()
         return operation
 
+    async def get(self, operation_id: UUID) -> Operation:
+        """The operation as it is now. Raises ``OperationNotFound``."""
+        return await self.store.get(operation_id)
+
+    async def newest(self, limit: int) -> list[Operation]:
+        """Up to ``limit`` operations, of all servers, newest first."""
+        return await self.store.newest(limit)
+
     async def undo(self, operation_id: UUID) -> Operation:
         """Begin to bring back what a deletion removed. Raises ``OperationNotFound``, ``WrongStatus`` if it cannot."""
         operation = await self.store.undo(operation_id)

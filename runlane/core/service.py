@@ -1,13 +1,12 @@
-"""What can be done with jobs. Pages, REST and workers all go through here, so none can do what the others cannot.
+"""What people can do with jobs. Pages and REST go through here, so neither can do what the other cannot.
 
-Every change goes the same way: commit in SQL, then tell the queue, then announce. A crash or a Redis outage between
-two of them costs delay only: ``requeue_missing`` makes Redis follow SQL again, and announcements are healed by
-whoever reads the store. Nothing here knows a handler.
+Every change goes the same way: commit in SQL, then let the queue and the listeners know (``runlane.core.follow_up``).
+What workers write about attempts is in ``runlane.engine.writer``, how Redis is made to follow SQL after an outage in
+``runlane.core.reconcile``. Nothing here knows a handler.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -16,28 +15,23 @@ from uuid import UUID
 from runlane import plain_json
 from runlane.audit import changed
 from runlane.clock import utc_now
-from runlane.core.attempts import AttemptWrite, End, Note, Say, Start, taken_from_lost_worker
 from runlane.core.deletion import Removal
 from runlane.core.edits import Edits
+from runlane.core.follow_up import FollowUp
 from runlane.core.insertion import NewJob, Once
-from runlane.core.store import WAITING_BATCH, Store
+from runlane.core.store import Store
 from runlane.errors import (
     ChangedMeanwhile,
     FieldError,
     InvalidInput,
     JobsError,
-    KindNotFound,
     Unavailable,
     WrongStatus,
 )
-from runlane.kinds.catalogue import Catalogue, Kind, masked
-from runlane.kinds.settings_store import KindSetting, SettingsStore
-from runlane.logs import about_job
-from runlane.model.limits import KindLimit, Limits, Rate
-from runlane.model.requests import LONGEST_DELAY, JobPatch, KindChange, QueueChange, Submission
-from runlane.model.snapshot import Change, Deleted, JobSnapshot, WaitingJob
+from runlane.kinds.catalogue import Catalogue, masked
+from runlane.model.requests import LONGEST_DELAY, JobPatch, Submission
+from runlane.model.snapshot import Deleted, JobSnapshot
 from runlane.model.status import RETRYABLE, WAITING, JobStatus
-from runlane.queue.change_feed import Events
 from runlane.queue.client import HIGHEST_PRIORITY, Command, JobQueue
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.search.matching import JobFilter
@@ -96,21 +90,17 @@ class JobService:
         store: Store,
         edits: Edits,
         removal: Removal,
-        kind_settings: SettingsStore,
         queue: JobQueue,
-        events: Events,
+        follow_up: FollowUp,
         kinds: Catalogue,
         settings: Settings,
     ) -> None:
-        self.store = store
+        self._store = store
         self._edits = edits
         self._removal = removal
-        self._kind_settings = kind_settings
         self.kinds = kinds
-        self.fell_behind = asyncio.Event()
-        """Set when the queue could not be told of a job; ``requeue_missing`` makes up for it."""
         self._queue = queue
-        self._events = events
+        self._follow_up = follow_up
         self._settings = settings
 
     # What people ask for
@@ -130,9 +120,9 @@ class JobService:
         new = self._validated(submission, lax=lax)
         await self._check_models([submission], lambda _: "rerun_of")
         once = None if idempotency_key is None else Once(idempotency_key, submission.digest)
-        changes, created = await self.store.insert([new], once=once)
+        changes, created = await self._store.insert([new], once=once)
         if created:
-            await self._enqueue_and_announce(changes)
+            await self._follow_up.changed(changes)
         return changes[0].job, created
 
     async def submit_many(self, submissions: Sequence[Submission]) -> list[JobSnapshot]:
@@ -152,8 +142,8 @@ class JobService:
         if errors:
             raise InvalidInput(errors)
         await self._check_models(submissions, lambda index: f"jobs.{index}.rerun_of")
-        changes, _ = await self.store.insert(news)
-        await self._enqueue_and_announce(changes)
+        changes, _ = await self._store.insert(news)
+        await self._follow_up.changed(changes)
         return [change.job for change in changes]
 
     async def cancel(self, job_id: UUID) -> JobSnapshot:
@@ -165,20 +155,19 @@ class JobService:
             JobNotFound: no such job.
             WrongStatus: it has finished.
         """
-        if change := await self.store.cancel_waiting(job_id):
-            await self._quietly(self._queue.remove([(job_id, change.job.kind)]))
-            await self._announce([change])
+        if change := await self._store.cancel_waiting(job_id):
+            await self._follow_up.removed([(job_id, change.job.kind)], [change])
             return change.job
-        if change := await self.store.request_cancel(job_id):
-            await self._announce([change])
-        job = change.job if change else await self.store.get(job_id)
+        if change := await self._store.request_cancel(job_id):
+            await self._follow_up.announce([change])
+        job = change.job if change else await self._store.get(job_id)
         if job.status in WAITING:  # it was handed back between the two attempts above
             return await self.cancel(job_id)
         if job.status.is_terminal:
             raise WrongStatus(
                 f"Job {job.short_id} has already {_ended(job.status)}; only a job that waits or runs can be cancelled."
             )
-        await self._quietly(self._queue.tell(Command(cancel=job_id)))
+        await self._follow_up.command(Command(cancel=job_id))
         return job
 
     async def retry(self, job_id: UUID) -> JobSnapshot:
@@ -188,11 +177,11 @@ class JobService:
             JobNotFound: no such job.
             WrongStatus: it is in another status.
         """
-        change = await self.store.retry(job_id)
+        change = await self._store.retry(job_id)
         if change is None:
-            job = await self.store.get(job_id)
+            job = await self._store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only failed or cancelled jobs can be retried.")
-        await self._enqueue_and_announce([change])
+        await self._follow_up.changed([change])
         return change.job
 
     async def edit(self, job_id: UUID, patch: JobPatch) -> JobSnapshot:
@@ -204,7 +193,7 @@ class JobService:
             WrongStatus: it does not wait any more.
             ChangedMeanwhile: it is not at the version that the patch names.
         """
-        job = await self.store.get(job_id)
+        job = await self._store.get(job_id)
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
         if patch.version is not None and patch.version != job.version and job.status in WAITING:
             raise ChangedMeanwhile(f"Job {job.short_id} was changed meanwhile: {job.message} Look, then try again.")
@@ -232,7 +221,7 @@ class JobService:
         change = await self._edits.edit(job, values, before, after)
         if change is None:
             return await self.edit(job_id, patch)  # it has changed since; what is true now decides
-        await self._enqueue_and_announce([change])
+        await self._follow_up.changed([change])
         return change.job
 
     async def promote(self, job_id: UUID) -> JobSnapshot:
@@ -244,9 +233,9 @@ class JobService:
         """
         change = await self._edits.promote(job_id)
         if change is None:
-            job = await self.store.get(job_id)
+            job = await self._store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only a scheduled job can be started sooner.")
-        await self._enqueue_and_announce([change])
+        await self._follow_up.changed([change])
         return change.job
 
     async def move_to_front(self, job_id: UUID) -> JobSnapshot:
@@ -257,14 +246,14 @@ class JobService:
             WrongStatus: it is not queued, or one with the highest priority there is waits before it.
             Unavailable: Redis does not answer, which knows what is next.
         """
-        job = await self.store.get(job_id)
+        job = await self._store.get(job_id)
         if job.status is not JobStatus.QUEUED:
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only a queued job can be moved to the front.")
         try:
             first = await self._queue.head(1)
         except REDIS_TROUBLE as exc:
             raise Unavailable("Redis does not answer, so nobody knows what is next; try again.") from exc
-        ahead = (await self.store.get_many(first, brief=True)).values()
+        ahead = (await self._store.get_many(first, brief=True)).values()
         highest = max((other.priority for other in ahead if other.id != job_id), default=None)
         if highest is None:
             return job
@@ -286,24 +275,22 @@ class JobService:
         """
         deleted = await self._removal.delete([job_id], operation)
         if not deleted:
-            job = await self.store.get(job_id)
+            job = await self._store.get(job_id)
             if job.status is not JobStatus.RUNNING:  # it has ended between the two
                 return await self.delete(job_id, operation=operation)
             raise WrongStatus(f"Job {job.short_id} is running; cancel it first, then delete it.")
-        await self._quietly(self._queue.remove(list(deleted.items())))
-        await self._announce([Deleted(deleted=(job_id,))])
+        await self._follow_up.removed(list(deleted.items()), [Deleted(deleted=(job_id,))])
         return None
 
     async def clean(self, wanted: JobFilter, most: int) -> int:
         """Remove for good up to ``most`` of the jobs that match and do not run; how many, 0 when none is left."""
-        gone = await self._removal.clean(wanted, most)
-        if gone:
-            waited = [(job_id, kind) for job_id, kind in gone.items() if kind is not None]
-            await self._quietly(self._queue.remove(waited))
-            ids = tuple(gone)
+        deleted = await self._removal.clean(wanted, most)
+        if deleted:
+            waited = [(job_id, kind) for job_id, kind in deleted.items() if kind is not None]
+            ids = tuple(deleted)
             parts = range(0, len(ids), MOST_ANNOUNCED)
-            await self._announce([Deleted(deleted=ids[at : at + MOST_ANNOUNCED]) for at in parts])
-        return len(gone)
+            await self._follow_up.removed(waited, [Deleted(deleted=ids[at : at + MOST_ANNOUNCED]) for at in parts])
+        return len(deleted)
 
     async def restore(self, job_id: UUID) -> JobSnapshot:
         """Bring back a job that was deleted a moment ago, as it was; a waiting one waits again.
@@ -314,15 +301,15 @@ class JobService:
         """
         changes = await self._removal.restore([job_id])
         if not changes:
-            job = await self.store.get(job_id)
+            job = await self._store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is not deleted, so there is nothing to bring back.")
-        await self._enqueue_and_announce(changes)
+        await self._follow_up.changed(changes)
         return changes[0].job
 
     async def restore_some(self, operation: UUID, most: int) -> int:
         """Bring back up to ``most`` of the jobs that an operation deleted; how many, 0 when none is left."""
         changes = await self._removal.restore_some(operation, most)
-        await self._enqueue_and_announce(changes)
+        await self._follow_up.changed(changes)
         return len(changes)
 
     async def bulk(
@@ -357,7 +344,7 @@ class JobService:
             outcome.matched += 1
             try:
                 if dry_run:
-                    self._check_allowed(action, await self.store.get(job_id))
+                    self._check_allowed(action, await self._store.get(job_id))
                 else:
                     await act(job_id)
                 outcome.done += 1
@@ -382,7 +369,7 @@ class JobService:
                 yield job_id
             return
         after: UUID | None = None
-        while batch := await self.store.matching_ids(job_filter, after):
+        while batch := await self._store.matching_ids(job_filter, after):
             for job_id in batch:
                 yield job_id
             after = batch[-1]
@@ -393,7 +380,7 @@ class JobService:
         """What ``bulk`` would do now, told from the jobs' statuses: as fast for a million jobs as for one."""
         if ids is not None:
             job_filter = JobFilter(ids=tuple(dict.fromkeys(ids)))
-        counts = await self.store.count_by_status(job_filter or JobFilter())
+        counts = await self._store.count_by_status(job_filter or JobFilter())
         return Preview(
             affected=sum(number for status, number in counts.items() if status in ALLOWED[action]),
             left_alone={status: number for status, number in counts.items() if status not in ALLOWED[action]},
@@ -403,159 +390,6 @@ class JobService:
     def _check_allowed(action: BulkAction, job: JobSnapshot) -> None:
         if job.status not in ALLOWED[action]:
             raise WrongStatus(f"Job {job.short_id} is {job.status}; it would be left alone.")
-
-    # The queue as a whole
-
-    async def limits(self) -> Limits:
-        """What claiming obeys: what people have set, else the environment, and what each kind allows."""
-        setting, of_kinds = await asyncio.gather(self._kind_settings.queue(), self._kind_settings.kinds())
-        return Limits(
-            concurrency=setting.concurrency or self._settings.concurrency,
-            paused=setting.paused,
-            kinds={kind.name: _limit(kind, of_kinds.get(kind.name, KindSetting())) for kind in self.kinds},
-        )
-
-    async def change_queue(self, change: QueueChange) -> Limits:
-        """Pause or resume, or change how many jobs run at once; running jobs are left alone.
-
-        Raises:
-            ChangedMeanwhile: it is not at the version that the change names.
-        """
-        changes = change.model_dump(exclude_unset=True, exclude={"version"})
-        await self._kind_settings.change_queue(changes, change.version)
-        return await self._obey_limits()
-
-    async def change_kind(self, name: str, change: KindChange) -> Limits:
-        """Pause or resume the jobs of a kind, or change how many of them run at once or start in a time.
-
-        Raises:
-            KindNotFound: no such kind.
-            ChangedMeanwhile: its setting is not at the version that the change names.
-        """
-        if name not in {kind.name for kind in self.kinds}:
-            raise KindNotFound(name)
-        changes = change.model_dump(exclude_unset=True, exclude={"version", "rate"})
-        if "rate" in change.model_fields_set:
-            rate = change.rate
-            changes |= {"rate_count": rate and rate.count, "rate_s": rate and rate.seconds}
-        await self._kind_settings.change_kind(name, changes, change.version)
-        return await self._obey_limits()
-
-    async def _obey_limits(self) -> Limits:
-        await self._quietly(self._queue.set_limits(self.limits))
-        return await self.limits()
-
-    # What a worker does
-
-    async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
-        """Write down what happened to attempts, all or none; see ``core.attempts``. ``follow_up`` comes next."""
-        return await self.store.record(writes)
-
-    async def follow_up(self, changes: Sequence[Change]) -> None:
-        """Let the queue know of committed changes, then announce them, in order."""
-        await self._enqueue_and_announce(changes)
-
-    async def start(self, job_id: UUID, worker: str) -> JobSnapshot | None:
-        """The job, now running on ``worker``; ``None`` if it is not queued (any more)."""
-        return await self._record_one(Start([job_id], worker, await self.store.filling()))
-
-    async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[Note]) -> bool:
-        """Record what a handler said; ``False`` if this attempt is no longer running: the handler should stop."""
-        return await self._record_one(Say(job_id, attempt, notes)) is not None
-
-    async def end(self, end: End) -> JobSnapshot | None:
-        """Record how an attempt ended; ``None`` if it is no longer running, and nothing was recorded."""
-        return await self._record_one(end)
-
-    async def _record_one(self, write: AttemptWrite) -> JobSnapshot | None:
-        [changes] = await self.record([write])
-        if not changes:
-            return None
-        await self.follow_up(changes)
-        return changes[-1].job
-
-    # What time and accidents do
-
-    async def promote_due(self, job_ids: Sequence[UUID], now: datetime) -> None:
-        """Queue the scheduled jobs whose time has come; those of other states are no longer awaited.
-
-        Raises one of ``REDIS_TROUBLE`` when Redis is away.
-        """
-        changes = {change.job.id: change for change in await self.store.promote(job_ids, now)}
-        others = await self.store.get_many([job_id for job_id in job_ids if job_id not in changes])
-        still_waiting = [job for job in others.values() if job.status in WAITING]
-        await self._queue.enqueue([*(change.job for change in changes.values()), *still_waiting])
-        for job_id in job_ids:
-            if job_id not in changes and (job_id not in others or others[job_id].status not in WAITING):
-                await self._queue.forget_reminder(str(job_id))
-        await self._announce(list(changes.values()))
-
-    async def requeue_missing(self, *, thorough: bool = False) -> int:
-        """Put every waiting job that Redis does not know back in the queue; how many. Harmless to call at any time.
-
-        What gets lost is what came last, so the search goes back until all of a batch is there; a ``thorough`` one
-        goes through all, the oldest first.
-
-        Raises one of ``REDIS_TROUBLE`` when Redis is away.
-        """
-        found = 0
-        for status in (JobStatus.QUEUED, JobStatus.SCHEDULED):
-            last: WaitingJob | None = None
-            while jobs := await self.store.waiting(status, newest_first=not thorough, beyond=last):
-                missing = await self._queue.missing(jobs)
-                # what was claimed, ended or edited meanwhile is not lost
-                now = await self.store.get_many(list(missing)) if missing else {}
-                lost = [now[job.id] for job in jobs if job.id in now and now[job.id].status is status]
-                await self._queue.enqueue(lost)
-                found += len(lost)
-                last = jobs[-1]
-                if len(jobs) < WAITING_BATCH or not (lost or thorough):
-                    break
-        if found:
-            log.warning("Put %d waiting jobs back that Redis did not have.", found)
-        return found
-
-    async def drop_strangers(self) -> int:
-        """Take entries out of the queue whose job does not wait (any more); how many.
-
-        Raises one of ``REDIS_TROUBLE`` when Redis is away.
-        """
-        if await self._queue.is_empty():
-            return 0
-        dropped = 0
-        for kind in await self._queue.kinds():
-            cursor = -1
-            while cursor != 0:
-                cursor, ids = await self._queue.entries_of(kind, max(cursor, 0))
-                statuses = await self.store.statuses(ids)
-                # what was claimed meanwhile is in no queue, and may be awaited again by now: that is left alone
-                strangers = [job_id for job_id in ids if statuses.get(job_id) is not JobStatus.QUEUED]
-                dropped += await self._queue.drop(kind, strangers)
-        if dropped:
-            log.warning("Dropped %d entries of the queue that no waiting job belongs to.", dropped)
-        return dropped
-
-    async def take_up(self, job_id: UUID) -> None:
-        """Deal with a claim whose lease is over: a job that ran runs again as a new attempt, one that waits, waits."""
-        job = (await self.store.get_many([job_id])).get(job_id)
-        if job is None:
-            return
-        if job.status is JobStatus.RUNNING:
-            [changes] = await self.record([taken_from_lost_worker(job)])
-            if changes:
-                with about_job(job.id):
-                    log.warning("It is taken from the lost worker %s.", job.worker)
-                await self.follow_up(changes)
-        elif job.status in WAITING:
-            await self._quietly(self._queue.enqueue([job]))
-
-    async def put_back(self, job_ids: Sequence[UUID]) -> None:
-        """Put those of the jobs that are queued back in the queue, which they were taken from in vain.
-
-        Raises one of ``REDIS_TROUBLE`` when Redis is away.
-        """
-        found = await self.store.get_many(job_ids)
-        await self._queue.enqueue([job for job in found.values() if job.status is JobStatus.QUEUED])
 
     # Helpers
 
@@ -580,7 +414,7 @@ class JobService:
     async def _check_models(self, submissions: Sequence[Submission], field: Callable[[int], str]) -> None:
         """Refuse submissions that claim to be re-runs of jobs that are not there."""
         wanted = {submission.rerun_of for submission in submissions if submission.rerun_of is not None}
-        known = await self.store.statuses(list(wanted)) if wanted else {}
+        known = await self._store.statuses(list(wanted)) if wanted else {}
         errors = [
             FieldError(field(index), f"there is no job {submission.rerun_of}")
             for index, submission in enumerate(submissions)
@@ -588,14 +422,6 @@ class JobService:
         ]
         if errors:
             raise InvalidInput(errors)
-
-    async def remind(self, name: str, at: datetime) -> None:
-        """Have a worker look at ``name`` at that time; if Redis is away, reconciling makes up for it."""
-        if not await self._quietly(self._queue.remind(name, at)):
-            self.fell_behind.set()
-
-    async def forget_reminder(self, name: str) -> None:
-        await self._quietly(self._queue.forget_reminder(name))
 
     def _validated(self, submission: Submission, *, lax: bool = False) -> NewJob:
         kind = self.kinds.get(submission.kind)
@@ -610,28 +436,6 @@ class JobService:
             rerun_of=submission.rerun_of,
         )
 
-    async def _enqueue_and_announce(self, changes: Sequence[Change]) -> None:
-        """Both at once: a server that hangs should hold up whoever submits only once."""
-        waiting = [change.job for change in changes if change.job.status in WAITING]
-        if not waiting:
-            await self._announce(changes)
-            return
-        enqueued, _ = await asyncio.gather(self._quietly(self._queue.enqueue(waiting)), self._announce(changes))
-        if not enqueued:
-            self.fell_behind.set()
-
-    async def _announce(self, changes: Iterable[Change | Deleted]) -> None:
-        await self._quietly(self._events.publish(list(changes)))
-
-    async def _quietly(self, call: Awaitable[object]) -> bool:
-        """Await a Redis call whose failure only delays: SQL is committed, and Redis is made to follow it later."""
-        try:
-            await call
-        except REDIS_TROUBLE as exc:
-            log.warning("Redis does not answer (%s); it will catch up when it is back.", exc)
-            return False
-        return True
-
 
 def _due(submission: Submission) -> datetime | None:
     if submission.delay_s is not None:
@@ -644,14 +448,6 @@ def _due(submission: Submission) -> datetime | None:
 def _check_time(at: datetime) -> None:
     if at - utc_now() > LONGEST_DELAY:
         raise InvalidInput.of("scheduled_for", f"is more than {LONGEST_DELAY.days} days ahead")
-
-
-def _limit(kind: Kind, setting: KindSetting) -> KindLimit:
-    """What holds for a kind: what people have set, else what it says itself."""
-    rate = kind.rate
-    if setting.rate_count is not None and setting.rate_s is not None:
-        rate = Rate(setting.rate_count, setting.rate_s)
-    return KindLimit(setting.max_running or kind.max_running, rate, setting.paused)
 
 
 def _ended(status: JobStatus) -> str:

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from runlane.background import run_together
-from runlane.core.counts import Counts
-from runlane.core.service import JobService
+from runlane.composition import Services
 from runlane.engine.engine import Engine
 from runlane.engine.runner import Interruption, Runner
 from runlane.errors import Unavailable
@@ -22,7 +21,7 @@ from runlane.queue.claims import Claims
 from runlane.queue.client import COMMANDS_CHANNEL, Command, JobQueue, id_in, parse_command
 from runlane.queue.redis_client import REDIS_TROUBLE, hear
 from runlane.queue.worker_registry import WorkerRegistry
-from runlane.schedules.service import REMINDER, ScheduleService
+from runlane.schedules.service import REMINDER
 
 FAILED_PAUSE_S = 5.0
 LOOK_UP_EVERY_S = 2.0
@@ -43,21 +42,22 @@ class Upkeep:
     def __init__(
         self,
         url: str,
-        service: JobService,
-        schedules: ScheduleService,
+        services: Services,
         queue: JobQueue,
         registry: WorkerRegistry,
         claims: Claims,
-        counts: Counts,
         worker_id: str,
     ) -> None:
         self._url = url
-        self._service = service
-        self._schedules = schedules
+        self._store = services.store
+        self._counts = services.counts
+        self._reconciler = services.reconciler
+        self._fell_behind = services.follow_up.fell_behind
+        self._limits = services.limits
+        self._schedules = services.schedules
         self._queue = queue
         self._registry = registry
         self._claims = claims
-        self._counts = counts
         self._worker_id = worker_id
         self._due_changed = asyncio.Event()
         self._reconciling = asyncio.Lock()
@@ -113,7 +113,7 @@ class Upkeep:
             _obey_wish(await self._registry.wish(self._worker_id), engine)
         self._looked_up += 1
         if started := runner.started:
-            runner.compare(started, await self._service.store.get_many(list(started)))
+            runner.compare(started, await self._store.get_many(list(started)))
 
     # What is due
 
@@ -124,10 +124,10 @@ class Upkeep:
         """
         self._due_changed.clear()
         due = await self._claims.due()
-        if dealt_with := [claim for claim in due.lost if await self._alone(self._service.take_up(claim.job_id))]:
+        if dealt_with := [claim for claim in due.lost if await self._alone(self._reconciler.reclaim(claim.job_id))]:
             await self._claims.release(dealt_with)
         if jobs := [job_id for name in due.names if (job_id := id_in(name))]:
-            await self._service.promote_due(jobs, due.at)
+            await self._reconciler.promote_due(jobs, due.at)
         for name in due.names:
             if schedule_id := id_in(name.removeprefix(REMINDER)):
                 if name.startswith(REMINDER):
@@ -157,12 +157,8 @@ class Upkeep:
 
     async def _reconcile_now_and_then(self) -> None:
         """Compare SQL with Redis: when this worker starts, when it fell behind, and every while one worker of all."""
-        if (
-            not self._has_reconciled
-            or self._service.fell_behind.is_set()
-            or await self._may(LOCK_KEY, RECONCILE_EVERY_S)
-        ):
-            self._service.fell_behind.clear()
+        if not self._has_reconciled or self._fell_behind.is_set() or await self._may(LOCK_KEY, RECONCILE_EVERY_S):
+            self._fell_behind.clear()
             async with self._reconciling:
                 await self._reconcile(
                     thorough=await self._few_wait() or await self._may(THOROUGH_KEY, THOROUGH_EVERY_S)
@@ -170,7 +166,7 @@ class Upkeep:
             self._has_reconciled = True
         try:
             async with asyncio.timeout(RECONCILE_EVERY_S):
-                await self._service.fell_behind.wait()
+                await self._fell_behind.wait()
             await asyncio.sleep(LOOK_UP_EVERY_S)  # whatever kept Redis from being told may last a little
         except TimeoutError:
             pass
@@ -199,16 +195,16 @@ class Upkeep:
         A Redis that was emptied, or filled by who was overtaken by another, is filled anew.
         """
         filling, known = None, await self._queue.filling()
-        if known is None or known < await self._service.store.filling():
+        if known is None or known < await self._store.filling():
             await remove_old_keys(self._queue.redis)
-            filling = await self._service.store.begin_filling()
-        running = await self._service.store.running()
+            filling = await self._store.begin_filling()
+        running = await self._store.running()
         await self._claims.adopt([(job.id, job.kind) for job in running])
-        await self._queue.set_limits(self._service.limits, filling=filling)
+        await self._queue.set_limits(self._limits.current, filling=filling)
         await self._schedules.remind_of_all()
-        await self._service.requeue_missing(thorough=thorough)
+        await self._reconciler.requeue_missing(thorough=thorough)
         if thorough:
-            await self._service.drop_strangers()
+            await self._reconciler.drop_orphans()
 
 
 def _obey_wish(wish: str | None, engine: Engine) -> None:

@@ -19,7 +19,6 @@ from runlane import __version__
 from runlane.background import end_tasks, end_when_told
 from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
-from runlane.core.counts import Counts
 from runlane.db import schema
 from runlane.db.database import Database
 from runlane.engine.engine import Engine
@@ -62,10 +61,9 @@ async def serve(config: Settings, handlers: str) -> None:
         WorkerRegistry(url),
     )
     services = compose(database, queue, events, kinds, config)
-    service, schedules = services.jobs, services.schedules
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
-    upkeep = Upkeep(url, service, schedules, queue, registry, claims, Counts(database), about.id)
-    writer = Writer(service, on_hold=lambda: engine.look())
+    upkeep = Upkeep(url, services, queue, registry, claims, about.id)
+    writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.look())
     runner = Runner(writer, kinds, loaded.handlers, config)
     engine = Engine(
         queue.redis,
@@ -77,7 +75,7 @@ async def serve(config: Settings, handlers: str) -> None:
         slots=config.worker_slots or MOST_CONCURRENCY,
         concurrency=config.concurrency,
         on_emptied=upkeep.refill,
-        on_refused=service.put_back,
+        on_refused=services.reconciler.put_back,
     )
 
     process = psutil.Process()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from runlane.background import end_tasks
 from runlane.core.attempts import AttemptWrite, Start
-from runlane.core.service import JobService
+from runlane.core.follow_up import FollowUp
+from runlane.core.store import Store
 from runlane.errors import Unavailable
 from runlane.model.snapshot import Change
 
@@ -29,8 +30,9 @@ log = logging.getLogger(__name__)
 class Writer:
     """Writes what attempts do. Use from one event loop, between ``open`` and ``close``."""
 
-    def __init__(self, service: JobService, on_hold: Callable[[], None] = lambda: None) -> None:
-        self._service = service
+    def __init__(self, store: Store, follow_up: FollowUp, on_hold: Callable[[], None] = lambda: None) -> None:
+        self._store = store
+        self._follow_up = follow_up
         self._on_hold = on_hold
         self._pending: list[tuple[AttemptWrite, asyncio.Future[Outcome]]] = []
         self._untold: list[Change] = []
@@ -49,7 +51,7 @@ class Writer:
         """Stop. What is pending was not acknowledged to anyone."""
         await end_tasks(*self._tasks)
         if self._untold:
-            await self._service.follow_up(self._untold)
+            await self._follow_up.changed(self._untold)
 
     async def write(self, write: AttemptWrite) -> Outcome:
         """The changes made, after they are committed; ``None`` if this attempt is no longer running.
@@ -103,7 +105,7 @@ class Writer:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                outcomes: list[Outcome | Exception] = [*await self._service.record(writes)]
+                outcomes: list[Outcome | Exception] = [*await self._store.record(writes)]
             except Unavailable:  # logged where it happened
                 if not self.holding:
                     self.holding = True
@@ -129,6 +131,6 @@ class Writer:
             changes, self._untold = self._untold, []
             if len(changes) > MOST_UNTOLD:
                 log.warning("Redis is slow; %d changes are not announced.", len(changes) - MOST_UNTOLD)
-                self._service.fell_behind.set()
+                self._follow_up.fell_behind.set()
                 changes = changes[-MOST_UNTOLD:]
-            await self._service.follow_up(changes)
+            await self._follow_up.changed(changes)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, select, text
 
+from runlane.audit import AuditLog
 from runlane.clock import utc_now
 from runlane.core.transitions import event_table, job_table
 from runlane.db.database import Database
@@ -117,8 +118,9 @@ class Copy:
 class Maintenance:
     """The care of one database. Everything but ``info`` raises ``NotHere`` where the database is no SQLite file."""
 
-    def __init__(self, database: Database, url: str, folder: Path) -> None:
+    def __init__(self, database: Database, audit: AuditLog, url: str, folder: Path) -> None:
         self._db = database
+        self._audit = audit
         self._folder = folder
         self._copy: Copy | None = None
         self._one_copy = asyncio.Lock()
@@ -130,10 +132,15 @@ class Maintenance:
         return await self._db.read(lambda db: _info(db, self._path))
 
     async def check(self) -> Check:
-        """Read all of it and see whether it is sound; workers go on meanwhile. A gigabyte takes some seconds."""
+        """Read all of it and see whether it is sound; workers go on meanwhile. A gigabyte takes some seconds.
+
+        Who had it checked, and what was found, is audited, as for ``vacuum``.
+        """
         began = time.monotonic()
         faults = await asyncio.to_thread(_faults, self._file())
-        return Check(faults, time.monotonic() - began)
+        found = Check(faults, time.monotonic() - began)
+        await self._audit.note("check", "database", "database", None, {"faults": len(faults)})
+        return found
 
     async def vacuum(self) -> Vacuumed:
         """Write it anew without its free pages. Nothing can be written meanwhile; workers wait and lose nothing."""
@@ -141,7 +148,10 @@ class Maintenance:
         before = path.stat().st_size
         await asyncio.to_thread(_write_anew, path, "VACUUM")
         await asyncio.to_thread(_execute, path, "PRAGMA wal_checkpoint(TRUNCATE)")
-        return Vacuumed(before, path.stat().st_size, time.monotonic() - began)
+        found = Vacuumed(before, path.stat().st_size, time.monotonic() - began)
+        sizes = ({"bytes": found.bytes_before}, {"bytes": found.bytes_after})
+        await self._audit.note("vacuum", "database", "database", *sizes)
+        return found
 
     async def backup(self) -> Copy:
         """A copy in which everything fits together, for one reader, who closes it. Workers go on meanwhile.

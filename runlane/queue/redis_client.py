@@ -8,7 +8,7 @@ password is used for the sentinels too. A Redis Cluster is refused: the queue's 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -188,6 +188,19 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
     managed = _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
     managed.connection_class = _OURS[managed.connection_class]
     return managed
+
+
+async def quietly(call: Awaitable[object]) -> bool:
+    """Await a call whose failure only delays: SQL is committed, and Redis is made to follow it later.
+
+    Whether it went through.
+    """
+    try:
+        await call
+    except REDIS_TROUBLE as exc:
+        log.warning("Redis does not answer (%s); it will catch up when it is back.", exc)
+        return False
+    return True
 
 
 async def hear(url: str, channel: str) -> AsyncGenerator[bytes | None]:

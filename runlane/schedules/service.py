@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from runlane.audit import changed, check_version
 from runlane.clock import utc_now
+from runlane.core.follow_up import FollowUp
 from runlane.core.service import JobService
 from runlane.errors import ChangedMeanwhile, ScheduleNotFound
 from runlane.kinds.catalogue import MASK, masked
 from runlane.model.requests import MOST_ATTEMPTS, one_of
 from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
 from runlane.queue.client import HIGHEST_PRIORITY
 from runlane.schedules.recurrence import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, recurrence
 from runlane.schedules.store import CatchUp, Schedule, ScheduleStore
@@ -89,9 +91,24 @@ class SchedulePatch(BaseModel):
 class ScheduleService:
     """Everything that can happen to a schedule."""
 
-    def __init__(self, store: ScheduleStore, jobs: JobService) -> None:
+    def __init__(self, store: ScheduleStore, jobs: JobService, follow_up: FollowUp) -> None:
         self.store = store
         self._jobs = jobs
+        self._follow_up = follow_up
+
+    async def get(self, schedule_id: UUID) -> Schedule:
+        """The schedule as it is now. Raises ``ScheduleNotFound``."""
+        return await self.store.get(schedule_id)
+
+    async def all(self) -> list[Schedule]:
+        """Every schedule, in the order of their names."""
+        return await self.store.all()
+
+    async def with_outcomes(self) -> list[tuple[Schedule, list[tuple[UUID, JobStatus]]]]:
+        """As ``all``, each with the last jobs that it made and that are not deleted, newest first."""
+        found = await self.store.all()
+        made = await self.store.outcomes([schedule.id for schedule in found])
+        return [(schedule, made[schedule.id]) for schedule in found]
 
     def preview(self, timing: Timing, count: int = 5) -> list[datetime]:
         """The next times of a timing that is being thought about.
@@ -164,7 +181,7 @@ class ScheduleService:
         """
         if not await self.store.delete(schedule_id):
             raise ScheduleNotFound(schedule_id)
-        await self._jobs.forget_reminder(f"{REMINDER}{schedule_id}")
+        await self._follow_up.forget_reminder(f"{REMINDER}{schedule_id}")
 
     async def run_now(self, schedule_id: UUID) -> JobSnapshot:
         """A job of this schedule, made now; its times stay as they are.
@@ -173,17 +190,17 @@ class ScheduleService:
             ScheduleNotFound: no such schedule.
         """
         change = await self.store.run_now(schedule_id, self._attempts())
-        await self._jobs.follow_up([change])
+        await self._follow_up.changed([change])
         return change.job
 
     async def fire(self, schedule_id: UUID, now: datetime) -> None:
         """Make the job of a schedule whose time has come, if nobody has; and see to its next time."""
         firing = await self.store.fire(schedule_id, now, self._attempts())
         if firing is None:
-            await self._jobs.forget_reminder(f"{REMINDER}{schedule_id}")
+            await self._follow_up.forget_reminder(f"{REMINDER}{schedule_id}")
             return
         if firing.change is not None:
-            await self._jobs.follow_up([firing.change])
+            await self._follow_up.changed([firing.change])
         await self._remind(firing.schedule)
 
     async def remind_of_all(self) -> None:
@@ -197,9 +214,9 @@ class ScheduleService:
     async def _remind(self, schedule: Schedule) -> None:
         name = f"{REMINDER}{schedule.id}"
         if schedule.paused:
-            await self._jobs.forget_reminder(name)
+            await self._follow_up.forget_reminder(name)
         else:
-            await self._jobs.remind(name, schedule.next_at)
+            await self._follow_up.remind(name, schedule.next_at)
 
     def _told(self, old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What differs, for the audit, without secrets."""

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +12,8 @@ import pytest
 
 from runlane.background import end_tasks
 from runlane.clock import utc_now
+from runlane.composition import compose
 from runlane.core.attempts import Start
-from runlane.core.counts import Counts
 from runlane.engine.engine import Engine
 from runlane.engine.heartbeat import Heart, Vitals
 from runlane.engine.housekeeping import Upkeep
@@ -27,11 +28,9 @@ from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
 from runlane.queue.client import OWNERS_KEY, JobQueue
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
-from runlane.schedules.service import ScheduleService
-from runlane.schedules.store import ScheduleStore
 from runlane.settings import read_settings
 from testbed.waiting import PATIENCE_S, until
-from tests.support.jobs import counting_service
+from tests.support.jobs import CountingStore
 
 pytestmark = pytest.mark.databases
 
@@ -44,16 +43,17 @@ class Plant:
     def __init__(self, url: str, database, config) -> None:
         self.url, self.config = url, config
         self.queue, self.events, self.registry = JobQueue(url), RedisEvents(url), WorkerRegistry(url)
-        self.counts = Counts(database)
-        self.service = counting_service(database, self.queue, self.events, Catalogue([KIND]), config)
-        self.schedules = ScheduleService(ScheduleStore(database), self.service)
+        services = compose(database, self.queue, self.events, Catalogue([KIND]), config)
+        self.store = CountingStore(database)
+        self.services = replace(services, store=self.store)
+        self.service, self.counts = services.jobs, services.counts
         self.beats = 0
 
     @asynccontextmanager
     async def working(self, handler: Callable[..., Awaitable[Any]], **hooks: Any) -> AsyncIterator[Engine]:
         claims = Claims(self.queue.redis, self.url, "plant", ["made"], self.config.lease_s)
-        upkeep = Upkeep(self.url, self.service, self.schedules, self.queue, self.registry, claims, self.counts, "plant")
-        writer = Writer(self.service)
+        upkeep = Upkeep(self.url, self.services, self.queue, self.registry, claims, "plant")
+        writer = Writer(self.store, self.services.follow_up)
         runner = Runner(writer, Catalogue([KIND]), {"made": handler}, self.config)
         engine = Engine(
             self.queue.redis,
@@ -65,7 +65,7 @@ class Plant:
             slots=5,
             concurrency=5,
             on_emptied=upkeep.refill,
-            on_refused=self.service.put_back,
+            on_refused=self.services.reconciler.put_back,
             **hooks,
         )
         vitals = Vitals(
@@ -73,7 +73,7 @@ class Plant:
             lambda: engine.held,
             engine.found_missing,
             runner.bounds,
-            self.service.store.cancel_is_asked,
+            self.store.cancel_is_asked,
         )
         heart = Heart(self.url, self.config.lease_s, vitals, asyncio.get_running_loop())
         heart.start()
@@ -104,7 +104,7 @@ class Plant:
         return job
 
     async def is_(self, job, *statuses: JobStatus):
-        return await until(lambda: self.service.store.get(job.id), lambda seen: seen.status in statuses)
+        return await until(lambda: self.store.get(job.id), lambda seen: seen.status in statuses)
 
     async def close(self) -> None:
         for part in (self.queue, self.events, self.registry):
@@ -170,17 +170,17 @@ async def test_a_hook_after_the_end_that_raises_changes_nothing_for_its_job(plan
 
 
 async def test_jobs_that_wait_for_a_slot_start_in_the_write_that_ends_those_before_them(plant):
-    await plant.service.change_queue(QueueChange(concurrency=1))
+    await plant.services.limits.change_queue(QueueChange(concurrency=1))
     jobs = await plant.service.submit_many([Submission(kind="made") for _ in range(20)])
 
     async with plant.working(done):
         await plant.is_(jobs[-1], JobStatus.COMPLETED)
 
-    assert plant.service.transactions < 40, "each start and each end had its own"
+    assert plant.store.transactions < 40, "each start and each end had its own"
 
 
 async def test_no_reader_ever_sees_more_running_than_the_limit_whatever_a_job_says_as_it_ends(plant):
-    await plant.service.change_queue(QueueChange(concurrency=2))
+    await plant.services.limits.change_queue(QueueChange(concurrency=2))
     jobs = await plant.service.submit_many([Submission(kind="made") for _ in range(30)])
 
     async def handler(params, job):
@@ -191,7 +191,7 @@ async def test_no_reader_ever_sees_more_running_than_the_limit_whatever_a_job_sa
         for job in jobs:
             await plant.is_(job, JobStatus.COMPLETED)
 
-    assert plant.service.most_running == 2
+    assert plant.store.most_running == 2
 
 
 async def test_a_job_whose_entry_is_not_ours_is_given_back_and_holds_no_slot(plant, redis_server):
@@ -240,7 +240,7 @@ async def test_a_start_written_while_an_emptied_redis_is_filled_again_takes_no_s
     plant, redis_server, monkeypatch
 ):
     """Whoever fills Redis cannot know of a claim whose start is not written yet; so it is refused."""
-    read, let_go = plant.service.store.running, asyncio.Event()
+    read, let_go = plant.store.running, asyncio.Event()
 
     async def waits(params, job):
         await let_go.wait()
@@ -250,7 +250,7 @@ async def test_a_start_written_while_an_emptied_redis_is_filled_again_takes_no_s
         found = await read()
         if claims := [claim.job_id for claim in claimed.claims]:
             claimed.claims.clear()
-            [started] = await plant.service.record([Start(claims, "late", claimed.filling)])
+            [started] = await plant.store.record([Start(claims, "late", claimed.filling)])
             assert (len(claims), started) == (5, [])
         return found
 
@@ -262,13 +262,13 @@ async def test_a_start_written_while_an_emptied_redis_is_filled_again_takes_no_s
     await late.close()
     with redis_server.client() as admin:
         admin.flushall()
-    monkeypatch.setattr(plant.service.store, "running", running)
+    monkeypatch.setattr(plant.store, "running", running)
 
     async with plant.working(waits):
         await until(plant.counts.all, lambda counts: counts[JobStatus.RUNNING] >= 5)
         let_go.set()
         assert [(await plant.is_(job, JobStatus.COMPLETED)).attempt for job in jobs] == [1] * 10
-    assert plant.service.most_running == 5
+    assert plant.store.most_running == 5
 
 
 async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes_nothing(plant, redis_server, caplog):
@@ -281,7 +281,7 @@ async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes
     async with plant.working(handler):
         job = await plant.submit()
         await begun.wait()
-        before = await plant.service.store.get(job.id)
+        before = await plant.store.get(job.id)
         with redis_server.client() as admin:
             admin.hset("runlane:owners", str(job.id), "made|another|1")
 
@@ -291,7 +291,7 @@ async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes
             await until(interrupted)
             assert admin.hget("runlane:owners", str(job.id)) == "made|another|1"
 
-        assert (await plant.service.store.get(job.id)).version == before.version
+        assert (await plant.store.get(job.id)).version == before.version
 
 
 class Blocking:
@@ -331,7 +331,7 @@ async def test_no_attempt_begins_while_a_thread_of_a_cancelled_one_runs(plant, c
 
         assert seen.message == "Cancelled; a thread of it runs on."
         assert handler.told == ["begin", "begin"]
-        assert (await plant.service.store.get(job.id)).status is JobStatus.QUEUED
+        assert (await plant.store.get(job.id)).status is JobStatus.QUEUED
         handler.go_on.set()
         await plant.is_(job, JobStatus.COMPLETED)
 
@@ -342,7 +342,7 @@ async def test_no_attempt_begins_while_a_thread_of_a_failed_one_runs(plant, coun
     handler = Blocking(leaves=True)
     async with plant.working(handler):
         job = await plant.submit(max_attempts=2)
-        await until(lambda: plant.service.store.get(job.id), lambda seen: seen.attempt == 2)
+        await until(lambda: plant.store.get(job.id), lambda seen: seen.attempt == 2)
         await plant.is_(job, JobStatus.QUEUED)
 
         assert handler.told == ["begin"]
@@ -358,7 +358,7 @@ async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(p
     other = Claims(plant.queue.redis, plant.url, "other", ["made"], plant.config.lease_s)
     async with plant.working(handler) as engine:
         job = await plant.submit(max_attempts=2)
-        await until(lambda: plant.service.store.get(job.id), lambda seen: seen.attempt == 2)
+        await until(lambda: plant.store.get(job.id), lambda seen: seen.attempt == 2)
         engine.set_quiet(True)
         await plant.is_(job, JobStatus.QUEUED)
         [held] = engine.held
@@ -376,7 +376,7 @@ async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(p
 
 async def test_an_emptied_redis_is_filled_when_the_database_is_back(plant, monkeypatch):
     monkeypatch.setattr("runlane.engine.engine.LONGEST_PAUSE_S", 0.05)
-    begin, refused = plant.service.store.begin_filling, []
+    begin, refused = plant.store.begin_filling, []
 
     async def begin_filling():
         if len(refused) < 3:
@@ -384,7 +384,7 @@ async def test_an_emptied_redis_is_filled_when_the_database_is_back(plant, monke
             raise Unavailable("The database is locked.")
         return await begin()
 
-    monkeypatch.setattr(plant.service.store, "begin_filling", begin_filling)
+    monkeypatch.setattr(plant.store, "begin_filling", begin_filling)
     async with plant.working(done):
         await plant.is_(await plant.submit(), JobStatus.COMPLETED)
 
@@ -434,7 +434,7 @@ async def test_a_quiet_engine_claims_nothing_and_a_stopped_one_leaves_nothing_cl
         await plant.queue.ping()
 
         async def looked():
-            return (await plant.service.store.get(waiting.id)).status
+            return (await plant.store.get(waiting.id)).status
 
         assert await looked() is JobStatus.QUEUED
         engine.set_quiet(False)

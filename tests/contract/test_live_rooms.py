@@ -26,6 +26,7 @@ from jobs_app.live.tails import TAIL_KEPT
 from jobs_app.submit.state import StartForm
 from runlane.composition import compose
 from runlane.core.attempts import Note, completed, failed
+from runlane.core.reader import JobReader
 from runlane.core.service import JobService
 from runlane.db.database import Database
 from runlane.kinds.catalogue import catalogue
@@ -36,6 +37,7 @@ from runlane.queue.change_feed import RedisEvents
 from runlane.queue.client import JobQueue
 from runlane.settings import read_settings
 from testbed.waiting import PATIENCE_S, until
+from tests.support.jobs import by_hand
 from tests.support.processes import running_app
 
 
@@ -46,6 +48,7 @@ class Served:
     url: str
     api: httpx.AsyncClient
     service: JobService
+    reader: JobReader
     log: Path
 
 
@@ -55,9 +58,10 @@ async def app(session_redis, migrated_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
     database_url = f"sqlite:///{shutil.copy(migrated_file, folder)}"
     database, queue, events = Database(database_url), JobQueue(session_redis.url), RedisEvents(session_redis.url)
-    service = compose(database, queue, events, catalogue(), read_settings(_env_file=None, data_dir=folder)).jobs
+    config = read_settings(_env_file=None, data_dir=folder)
+    service = compose(database, queue, events, catalogue(), config).jobs
     async with running_app(folder, session_redis.url, database_url) as app:
-        yield Served(app.url, app.api, service, app.log)
+        yield Served(app.url, app.api, service, JobReader(database), app.log)
     for part in (queue, events, database):
         await part.close()
 
@@ -65,7 +69,7 @@ async def app(session_redis, migrated_file, tmp_path_factory):
 @pytest.fixture
 async def served(app, redis_server):
     """The app, without a job."""
-    for job in (await app.service.store.page(limit=200)).jobs:
+    for job in (await app.reader.page(limit=200)).jobs:
         await app.service.delete(job.id)
     return app
 
@@ -169,33 +173,33 @@ async def test_a_tab_that_compares_two_jobs_follows_both(served, tab):
 
 async def test_what_happens_to_another_job_takes_no_line_from_a_jobs_page(served, tab, session):
     mine, _ = await served.service.submit(Submission(kind="noop"))
-    await served.service.start(mine.id, "worker-1")
+    await by_hand(served.service).start(mine.id, "worker-1")
     await tab.open(served.url, f"/jobs/{mine.id}", job_id=str(mine.id))
     await until(lambda: tab.var(JobPage, "found"))
     said = [Note(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
 
-    await served.service.add_notes(mine.id, 1, said[:-1])
+    await by_hand(served.service).add_notes(mine.id, 1, said[:-1])
     await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail and len(tail) == len(said) - 1)
     other = Tab(session)
     await other.open(served.url, "/")
     await until(lambda: other.var(Live, "slots"))
     another, _ = await served.service.submit(Submission(kind="slow"))
     await until(lambda: other.var(BoardState, "rows"), lambda rows: rows and rows[0]["id"] == str(another.id))
-    await served.service.add_notes(mine.id, 1, said[-1:])
+    await by_hand(served.service).add_notes(mine.id, 1, said[-1:])
 
     tail = await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail[-1]["text"] == said[-1].log_message)
     assert len(tail) == len(said)
     await other.client.disconnect()
-    await served.service.end(completed(mine.id, 1, None))
+    await by_hand(served.service).end(completed(mine.id, 1, None))
 
 
 async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
     await tab.open(served.url, "/")
     await until(lambda: tab.var(Live, "slots"))
     job, _ = await served.service.submit(Submission(kind="noop"))
-    await served.service.start(job.id, "worker-1")
+    await by_hand(served.service).start(job.id, "worker-1")
 
-    await served.service.end(failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
+    await by_hand(served.service).end(failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
 
     async def told():
         return str(tab.events)
@@ -213,11 +217,11 @@ async def test_words_that_reflex_takes_for_its_own_arrive_as_they_are(served, ta
     await tab.open(served.url, "/")
     await until(lambda: tab.var(Live, "slots"))
     job, _ = await served.service.submit(Submission(kind="always_fails", params={"message": text}))
-    await served.service.start(job.id, "worker-1")
-    await served.service.add_notes(job.id, 1, [Note(EventType.PROGRESS, message=text, progress=10)])
+    await by_hand(served.service).start(job.id, "worker-1")
+    await by_hand(served.service).add_notes(job.id, 1, [Note(EventType.PROGRESS, message=text, progress=10)])
 
     await until(lambda: tab.var(Live, "hot"), lambda hot: str(job.id) in hot and hot[str(job.id)]["message"] == text)
-    await served.service.end(failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
+    await by_hand(served.service).end(failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
 
     async def told():
         return "".join(str(event["payload"].get("function")) for event in tab.events)

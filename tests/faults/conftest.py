@@ -34,4 +34,4 @@ def config(tmp_path: Path, redis_server: RedisServer, database_url: str) -> Sett
 
 @pytest.fixture
 def store(active: Runtime) -> Store:
-    return active.service.store
+    return Store(active.database)

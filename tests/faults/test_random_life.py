@@ -94,12 +94,12 @@ class Life:
             self.deleted.add(job_id)
 
     async def pause(self) -> None:
-        await self.farm.service.change_queue(QueueChange(paused=True))
+        await self.farm.services.limits.change_queue(QueueChange(paused=True))
         await asyncio.sleep(self.chance.random())
-        await self.farm.service.change_queue(QueueChange(paused=False))
+        await self.farm.services.limits.change_queue(QueueChange(paused=False))
 
     async def change_limit(self) -> None:
-        await self.farm.service.change_queue(QueueChange(concurrency=self.chance.randint(2, MOST)))
+        await self.farm.services.limits.change_queue(QueueChange(concurrency=self.chance.randint(2, MOST)))
 
     async def kill_worker(self) -> None:
         place = self.chance.randrange(WORKERS)
@@ -121,13 +121,13 @@ async def test_whatever_happens_every_job_is_accounted_for(farm, redis_server):
     seed = int(os.environ.get("RUNLANE_RANDOM_SEED", time.time_ns() % 1_000_000))
     print(f"RUNLANE_RANDOM_SEED={seed}")
     life = Life(farm, redis_server, random.Random(seed), [await farm.start() for _ in range(WORKERS)])
-    await farm.service.change_queue(QueueChange(concurrency=MOST))
+    await farm.services.limits.change_queue(QueueChange(concurrency=MOST))
     ends_at = time.monotonic() + LIFE_S
 
     while time.monotonic() < ends_at:
         await life.move()
         await asyncio.sleep(life.chance.random() * 0.06)
-    await farm.service.change_queue(QueueChange(concurrency=MOST, paused=False))
+    await farm.services.limits.change_queue(QueueChange(concurrency=MOST, paused=False))
 
     await _all_have_ended(farm)
     print(life.answers)

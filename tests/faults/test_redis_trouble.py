@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from jobs_app import runtime
+from jobs_app import composition
 from runlane.core.insertion import NewJob
 from runlane.errors import WrongStatus
 from runlane.model.requests import QueueChange, Submission
@@ -317,7 +317,7 @@ async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_du
 
 @pytest.mark.faults
 async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_within_half_a_minute(farm, redis_server):
-    await farm.service.change_queue(QueueChange(paused=True))
+    await farm.services.limits.change_queue(QueueChange(paused=True))
     old, later = await farm.submit(), await farm.submit(options={"delay_s": 3600})
     for _ in range(3):  # more than are looked at when only the newest are
         await farm.submit_many(1000)
@@ -348,7 +348,7 @@ async def test_a_job_that_redis_was_never_told_of_runs_when_the_app_starts_again
     )
     job = changes[0].job
 
-    async with runtime.serving(config):
+    async with composition.serving(config):
         await farm.is_(job, "completed")
 
 

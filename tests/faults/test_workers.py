@@ -47,7 +47,7 @@ async def test_a_killed_workers_job_without_attempts_left_fails_and_says_why(far
 
 async def test_a_job_whose_worker_was_killed_before_it_started_runs_once_and_loses_no_attempt(farm, active, config):
     job = await farm.submit()
-    await active.queue.set_limits(farm.service.limits, filling=0)
+    await active.queue.set_limits(farm.services.limits.current, filling=0)
     claims = Claims(active.queue.redis, config.resolved_redis_url, "killed", ["record"], LEASE_S)
     claimed = await claims.claim([], 1)
     assert [claim.job_id for claim in claimed.claims] == [job.id]
@@ -91,7 +91,7 @@ async def test_six_stops_in_a_row_cost_a_job_no_attempt(farm):
 
 
 async def test_a_stopping_worker_lets_a_job_end_within_the_grace_time_and_claims_no_other(farm):
-    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.services.limits.change_queue(QueueChange(concurrency=1))
     worker = await farm.start(RUNLANE_STOP_GRACE_S="600")
     job = await farm.submit(hold=True)
     await farm.record.has("begin", job.id)
@@ -212,7 +212,7 @@ async def tell(api, worker, wish):
 
 @pytest.mark.faults
 async def test_a_cancelled_job_that_does_not_stop_keeps_its_slot(farm):
-    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.services.limits.change_queue(QueueChange(concurrency=1))
     await farm.start()
     stubborn = await farm.submit(hold=True, stubborn=True)
     await farm.record.has("begin", stubborn.id)
@@ -252,7 +252,7 @@ async def test_a_limit_that_is_lowered_holds_for_every_later_start(farm):
     for job in jobs:
         await farm.record.has("begin", job.id)
 
-    await farm.service.change_queue(QueueChange(concurrency=2))
+    await farm.services.limits.change_queue(QueueChange(concurrency=2))
     later = await farm.submit_many(10, seconds=0.1)
 
     await farm.all_are(later, "completed")
@@ -265,12 +265,12 @@ async def test_a_paused_queue_starts_nothing_until_it_is_resumed(farm):
     running = await farm.submit(seconds=0.3)
     await farm.record.has("begin", running.id)
 
-    await farm.service.change_queue(QueueChange(paused=True))
+    await farm.services.limits.change_queue(QueueChange(paused=True))
     waiting = await farm.submit()
 
     await farm.is_(running, "completed")
     assert (await farm.job(waiting)).status is JobStatus.QUEUED
-    await farm.service.change_queue(QueueChange(paused=False))
+    await farm.services.limits.change_queue(QueueChange(paused=False))
     await farm.is_(waiting, "completed")
 
 
@@ -304,7 +304,7 @@ async def test_a_kinds_rate_is_never_exceeded_and_its_jobs_start_when_it_allows(
 
 
 async def test_a_running_job_is_cancelled_while_all_slots_are_busy(farm):
-    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.services.limits.change_queue(QueueChange(concurrency=1))
     await farm.start()
     job = await farm.submit(seconds=60)
     await farm.record.has("begin", job.id)
@@ -354,11 +354,11 @@ async def test_a_job_that_is_cancelled_before_its_next_attempt_never_runs_again(
 
 
 async def test_jobs_deleted_in_every_state_leave_nothing_behind(farm, redis_server):
-    await farm.service.change_queue(QueueChange(paused=True))
+    await farm.services.limits.change_queue(QueueChange(paused=True))
     queued, later = await farm.submit(), await farm.submit(options={"delay_s": 60})
     await farm.service.delete(queued.id)
     await farm.service.delete(later.id)
-    await farm.service.change_queue(QueueChange(paused=False))
+    await farm.services.limits.change_queue(QueueChange(paused=False))
     await farm.start()
     running = await farm.submit(seconds=60)
     await farm.record.has("begin", running.id)
@@ -485,7 +485,7 @@ async def test_a_worker_whose_loop_is_blocked_by_a_cancelled_job_ends_after_the_
 
 
 async def test_three_hundred_jobs_of_one_call_start_in_their_order(farm):
-    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.services.limits.change_queue(QueueChange(concurrency=1))
     await farm.start()
 
     jobs = await farm.submit_many(300)
@@ -603,7 +603,7 @@ async def test_jobs_due_together_start_in_the_order_of_their_times(farm):
     times = [base - timedelta(milliseconds=20 * n) for n in range(10)]
     jobs = await farm.service.submit_many([farm.wanted(options={"scheduled_for": at}) for at in times])
 
-    await farm.service.change_queue(QueueChange(concurrency=1))
+    await farm.services.limits.change_queue(QueueChange(concurrency=1))
     await farm.start()
 
     await farm.all_are(jobs, "completed")

@@ -240,7 +240,7 @@ async def test_the_keys_in_a_webhooks_address_are_shown_nowhere_and_stay(api, ac
     changed = await api.patch(path, json={"webhook_url": made["webhook_url"], "threshold": 90})
     late = await api.patch(path, json={"threshold": 91, "version": 1})
 
-    rule = await active.alerts.store.rule(UUID(made["id"]))
+    rule = await active.alerts.rule(UUID(made["id"]))
     assert made["webhook_url"] == "https://1.1.1.1/T01/***?token=***"
     assert (changed.status_code, late.status_code) == (200, 409)
     assert (rule.webhook_url, rule.threshold) == (url, 90)

@@ -14,6 +14,7 @@ from jobs_app.server.security import guard
 from runlane.core.attempts import completed
 from runlane.queue.client import LIMITS_KEY, QUEUE_PREFIX
 from testbed.waiting import until
+from tests.support.jobs import by_hand
 from tests.support.replies import FIELDS, UNKNOWN, assert_problem
 
 
@@ -40,8 +41,8 @@ async def test_a_job_has_exactly_the_fields_of_the_contract(api):
 
 async def test_a_list_has_results_only_if_they_are_asked_for(api, active):
     job_id = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
-    await active.service.start(UUID(job_id), "worker-1")
-    await active.service.end(completed(UUID(job_id), 1, {"found": 3}))
+    await by_hand(active.service).start(UUID(job_id), "worker-1")
+    await by_hand(active.service).end(completed(UUID(job_id), 1, {"found": 3}))
 
     [brief] = (await api.get("/api/jobs")).json()["items"]
     [whole] = (await api.get("/api/jobs?fields=result&fields=params")).json()["items"]
@@ -428,7 +429,7 @@ async def _down(api):
 
 
 async def test_the_queue_is_paused_resumed_and_given_another_limit(api, active, redis_server):
-    await active.queue.set_limits(active.service.limits, filling=0)  # as a worker does
+    await active.queue.set_limits(active.limits.current, filling=0)  # as a worker does
     paused = await api.patch("/api/queue", json={"paused": True})
     more = await api.patch("/api/queue", json={"concurrency": 7})
 

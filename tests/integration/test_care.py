@@ -163,7 +163,7 @@ async def test_a_broken_database_says_what_is_broken(active, config):
     torn = bytearray(path.read_bytes())
     torn[8192:8292] = b"\xff" * 100
     path.write_bytes(torn)
-    broken = Maintenance(None, f"sqlite:///{path}", config.data_dir)
+    broken = Maintenance(active.database, active.audit, f"sqlite:///{path}", config.data_dir)
 
     assert (await broken.check()).faults != []
     for rewrite in (broken.backup, broken.vacuum):
@@ -179,7 +179,7 @@ async def test_nothing_is_vacuumed_unasked(api):
 
 async def test_a_database_server_has_tools_of_its_own(active, config):
     with pytest.raises(NotHere, match="pg_dump"):
-        await Maintenance(None, "postgresql://db/runlane", config.data_dir).check()
+        await Maintenance(active.database, active.audit, "postgresql://db/runlane", config.data_dir).check()
 
 
 async def test_a_canary_goes_through_the_whole_chain_and_leaves_nothing(api, start_worker):

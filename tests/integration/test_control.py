@@ -170,7 +170,7 @@ async def test_a_running_job_has_a_lease_and_every_job_a_size(api, client, activ
     await client.job_is(runs, "running")
 
     leases = await active.queue.leases([UUID(runs), UUID(waits)])
-    sizes = await active.service.store.sizes([UUID(runs), UUID(waits)])
+    sizes = await active.reader.sizes([UUID(runs), UUID(waits)])
 
     assert list(leases) == [UUID(runs)]
     assert 0 < leases[UUID(runs)] <= active.config.lease_s

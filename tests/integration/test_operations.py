@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs_app import runtime
+from jobs_app import composition
 from testbed.waiting import until
 
 pytestmark = pytest.mark.databases
@@ -70,13 +70,13 @@ async def test_a_deletion_of_many_is_undone(api, client):
 
 
 async def test_an_operation_goes_on_when_the_server_is_started_again(config):
-    async with runtime.serving(config) as first:
+    async with composition.serving(config) as first:
         from runlane.model.requests import Submission
 
         await first.service.submit_many([Submission(kind="noop") for _ in range(50)])
         begun_then = await first.operations.store.insert("cancel", runtime_filter(), 50)
-    async with runtime.serving(config) as second:
-        done = await until(lambda: second.operations.store.get(begun_then.id), lambda found: found.state.is_over)
+    async with composition.serving(config) as second:
+        done = await until(lambda: second.operations.get(begun_then.id), lambda found: found.state.is_over)
 
     assert done.done + done.left_alone == 50
 

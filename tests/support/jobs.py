@@ -3,27 +3,20 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
 
 from runlane.clock import utc_now
-from runlane.core.attempts import AttemptWrite
-from runlane.core.deletion import Removal
-from runlane.core.edits import Edits
+from runlane.core.attempts import AttemptWrite, End, Note, Say, Start
+from runlane.core.follow_up import FollowUp
 from runlane.core.service import JobService
 from runlane.core.store import Store
-from runlane.db.database import Database
-from runlane.kinds.catalogue import Catalogue
-from runlane.kinds.settings_store import SettingsStore
 from runlane.model.requests import Submission
 from runlane.model.snapshot import Change, JobError, JobSnapshot
 from runlane.model.status import JobStatus
-from runlane.queue.change_feed import Events
-from runlane.queue.client import JobQueue
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
 from runlane.search.matching import JobFilter
-from runlane.settings import Settings
 
 BOOM = JobError(type="RuntimeError", message="boom")
 RUNNING = JobFilter(statuses=(JobStatus.RUNNING,))
@@ -37,7 +30,7 @@ async def submitted(service: JobService, *, kind: str = "noop", **more: object) 
 
 async def running(service: JobService, **more: object) -> JobSnapshot:
     job = await submitted(service, **more)
-    started = await service.start(job.id, "worker-1")
+    started = await by_hand(service).start(job.id, "worker-1")
     assert started is not None
     return started
 
@@ -63,15 +56,39 @@ def worker(name: str = "host-1", **changes: Any) -> WorkerInfo:
     return WorkerInfo(**given | {"running": [], "slots": 5, "state": WorkerState.RUNNING} | changes)
 
 
-def counting_service(
-    database: Database, queue: JobQueue, events: Events, kinds: Catalogue, config: Settings
-) -> "CountingService":
-    """A service that counts, built as ``compose`` builds one."""
-    stores = (Store(database), Edits(database), Removal(database), SettingsStore(database))
-    return CountingService(*stores, queue, events, kinds, config)
+class ByHand:
+    """What a worker writes about attempts, and what follows, one by one."""
+
+    def __init__(self, store: Store, follow_up: FollowUp) -> None:
+        self._store = store
+        self._follow_up = follow_up
+
+    async def start(self, job_id: UUID, worker: str) -> JobSnapshot | None:
+        """The job, now running on ``worker``; ``None`` if it is not queued (any more)."""
+        return await self._write(Start([job_id], worker, await self._store.filling()))
+
+    async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[Note]) -> bool:
+        """What a handler reports; ``False`` if this attempt is no longer running."""
+        return await self._write(Say(job_id, attempt, notes)) is not None
+
+    async def end(self, end: End) -> JobSnapshot | None:
+        """The end of an attempt; ``None`` if it is no longer running."""
+        return await self._write(end)
+
+    async def _write(self, write: AttemptWrite) -> JobSnapshot | None:
+        [changes] = await self._store.record([write])
+        if not changes:
+            return None
+        await self._follow_up.changed(changes)
+        return changes[-1].job
 
 
-class CountingService(JobService):
+def by_hand(service: JobService) -> ByHand:
+    """Does by hand what a worker would do with the jobs of this service."""
+    return ByHand(service._store, service._follow_up)
+
+
+class CountingStore(Store):
     """Counts the transactions of its worker, and how many jobs a reader saw running after one at most."""
 
     transactions = 0
@@ -80,5 +97,5 @@ class CountingService(JobService):
     async def record(self, writes: Sequence[AttemptWrite]) -> list[list[Change] | None]:
         self.transactions += 1
         recorded = await super().record(writes)
-        self.most_running = max(self.most_running, await self.store.count(RUNNING))
+        self.most_running = max(self.most_running, await self.count(RUNNING))
         return recorded

@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs_app import runtime
+from jobs_app import composition
 from jobs_app.api import build_api
 from jobs_app.runtime import Runtime
+from jobs_app.server import loops
 from jobs_app.server.request_user import Naming, acting_over_rest
 from jobs_app.server.security import guard
 from runlane.settings import Settings, read_settings
@@ -36,8 +37,8 @@ def on_real_servers(folder: Path, redis: RedisServer, database_url: str) -> Sett
 @pytest.fixture
 async def active(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runtime]:
     """The parts of a running server, without the server; figures are rolled up at once."""
-    monkeypatch.setattr(runtime, "COUNT_EVERY_S", 0.1)
-    async with runtime.serving(config) as parts:
+    monkeypatch.setattr(loops, "COUNT_EVERY_S", 0.1)
+    async with composition.serving(config) as parts:
         yield parts
 
 

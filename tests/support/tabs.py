@@ -11,20 +11,8 @@ from reflex.istate.data import RouterData
 
 import jobs_app.app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs_app import routes, runtime
+from jobs_app.composition import build
 from jobs_app.dashboard.state import BoardState
-from jobs_app.live.event_log import EventLog
-from jobs_app.live.hub import Hub
-from jobs_app.runtime import Runtime
-from jobs_app.server.watch import Watch
-from runlane.alerts.service import Alerts
-from runlane.alerts.store import AlertStore
-from runlane.audit import AuditLog
-from runlane.core.counts import Counts
-from runlane.maintenance.redis import RedisCare
-from runlane.maintenance.service import Maintenance
-from runlane.metrics.failures import Failures
-from runlane.metrics.samples import Samples
-from runlane.metrics.statistics import Statistics
 
 NOBODY = str(UUID(int=1))
 
@@ -32,30 +20,15 @@ NOBODY = str(UUID(int=1))
 @pytest.fixture
 async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
-    hub = Hub(world.events, world.store)
-    alerts = Alerts(AlertStore(world.database), world.service.kinds)
-    audit, counts, statistics = AuditLog(world.database), Counts(world.database), Statistics(world.database)
-    samples, event_log = Samples(world.database), EventLog(hub, world.registry, audit)
     runtime.use(
-        Runtime(
-            world.service,
-            world.schedules,
-            hub,
-            world.registry,
-            world.queue,
+        build(
             world.config,
-            event_log,
-            world.operations,
-            RedisCare(world.config.resolved_redis_url),
-            Maintenance(world.database, world.config.resolved_database_url, world.config.data_dir),
-            alerts,
-            Watch(alerts, world.service, world.registry, event_log, counts, statistics, samples),
-            audit,
-            counts,
-            statistics,
-            samples,
-            Failures(world.database),
-            world.services.kind_settings,
+            world.services,
+            world.service.kinds,
+            database=world.database,
+            queue=world.queue,
+            events=world.events,
+            registry=world.registry,
         )
     )
     yield rx.State(_reflex_internal_init=True)

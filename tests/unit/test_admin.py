@@ -25,7 +25,7 @@ from runlane.model.limits import MOST_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.queue.worker_registry import WorkerState
 from runlane.settings import read_settings
-from tests.support.jobs import running, submitted, worker
+from tests.support.jobs import by_hand, running, submitted, worker
 
 NOW = utc_now()
 
@@ -95,13 +95,13 @@ async def test_the_overview_counts_what_there_is(tab, service, world):
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", str(MOST_CONCURRENCY + 1), "1000000000", "٣٣٣٣٣"])
-async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, service, text):
+async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, service, text, limits_service):
     admin = await tab.get_state(Admin)
 
     await admin.set_limit({"concurrency": text})
 
     assert f"from 1 to {MOST_CONCURRENCY}" in admin.wrong
-    assert (await service.limits()).concurrency == 5
+    assert (await limits_service.current()).concurrency == 5
 
 
 async def test_a_worker_that_is_gone_cannot_be_asked(tab):
@@ -113,7 +113,7 @@ async def test_a_worker_that_is_gone_cannot_be_asked(tab):
 
 async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):
     for _ in range(3):
-        await service.end(completed((await running(service)).id, 1, None))
+        await by_hand(service).end(completed((await running(service)).id, 1, None))
     page = await tab.get_state(AdminKinds)
 
     await page.load()
@@ -264,32 +264,34 @@ async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, ser
     assert await kind_settings.kinds() == {}
 
 
-async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, service):
+async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, service, limits_service):
     page = await tab.get_state(AdminKinds)
     await page.load()
 
     await page.set_limits({"kind": "noop", "max_running": "2", "rate_count": "30", "rate_s": "60"})
-    limits = (await service.limits()).kinds["noop"]
+    limits = (await limits_service.current()).kinds["noop"]
     assert (limits.max_running, limits.rate.count, limits.rate.seconds) == (2, 30, 60.0)
     await page.set_limits({"kind": "noop", "max_running": "", "rate_count": "", "rate_s": ""})
 
-    assert (await service.limits()).kinds["noop"].rate is None
+    assert (await limits_service.current()).kinds["noop"].rate is None
     assert page.wrong == {}
 
 
-async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(tab, service, monkeypatch):
+async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(
+    tab, service, monkeypatch, limits_service
+):
     monkeypatch.setattr("jobs_app.admin.state.look_at_queue", _nothing)
     admin = await tab.get_state(Admin)
     await overview(anew=True)
     await admin.load()
-    await service.change_queue(QueueChange(concurrency=7))
+    await limits_service.change_queue(QueueChange(concurrency=7))
 
     told = await admin.set_limit({"concurrency": "3"})
 
     assert "Somebody else has just changed the queue: now it is paused False, concurrency 7" in str(told)
-    assert (admin.concurrency, (await service.limits()).concurrency) == (7, 7)
+    assert (admin.concurrency, (await limits_service.current()).concurrency) == (7, 7)
     await admin.set_limit({"concurrency": "3"})
-    assert (await service.limits()).concurrency == 3
+    assert (await limits_service.current()).concurrency == 3
 
 
 async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_first_did(tab):
@@ -321,10 +323,10 @@ async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_
     assert (page.needs_word, page.may_go) == (False, True)
 
 
-async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch):
+async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch, limits_service):
     monkeypatch.setattr("jobs_app.admin.state.look_at_queue", _nothing)
     await overview(anew=True)
-    await service.change_queue(QueueChange(concurrency=7))
+    await limits_service.change_queue(QueueChange(concurrency=7))
     admin = await tab.get_state(Admin)
 
     await admin.load()

@@ -37,6 +37,15 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def names_in(node: ast.AST) -> list[str]:
+    """What a node reads or imports by name; whole modules are left out, of which shapes may be imported."""
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    if isinstance(node, ast.Name):
+        return [node.id]
+    return [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+
+
 def tops(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imports(path)}
 
@@ -101,6 +110,21 @@ def test_sql_is_written_in_the_store_alone():
         "schedules/store",
     ]
     assert naming == {f"runlane/{module}.py" for module in sql}
+
+
+def test_nothing_that_serves_reaches_a_store_past_a_service():
+    """Pages and the API read from what only reads, and change nothing but through services."""
+    composes = ROOT / "jobs_app" / "composition.py"  # which gives each service its store
+    reaching = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules("jobs_app")
+        if path != composes
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in names_in(node)
+        if name.lower().removeprefix("_").endswith("store") and not name.endswith("restore")
+    }
+
+    assert reaching == set()
 
 
 def test_components_know_no_state_but_the_shapes_of_its_rows():

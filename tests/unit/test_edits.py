@@ -14,7 +14,7 @@ from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange
 from runlane.model.status import JobStatus
 from runlane.queue.client import HIGHEST_PRIORITY
 from runlane.schedules.service import ScheduleDraft
-from tests.support.jobs import running, submitted
+from tests.support.jobs import by_hand, running, submitted
 from tests.support.tabs import NOBODY
 
 pytestmark = pytest.mark.databases
@@ -88,7 +88,7 @@ async def test_an_edit_and_a_start_that_meet_are_decided_by_the_database(service
     for _ in range(20):
         job = await submitted(service)
         edit, started = await asyncio.gather(
-            service.edit(job.id, JobPatch(priority=5)), service.start(job.id, "w"), return_exceptions=True
+            service.edit(job.id, JobPatch(priority=5)), by_hand(service).start(job.id, "w"), return_exceptions=True
         )
         now = await store.get(job.id)
         assert started is not None
@@ -147,43 +147,43 @@ async def test_nothing_goes_before_the_highest_priority(service):
         await service.move_to_front(job.id)
 
 
-async def test_people_set_what_holds_for_a_kind(service, audit):
+async def test_people_set_what_holds_for_a_kind(service, audit, limits_service):
     with acting_as("ada"):
-        await service.change_kind("noop", KindChange(paused=True, max_running=2))
-    limits = await service.change_kind("noop", KindChange(rate=RateChange(count=3, seconds=60.0)))
+        await limits_service.change_kind("noop", KindChange(paused=True, max_running=2))
+    limits = await limits_service.change_kind("noop", KindChange(rate=RateChange(count=3, seconds=60.0)))
 
     assert (limits.kinds["noop"].paused, limits.kinds["noop"].max_running) == (True, 2)
     assert (limits.kinds["noop"].rate.count, limits.kinds["noop"].rate.seconds) == (3, 60.0)
-    limits = await service.change_kind("noop", KindChange(max_running=None, rate=None))
+    limits = await limits_service.change_kind("noop", KindChange(max_running=None, rate=None))
     assert (limits.kinds["noop"].max_running, limits.kinds["noop"].rate) == (None, None)
     assert limits.kinds["noop"].paused
     assert (await told(audit, "ada")) == [
         ("ada", "change", "kind", {"paused": False, "max_running": None}, {"paused": True, "max_running": 2})
     ]
     with pytest.raises(KindNotFound):
-        await service.change_kind("nothing", KindChange(paused=True))
+        await limits_service.change_kind("nothing", KindChange(paused=True))
 
 
-async def test_the_second_of_two_people_is_told_what_the_first_did(service, kind_settings):
+async def test_the_second_of_two_people_is_told_what_the_first_did(service, kind_settings, limits_service):
     seen = (await kind_settings.queue()).version
-    await service.change_queue(QueueChange(concurrency=7, version=seen))
+    await limits_service.change_queue(QueueChange(concurrency=7, version=seen))
 
     with pytest.raises(ChangedMeanwhile, match="now it is paused False, concurrency 7"):
-        await service.change_queue(QueueChange(concurrency=3, version=seen))
-    await service.change_kind("noop", KindChange(paused=True, version=0))
+        await limits_service.change_queue(QueueChange(concurrency=3, version=seen))
+    await limits_service.change_kind("noop", KindChange(paused=True, version=0))
     with pytest.raises(ChangedMeanwhile):
-        await service.change_kind("noop", KindChange(max_running=3, version=0))
+        await limits_service.change_kind("noop", KindChange(max_running=3, version=0))
 
-    assert (await service.limits()).concurrency == 7
+    assert (await limits_service.current()).concurrency == 7
 
 
-async def test_a_setting_that_is_set_to_what_it_was_has_not_changed_meanwhile(service, kind_settings):
+async def test_a_setting_that_is_set_to_what_it_was_has_not_changed_meanwhile(service, kind_settings, limits_service):
     for concurrency in (7, 7):
-        await service.change_queue(QueueChange(concurrency=concurrency))
-        await service.change_kind("noop", KindChange(paused=True))
+        await limits_service.change_queue(QueueChange(concurrency=concurrency))
+        await limits_service.change_kind("noop", KindChange(paused=True))
 
-    await service.change_queue(QueueChange(concurrency=3, version=1))
-    await service.change_kind("noop", KindChange(paused=False, version=1))
+    await limits_service.change_queue(QueueChange(concurrency=3, version=1))
+    await limits_service.change_kind("noop", KindChange(paused=False, version=1))
     setting, kinds = await kind_settings.queue(), await kind_settings.kinds()
 
     assert (setting.concurrency, setting.version) == (3, 2)
@@ -197,7 +197,7 @@ async def test_who_acted_is_on_the_timeline_and_in_the_audit(service, store, aud
         await service.delete(cancelled.id)
         await service.restore(cancelled.id)
     done = await running(service)
-    await service.end(completed(done.id, 1, None))
+    await by_hand(service).end(completed(done.id, 1, None))
 
     assert [action for _, action, *_ in await told(audit)] == ["restore", "delete", "retry", "cancel"]
     by = [(event.data or {}).get("by") for event in await store.events(cancelled.id)]
@@ -215,10 +215,10 @@ async def test_who_submitted_jobs_is_on_their_timelines(service, world, store):
     assert [data.get("by") for data in firsts] == ["ada"] * 4 + [None]
 
 
-async def test_the_audit_is_read_page_by_page_and_searched(service, audit):
+async def test_the_audit_is_read_page_by_page_and_searched(service, audit, limits_service):
     for number in range(5):
         with acting_as(f"person {number}"):
-            await service.change_queue(QueueChange(concurrency=number + 1))
+            await limits_service.change_queue(QueueChange(concurrency=number + 1))
 
     first = await audit.page(limit=3)
     rest = await audit.page(limit=3, before=first[-1].id)

@@ -51,10 +51,10 @@ async def test_jobs_that_change_status_are_told_with_who_did_it(log, service):
     assert queued["number"] < cancelled["number"] < deleted["number"]
 
 
-async def test_settings_and_workers_are_told(log, service, world):
+async def test_settings_and_workers_are_told(log, service, world, limits_service):
     await until(lambda: _value(log._states), lambda states: states is not None)  # what was there before is no event
     with acting_as("ada"):
-        await service.change_queue(QueueChange(concurrency=7))
+        await limits_service.change_queue(QueueChange(concurrency=7))
     await world.registry.beat(worker())
 
     await until(lambda: texts(log), lambda lines: "Worker host-1 has come." in lines)

@@ -102,10 +102,10 @@ def test_a_start_that_is_refused_says_why_as_an_object_where_the_log_is_one(comm
     assert any(value in said[-1]["message"] for value in setting.values())
 
 
-async def test_what_is_said_of_a_lost_workers_job_carries_its_id(service, caplog):
+async def test_what_is_said_of_a_lost_workers_job_carries_its_id(service, caplog, reconciler):
     job = await running(service)
     caplog.handler.setFormatter(line_formatter("worker"))
 
-    await service.take_up(job.id)
+    await reconciler.reclaim(job.id)
 
     assert f"job={job.id} It is taken from the lost worker" in caplog.text

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from runlane.composition import compose
-from runlane.core.service import JobService
+from runlane.composition import Services, compose
 from runlane.engine.progress import Progress
 from runlane.engine.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
 from runlane.engine.writer import Writer
@@ -18,6 +17,7 @@ from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import EventType, JobStatus
 from testbed.waiting import until
+from tests.support.jobs import by_hand
 
 KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1)
 
@@ -26,20 +26,20 @@ KIND = Kind(name="made", title="Made", description="", params=Params, max_attemp
 class Bench:
     """A runner with one kind, whose handler the test gives."""
 
-    service: JobService
+    services: Services
     runner: Runner
     kinds: Catalogue
     begun: asyncio.Event
 
     async def submit(self, **more: Any) -> JobSnapshot:
-        job, _ = await self.service.submit(Submission(kind="made", **more))
+        job, _ = await self.services.jobs.submit(Submission(kind="made", **more))
         return job
 
     async def run(self, job: JobSnapshot) -> JobSnapshot:
         run = self.runner.expect(job.id)
-        if started := await self.service.start(job.id, "worker-1"):
+        if started := await by_hand(self.services.jobs).start(job.id, "worker-1"):
             await self.runner.run(started, run)
-        return await self.service.store.get(job.id)
+        return await self.services.store.get(job.id)
 
     async def begin(self, job: JobSnapshot) -> asyncio.Task[JobSnapshot]:
         """The run of a job, when its handler is at its first line."""
@@ -55,17 +55,17 @@ async def bench(world) -> AsyncIterator[Callable[..., Bench]]:
     def make(handler: Callable[[Any, Progress], Awaitable[Any]], *, cancel_grace_s: float = 60, **kind: Any) -> Bench:
         kinds = Catalogue([replace_kind(KIND, **kind)])
         config = world.config.model_copy(update={"cancel_grace_s": cancel_grace_s})
-        service = compose(world.database, world.queue, world.events, kinds, config).jobs
+        services = compose(world.database, world.queue, world.events, kinds, config)
         begun = asyncio.Event()
 
         async def begin(params: Any, job: Progress) -> Any:
             begun.set()
             return await handler(params, job)
 
-        writer = Writer(service)
+        writer = Writer(services.store, services.follow_up)
         writer.open()
         writers.append(writer)
-        return Bench(service, Runner(writer, kinds, {"made": begin}, config), kinds, begun)
+        return Bench(services, Runner(writer, kinds, {"made": begin}, config), kinds, begun)
 
     yield make
     for writer in writers:
@@ -112,7 +112,7 @@ async def test_a_failed_attempt_is_tried_again_until_none_is_left(bench):
     for attempt in (1, 2):
         waiting = await at.run(job)
         assert (waiting.status, waiting.attempt) == (JobStatus.SCHEDULED, attempt + 1)
-        await at.service.promote_due([job.id], waiting.scheduled_for)
+        await at.services.reconciler.promote_due([job.id], waiting.scheduled_for)
     last = await at.run(job)
 
     assert (last.status, last.error.message) == (JobStatus.FAILED, "attempt 3")
@@ -142,7 +142,7 @@ async def test_a_handler_that_swallows_its_time_limit_is_ended_all_the_same(benc
     job = await at.submit()
     run = await at.begin(job)
 
-    await until(lambda: at.service.store.get(job.id), lambda seen: seen.status is JobStatus.FAILED)
+    await until(lambda: at.services.store.get(job.id), lambda seen: seen.status is JobStatus.FAILED)
     may_end.set()
 
     failed = await run
@@ -225,7 +225,7 @@ async def test_a_cancelled_handler_may_clean_up(bench):
     job = await at.submit()
     run = await at.begin(job)
 
-    await at.service.cancel(job.id)
+    await at.services.jobs.cancel(job.id)
     at.runner.interrupt(job.id, Interruption.CANCEL)
 
     assert (await run).status is JobStatus.CANCELLED
@@ -240,11 +240,11 @@ async def test_a_cancel_is_proved_step_by_step_in_the_timeline(bench):
     job = await at.submit()
     running = await at.begin(job)
 
-    await at.service.cancel(job.id)
+    await at.services.jobs.cancel(job.id)
     at.runner.interrupt(job.id, Interruption.CANCEL)
     await running
 
-    told = [event.data for event in await at.service.store.events(job.id)][2:]
+    told = [event.data for event in await at.services.store.events(job.id)][2:]
     assert told[0] == {"cancel_requested": True}
     assert told[1] == {"cancel_seen": True}
     assert told[2]["code_ended_at"] is not None
@@ -290,7 +290,7 @@ async def test_a_handler_that_does_not_stop_in_time_is_cancelled_and_keeps_its_s
     run = await at.begin(job)
 
     at.runner.interrupt(job.id, Interruption.CANCEL)
-    given_up = await until(lambda: at.service.store.get(job.id), lambda j: j.status is JobStatus.CANCELLED)
+    given_up = await until(lambda: at.services.store.get(job.id), lambda j: j.status is JobStatus.CANCELLED)
 
     assert "did not stop in time" in given_up.message
     assert at.runner.running == [job.id]
@@ -348,7 +348,7 @@ async def test_an_attempt_that_was_taken_away_is_interrupted_and_leaves_no_trace
     job = await at.submit(max_attempts=2)
     run = await at.begin(job)
 
-    await at.service.take_up(job.id)
+    await at.services.reconciler.reclaim(job.id)
     taken.set()
 
     after = await run
@@ -393,7 +393,7 @@ async def test_an_attempt_that_nobody_wants_any_more_does_not_run(bench):
 
     at = bench(handler)
     job = await at.submit()
-    await at.service.cancel(job.id)
+    await at.services.jobs.cancel(job.id)
 
     await at.run(job)
 
@@ -412,7 +412,7 @@ async def test_steps_and_log_lines_are_all_kept_in_order(bench):
 
     await at.run(job)
 
-    events = await at.service.store.events(job.id)
+    events = await at.services.store.events(job.id)
     assert [e.message for e in events if e.type is EventType.LOG] == [f"line {n}" for n in range(300)]
     assert [e.message for e in events if e.type is EventType.PROGRESS] == ["step 0", "step 100", "step 200"]
     assert events[-1].status is JobStatus.COMPLETED
@@ -430,7 +430,7 @@ async def test_progress_that_is_too_fast_is_merged_and_the_newest_wins(bench):
 
     await at.run(job)
 
-    told = [e.message for e in await at.service.store.events(job.id) if e.type is EventType.PROGRESS]
+    told = [e.message for e in await at.services.store.events(job.id) if e.type is EventType.PROGRESS]
     assert told[-1] == "page 999"
     assert len(told) < 500
 
@@ -448,7 +448,7 @@ async def test_progress_replaces_no_line_and_no_step_that_waits_to_be_written(be
 
     await at.run(job)
 
-    told = await at.service.store.events(job.id)
+    told = await at.services.store.events(job.id)
     assert [e.message for e in told if e.type is EventType.LOG] == [f"line {n}" for n in range(20)]
     assert [e.message for e in told if e.data == {"step": True}] == [f"step {n}" for n in range(20)]
 
@@ -582,7 +582,7 @@ async def test_text_that_databases_refuse_is_made_storable(bench):
     job = await at.submit()
 
     assert (await at.run(job)).status is JobStatus.COMPLETED
-    assert "a�b?c" in [e.message for e in await at.service.store.events(job.id)]
+    assert "a�b?c" in [e.message for e in await at.services.store.events(job.id)]
 
 
 async def test_nothing_a_handler_said_is_lost_while_the_database_is_away(bench, world, database_away, caplog):

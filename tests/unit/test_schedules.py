@@ -177,14 +177,14 @@ async def test_reminders_that_redis_lost_are_put_back(schedules, world):
 async def test_a_schedule_that_the_queue_cannot_hold_keeps_no_other_from_being_due(schedules, world, monkeypatch):
     odd, well = await nightly(schedules, name="a"), await nightly(schedules, name="b")
     world.queue.scheduled.clear()
-    remind = schedules._jobs.remind
+    remind = schedules._follow_up.remind
 
     async def refusing(name, at):
         if str(odd.id) in name:
             raise OverflowError("date value out of range")
         await remind(name, at)
 
-    monkeypatch.setattr(schedules._jobs, "remind", refusing)
+    monkeypatch.setattr(schedules._follow_up, "remind", refusing)
 
     await schedules.remind_of_all()
 
@@ -197,13 +197,13 @@ async def test_a_schedule_in_a_time_zone_that_is_not_known_any_more_can_be_liste
     assert next_times(schedule.model_copy(update={"timezone": "Europe/Atlantis"}), utc_now()) == [schedule.next_at]
 
 
-async def test_a_schedule_is_kept_while_redis_is_away(schedules, world):
+async def test_a_schedule_is_kept_while_redis_is_away(schedules, world, follow_up):
     world.queue.away = True
 
     schedule = await nightly(schedules)
 
     assert await schedules.store.all() == [schedule]
-    assert world.service.fell_behind.is_set()
+    assert follow_up.fell_behind.is_set()
 
 
 async def test_two_schedules_cannot_have_one_name(schedules):

@@ -15,7 +15,7 @@ from runlane.model.snapshot import Deleted, JobError
 from runlane.model.status import JobStatus
 from runlane.queue.client import Command
 from runlane.search.matching import JobFilter
-from tests.support.jobs import running, submitted
+from tests.support.jobs import by_hand, running, submitted
 
 
 async def test_a_submitted_job_is_committed_then_queued_then_announced(service, world):
@@ -47,25 +47,25 @@ async def test_parameters_that_take_too_much_room_are_refused(service, store):
     assert (await store.page()).jobs == []
 
 
-async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(service, world):
+async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(service, world, reconciler):
     job = await submitted(service, delay_s=3600)
     soon = await submitted(service, delay_s=60)
 
     assert (job.status, soon.status) == (JobStatus.SCHEDULED, JobStatus.SCHEDULED)
     assert world.queue.in_order() == []
 
-    await service.promote_due([job.id, soon.id], soon.scheduled_for)
+    await reconciler.promote_due([job.id, soon.id], soon.scheduled_for)
 
     assert world.queue.in_order() == [str(soon.id)]
     assert world.queue.scheduled == {str(job.id): job.scheduled_for}
     assert (await world.store.get(job.id)).status is JobStatus.SCHEDULED
 
 
-async def test_jobs_found_due_together_are_queued_in_the_order_of_their_times(service, world):
+async def test_jobs_found_due_together_are_queued_in_the_order_of_their_times(service, world, reconciler):
     later = await submitted(service, delay_s=3600)
     sooner = await submitted(service, delay_s=60)
 
-    await service.promote_due([later.id, sooner.id], later.scheduled_for)
+    await reconciler.promote_due([later.id, sooner.id], later.scheduled_for)
 
     assert world.queue.in_order() == [str(sooner.id), str(later.id)]
     assert (await world.store.get(sooner.id)).queued_at == sooner.scheduled_for
@@ -117,14 +117,14 @@ async def test_a_queued_job_that_is_cancelled_leaves_the_queue_at_once(service, 
 
     assert cancelled.status is JobStatus.CANCELLED
     assert world.queue.in_order() == []
-    assert await service.start(job.id, "worker-1") is None
+    assert await by_hand(service).start(job.id, "worker-1") is None
 
 
-async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world, store):
+async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world, store, reconciler):
     job = await submitted(service, delay_s=0.01)
 
     await service.cancel(job.id)
-    await service.promote_due([job.id], job.scheduled_for)
+    await reconciler.promote_due([job.id], job.scheduled_for)
 
     assert (await store.get(job.id)).status is JobStatus.CANCELLED
     assert (world.queue.in_order(), world.queue.scheduled) == ([], {})
@@ -151,7 +151,7 @@ async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, w
 
 async def test_a_finished_job_cannot_be_cancelled(service):
     job = await running(service)
-    await service.end(completed(job.id, 1, None))
+    await by_hand(service).end(completed(job.id, 1, None))
 
     with pytest.raises(WrongStatus, match=f"Job {job.short_id} has already completed"):
         await service.cancel(job.id)
@@ -175,7 +175,7 @@ async def test_a_cancelled_job_that_is_retried_is_not_hit_by_the_old_cancel(serv
     await service.cancel(job.id)
 
     retried = await service.retry(job.id)
-    again = await service.start(job.id, "worker-1")
+    again = await by_hand(service).start(job.id, "worker-1")
 
     assert (retried.cancel_requested_at, again.cancel_requested_at) == (None, None)
 
@@ -209,7 +209,7 @@ async def test_a_deleted_job_is_not_started_counted_listed_or_retried(service, s
 
     await service.bulk("delete", ids=[job.id, ended.id])
 
-    assert await service.start(job.id, "worker-1") is None
+    assert await by_hand(service).start(job.id, "worker-1") is None
     assert set((await counts.all()).values()) == {0}
     assert (await store.page()).jobs == []
     for act in (service.retry, service.cancel, service.delete):
@@ -275,95 +275,99 @@ async def test_a_bulk_action_over_a_filter_reaches_every_match(service, store):
     assert (await store.get(other.id)).status is JobStatus.QUEUED
 
 
-async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is_back(service, store, world):
+async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is_back(
+    service, store, world, reconciler
+):
     world.queue.away = True
     job = await submitted(service)
     assert (await store.get(job.id)).status is JobStatus.QUEUED
 
     world.queue.away = False
-    found = await service.requeue_missing()
+    found = await reconciler.requeue_missing()
 
     assert found == 1
     assert world.queue.in_order() == [str(job.id)]
 
 
-async def test_an_emptied_redis_gets_every_queued_job_back_and_nothing_else(service, world):
+async def test_an_emptied_redis_gets_every_queued_job_back_and_nothing_else(service, world, reconciler):
     jobs = await service.submit_many([Submission(kind="noop") for _ in range(600)])
-    await service.start(jobs[0].id, "worker-1")
+    await by_hand(service).start(jobs[0].id, "worker-1")
     await service.cancel(jobs[1].id)
     world.queue.entries.clear()
 
-    found = await service.requeue_missing()
+    found = await reconciler.requeue_missing()
 
     assert found == 598
     assert len(world.queue.entries) == 598
-    assert await service.requeue_missing() == 0
+    assert await reconciler.requeue_missing() == 0
 
 
 async def test_a_job_ends_even_when_nobody_can_be_told(service, store, world):
     job = await running(service)
     world.queue.away = True
 
-    await service.end(failed(job.id, 1, JobError(type="X", message="y"), retry_at=None))
+    await by_hand(service).end(failed(job.id, 1, JobError(type="X", message="y"), retry_at=None))
     await service.retry(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.QUEUED
 
 
-async def test_a_claim_that_ended_before_its_job_started_puts_the_job_back_as_it_is(service, store, world):
+async def test_a_claim_that_ended_before_its_job_started_puts_the_job_back_as_it_is(service, store, world, reconciler):
     job = await submitted(service)
     world.queue.entries.clear()
 
-    await service.take_up(job.id)
+    await reconciler.reclaim(job.id)
 
     assert world.queue.in_order() == [str(job.id)]
     assert await store.get(job.id) == job
 
 
-async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world):
+async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world, reconciler):
     job = await running(service)
-    await service.end(completed(job.id, 1, None))
+    await by_hand(service).end(completed(job.id, 1, None))
     world.queue.entries.clear()
 
-    await service.take_up(job.id)
-    await service.take_up(uuid4())
+    await reconciler.reclaim(job.id)
+    await reconciler.reclaim(uuid4())
 
     assert world.queue.in_order() == []
 
 
-async def test_entries_that_no_waiting_job_belongs_to_are_dropped(service, world):
+async def test_entries_that_no_waiting_job_belongs_to_are_dropped(service, world, reconciler):
     job, waits = await submitted(service), await submitted(service)
-    await service.start(job.id, "worker-1")
+    await by_hand(service).start(job.id, "worker-1")
 
-    assert await service.drop_strangers() == 1
+    assert await reconciler.drop_orphans() == 1
     assert world.queue.in_order() == [str(waits.id)]
 
 
-async def test_a_scheduled_job_that_redis_lost_is_awaited_again(service, world):
+async def test_a_scheduled_job_that_redis_lost_is_awaited_again(service, world, reconciler):
     job = await submitted(service, delay_s=60)
     world.queue.scheduled.clear()
 
-    assert await service.requeue_missing() == 1
+    assert await reconciler.requeue_missing() == 1
     assert world.queue.scheduled == {str(job.id): job.scheduled_for}
 
 
-async def test_a_queue_that_could_not_be_told_is_known_to_be_behind(service, world):
-    assert not service.fell_behind.is_set()
+async def test_a_queue_that_could_not_be_told_is_known_to_be_behind(service, world, follow_up):
+    assert not follow_up.fell_behind.is_set()
     world.queue.away = True
 
     await submitted(service)
 
-    assert service.fell_behind.is_set()
+    assert follow_up.fell_behind.is_set()
 
 
-async def test_what_people_set_for_the_queue_outlives_what_redis_knows(service, world, config):
-    assert await service.limits() == replace(await service.limits(), concurrency=config.concurrency, paused=False)
+async def test_what_people_set_for_the_queue_outlives_what_redis_knows(service, world, config, limits_service):
+    assert await limits_service.current() == replace(
+        await limits_service.current(), concurrency=config.concurrency, paused=False
+    )
 
-    await service.change_queue(QueueChange(paused=True))
-    await service.change_queue(QueueChange(concurrency=2))
+    await limits_service.change_queue(QueueChange(paused=True))
+    await limits_service.change_queue(QueueChange(concurrency=2))
 
-    limits = await service.limits()
+    limits = await limits_service.current()
     assert (limits.paused, limits.concurrency) == (True, 2)
     assert world.queue.limits == limits
-    await service.change_queue(QueueChange(concurrency=None))
-    assert (await service.limits()).concurrency == config.concurrency
+    await limits_service.change_queue(QueueChange(concurrency=None))
+    assert (await limits_service.current()).concurrency == config.concurrency

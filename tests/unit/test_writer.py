@@ -6,18 +6,17 @@ import pytest
 
 from runlane.core.attempts import Note, Say, Start, completed
 from runlane.engine.writer import Writer
-from runlane.kinds.catalogue import catalogue
 from runlane.model.requests import Submission
 from runlane.model.status import EventType, JobStatus
 from testbed.waiting import until
-from tests.support.jobs import counting_service
+from tests.support.jobs import CountingStore
 
 pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
-def service(world):
-    return counting_service(world.database, world.queue, world.events, catalogue(), world.config)
+def store(database):
+    return CountingStore(database)
 
 
 @pytest.fixture
@@ -27,8 +26,8 @@ def held():
 
 
 @pytest.fixture
-async def writer(service, held):
-    made = Writer(service, on_hold=lambda: held.append(made.holding))
+async def writer(store, follow_up, held):
+    made = Writer(store, follow_up, on_hold=lambda: held.append(made.holding))
     made.open()
     yield made
     await made.close()
@@ -46,12 +45,12 @@ def line(text):
     return Note(EventType.LOG, log_message=text)
 
 
-async def test_what_is_pending_together_is_written_in_one_transaction(service, writer, running):
-    before = service.transactions
+async def test_what_is_pending_together_is_written_in_one_transaction(store, writer, running):
+    before = store.transactions
 
     await asyncio.gather(*(writer.write(Say(job.id, 1, [line(str(n))])) for n in range(5) for job in running))
 
-    assert service.transactions - before <= 2, "the first may go alone; all others wait for it and go together"
+    assert store.transactions - before <= 2, "the first may go alone; all others wait for it and go together"
 
 
 async def test_changes_are_announced_in_the_order_they_were_committed(world, writer, running):

@@ -111,7 +111,7 @@ class AdminAlerts(rx.State):
     async def copy_secret(self, rule_id: str):
         """Put the key that a rule's messages are signed with on the clipboard."""
         try:
-            rule = await _alerts().store.rule(_parse_id(rule_id))
+            rule = await _alerts().rule(_parse_id(rule_id))
         except JobsError as error:
             return await tell(self, "error", error.message)
         return copy(rule.secret)
@@ -129,7 +129,7 @@ class AdminAlerts(rx.State):
     async def delete(self):
         doomed, self.doomed = self.doomed["id"], rows.NO_RULE
         try:
-            await _alerts().store.delete(_parse_id(doomed))
+            await _alerts().delete(_parse_id(doomed))
         except JobsError as error:
             return await tell(self, "error", error.message)
         if self.editing == doomed:
@@ -142,11 +142,11 @@ class AdminAlerts(rx.State):
         return await tell(self, "success", said)
 
     async def _read(self) -> Any:
-        store = _alerts().store
+        alerts = _alerts()
         try:
-            found = await store.alerts()
-            self.rules = [_rule(rule) for rule in await store.rules()]
-            self.deliveries = [_delivery(each) for each in await store.deliveries()]
+            found = await alerts.alerts()
+            self.rules = [_rule(rule) for rule in await alerts.rules()]
+            self.deliveries = [_delivery(each) for each in await alerts.deliveries()]
         except JobsError as error:
             return await tell(self, "error", error.message)
         self.alerts = [_alert(alert) for alert in found]

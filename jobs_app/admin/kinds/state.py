@@ -13,7 +13,7 @@ from jobs_app.admin.overview import overview
 from jobs_app.dashboard.estimates import Estimates, Usual
 from jobs_app.live.notices import tell
 from jobs_app.rows import KindRow, seconds_text
-from jobs_app.server.shared import Shared
+from jobs_app.server.single_flight import Shared
 from jobs_app.submit.forms import form_fields
 from runlane.errors import JobsError
 from runlane.kinds.catalogue import Kind, catalogue, field_errors
@@ -63,12 +63,12 @@ class AdminKinds(rx.State):
 
     async def _change(self, name: str, change: KindChange, said: str) -> Any:
         try:
-            await runtime.jobs().change_kind(name, change)
+            await runtime.current().limits.change_kind(name, change)
         except JobsError as error:
-            _shared.forget()
+            runtime.current().caches.of(_KINDS).forget()
             await self._read()
             return await tell(self, "error", error.message)
-        _shared.forget()
+        runtime.current().caches.of(_KINDS).forget()
         await self._read()
         return await tell(self, "success", f"The kind {name} {said}.")
 
@@ -77,19 +77,19 @@ class AdminKinds(rx.State):
 
     async def _read(self) -> Any:
         try:
-            self.kinds = await _shared.get(id(runtime.current()), _read_kinds)
+            self.kinds = await runtime.current().caches.of(_KINDS).get(_read_kinds)
         except JobsError as error:
             return await tell(self, "error", error.message)
         return None
 
 
-_shared: Shared[list[KindRow]] = Shared(FRESH_S)
+_KINDS: Shared[list[KindRow]] = Shared(FRESH_S)
 
 
 async def _read_kinds() -> list[KindRow]:
-    estimates, settings = Estimates(runtime.jobs().store), runtime.current().kind_settings
-    _, of_kinds, seen = await asyncio.gather(
-        estimates.read({kind.name for kind in catalogue()}), settings.kinds(), overview()
+    estimates = Estimates(runtime.current().reader)
+    _, in_force, seen = await asyncio.gather(
+        estimates.read({kind.name for kind in catalogue()}), runtime.current().limits.with_settings(), overview()
     )
     running: dict[str, list[str]] = defaultdict(list)
     off: dict[str, list[str]] = defaultdict(list)
@@ -103,7 +103,7 @@ async def _read_kinds() -> list[KindRow]:
         kind.name: _row(
             kind,
             estimates.get(kind.name),
-            of_kinds.get(kind.name, KindSetting()),
+            in_force.kinds.get(kind.name, KindSetting()),
             workers=running[kind.name],
             off=off[kind.name],
         )

@@ -13,7 +13,7 @@ from jobs_app.admin.metrics.charts import Chart, percent, span
 from jobs_app.live.effects import go_to
 from jobs_app.live.notices import tell
 from jobs_app.rows import CostRow, FiguresRow
-from jobs_app.server.shared import Shared
+from jobs_app.server.single_flight import Shared
 from runlane.clock import utc_now
 from runlane.errors import InvalidInput, JobsError
 from runlane.kinds.catalogue import catalogue
@@ -23,7 +23,7 @@ from runlane.text import counted
 REDRAW_EVERY_S = 5.0
 SHARES = (0.5, 0.95, 0.99)
 
-_shared: Shared[tuple[Report, list[Chart]]] = Shared(REDRAW_EVERY_S)
+_CHARTS: Shared[tuple[Report, list[Chart]]] = Shared(REDRAW_EVERY_S)
 
 
 class AdminMetrics(rx.State):
@@ -113,7 +113,7 @@ class AdminMetrics(rx.State):
             purged = await runtime.current().statistics.purge(step, utc_now() + timedelta(days=1))
         except JobsError as error:
             return await tell(self, "error", error.message)
-        _shared.forget()
+        runtime.current().caches.of(_CHARTS).forget()
         await self._read()
         await self._read_costs()
         return await tell(
@@ -131,9 +131,9 @@ class AdminMetrics(rx.State):
 
     async def _read(self) -> None:
         now = utc_now()
-        key = (id(runtime.current()), self.window, self.kind, self._since, self._until)
+        key = (self.window, self.kind, self._since, self._until)
         try:
-            report, self.charts = await _shared.get(key, lambda: self._draw(now))
+            report, self.charts = await runtime.current().caches.of(_CHARTS).get(lambda: self._draw(now), key)
         except JobsError as error:
             self.trouble = error.message
             return

@@ -146,12 +146,10 @@ class AdminSchedules(rx.State):
         return await tell(self, "success", said)
 
     async def _read(self) -> Any:
-        store = _service().store
         try:
-            found = await store.all()
-            made = await store.outcomes([schedule.id for schedule in found])
-            self.schedules = [_row(schedule, made[schedule.id]) for schedule in found]
-            self._params = {str(schedule.id): schedule.params for schedule in found}
+            found = await _service().with_outcomes()
+            self.schedules = [_row(schedule, made) for schedule, made in found]
+            self._params = {str(schedule.id): schedule.params for schedule, _ in found}
         except JobsError as error:
             return await tell(self, "error", error.message)
         return None

@@ -64,7 +64,7 @@ async def diagnostics() -> dict[str, Any]:
         "settings": shown_settings(active.config),
         "troubles": troubles(seen.facts),
         "counts": seen.counts,
-        "limits": await _or_trouble(active.service.limits()),
+        "limits": await _or_trouble(active.limits.current()),
         "workers": seen.facts.workers,
         "redis": await _or_trouble(active.redis_care.info()),
         "database": await _or_trouble(active.maintenance.info()),
@@ -97,7 +97,7 @@ async def send_canary() -> Canary:
         WrongStatus: the queue, or the kind of the canary, is paused.
     """
     service = runtime.jobs()
-    limits = await service.limits()
+    limits = await runtime.current().limits.current()
     if limits.paused:
         raise WrongStatus("The queue is paused, so no job would start. Resume it, then test.")
     if limits.kinds[CANARY].paused:
@@ -110,7 +110,7 @@ async def send_canary() -> Canary:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CANARY_WITHIN_S):
                 await _hear(mailbox, job.id, heard)
-        now = (await service.store.get_many([job.id])).get(job.id)
+        now = (await runtime.current().reader.get_many([job.id])).get(job.id)
         hops = [
             Hop("stored in SQL", _ms(asked_at, stored_at)),
             # a quick worker announces the end before this process has announced the beginning, which is then old news

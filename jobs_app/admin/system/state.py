@@ -9,7 +9,7 @@ from jobs_app.admin.overview import overview
 from jobs_app.admin.system.diagnostics import diagnostics, send_canary
 from jobs_app.live.notices import tell
 from jobs_app.rows import FactRow, seconds_text
-from jobs_app.server.shared import Shared
+from jobs_app.server.single_flight import Shared
 from jobs_app.ui.clipboard import copy
 from runlane import plain_json
 from runlane.errors import JobsError
@@ -112,30 +112,31 @@ class AdminSystem(rx.State):
     @staticmethod
     async def _checked() -> str:
         found = await runtime.current().maintenance.check()
-        await runtime.current().audit.note("check", "database", "database", None, {"faults": len(found.faults)})
         if not found.faults:
             return f"The database is sound; reading all of it took {seconds_text(found.took_s)}."
         return f"The database is damaged: {'; '.join(found.faults)}. Stop the workers and restore a backup."
 
     @staticmethod
     async def _vacuumed() -> str:
-        found = await runtime.vacuum()
+        found = await runtime.current().maintenance.vacuum()
         saved = rows.size(max(0, found.bytes_before - found.bytes_after))
         return f"Done in {seconds_text(found.took_s)}: {saved} less, {rows.size(found.bytes_after)} now."
 
     async def _read(self, *, anew: bool = False) -> None:
+        active = runtime.current()
+        of_redis, of_database = active.caches.of(_REDIS), active.caches.of(_DATABASE)
         if anew:
-            _redis.forget()
-            _database.forget()
+            of_redis.forget()
+            of_database.forget()
         try:
-            info = await _redis.get(id(runtime.current()), runtime.current().redis_care.info)
+            info = await of_redis.get(active.redis_care.info)
             clocks = [_clock(each) for each in (await overview()).facts.workers or () if each.state != WorkerState.LOST]
             self.redis, self.redis_troubles = [*_redis_facts(info), *clocks], info.troubles
             self.slow = [_fact(entry.command, f"{entry.took_ms:.1f} ms", rows.iso(entry.at)) for entry in info.slow]
         except REDIS_TROUBLE as exc:
             self.redis, self.slow, self.redis_troubles = [], [], [f"Redis does not answer: {exc}"]
         try:
-            found = await _database.get(id(runtime.current()), runtime.current().maintenance.info)
+            found = await of_database.get(active.maintenance.info)
         except JobsError as error:
             self.database, self.indexes = [_fact("Trouble", error.message)], []
             return
@@ -144,8 +145,8 @@ class AdminSystem(rx.State):
         self.indexes = [_fact(use.question, use.index or "none: it reads the whole table") for use in found.indexes]
 
 
-_redis: Shared[RedisInfo] = Shared(FRESH_S)
-_database: Shared[DatabaseInfo] = Shared(FRESH_S)
+_REDIS: Shared[RedisInfo] = Shared(FRESH_S)
+_DATABASE: Shared[DatabaseInfo] = Shared(FRESH_S)
 
 
 def _fact(name: str, value: str, at: str = "") -> FactRow:

@@ -1,0 +1,88 @@
+"""What may run now: whether the queue goes on, how many jobs run at once, and what holds for each kind.
+
+People set it while the system runs, in SQL; what nobody has set, the environment and the kinds say themselves. Claiming
+obeys a copy in Redis, which is set after each change, and again by whoever reconciles.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from runlane.errors import KindNotFound
+from runlane.kinds.catalogue import Catalogue, Kind
+from runlane.kinds.settings_store import KindSetting, QueueSetting, SettingsStore
+from runlane.model.limits import KindLimit, Limits, Rate
+from runlane.model.requests import KindChange, QueueChange
+from runlane.queue.client import JobQueue
+from runlane.queue.redis_client import quietly
+from runlane.settings import Settings
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The limits that hold, and what of them people have set: for the queue, and by kind, if anything."""
+
+    limits: Limits
+    queue: QueueSetting
+    kinds: dict[str, KindSetting]
+
+
+class LimitsService:
+    """The limits of one queue."""
+
+    def __init__(self, store: SettingsStore, queue: JobQueue, kinds: Catalogue, settings: Settings) -> None:
+        self._store = store
+        self._queue = queue
+        self._kinds = kinds
+        self._settings = settings
+
+    async def current(self) -> Limits:
+        """What claiming obeys: what people have set, else the environment, and what each kind allows."""
+        return (await self.with_settings()).limits
+
+    async def with_settings(self) -> InForce:
+        """As ``current``, with what people have set, each with its version."""
+        setting, of_kinds = await asyncio.gather(self._store.queue(), self._store.kinds())
+        limits = Limits(
+            concurrency=setting.concurrency or self._settings.concurrency,
+            paused=setting.paused,
+            kinds={kind.name: _limit(kind, of_kinds.get(kind.name, KindSetting())) for kind in self._kinds},
+        )
+        return InForce(limits, setting, of_kinds)
+
+    async def change_queue(self, change: QueueChange) -> Limits:
+        """Pause or resume, or change how many jobs run at once; running jobs are left alone.
+
+        Raises:
+            ChangedMeanwhile: it is not at the version that the change names.
+        """
+        changes = change.model_dump(exclude_unset=True, exclude={"version"})
+        await self._store.change_queue(changes, change.version)
+        return await self._obey_limits()
+
+    async def change_kind(self, name: str, change: KindChange) -> Limits:
+        """Pause or resume the jobs of a kind, or change how many of them run at once or start in a time.
+
+        Raises:
+            KindNotFound: no such kind.
+            ChangedMeanwhile: its setting is not at the version that the change names.
+        """
+        if name not in {kind.name for kind in self._kinds}:
+            raise KindNotFound(name)
+        changes = change.model_dump(exclude_unset=True, exclude={"version", "rate"})
+        if "rate" in change.model_fields_set:
+            rate = change.rate
+            changes |= {"rate_count": rate and rate.count, "rate_s": rate and rate.seconds}
+        await self._store.change_kind(name, changes, change.version)
+        return await self._obey_limits()
+
+    async def _obey_limits(self) -> Limits:
+        await quietly(self._queue.set_limits(self.current))
+        return await self.current()
+
+
+def _limit(kind: Kind, setting: KindSetting) -> KindLimit:
+    """What holds for a kind: what people have set, else what it says itself."""
+    rate = kind.rate
+    if setting.rate_count is not None and setting.rate_s is not None:
+        rate = Rate(setting.rate_count, setting.rate_s)
+    return KindLimit(setting.max_running or kind.max_running, rate, setting.paused)
