@@ -198,12 +198,12 @@ async def test_a_canary_whose_end_is_announced_before_its_beginning_has_gone_thr
 ):
     """The worker announces the end; this process was too busy to announce first what it had submitted."""
     await start_worker()
-    publish = active.service._events.publish
+    publish = active.hub._events.publish
 
     async def publish_late(changes):
         await publish([change for change in changes if isinstance(change, Deleted)])
 
-    monkeypatch.setattr(active.service._events, "publish", publish_late)
+    monkeypatch.setattr(active.hub._events, "publish", publish_late)
 
     passed = (await api.post("/api/diagnostics/canary")).json()
 
