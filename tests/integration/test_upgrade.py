@@ -19,7 +19,7 @@ from redis import Redis
 
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S, until
-from tests.integration.test_launcher import launch  # noqa: F401 - a fixture
+from tests.support.launchers import launching
 
 OLD = Path(__file__).parent / "of_0_1_0"
 IDS = json.loads((OLD / "ids.json").read_text())
@@ -32,59 +32,60 @@ def unpack(folder: Path) -> Path:
     return data
 
 
-async def test_a_data_folder_of_the_old_name_is_taken_over_without_loss(launch, tmp_path):  # noqa: F811
+async def test_a_data_folder_of_the_old_name_is_taken_over_without_loss(tmp_path):
     data = unpack(tmp_path)
 
-    run = await launch()
-    await run.ready()
+    async with launching(tmp_path) as launch:
+        run = await launch()
+        await run.ready()
 
-    async with httpx.AsyncClient(base_url=run.url, timeout=PATIENCE_S) as api:
+        async with httpx.AsyncClient(base_url=run.url, timeout=PATIENCE_S) as api:
 
-        async def get(path: str):
-            reply = await api.get(path)
-            assert reply.status_code == 200, f"{path}: {reply.text}"
-            return reply.json()
+            async def get(path: str):
+                reply = await api.get(path)
+                assert reply.status_code == 200, f"{path}: {reply.text}"
+                return reply.json()
 
-        statuses = {name: (await get(f"/api/jobs/{id}"))["status"] for name, id in IDS.items() if name != "deleted"}
-        assert statuses | {"running": "?"} == {
-            **dict.fromkeys(("completed", "report", "noisy", "flaky", "web"), "completed"),
-            "failed": "failed",
-            "scheduled": "scheduled",
-            "cancelled": "completed",
-            "queued": "queued",
-            "running": "?",
-        }
-        assert (await api.get(f"/api/jobs/{IDS['deleted']}")).status_code == 404
-        events = (await get(f"/api/jobs/{IDS['flaky']}/events"))["items"]
-        assert [event["version"] for event in events] == list(range(1, len(events) + 1))
-        [artifact] = (await get(f"/api/jobs/{IDS['report']}/artifacts"))["items"]
-        assert artifact["size_bytes"] > 0
-        [schedule] = (await get("/api/schedules"))["items"]
-        assert (schedule["name"], schedule["timezone"]) == ("Nightly report", "Europe/Berlin")
-        assert [rule["name"] for rule in (await get("/api/alerts/rules"))["items"]] == ["Long queue"]
-        queue = await get("/api/queue")
-        assert (queue["paused"], queue["concurrency"], queue["counts"]["queued"]) == (True, 4, 3)
-        noop = next(kind for kind in await get("/api/kinds") if kind["name"] == "noop")
-        assert noop["max_running"] == 2
+            statuses = {name: (await get(f"/api/jobs/{id}"))["status"] for name, id in IDS.items() if name != "deleted"}
+            assert statuses | {"running": "?"} == {
+                **dict.fromkeys(("completed", "report", "noisy", "flaky", "web"), "completed"),
+                "failed": "failed",
+                "scheduled": "scheduled",
+                "cancelled": "completed",
+                "queued": "queued",
+                "running": "?",
+            }
+            assert (await api.get(f"/api/jobs/{IDS['deleted']}")).status_code == 404
+            events = (await get(f"/api/jobs/{IDS['flaky']}/events"))["items"]
+            assert [event["version"] for event in events] == list(range(1, len(events) + 1))
+            [artifact] = (await get(f"/api/jobs/{IDS['report']}/artifacts"))["items"]
+            assert artifact["size_bytes"] > 0
+            [schedule] = (await get("/api/schedules"))["items"]
+            assert (schedule["name"], schedule["timezone"]) == ("Nightly report", "Europe/Berlin")
+            assert [rule["name"] for rule in (await get("/api/alerts/rules"))["items"]] == ["Long queue"]
+            queue = await get("/api/queue")
+            assert (queue["paused"], queue["concurrency"], queue["counts"]["queued"]) == (True, 4, 3)
+            noop = next(kind for kind in await get("/api/kinds") if kind["name"] == "noop")
+            assert noop["max_running"] == 2
 
-        await api.patch("/api/queue", json={"paused": False})
+            await api.patch("/api/queue", json={"paused": False})
 
-        async def queued_one():
-            return (await get(f"/api/jobs/{IDS['queued']}"))["status"]
+            async def queued_one():
+                return (await get(f"/api/jobs/{IDS['queued']}"))["status"]
 
-        async def interrupted_one():
-            return await get(f"/api/jobs/{IDS['running']}")
+            async def interrupted_one():
+                return await get(f"/api/jobs/{IDS['running']}")
 
-        await until(queued_one, lambda status: status == "completed")
-        again = await until(interrupted_one, lambda job: job["status"] == "running" and job["attempt"] == 2)
-        assert again["worker"] != ""
-        await api.post(f"/api/jobs/{IDS['running']}/cancel")
-        await until(interrupted_one, lambda job: job["status"] == "cancelled")
-        with contextlib.closing(Redis.from_url(run.child("worker").environ()["REDIS_URL"])) as redis:
-            assert [key for key in redis.scan_iter() if key.startswith(b"jobs:")] == []
+            await until(queued_one, lambda status: status == "completed")
+            again = await until(interrupted_one, lambda job: job["status"] == "running" and job["attempt"] == 2)
+            assert again["worker"] != ""
+            await api.post(f"/api/jobs/{IDS['running']}/cancel")
+            await until(interrupted_one, lambda job: job["status"] == "cancelled")
+            with contextlib.closing(Redis.from_url(run.child("worker").environ()["REDIS_URL"])) as redis:
+                assert [key for key in redis.scan_iter() if key.startswith(b"jobs:")] == []
 
-    assert sorted(path.name for path in data.iterdir() if path.name.startswith("jobs.db")) == []
-    assert (data / "runlane.db").exists()
+        assert sorted(path.name for path in data.iterdir() if path.name.startswith("jobs.db")) == []
+        assert (data / "runlane.db").exists()
 
 
 def test_migrate_takes_over_the_database_file_too(tmp_path):
