@@ -1,6 +1,6 @@
 """Jobs as pages show them: small dictionaries of text and numbers, made from snapshots. No I/O.
 
-``Hot`` is what changes while a job runs; ``jobs_app.live.broadcaster`` sends it, and it is laid over the ``Row``
+``Hot`` is what changes while a job runs; ``jobs_app.live`` broadcasts it, and it is laid over the ``Row``
 of a page.
 """
 
@@ -172,7 +172,7 @@ class WorkerRow(TypedDict):
     """It is lost, and nobody has said yet that this is no trouble."""
 
 
-class Notice(TypedDict):
+class Notification(TypedDict):
     """A message; ``level`` is ``success``, ``error`` or ``info``, ``href`` may be empty."""
 
     at: str

@@ -14,12 +14,14 @@ from jobs_app.admin.components import (
     worker_table,
 )
 from jobs_app.admin.events.components import audit_table, event_lines
+from jobs_app.admin.events.live_state import LiveEvents
 from jobs_app.admin.events.state import AdminAudit, AdminEvents
 from jobs_app.admin.kinds.components import kind_list
 from jobs_app.admin.kinds.state import AdminKinds
 from jobs_app.admin.metrics.components import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.admin.metrics.state import AdminMetrics, kept_for
 from jobs_app.admin.queue.components import clean_up, operation_bars, operation_list
+from jobs_app.admin.queue.live_state import LiveOperations
 from jobs_app.admin.queue.state import AdminQueue
 from jobs_app.admin.schedules.components import delete_schedule_dialog, schedule_form, schedule_list
 from jobs_app.admin.schedules.state import AdminSchedules
@@ -27,7 +29,6 @@ from jobs_app.admin.state import Admin
 from jobs_app.admin.system.components import chain_card, database_card, redis_card
 from jobs_app.admin.system.state import AdminSystem
 from jobs_app.live.event_log import LogLine
-from jobs_app.live.states import Live, LiveEvents
 from jobs_app.page_frame import page
 from jobs_app.ui.basics import notice, question
 from jobs_app.ui.charts import chart
@@ -51,7 +52,7 @@ def admin_overview() -> rx.Component:
             Admin.database_ok,
         ),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
-        operation_bars(Live.operations, AdminQueue.stop, AdminQueue.undo),
+        operation_bars(LiveOperations.operations, AdminQueue.stop, AdminQueue.undo),
     )
 
 
@@ -80,9 +81,9 @@ def admin_queue() -> rx.Component:
         routes.ADMIN_QUEUE,
         "Queue",
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
-        operation_bars(Live.operations, page.stop, page.undo),
+        operation_bars(LiveOperations.operations, page.stop, page.undo),
         clean_up(page.form, page.wrong, page.fill, page.ask, page.ask_ready, page.ask_obliterate),
-        operation_list(Live.operations, page.stop),
+        operation_list(LiveOperations.operations, page.stop),
         dialogs=question(
             is_open=page.action != "",
             title=f"{page.title}?",

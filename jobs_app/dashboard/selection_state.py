@@ -11,9 +11,8 @@ from uuid import UUID
 
 import reflex as rx
 
-from jobs_app import runtime
-from jobs_app.job.actions import parse_id
-from jobs_app.live.notices import tell
+from jobs_app import routes, runtime
+from jobs_app.live.notify import notify
 from runlane.core.deletion import UNDO_WITHIN
 from runlane.core.service import BulkAction, BulkOutcome
 from runlane.errors import JobsError
@@ -52,6 +51,10 @@ class Selection(rx.State):
     report: str = ""
     reasons: list[str] = []
     undoable: bool = False
+    _listed: list[str] = []
+    """The rows of the list that can be selected, in its order."""
+    _list_filter: JobFilter = JobFilter()
+    """What the list shows, on all its pages."""
     _anchor: str = ""
     _group: JobFilter | None = None
     """The failures of one cause, when the question is about those."""
@@ -100,7 +103,7 @@ class Selection(rx.State):
         try:
             self.matching = await _count(await self._filter())
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self.whole = True
         return None
 
@@ -117,7 +120,7 @@ class Selection(rx.State):
         try:
             preview = await runtime.jobs().preview(action, **await self._chosen())
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self.action, self.affected = action, preview.affected
         self.left_alone = [f"{number} {status}" for status, number in preview.left_alone.items()]
         return None
@@ -130,7 +133,7 @@ class Selection(rx.State):
         try:
             preview = await runtime.jobs().preview("retry", job_filter=wanted)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self._group, self.action, self.affected, self.left_alone = wanted, "retry", preview.affected, []
         return None
 
@@ -187,6 +190,12 @@ class Selection(rx.State):
     def dismiss(self):
         self.report, self.reasons, self.undoable = "", [], False
 
+    def _follow(self, listed: list[str], job_filter: JobFilter) -> None:
+        """Take note of what the list shows; with another filter than before, nothing stays selected."""
+        if job_filter != self._list_filter:
+            self.forget()
+        self._listed, self._list_filter = listed, job_filter
+
     def forget(self) -> None:
         """Select nothing."""
         self.selected, self.whole, self.matching, self._anchor = [], False, 0, ""
@@ -199,14 +208,16 @@ class Selection(rx.State):
         try:
             operation = await runtime.current().operations.begin(action, wanted)
         except JobsError as error:
-            return await tell(self, "error", error.message)
-        return await tell(self, "info", f"The server does it: {counted(operation.total, 'job')}, seen above the list.")
+            return await notify(self, "error", error.message)
+        return await notify(
+            self, "info", f"The server does it: {counted(operation.total, 'job')}, seen above the list."
+        )
 
     async def _select(self, ids: set[str]) -> Any:
         """Select these and no others; what there is besides is counted when they are the first."""
         if len(ids) > MOST_SELECTED:
             many = f"Up to {MOST_SELECTED} rows can be selected by hand. For more, select all that match."
-            return await tell(self, "error", many)
+            return await notify(self, "error", many)
         were_none, self.selected, self.whole = not self.selected, sorted(ids), False
         return Selection.count_matching if were_none and ids else None
 
@@ -230,17 +241,13 @@ class Selection(rx.State):
             return {"job_filter": self._group}
         if self.whole:
             return {"job_filter": await self._filter()}
-        return {"ids": [parse_id(job_id) for job_id in self.selected]}
+        return {"ids": [routes.parse_job_id(job_id) for job_id in self.selected]}
 
     async def _filter(self) -> JobFilter:
-        from jobs_app.dashboard.state import BoardState
-
-        return (await self.get_state(BoardState))._view().job_filter
+        return self._list_filter
 
     async def _shown(self) -> list[str]:
-        from jobs_app.dashboard.state import BoardState
-
-        return [row["id"] for row in (await self.get_state(BoardState)).rows]
+        return self._listed
 
 
 async def _count(wanted: JobFilter) -> int:

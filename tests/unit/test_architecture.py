@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import arq
@@ -57,6 +58,64 @@ def test_imports_follow_the_arrows(package, forbidden):
     wrong = {str(path.relative_to(ROOT)): tops(path) & forbidden for path in modules(package)}
 
     assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which modules of ours each module imports, anywhere in it: in functions and for type checkers too."""
+    paths = {module_name(path): path for package in PACKAGES for path in modules(package)}
+    return {name: set(modules_named(path, set(paths))) - {name} for name, path in paths.items()}
+
+
+def modules_named(path: Path, known: set[str]) -> Iterator[str]:
+    """The modules that a file imports, or imports names from; of a package only those that are named."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & known
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            named = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from named & known
+            yield from {node.module} & known if named - known else ()
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    TopologicalSorter(arrows()).prepare()  # raises a CycleError that names them
+
+
+def test_what_is_live_knows_no_page():
+    shared = ("jobs_app.live", "jobs_app.routes", "jobs_app.rows")
+    wrong = {
+        f"{name}: {each}"
+        for name, imported in arrows().items()
+        if name.startswith("jobs_app.live.")
+        for each in imported
+        if each.startswith("jobs_app.") and not f"{each}.".startswith(tuple(f"{known}." for known in shared))
+    }
+
+    assert wrong == set()
+
+
+def test_a_features_state_knows_no_other_features_state():
+    """A feature is a folder. What pages of several share, such as how fresh they are, is in ``live``."""
+    states = {module_name(path) for path in modules("jobs_app") if defines_state(path)}
+    wrong = {
+        f"{name}: {each}"
+        for name, imported in arrows().items()
+        if name in states
+        for each in imported & states
+        if each.rpartition(".")[0] not in (name.rpartition(".")[0], "jobs_app.live")
+    }
+
+    assert len(states) > 20
+    assert wrong == set()
+
+
+def defines_state(path: Path) -> bool:
+    classes = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef))
+    return any(ast.unparse(base) == "rx.State" for node in classes for base in node.bases)
 
 
 def test_arq_is_named_in_the_queue_and_the_worker_alone():

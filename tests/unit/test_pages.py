@@ -12,8 +12,10 @@ from reflex.utils import frontend_skeleton
 from jobs_app import rows
 from jobs_app.dashboard.running import MOST_HOT, Board
 from jobs_app.job import timeline_rows
+from jobs_app.live.freshness import Freshness
 from jobs_app.live.hub import MAILBOX_SIZE, Hub
 from jobs_app.submit.forms import form_fields, form_params
+from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
 from runlane.errors import InvalidInput
 from runlane.kinds.catalogue import MASK, Kind, Params, Secret, catalogue, unmasked
@@ -174,8 +176,28 @@ def test_a_running_job_keeps_its_place_and_a_new_one_takes_the_first_free_one():
     assert [slot["id"] for slot in board.slots()] == [str(third.id), str(second.id), ""]
 
 
-def test_a_board_that_has_heard_nothing_yet_does_not_claim_to_be_live():
-    assert Board(3).feed == "down"
+def test_a_server_that_has_heard_nothing_yet_does_not_claim_to_be_live():
+    assert Freshness().feed == "down"
+
+
+def test_only_announcements_that_had_stopped_come_back_after_a_gap():
+    freshness = Freshness()
+    assert freshness.turn(Feed.UP) is None
+
+    freshness.turn(Feed.DOWN)
+
+    assert [freshness.turn(Feed.UP), freshness.turn(Feed.UP)] == [0, None]
+
+
+def test_the_delay_of_pages_is_that_of_the_oldest_change_that_was_sent():
+    freshness = Freshness()
+    assert freshness.delay_ms == 0
+    freshness.heard(utc_now() - timedelta(seconds=2))
+    freshness.heard(utc_now())
+
+    freshness.sent()
+
+    assert freshness.delay_ms >= 2000
 
 
 def test_the_board_drops_what_is_not_newer():

@@ -8,7 +8,7 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app import rows, runtime
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
 from jobs_app.ui.clipboard import copy
 from runlane.addresses import shown
@@ -68,9 +68,9 @@ class AdminAlerts(rx.State):
         except ChangedMeanwhile as error:
             await self._read()
             self._note_version()
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         said = f"The rule {values['name']!r} is {'changed' if self.editing else 'made'}."
         self._fill(BLANK, "")
         return await self._changed(said)
@@ -90,7 +90,7 @@ class AdminAlerts(rx.State):
         try:
             await runtime.current().watch.change(_parse_id(rule_id), RulePatch(paused=paused))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return await self._changed("The rule is silent now." if paused else "The rule watches again.")
 
     @rx.event
@@ -99,13 +99,13 @@ class AdminAlerts(rx.State):
         try:
             sent = await _alerts().test(_parse_id(rule_id))
         except InvalidInput as error:
-            return await tell(self, "error", f"The address {error.errors[0].message}.")
+            return await notify(self, "error", f"The address {error.errors[0].message}.")
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         await self._read()
         if sent.trouble:
-            return await tell(self, "error", sent.trouble)
-        return await tell(self, "success", f"The message arrived; the answer was {sent.status}.")
+            return await notify(self, "error", sent.trouble)
+        return await notify(self, "success", f"The message arrived; the answer was {sent.status}.")
 
     @rx.event
     async def copy_secret(self, rule_id: str):
@@ -113,7 +113,7 @@ class AdminAlerts(rx.State):
         try:
             rule = await _alerts().store.rule(_parse_id(rule_id))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return copy(rule.secret)
 
     @rx.event
@@ -131,7 +131,7 @@ class AdminAlerts(rx.State):
         try:
             await _alerts().store.delete(_parse_id(doomed))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         if self.editing == doomed:
             self._fill(BLANK, "")
         return await self._changed("The rule is deleted, with its alerts.")
@@ -139,7 +139,7 @@ class AdminAlerts(rx.State):
     async def _changed(self, said: str) -> Any:
         runtime.current().watch.asked.set()
         await self._read()
-        return await tell(self, "success", said)
+        return await notify(self, "success", said)
 
     async def _read(self) -> Any:
         store = _alerts().store
@@ -148,7 +148,7 @@ class AdminAlerts(rx.State):
             self.rules = [_rule(rule) for rule in await store.rules()]
             self.deliveries = [_delivery(each) for each in await store.deliveries()]
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self.alerts = [_alert(alert) for alert in found]
         return None
 

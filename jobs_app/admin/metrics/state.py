@@ -11,7 +11,7 @@ from jobs_app import routes, rows, runtime
 from jobs_app.admin.metrics import charts
 from jobs_app.admin.metrics.charts import Chart, percent, span
 from jobs_app.live.effects import go_to
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.rows import CostRow, FiguresRow
 from jobs_app.server.shared import Shared
 from runlane.clock import utc_now
@@ -112,11 +112,11 @@ class AdminMetrics(rx.State):
         try:
             purged = await runtime.jobs().store.statistics.purge(step, utc_now() + timedelta(days=1))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         _shared.forget()
         await self._read()
         await self._read_costs()
-        return await tell(
+        return await notify(
             self,
             "success",
             f"Gone: {counted(purged, 'row')} of figures by the {step}; jobs stay as they were.",

@@ -8,8 +8,8 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app import rows, runtime
-from jobs_app.admin.kinds.state import whole
-from jobs_app.live.notices import tell
+from jobs_app.admin.inputs import whole
+from jobs_app.live.notify import notify
 from jobs_app.rows import ScheduleRow
 from runlane import plain_json
 from runlane.clock import utc_now
@@ -90,13 +90,13 @@ class AdminSchedules(rx.State):
         except ChangedMeanwhile as error:
             await self._read()
             self._note_version()
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         said = f"Schedule {values['name']!r} is {'changed' if self.editing else 'made'}."
         self._fill(BLANK, "")
         await self._read()
-        return await tell(self, "success", said)
+        return await notify(self, "success", said)
 
     @rx.event
     def edit(self, schedule_id: str):
@@ -141,9 +141,9 @@ class AdminSchedules(rx.State):
         try:
             await act(_parse_id(schedule_id))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         await self._read()
-        return await tell(self, "success", said)
+        return await notify(self, "success", said)
 
     async def _read(self) -> Any:
         store = _service().store
@@ -153,7 +153,7 @@ class AdminSchedules(rx.State):
             self.schedules = [_row(schedule, made[schedule.id]) for schedule in found]
             self._params = {str(schedule.id): schedule.params for schedule in found}
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return None
 
     def _row(self, schedule_id: str) -> ScheduleRow | None:
