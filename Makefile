@@ -74,9 +74,10 @@ $(STAMPS)/venv:
 	$(PYTHON) -m venv $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
-# --no-deps: the list is complete, and pip alone would refuse arq beside redis 7 (see requirements.txt)
-$(STAMPS)/run: $(STAMPS)/venv requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+# --no-deps: the list is complete, and pip alone would refuse arq beside redis 7 (see requirements.txt);
+# --editable: the command .venv/bin/runlane runs what is in this folder
+$(STAMPS)/run: $(STAMPS)/venv requirements.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt --editable .
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/run requirements-dev.txt
