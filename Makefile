@@ -30,10 +30,11 @@ test-all: $(STAMPS)/dev browser ## The same, PostgreSQL where a database matters
 coverage: $(STAMPS)/dev browser ## Run test-all and say which lines and branches of the core and the worker it missed
 	@exec $(PYTEST) --all --cov
 
-check: $(STAMPS)/dev ## Check format, lint and types
+check: $(STAMPS)/dev ## Check format, lint, types, and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(STAMPS)/dev ## Format the code and mend what lint can
 	$(BIN)/ruff format .
