@@ -1,4 +1,4 @@
-"""The walls of the house that ``lint-imports`` cannot see: who may import whom is said by its contracts, in pyproject."""
+"""The walls of the house that ``lint-imports`` cannot see; who may import whom is said by contracts in pyproject."""
 
 import ast
 import inspect

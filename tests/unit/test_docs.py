@@ -207,3 +207,19 @@ def test_curl_is_run_by_the_tests_of_the_readme():
     run = (ROOT / "README.md").read_text().replace("\\\n", " ")
 
     assert all(command in run or command == "curl /healthz" for command in told)
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.stem
+)
+def test_the_forms_for_issues_are_what_github_reads(form):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-issue-forms", str(form)]
+    found = subprocess.run(command, capture_output=True, text=True)
+
+    assert (found.returncode, found.stderr) == (0, ""), found.stdout
+
+
+def test_a_commit_is_checked_with_what_make_check_runs():
+    [repo] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+
+    assert (repo["repo"], [hook["entry"] for hook in repo["hooks"]]) == ("local", ["make check"])
