@@ -61,7 +61,7 @@ compose-test: ## Start the compose file with a real engine, kill each service in
 screenshots: $(STAMPS)/dev browser ## Draw every page and state into docs/screenshots/
 	@$(BIN)/python -m tools.screenshots
 
-requirements: $(STAMPS)/dev ## Pin requirements.txt and requirements-dev.txt anew
+requirements: $(STAMPS)/dev ## Pin requirements.txt and requirements-dev.txt again
 	sh tools/pin-requirements $(BIN)/uv
 
 browser: $(STAMPS)/dev ## Install a browser for tests if there is none
