@@ -30,12 +30,12 @@ from runlane.errors import (
 from runlane.kinds.catalogue import Catalogue, Kind, masked
 from runlane.kinds.settings_store import KindSetting
 from runlane.logs import about_job
-from runlane.model.limits import KindLimit, Limits, Rate
+from runlane.model.limits import HIGHEST_PRIORITY, KindLimit, Limits, Rate
 from runlane.model.requests import LONGEST_DELAY, JobPatch, KindChange, QueueChange, Submission
 from runlane.model.snapshot import Change, Deleted, JobSnapshot, WaitingJob
 from runlane.model.status import RETRYABLE, WAITING, JobStatus
 from runlane.queue.change_feed import Events
-from runlane.queue.client import HIGHEST_PRIORITY, Command, JobQueue
+from runlane.queue.client import Command, JobQueue
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.search.matching import JobFilter
 from runlane.settings import Settings

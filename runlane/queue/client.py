@@ -36,7 +36,6 @@ LEASES_KEY = "runlane:leases"
 PARKED_KEY = "runlane:parked"
 COMMANDS_CHANNEL = "runlane:commands"
 
-HIGHEST_PRIORITY = 1000
 _PRIORITY_STEP_MS = 2**41
 """A step in priority outweighs 69 years of waiting; 2000 steps keep milliseconds exact in a float's 53 bits."""
 _SCORES_SINCE_MS = 1_577_836_800_000

@@ -17,9 +17,9 @@ from runlane.clock import utc_now
 from runlane.core.service import JobService
 from runlane.errors import ChangedMeanwhile, ScheduleNotFound
 from runlane.kinds.catalogue import MASK, masked
+from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import MOST_ATTEMPTS, one_of
 from runlane.model.snapshot import JobSnapshot
-from runlane.queue.client import HIGHEST_PRIORITY
 from runlane.schedules.recurrence import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, recurrence
 from runlane.schedules.store import CatchUp, Schedule, ScheduleStore
 

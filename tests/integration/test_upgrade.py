@@ -2,10 +2,12 @@
 
 ``of_0_1_0/data.tar.gz`` is the data folder of that version, killed while it was in use: a job ran, three waited behind
 a paused queue, and there were ended, deleted, cancelled and scheduled ones, a schedule, a rule, limits and a retry of
-many. ``ids.json`` names one job of each sort. Both were made with its own programs.
+many. ``ids.json`` names one job of each sort, and ``backup.db.gz`` is a backup of it. All were made with its own
+programs.
 """
 
 import contextlib
+import gzip
 import json
 import sqlite3
 import subprocess
@@ -17,6 +19,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from runlane.db import schema, transfer
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S, until
 from tests.support.launchers import launching
@@ -102,6 +105,25 @@ def test_migrate_takes_over_the_database_file_too(tmp_path):
     assert done.returncode == 0, done.stderr
     assert not (data / "jobs.db").exists()
     assert count_jobs(data / "runlane.db") == 14
+
+
+@pytest.mark.databases
+def test_a_backup_of_the_old_name_is_restored_into_a_new_database(empty_url, tmp_path):
+    backup = tmp_path / "backup.db"
+    backup.write_bytes(gzip.decompress((OLD / "backup.db.gz").read_bytes()))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "runlane", "restore", str(backup)],
+        cwd=ROOT,
+        env={"DATABASE_URL": empty_url, "RUNLANE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Brought back 14 jobs" in done.stdout
+    assert transfer.count_jobs(empty_url) == 14
+    assert schema.is_current(empty_url)
 
 
 @pytest.mark.parametrize("command", [["run"], ["migrate"], ["worker"], ["app"]], ids=" ".join)

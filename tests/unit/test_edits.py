@@ -10,9 +10,9 @@ from runlane.audit import acting_as
 from runlane.clock import utc_now
 from runlane.core.attempts import completed
 from runlane.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
+from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
 from runlane.model.status import JobStatus
-from runlane.queue.client import HIGHEST_PRIORITY
 from runlane.schedules.service import ScheduleDraft
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY

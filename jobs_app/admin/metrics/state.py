@@ -9,11 +9,12 @@ import reflex as rx
 
 from jobs_app import routes, rows, runtime
 from jobs_app.admin.metrics import charts
-from jobs_app.admin.metrics.charts import Chart, percent, span
+from jobs_app.admin.metrics.charts import percent, span
 from jobs_app.live.effects import go_to
 from jobs_app.live.notify import notify
 from jobs_app.rows import CostRow, FiguresRow
 from jobs_app.server.shared import Shared
+from jobs_app.ui.charts import Chart
 from runlane.clock import utc_now
 from runlane.errors import InvalidInput, JobsError
 from runlane.kinds.catalogue import catalogue
