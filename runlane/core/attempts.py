@@ -21,6 +21,7 @@ from runlane.model.fingerprint import fingerprint
 from runlane.model.snapshot import Change, JobError, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 
+# The columns of a job that waits for a slot again, beside its status and times.
 WAITS_AGAIN = {
     "started_at": null(),
     "finished_at": null(),
@@ -28,7 +29,6 @@ WAITS_AGAIN = {
     "progress": 0.0,
     "worker": null(),
 }
-"""The columns of a job that waits for a slot again, beside its status and times."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class End:
 
 AttemptWrite = Start | Say | End
 
+# The cause of jobs that no worker finished; which worker it was makes no difference.
 LOST_WORKER = fingerprint(JobError(type="WorkerLost", message="The worker was lost."))
-"""The cause of jobs that no worker finished; which worker it was makes no difference."""
 
 _ALL = [job_table.c[name] for name in JobSnapshot.model_fields]
+# What others, or what the handler says, may change of a job while it runs.
 _MAY_CHANGE = {"version", "progress", "message", "cancel_requested_at"}
-"""What others, or what the handler says, may change of a job while it runs."""
 
 
 def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Prepared:

@@ -16,18 +16,18 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from runlane import plain_json
 
+# A transaction waits no longer for another one's lock; who asked may try again.
 BUSY_TIMEOUT_S = 5.0
-"""A transaction waits no longer for another one's lock; who asked may try again."""
+# While another process writes. SQLite itself looks again after up to 100 ms, and misses the turns in between.
 LOOK_AGAIN_S = 0.001
-"""While another process writes. SQLite itself looks again after up to 100 ms, and misses the turns in between."""
 CONNECT_TIMEOUT_S = 5
 SQLITE = "sqlite:///"
+# The numbers of our advisory locks in PostgreSQL: of whoever writes alone, who migrates, who fills Redis.
 TURN, MIGRATION, FILLING = 0x6A6F6273, 0x6A6F6274, 0x6A6F6275
-"""The numbers of our advisory locks in PostgreSQL: of whoever writes alone, who migrates, who fills Redis."""
 
 LOCK_NOT_AVAILABLE, DISK_FULL = "55P03", "53100"
+# PostgreSQL gave up a transaction for another's sake: serialization failure, deadlock.
 _IN_THE_WAY = frozenset({"40001", "40P01"})
-"""PostgreSQL gave up a transaction for another's sake: serialization failure, deadlock."""
 
 
 class Use(Enum):

@@ -23,8 +23,8 @@ from runlane.errors import StartRefused
 from runlane.private_files import make_file
 from runlane.text import counted
 
+# Rows a transaction; of artifacts fewer, since they may be large.
 BATCH, BATCH_OF_FILES = 1000, 20
-"""Rows a transaction; of artifacts fewer, since they may be large."""
 KEPT_BY_TRIGGERS = "job_count"
 
 _NEXT_NUMBER = text(

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
 RELEASE_WITHIN_S = 0.02
+# Jobs claimed in one call.
 MOST_AT_ONCE = 200
-"""Jobs claimed in one call."""
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +85,11 @@ class Engine(Worker):
         self._slots = Slots()
         self._release_later: asyncio.TimerHandle | None = None
         self._concurrency = concurrency
+        # Whether more jobs waited than were claimed last.
         self._more = False
-        """Whether more jobs waited than were claimed last."""
         self._room = 1
+        # Whether a marker was taken and Redis not asked since; asking sets it again if others may claim.
         self._heard = False
-        """Whether a marker was taken and Redis not asked since; asking sets it again if others may claim."""
         self._pause_s = FIRST_PAUSE_S
         self._wait_s: float | None = None
         self._restoring: set[asyncio.Task[None]] = set()
@@ -97,8 +97,8 @@ class Engine(Worker):
         self._look = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
+        # Told to claim nothing for now.
         self.quiet = False
-        """Told to claim nothing for now."""
 
     @property
     def held(self) -> list[Claim]:

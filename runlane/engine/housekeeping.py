@@ -27,10 +27,10 @@ FAILED_PAUSE_S = 5.0
 LOOK_UP_EVERY_S = 2.0
 WISH_EVERY = 5
 RECONCILE_EVERY_S = 30.0
+# Jobs that wait, of which reconciling goes through all each time: half a second's work, measured.
 FEW = 20_000
-"""Jobs that wait, of which reconciling goes through all each time: half a second's work, measured."""
+# How often it goes through all of more, and not only through what came last.
 THOROUGH_EVERY_S = 600.0
-"""How often it goes through all of more, and not only through what came last."""
 LOCK_KEY, THOROUGH_KEY = "runlane:reconciler", "runlane:reconciler:thorough"
 
 log = logging.getLogger(__name__)

@@ -42,8 +42,8 @@ from runlane.schedules.service import ScheduleService
 from runlane.schedules.store import ScheduleStore
 from runlane.settings import Settings, settings
 
+# New objects between two looks for garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once.
 COLLECT_EVERY = 20_000
-"""New objects between two looks for garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once."""
 
 log = logging.getLogger("worker")
 

@@ -43,8 +43,8 @@ class Progress:
         self._writing: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
         self._lost = False
+        # Whether someone asked this job to stop. A handler that never awaits should look now and then.
         self.cancelled = False
-        """Whether someone asked this job to stop. A handler that never awaits should look now and then."""
 
     @property
     def id(self) -> UUID:

@@ -30,8 +30,8 @@ from runlane.model.status import JobStatus
 from runlane.settings import Settings
 
 TELL_AGAIN_S = 2.0
+# How long a handler may clean up when its worker stops; the launcher allows 5 s for everything.
 STOP_GRACE_S = 1.5
-"""How long a handler may clean up when its worker stops; the launcher allows 5 s for everything."""
 LONGEST_PAUSE_S = 300.0
 NOT_RECORDED = JobError(
     type="NotRecorded",

@@ -16,8 +16,8 @@ from runlane.errors import Unavailable
 from runlane.model.snapshot import Change
 
 MOST_IN_TRANSACTION = 500
+# Changes that Redis was not told of yet. Beyond, the oldest are left to those who read the store.
 MOST_UNTOLD = 20_000
-"""Changes that Redis was not told of yet. Beyond, the oldest are left to those who read the store."""
 GATHER_S = 0.002
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
@@ -39,8 +39,8 @@ class Writer:
         self._tasks: list[asyncio.Task[None]] = []
         self._starts_came = asyncio.Event()
         self._starts_came.set()
+        # Whether the database refuses writes right now.
         self.holding = False
-        """Whether the database refuses writes right now."""
 
     def open(self) -> None:
         self._tasks = [asyncio.create_task(self._write_forever()), asyncio.create_task(self._tell_forever())]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runlane.errors import StartRefused
 
+# Bytes of a socket's path: 104 with the zero at its end on macOS, 108 on Linux.
 LONGEST_SOCKET = 103
-"""Bytes of a socket's path: 104 with the zero at its end on macOS, 108 on Linux."""
 
 
 def on_socket(place: Path) -> list[str]:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from runlane.errors import StartRefused
 
+# The exit code of a process that said why it may not start; starting it again would not help.
 REFUSED = 2
-"""The exit code of a process that said why it may not start; starting it again would not help."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
+# A child that lived this long is started again without a pause.
 STEADY_AFTER_S = 10.0
-"""A child that lived this long is started again without a pause."""
 POLITE_S = 3.0
 HURRY_AFTER_S = 0.2
 POLITE_LAST_S = 1.0

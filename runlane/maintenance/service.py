@@ -40,6 +40,7 @@ def _unusual(text: str) -> Select[Any]:
 
 _NEWEST = (job_table.c.created_at.desc(), job_table.c.id.desc())
 _FAILED, _OF_KIND = JobFilter(statuses=(JobStatus.FAILED,)), JobFilter(kinds=("noop",))
+# What pages ask for all the time; each has to be answered from an index.
 QUESTIONS: dict[str, Callable[[Connection], Select[Any]]] = {
     "the newest jobs": lambda db: select(job_table.c.id).order_by(*_NEWEST),
     "the newest failed jobs": lambda db: select(job_table.c.id).where(matches(db, _FAILED)).order_by(*_NEWEST),
@@ -50,7 +51,6 @@ QUESTIONS: dict[str, Callable[[Connection], Select[Any]]] = {
     "jobs that ended lately": lambda db: select(job_table.c.id).where(job_table.c.finished_at > utc_now()),
     "a job's timeline": lambda db: select(event_table.c.version).where(event_table.c.job_id == UUID(int=0)),
 }
-"""What pages ask for all the time; each has to be answered from an index."""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from runlane.model.snapshot import Change, Deleted
 from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, hear
 
 CHANNEL = "runlane:changes"
+# A larger change is announced by its id and version alone; whoever wants it reads the store.
 MOST_ANNOUNCED_BYTES = 64_000
-"""A larger change is announced by its id and version alone; whoever wants it reads the store."""
+# Messages of our own that are on their way.
 MOST_OWN = 200
-"""Messages of our own that are on their way."""
 LONGEST_PAUSE_S = 5.0
 
 log = logging.getLogger(__name__)

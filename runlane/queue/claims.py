@@ -22,10 +22,10 @@ from runlane.queue.redis_client import connection_pool
 
 SCRIPTS = Path(__file__).parent / "lua"
 IDLE_READ_S = 30.0
+# What has fallen due is told to the next worker if the first has not dealt with it by then.
 DEAL_WITHIN_MS = 5_000
-"""What has fallen due is told to the next worker if the first has not dealt with it by then."""
+# What is left to a worker to renew a lease that is over; its heart tries every half second while Redis is away.
 LAST_CALL_MS = 1_000
-"""What is left to a worker to renew a lease that is over; its heart tries every half second while Redis is away."""
 
 log = logging.getLogger(__name__)
 

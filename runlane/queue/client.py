@@ -37,10 +37,10 @@ PARKED_KEY = "runlane:parked"
 COMMANDS_CHANNEL = "runlane:commands"
 
 HIGHEST_PRIORITY = 1000
+# A step in priority outweighs 69 years of waiting; 2000 steps keep milliseconds exact in a float's 53 bits.
 _PRIORITY_STEP_MS = 2**41
-"""A step in priority outweighs 69 years of waiting; 2000 steps keep milliseconds exact in a float's 53 bits."""
+# 2020 began; later times make smaller numbers.
 _SCORES_SINCE_MS = 1_577_836_800_000
-"""2020 began; later times make smaller numbers."""
 BATCH = 1000
 LENGTH_OF_ID = 36
 

@@ -40,8 +40,8 @@ PING_AFTER_S = 5.0
 SILENT_AFTER_S = 12.0
 OLDEST_SERVER = (6, 2)
 
+# What a call raises when Redis is away, full, loading or read-only: refused connects arrive as ``OSError``.
 REDIS_TROUBLE = (RedisError, OSError)
-"""What a call raises when Redis is away, full, loading or read-only: refused connects arrive as ``OSError``."""
 
 # redis-py's annotation forgets that a refused connect is an OSError
 _SENT_AGAIN: Any = (RedisConnectionError, OSError)
