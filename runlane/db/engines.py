@@ -22,8 +22,8 @@ BUSY_TIMEOUT_S = 5.0
 LOOK_AGAIN_S = 0.001
 CONNECT_TIMEOUT_S = 5
 SQLITE = "sqlite:///"
-# The numbers of our advisory locks in PostgreSQL: of whoever writes alone, who migrates, who fills Redis.
-TURN, MIGRATION, FILLING = 0x6A6F6273, 0x6A6F6274, 0x6A6F6275
+# The numbers of our advisory locks in PostgreSQL: for whoever writes alone, migrates, or rebuilds Redis.
+TURN, MIGRATION, GENERATION = 0x6A6F6273, 0x6A6F6274, 0x6A6F6275
 
 LOCK_NOT_AVAILABLE, DISK_FULL = "55P03", "53100"
 # PostgreSQL gave up a transaction for another's sake: serialization failure, deadlock.

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from runlane.clock import ahead_s
-from runlane.queue.redis_client import connection_pool, hear
+from runlane.queue import keys
+from runlane.queue.redis_client import connection_pool, subscribe
 
-ROUND_TRIP_CHANNEL = "runlane:round-trip"
 ROUND_TRIP_WITHIN_S = 2.0
 SLOWEST = 10
-LONGEST_COMMAND = 120
+MAX_COMMAND_LENGTH = 120
 SAFE_POLICY = "noeviction"
 
 
@@ -53,7 +53,7 @@ class RedisInfo:
     troubles: list[str]
 
 
-class RedisCare:
+class RedisMaintenance:
     """One Redis server. Every method raises one of ``REDIS_TROUBLE`` when it is away."""
 
     def __init__(self, url: str) -> None:
@@ -99,7 +99,7 @@ class RedisCare:
             SlowCommand(
                 datetime.fromtimestamp(entry["start_time"], UTC),
                 entry["duration"] / 1000,
-                entry["command"].split(b" ")[0].decode(errors="replace")[:LONGEST_COMMAND],
+                entry["command"].split(b" ")[0].decode(errors="replace")[:MAX_COMMAND_LENGTH],
             )
             for entry in entries
         ]
@@ -108,14 +108,14 @@ class RedisCare:
         with contextlib.suppress(TimeoutError):
             async with (
                 asyncio.timeout(ROUND_TRIP_WITHIN_S),
-                contextlib.aclosing(hear(self._url, ROUND_TRIP_CHANNEL)) as messages,
+                contextlib.aclosing(subscribe(self._url, keys.ROUND_TRIP)) as messages,
             ):
                 began = time.monotonic()
                 async for message in messages:
                     if message is not None:
                         return 1000 * (time.monotonic() - began)
                     began = time.monotonic()
-                    await self._redis.publish(ROUND_TRIP_CHANNEL, "?")
+                    await self._redis.publish(keys.ROUND_TRIP, "?")
         return None
 
     async def close(self) -> None:

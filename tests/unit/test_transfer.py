@@ -12,7 +12,7 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.attempts import HandlerMessage, Report, completed, failed
 from runlane.core.store import NewJob, Store
 from runlane.db import engines, schema, transfer
 from runlane.db.database import Database
@@ -33,10 +33,10 @@ async def history(world, service):
     done = await running(service, kind="web_agent")
     file = {"name": "a.bin", "media_type": "x/y"}
     notes = [
-        Note(EventType.PROGRESS, progress=12.345678901234567, message="Größe – 漢字"),
-        Note(EventType.ARTIFACT, log_message="A file.", data=file, content=bytes(range(256)) * 50),
+        HandlerMessage(EventType.PROGRESS, progress=12.345678901234567, message="Größe – 漢字"),
+        HandlerMessage(EventType.ARTIFACT, log_message="A file.", data=file, content=bytes(range(256)) * 50),
     ]
-    await service.store.record([Say(done.id, 1, notes)])
+    await service.store.record([Report(done.id, 1, notes)])
     big = {"big": 12345678901234567890123, "none": None, "nested": [1, 2.5, {"x": "é"}]}
     await service.store.record([completed(done.id, 1, big)])
     bad = await running(service)
