@@ -27,13 +27,13 @@ from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.errors import Unavailable
 from runlane.kinds.catalogue import catalogue
-from runlane.maintenance.redis import RedisCare
+from runlane.maintenance.redis import RedisMaintenance
 from runlane.maintenance.service import Maintenance, Vacuumed
 from runlane.parts import Parts
 from runlane.queue.change_feed import Feed, RedisEvents
-from runlane.queue.client import JobQueue
+from runlane.queue.client import JobQueue, WorkerCommand
 from runlane.queue.redis_client import REDIS_TROUBLE
-from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
+from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
 from runlane.schedules.service import ScheduleService
 from runlane.schedules.store import ScheduleStore
 from runlane.search.text_index import TextIndex
@@ -59,7 +59,7 @@ class Runtime:
     config: Settings
     event_log: EventLog
     operations: Operations
-    redis_care: RedisCare
+    redis_care: RedisMaintenance
     maintenance: Maintenance
     alerts: Alerts
     watch: Watch
@@ -102,7 +102,7 @@ async def workers() -> list[WorkerInfo]:
     ]
 
 
-async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
+async def ask_worker(worker_id: str, wish: WorkerCommand) -> WorkerInfo:
     """Tell a worker what is wanted of it, and write down who did.
 
     Raises:
@@ -110,7 +110,7 @@ async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
         Unavailable: Redis or the database does not answer.
     """
     try:
-        worker = await current().registry.ask(worker_id, wish)
+        worker = await current().registry.command(worker_id, wish)
     except REDIS_TROUBLE as exc:
         raise Unavailable("Redis does not answer, so the worker cannot be told right now; try again.") from exc
     await jobs().store.audit.note(wish, "worker", worker_id)
@@ -157,7 +157,7 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     schedules = ScheduleService(ScheduleStore(database), service)
     event_log = EventLog(hub, registry, store)
     operations = Operations(OperationStore(database), service)
-    redis_care = RedisCare(url)
+    redis_care = RedisMaintenance(url)
     alerts = Alerts(AlertStore(database), catalogue(), allowed=config.webhooks_allow)
     watch = Watch(alerts, service, registry, event_log)
     maintenance = Maintenance(database, config.resolved_database_url, config.data_dir)

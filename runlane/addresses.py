@@ -8,14 +8,14 @@ reads as they mean it; so an address is taken apart here from its end, and what 
 import re
 
 HIDDEN = "***"
+# Names in a query whose values tell nothing.
 _PLAIN = frozenset(
     """application_name charset client_encoding connect_timeout db dbname health_check_interval host keepalives
     max_connections options port protocol sslmode ssl_cert_reqs ssl_check_hostname sslcert sslrootcert
     socket_connect_timeout socket_timeout target_session_attrs timeout user username""".split()  # noqa: SIM905
 )
-"""Names in a query whose values tell nothing."""
+# Characters of a part of a path that is a word, and no key.
 _LONGEST_WORD = 19
-"""Characters of a part of a path that is a word, and no key."""
 _AFTER_HOST = re.compile(r"[/?#]")
 
 

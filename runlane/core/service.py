@@ -16,7 +16,7 @@ from uuid import UUID
 from runlane import plain_json
 from runlane.audit import changed
 from runlane.clock import utc_now
-from runlane.core.attempts import AttemptWrite, End, Note, Say, Start, taken_from_lost_worker
+from runlane.core.attempts import AttemptWrite, End, HandlerMessage, Report, Start, taken_from_lost_worker
 from runlane.core.store import WAITING_BATCH, NewJob, Once, Store
 from runlane.errors import (
     ChangedMeanwhile,
@@ -162,7 +162,7 @@ class JobService:
             raise WrongStatus(
                 f"Job {job.short_id} has already {_ended(job.status)}; only a job that waits or runs can be cancelled."
             )
-        await self._quietly(self._queue.tell(Command(cancel=job_id)))
+        await self._quietly(self._queue.send(Command(cancel=job_id)))
         return job
 
     async def retry(self, job_id: UUID) -> JobSnapshot:
@@ -441,11 +441,11 @@ class JobService:
 
     async def start(self, job_id: UUID, worker: str) -> JobSnapshot | None:
         """The job, now running on ``worker``; ``None`` if it is not queued (any more)."""
-        return await self._record_one(Start([job_id], worker, await self.store.filling()))
+        return await self._record_one(Start([job_id], worker, await self.store.generation()))
 
-    async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[Note]) -> bool:
+    async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[HandlerMessage]) -> bool:
         """Record what a handler said; ``False`` if this attempt is no longer running: the handler should stop."""
-        return await self._record_one(Say(job_id, attempt, notes)) is not None
+        return await self._record_one(Report(job_id, attempt, notes)) is not None
 
     async def end(self, end: End) -> JobSnapshot | None:
         """Record how an attempt ended; ``None`` if it is no longer running, and nothing was recorded."""
@@ -499,7 +499,7 @@ class JobService:
             log.warning("Put %d waiting jobs back that Redis did not have.", found)
         return found
 
-    async def drop_strangers(self) -> int:
+    async def drop_orphans(self) -> int:
         """Take entries out of the queue whose job does not wait (any more); how many.
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
@@ -513,13 +513,13 @@ class JobService:
                 cursor, ids = await self._queue.entries_of(kind, max(cursor, 0))
                 statuses = await self.store.statuses(ids)
                 # what was claimed meanwhile is in no queue, and may be awaited again by now: that is left alone
-                strangers = [job_id for job_id in ids if statuses.get(job_id) is not JobStatus.QUEUED]
-                dropped += await self._queue.drop(kind, strangers)
+                orphans = [job_id for job_id in ids if statuses.get(job_id) is not JobStatus.QUEUED]
+                dropped += await self._queue.drop(kind, orphans)
         if dropped:
             log.warning("Dropped %d entries of the queue that no waiting job belongs to.", dropped)
         return dropped
 
-    async def take_up(self, job_id: UUID) -> None:
+    async def reclaim(self, job_id: UUID) -> None:
         """Deal with a claim whose lease is over: a job that ran runs again as a new attempt, one that waits, waits."""
         job = (await self.store.get_many([job_id])).get(job_id)
         if job is None:

@@ -36,7 +36,7 @@ from uuid_utils.compat import uuid7
 from runlane import plain_json
 from runlane.audit import Audit, acting
 from runlane.clock import utc_now
-from runlane.core import filling
+from runlane.core import generation
 from runlane.core.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
 from runlane.core.counts import Counts
 from runlane.core.deletion import Removal
@@ -357,13 +357,13 @@ class Store:
         rows = await self._db.read(lambda db: db.execute(query.order_by(job_table.c.started_at)).mappings().all())
         return [JobSnapshot.model_validate(dict(row)) for row in rows]
 
-    async def filling(self) -> int:
-        """The number of the newest filling of Redis; see ``runlane.core.filling``."""
-        return await self._db.read(lambda db: db.execute(select(filling.newest())).scalar_one())
+    async def generation(self) -> int:
+        """The number of the newest generation of Redis; see ``runlane.core.generation``."""
+        return await self._db.read(lambda db: db.execute(select(generation.newest())).scalar_one())
 
-    async def begin_filling(self) -> int:
+    async def begin_generation(self) -> int:
         """Begin another: what was claimed under an earlier one and has not started will not. Its number."""
-        return await self._db.write(filling.begin, alone=True)
+        return await self._db.write(generation.begin, alone=True)
 
     def cancel_is_asked(self, job_id: UUID) -> Future[bool]:
         """Whether a running job is to be cancelled; may be asked in any thread, which learns it later."""

@@ -23,8 +23,8 @@ class Prepared:
     def __init__(self, statement: UpdateBase, returning: Sequence[Column[Any]] = ()) -> None:
         self._statement = statement.returning(*returning) if returning else statement
         self._returning = returning
+        # The names of what a row holds, in its order.
         self.gives = [column.name for column in returning]
-        """The names of what a row holds, in its order."""
         self._dialect: Dialect | None = None
 
     def run(self, db: Connection, values: Mapping[str, Any]) -> list[list[Any]]:
@@ -74,8 +74,8 @@ class Prepared:
             return
         compiled = self._statement.compile(dialect=dialect)
         self._sql = str(compiled)
+        # Converts for all columns, since the rows of one write have few moments between them.
         moment: Convert = None
-        """Converts for all columns, since the rows of one write have few moments between them."""
         self._fixed: list[Any] = []
         self._given: list[tuple[int, str, Convert]] = []
         for place, name in enumerate(compiled.positiontup or ()):
@@ -114,10 +114,10 @@ class Prepared:
         return bound
 
 
+# By place, what a row had there, and what the driver was given.
 _Last = dict[int, tuple[Any, Any]]
-"""By place, what a row had there, and what the driver was given."""
+# The places of a row that need converting, and how.
 _Converters = list[tuple[int, Callable[[Any], Any]]]
-"""The places of a row that need converting, and how."""
 
 
 def _converted(row: tuple[Any, ...], converters: _Converters) -> list[Any]:

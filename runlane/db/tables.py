@@ -175,8 +175,8 @@ class QueueSettingRow(SQLModel, table=True):
     updated_at: datetime
 
 
-class FillingRow(SQLModel, table=True):
-    """How often Redis was filled after it had been emptied: one row, with id 1; see ``runlane.core.filling``."""
+class GenerationRow(SQLModel, table=True):
+    """How often Redis was rebuilt after it had been emptied: one row, with id 1; see ``runlane.core.generation``."""
 
     __tablename__ = "filling"
 

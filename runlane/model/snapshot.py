@@ -30,8 +30,8 @@ def _only_text(value: Any) -> Any:
     raise ValueError("input should be a time such as 2026-01-31T12:00:00Z")
 
 
+# A time as clients give it: it must name its offset, and is kept in UTC.
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_to_utc)]
-"""A time as clients give it: it must name its offset, and is kept in UTC."""
 
 
 def short_id(job_id: UUID | str) -> str:

@@ -26,7 +26,7 @@ from jobs_app.job.state import JobPage
 from jobs_app.job.tails import TAIL_KEPT
 from jobs_app.live.state import Live
 from jobs_app.submit.state import StartForm
-from runlane.core.attempts import Note, completed, failed
+from runlane.core.attempts import HandlerMessage, completed, failed
 from runlane.core.service import JobService
 from runlane.core.store import Store
 from runlane.db.database import Database
@@ -174,7 +174,7 @@ async def test_what_happens_to_another_job_takes_no_line_from_a_jobs_page(served
     await served.service.start(mine.id, "worker-1")
     await tab.open(served.url, f"/jobs/{mine.id}", job_id=str(mine.id))
     await until(lambda: tab.var(JobPage, "found"))
-    said = [Note(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
+    said = [HandlerMessage(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
 
     await served.service.add_notes(mine.id, 1, said[:-1])
     await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail and len(tail) == len(said) - 1)
@@ -216,7 +216,7 @@ async def test_words_that_reflex_takes_for_its_own_arrive_as_they_are(served, ta
     await until(lambda: tab.var(LiveDashboard, "slots"))
     job, _ = await served.service.submit(Submission(kind="always_fails", params={"message": text}))
     await served.service.start(job.id, "worker-1")
-    await served.service.add_notes(job.id, 1, [Note(EventType.PROGRESS, message=text, progress=10)])
+    await served.service.add_notes(job.id, 1, [HandlerMessage(EventType.PROGRESS, message=text, progress=10)])
 
     await until(
         lambda: tab.var(LiveDashboard, "hot"), lambda hot: str(job.id) in hot and hot[str(job.id)]["message"] == text

@@ -12,7 +12,7 @@ from jobs_app.admin.health import troubles
 from jobs_app.admin.overview import overview
 from jobs_app.server.security import guard
 from runlane.core.attempts import completed
-from runlane.queue.client import LIMITS_KEY, QUEUE_PREFIX
+from runlane.queue import keys
 from testbed.waiting import until
 from tests.support.replies import FIELDS, UNKNOWN, assert_problem
 
@@ -428,7 +428,7 @@ async def _down(api):
 
 
 async def test_the_queue_is_paused_resumed_and_given_another_limit(api, active, redis_server):
-    await active.queue.set_limits(active.service.limits, filling=0)  # as a worker does
+    await active.queue.set_limits(active.service.limits, generation=0)  # as a worker does
     paused = await api.patch("/api/queue", json={"paused": True})
     more = await api.patch("/api/queue", json={"concurrency": 7})
 
@@ -436,7 +436,7 @@ async def test_the_queue_is_paused_resumed_and_given_another_limit(api, active, 
     assert (more.json()["paused"], more.json()["concurrency"]) == (True, 7)
     assert (await api.get("/api/queue")).json() == more.json()
     with redis_server.client() as client:
-        assert client.hgetall(LIMITS_KEY) == {"paused": "1", "concurrency": "7", "filling": "0"}
+        assert client.hgetall(keys.LIMITS) == {"paused": "1", "concurrency": "7", "generation": "0"}
     back = (await api.patch("/api/queue", json={"paused": False, "concurrency": None})).json()
     assert (back["paused"], back["concurrency"]) == (False, 5)
 
@@ -479,7 +479,7 @@ async def test_while_redis_is_away_jobs_are_taken_and_they_are_queued_when_it_is
 
     async def waiting():
         with redis_server.client() as client:
-            return client.zrange(f"{QUEUE_PREFIX}noop", 0, -1)
+            return client.zrange(f"{keys.QUEUE}noop", 0, -1)
 
     assert (reply.status_code, reply.json()["status"]) == (201, "queued")
     assert await until(waiting) == [reply.json()["id"]]

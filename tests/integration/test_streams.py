@@ -10,7 +10,7 @@ import pytest
 
 from jobs_app import runtime
 from jobs_app.api.streams import stream_all, stream_job
-from runlane.core.attempts import Note, Say, cancelled, completed
+from runlane.core.attempts import HandlerMessage, Report, cancelled, completed
 from runlane.model.status import EventType
 from testbed.waiting import PATIENCE_S, until
 
@@ -54,7 +54,7 @@ async def follow(job_id: str) -> tuple[Stream, asyncio.Task[list]]:
     for version in ("3", "4"):
         reading = asyncio.create_task(stream.next())
         await service.store.get(job)
-        await service.add_notes(job, 1, [Note(EventType.LOG, log_message="warming up")])
+        await service.add_notes(job, 1, [HandlerMessage(EventType.LOG, log_message="warming up")])
         assert (await reading).id == version
     return stream, asyncio.create_task(stream.rest())
 
@@ -64,7 +64,7 @@ async def work(job_id: str, lines: int) -> None:
     service, job = runtime.jobs(), UUID(job_id)
     await service.start(job, "worker-1")
     for n in range(lines):
-        await service.add_notes(job, 1, [Note(EventType.LOG, log_message=str(n))])
+        await service.add_notes(job, 1, [HandlerMessage(EventType.LOG, log_message=str(n))])
     await service.end(completed(job, 1, {"lines": lines}))
 
 
@@ -148,7 +148,7 @@ async def test_what_was_missed_while_redis_was_away_is_sent_when_it_is_back(clie
 
     with redis_server.away():
         for n in range(50):
-            await runtime.jobs().add_notes(UUID(job_id), 1, [Note(EventType.LOG, log_message=str(n))])
+            await runtime.jobs().add_notes(UUID(job_id), 1, [HandlerMessage(EventType.LOG, log_message=str(n))])
         await runtime.jobs().end(completed(UUID(job_id), 1, None))
 
     assert [m.id for m in await reading] == [*(str(n) for n in range(5, 56)), None]
@@ -158,7 +158,9 @@ async def test_a_change_that_was_never_announced_comes_in_its_place(client, list
     job_id = await client.submit("noop")
     _, reading = await follow(job_id)
 
-    await runtime.jobs().store.record([Say(UUID(job_id), 1, [Note(EventType.LOG, log_message="unannounced")])])
+    await runtime.jobs().store.record(
+        [Report(UUID(job_id), 1, [HandlerMessage(EventType.LOG, log_message="unannounced")])]
+    )
     await runtime.jobs().end(completed(UUID(job_id), 1, None))
 
     assert [m.id for m in await reading] == ["5", "6", None]
@@ -234,7 +236,7 @@ async def test_a_stream_goes_on_over_a_change_too_large_to_announce(client, list
     large = "x" * 100_000
 
     await runtime.jobs().start(job, "worker-1")
-    await runtime.jobs().add_notes(job, 1, [Note(EventType.LOG, log_message=large)])
+    await runtime.jobs().add_notes(job, 1, [HandlerMessage(EventType.LOG, log_message=large)])
     await runtime.jobs().end(completed(job, 1, None))
     messages = await stream.rest()
 

@@ -18,7 +18,7 @@ from jobs_app.runtime import Runtime
 from jobs_app.server.watch import Watch
 from runlane.alerts.service import Alerts
 from runlane.alerts.store import AlertStore
-from runlane.maintenance.redis import RedisCare
+from runlane.maintenance.redis import RedisMaintenance
 from runlane.maintenance.service import Maintenance
 
 NOBODY = str(UUID(int=1))
@@ -40,7 +40,7 @@ async def tab(world):
             world.config,
             event_log,
             world.operations,
-            RedisCare(world.config.resolved_redis_url),
+            RedisMaintenance(world.config.resolved_redis_url),
             Maintenance(world.database, world.config.resolved_database_url, world.config.data_dir),
             alerts,
             Watch(alerts, world.service, world.registry, event_log),

@@ -2,15 +2,18 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import arq
+import arq.constants
 import pytest
 import redis
 
 import runlane
+from runlane.queue import keys
+from runlane.queue.claims import script
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = (
@@ -164,10 +167,23 @@ def test_every_public_name_has_a_docstring():
     assert {name for name in names if not inspect.getdoc(getattr(runlane, name))} == set()
 
 
+def test_a_key_of_redis_is_spelled_in_one_place():
+    sources = [path for package in PACKAGES for path in modules(package)] + list((ROOT / "runlane").rglob("*.lua"))
+    spelling = {str(path.relative_to(ROOT)) for path in sources if re.search(r"\b(runlane|arq:job):", path.read_text())}
+
+    assert spelling == {"runlane/queue/keys.py"}
+
+
+def test_scripts_are_given_the_names_of_all_keys():
+    assert keys.names()["BODY"] == arq.constants.job_key_prefix
+    assert all(name.startswith("runlane:") for constant, name in keys.names().items() if constant != "BODY")
+    assert all(f"local {constant} = '{name}'\n" in script("renew") for constant, name in keys.names().items())
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "runlane" / "queue" / "lua").glob("*.lua")), ids=lambda path: path.stem)
 def test_every_script_names_its_keys_its_arguments_and_its_reply(path):
     header = path.read_text().split("\n\n")[0]
-    told = ("runlane:",) if path.stem == "common" else ("Keys: ", "Arguments: ", "Reply: ")
+    parts = ("keys.py",) if path.stem == "common" else ("Keys: ", "Arguments: ", "Reply: ")
 
     assert all(line.startswith("--") for line in header.splitlines())
-    assert all(part in header for part in told)
+    assert all(part in header for part in parts)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runlane.clock import utc_now
-from runlane.core.attempts import Note, cancelled, completed, failed, handed_back
+from runlane.core.attempts import HandlerMessage, cancelled, completed, failed, handed_back
 from runlane.core.service import JobService
 from runlane.core.store import Store
 from runlane.errors import JobsError
@@ -105,11 +105,11 @@ async def test_ten_retries_at_once_make_one_new_attempt(service, store):
 
 async def test_an_attempt_that_was_taken_away_can_write_nothing(service, store):
     job = await running(service, max_attempts=3)
-    await service.take_up(job.id)
+    await service.reclaim(job.id)
     again = await service.start(job.id, "worker-2")
 
     late = await service.end(completed(job.id, 1, "late"))
-    heard = await service.add_notes(job.id, 1, [Note(EventType.PROGRESS, progress=99.0)])
+    heard = await service.add_notes(job.id, 1, [HandlerMessage(EventType.PROGRESS, progress=99.0)])
 
     assert (late, heard) == (None, False)
     assert (await store.get(job.id)).version == again.version
@@ -118,7 +118,7 @@ async def test_an_attempt_that_was_taken_away_can_write_nothing(service, store):
 async def test_a_lost_workers_job_runs_again_as_a_new_attempt_that_says_so(service, store, world):
     job = await running(service, max_attempts=2)
 
-    await service.take_up(job.id)
+    await service.reclaim(job.id)
 
     again = await store.get(job.id)
     assert (again.status, again.attempt) == (JobStatus.QUEUED, 2)
@@ -129,7 +129,7 @@ async def test_a_lost_workers_job_runs_again_as_a_new_attempt_that_says_so(servi
 async def test_a_lost_workers_job_without_attempts_left_is_failed(service, store):
     job = await running(service, max_attempts=1)
 
-    await service.take_up(job.id)
+    await service.reclaim(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.FAILED
 
@@ -138,7 +138,7 @@ async def test_a_lost_workers_job_that_was_to_be_cancelled_is_cancelled(service,
     job = await running(service, max_attempts=3)
     await service.cancel(job.id)
 
-    await service.take_up(job.id)
+    await service.reclaim(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.CANCELLED
 
@@ -234,9 +234,11 @@ async def act(service: JobService, store: Store, job_id: UUID, attempt: int, act
             case "hand_back":
                 await service.end(handed_back(job_id, attempt))
             case "lost":
-                await service.take_up(job_id)
+                await service.reclaim(job_id)
             case "note":
-                await service.add_notes(job_id, attempt, [Note(EventType.PROGRESS, message="step", progress=50.0)])
+                await service.add_notes(
+                    job_id, attempt, [HandlerMessage(EventType.PROGRESS, message="step", progress=50.0)]
+                )
             case "promote":
                 await service.promote_due([job_id], utc_now())
     except JobsError:

@@ -106,6 +106,6 @@ async def test_what_is_said_of_a_lost_workers_job_carries_its_id(service, caplog
     job = await running(service)
     caplog.handler.setFormatter(line_formatter("worker"))
 
-    await service.take_up(job.id)
+    await service.reclaim(job.id)
 
     assert f"job={job.id} It is taken from the lost worker" in caplog.text

@@ -10,7 +10,7 @@ import pytest
 
 from runlane.core.service import JobService
 from runlane.engine.progress import Progress
-from runlane.engine.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
+from runlane.engine.runner import MAX_PAUSE_S, Interruption, Runner, pause_s
 from runlane.engine.writer import Writer
 from runlane.kinds.catalogue import Catalogue, Kind, Params
 from runlane.model.requests import Submission
@@ -347,7 +347,7 @@ async def test_an_attempt_that_was_taken_away_is_interrupted_and_leaves_no_trace
     job = await at.submit(max_attempts=2)
     run = await at.begin(job)
 
-    await at.service.take_up(job.id)
+    await at.service.reclaim(job.id)
     taken.set()
 
     after = await run
@@ -623,7 +623,7 @@ async def test_the_end_of_a_job_is_not_lost_while_the_database_is_away(bench, da
 
 @pytest.mark.parametrize("attempt", range(1, 40))
 def test_pauses_double_up_to_a_bound_and_spread_downwards(attempt):
-    longest = min(1.0 * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+    longest = min(1.0 * 2 ** (attempt - 1), MAX_PAUSE_S)
 
     found = {pause_s(attempt, 1.0) for _ in range(50)}
 

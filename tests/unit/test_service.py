@@ -136,7 +136,7 @@ async def test_a_running_job_that_is_cancelled_is_told_to_stop(service, world):
     told = await service.cancel(job.id)
 
     assert (told.status, told.cancel_requested_at is not None) == (JobStatus.RUNNING, True)
-    assert world.queue.told == [Command(cancel=job.id)]
+    assert world.queue.sent == [Command(cancel=job.id)]
 
 
 async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, world):
@@ -146,7 +146,7 @@ async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, w
     second = await service.cancel(job.id)
 
     assert second.version == first.version
-    assert world.queue.told == [Command(cancel=job.id)] * 2
+    assert world.queue.sent == [Command(cancel=job.id)] * 2
 
 
 async def test_a_finished_job_cannot_be_cancelled(service):
@@ -314,7 +314,7 @@ async def test_a_claim_that_ended_before_its_job_started_puts_the_job_back_as_it
     job = await submitted(service)
     world.queue.entries.clear()
 
-    await service.take_up(job.id)
+    await service.reclaim(job.id)
 
     assert world.queue.in_order() == [str(job.id)]
     assert await store.get(job.id) == job
@@ -325,8 +325,8 @@ async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world)
     await service.end(completed(job.id, 1, None))
     world.queue.entries.clear()
 
-    await service.take_up(job.id)
-    await service.take_up(uuid4())
+    await service.reclaim(job.id)
+    await service.reclaim(uuid4())
 
     assert world.queue.in_order() == []
 
@@ -335,7 +335,7 @@ async def test_entries_that_no_waiting_job_belongs_to_are_dropped(service, world
     job, waits = await submitted(service), await submitted(service)
     await service.start(job.id, "worker-1")
 
-    assert await service.drop_strangers() == 1
+    assert await service.drop_orphans() == 1
     assert world.queue.in_order() == [str(waits.id)]
 
 

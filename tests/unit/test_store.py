@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.attempts import HandlerMessage, Report, completed, failed
 from runlane.core.store import SORTS, NewJob, Once, Store
 from runlane.db.database import Database
 from runlane.errors import InvalidInput, JobNotFound
@@ -223,11 +223,11 @@ async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, s
     job = await running(service)
 
     notes = [
-        Note(EventType.PROGRESS, message="Opening", progress=10.0),
-        Note(EventType.LOG, log_message="a line", data={"level": "info"}),
-        Note(EventType.PROGRESS, progress=20.0),
+        HandlerMessage(EventType.PROGRESS, message="Opening", progress=10.0),
+        HandlerMessage(EventType.LOG, log_message="a line", data={"level": "info"}),
+        HandlerMessage(EventType.PROGRESS, progress=20.0),
     ]
-    [changes] = await store.record([Say(job.id, 1, notes)])
+    [changes] = await store.record([Report(job.id, 1, notes)])
 
     assert [change.job.version for change in changes] == [3, 4, 5]
     assert [change.event.message for change in changes] == ["Opening", "a line", "Opening"]
@@ -237,7 +237,7 @@ async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, s
 
 async def test_a_timeline_is_read_from_either_end_and_by_type(store, service):
     job = await running(service)
-    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(10)])])
+    await store.record([Report(job.id, 1, [HandlerMessage(EventType.LOG, log_message=str(n)) for n in range(10)])])
 
     assert [e.version for e in await store.events(job.id, after=3, limit=2)] == [4, 5]
     assert [e.version for e in await store.events(job.id, limit=2, newest=True)] == [11, 12]
@@ -252,10 +252,10 @@ async def test_the_timeline_of_an_unknown_job_is_no_empty_list(store):
 
 async def test_an_artifact_is_kept_whole_and_deleted_with_its_job(store, service):
     job = await running(service)
-    note = Note(
+    note = HandlerMessage(
         EventType.ARTIFACT, log_message="a.bin", data={"name": "a.bin", "media_type": "x/y"}, content=b"\x00\xff"
     )
-    await store.record([Say(job.id, 1, [note])])
+    await store.record([Report(job.id, 1, [note])])
     [artifact] = await store.artifacts(job.id)
 
     assert (artifact.name, artifact.media_type, artifact.size_bytes) == ("a.bin", "x/y", 2)

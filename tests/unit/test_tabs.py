@@ -18,7 +18,7 @@ from jobs_app.job.tree_state import Trees
 from jobs_app.keys.state import Keys
 from jobs_app.submit.state import StartForm
 from runlane.clock import utc_now
-from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.attempts import HandlerMessage, Report, completed, failed
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType, JobStatus
@@ -317,10 +317,12 @@ async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open
 
 async def test_the_page_of_a_job_shows_its_files_and_the_newest_lines(service, store, open_job):
     job = await running(service)
-    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(FIRST_LINES)])])
+    await store.record(
+        [Report(job.id, 1, [HandlerMessage(EventType.LOG, log_message=str(n)) for n in range(FIRST_LINES)])]
+    )
     about = {"name": "a.txt", "media_type": "text/plain"}
     await store.record(
-        [Say(job.id, 1, [Note(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])]
+        [Report(job.id, 1, [HandlerMessage(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])]
     )
 
     page = await open_job(job.id)
@@ -362,14 +364,14 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
     jobs = [await running(service, max_attempts=2) for _ in range(2)]
     error = JobError(type="X", message="y")
     for job in jobs:
-        steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
-        await store.record([Say(job.id, 1, steps)])
+        steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+        await store.record([Report(job.id, 1, steps)])
         await service.end(failed(job.id, 1, error, retry_at=utc_now()))
         await service.promote_due([job.id], utc_now())
         await service.start(job.id, "worker-1")
-        ticks = [Note(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
-        last = Note(EventType.PROGRESS, message="The last step", data={"step": True})
-        await store.record([Say(job.id, 2, [*ticks, last])])
+        ticks = [HandlerMessage(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
+        last = HandlerMessage(EventType.PROGRESS, message="The last step", data={"step": True})
+        await store.record([Report(job.id, 2, [*ticks, last])])
 
     page = await compare(*[job.id for job in jobs])
 
@@ -379,8 +381,8 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
 
 async def test_a_comparison_that_leaves_out_steps_says_so(service, store, compare):
     jobs = [await running(service) for _ in range(2)]
-    steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
-    await store.record([Say(jobs[0].id, 1, steps)])
+    steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+    await store.record([Report(jobs[0].id, 1, steps)])
 
     page = await compare(*[job.id for job in jobs])
 

@@ -9,7 +9,7 @@ from jobs_app.compare import comparison
 from jobs_app.job import timeline_rows
 from jobs_app.job.timeline_state import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
 from runlane.clock import utc_now
-from runlane.core.attempts import Note, cancelled, completed, failed, told_to_stop
+from runlane.core.attempts import HandlerMessage, cancel_delivered, cancelled, completed, failed
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType
 from runlane.model.tracebacks import frames, top_frame
@@ -27,11 +27,11 @@ TimeoutError: 10 s are over
 
 
 def step(text, progress=None):
-    return Note(EventType.PROGRESS, message=text, progress=progress, data={"step": True})
+    return HandlerMessage(EventType.PROGRESS, message=text, progress=progress, data={"step": True})
 
 
 def log(text, level="info"):
-    return Note(EventType.LOG, log_message=text, data={"level": level})
+    return HandlerMessage(EventType.LOG, log_message=text, data={"level": level})
 
 
 async def told(service, *notes, **more):
@@ -92,7 +92,7 @@ async def test_a_cancel_is_proved_stage_by_stage(service, store):
         "Cleaned up": False,
         "Cancelled": False,
     }
-    await service.add_notes(job.id, 1, [told_to_stop()])
+    await service.add_notes(job.id, 1, [cancel_delivered()])
     await service.end(cancelled(job.id, 1, "Cancelled while it ran.", code_ended_at=utc_now()))
     assert set(at(await store.events(job.id), await store.get(job.id)).values()) == {True}
 
