@@ -14,6 +14,7 @@ from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
 from runlane.model.status import JobStatus
 from runlane.schedules.service import ScheduleDraft
+from testbed.attempts import end_attempt, start_attempt
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 
@@ -88,7 +89,7 @@ async def test_an_edit_and_a_start_that_meet_are_decided_by_the_database(service
     for _ in range(20):
         job = await submitted(service)
         edit, started = await asyncio.gather(
-            service.edit(job.id, JobPatch(priority=5)), service.start(job.id, "w"), return_exceptions=True
+            service.edit(job.id, JobPatch(priority=5)), start_attempt(service, job.id, "w"), return_exceptions=True
         )
         now = await service.store.get(job.id)
         assert started is not None
@@ -116,17 +117,6 @@ async def test_a_scheduled_job_is_promoted_once(service, world):
     assert await world.queue.head(1) == [job.id]
     with pytest.raises(WrongStatus, match="is queued; only a scheduled job"):
         await service.promote(job.id)
-
-
-async def test_all_scheduled_jobs_are_promoted_at_once(service):
-    for _ in range(3):
-        await submitted(service, delay_s=3600)
-    waiting = await submitted(service)
-
-    outcome = await service.bulk("promote")
-
-    assert (outcome.matched, outcome.done) == (4, 3)
-    assert [skipped.id for skipped in outcome.skipped] == [waiting.id]
 
 
 async def test_a_job_is_moved_to_the_front(service, world):
@@ -197,7 +187,7 @@ async def test_who_acted_is_on_the_timeline_and_in_the_audit(service):
         await service.delete(cancelled.id)
         await service.restore(cancelled.id)
     done = await running(service)
-    await service.end(completed(done.id, 1, None))
+    await end_attempt(service, completed(done.id, 1, None))
 
     assert [action for _, action, *_ in await told(service)] == ["restore", "delete", "retry", "cancel"]
     by = [(event.data or {}).get("by") for event in await service.store.events(cancelled.id)]
