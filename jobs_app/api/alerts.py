@@ -11,8 +11,8 @@ from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute
 from runlane.addresses import shown
-from runlane.alerts.service import RuleDraft, RulePatch
-from runlane.alerts.store import Alert, Delivery, Rule
+from runlane.alerts.records import Alert, Delivery, Rule
+from runlane.alerts.rules import RuleDraft, RulePatch
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=StrictRoute)
 

@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
 from jobs_app.ui.basics import ago, card, editor, heading, labelled, mono, question, small_button
-from runlane.alerts.service import MEANING
+from runlane.alerts.rules import MEANING
 from runlane.kinds.catalogue import catalogue
 
 

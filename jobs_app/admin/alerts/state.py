@@ -12,8 +12,8 @@ from jobs_app.live.notify import notify
 from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
 from jobs_app.ui.clipboard import copy
 from runlane.addresses import shown
-from runlane.alerts.service import MEANING, RuleDraft, RulePatch
-from runlane.alerts.store import Alert, Delivery, Rule
+from runlane.alerts.records import Alert, Delivery, Rule
+from runlane.alerts.rules import MEANING, RuleDraft, RulePatch
 from runlane.errors import ChangedMeanwhile, InvalidInput, JobsError, RuleNotFound
 from runlane.kinds.catalogue import field_errors
 
