@@ -47,7 +47,7 @@ class Dispatcher:
         """Why ``url`` may not be sent to, in a sentence without its subject; empty when it may, or nobody knows now."""
         if wrong := wrong_with(url):
             return wrong
-        if _is_webhook(url):
+        if is_webhook(url):
             return await webhooks.leads_inside(url, self.allowed)
         return await self._couriers.objection(url, self.allowed)
 
@@ -84,7 +84,7 @@ class Dispatcher:
             await self.send(delivery, rule)
 
     async def _send(self, delivery: Delivery, rule: Rule) -> Answer:
-        if not _is_webhook(delivery.url):
+        if not is_webhook(delivery.url):
             return await self._couriers.send(delivery.url, _message(delivery), self.allowed)
         body = plain_json.dumps(delivery.body).encode()
         return await webhooks.send(delivery.url, rule.secret, str(delivery.id), utc_now(), body, allowed=self.allowed)
@@ -96,10 +96,11 @@ def wrong_with(url: str) -> str:
         return "must not hold blanks or control characters"
     if len(url) > MAX_URL or not re.match(ADDRESS, url):
         return "must be an address, such as https://…, mailto://… or slack://…"
-    return webhooks.wrong_with(url) if _is_webhook(url) else ""
+    return webhooks.wrong_with(url) if is_webhook(url) else ""
 
 
-def _is_webhook(url: str) -> bool:
+def is_webhook(url: str) -> bool:
+    """Whether an address gets our signed JSON, and is of no service."""
     return url.partition("://")[0].lower() in ("http", "https")
 
 
