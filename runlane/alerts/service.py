@@ -67,7 +67,7 @@ class Alerts:
         """
         rule = await self.store.rule(rule_id)
         if not rule.webhook_url:
-            raise NothingToDo(f"The rule {rule.name!r} names no webhook: it is told on the pages only.")
+            raise NothingToDo(f"The rule {rule.name!r} names no address: its alerts are shown on the pages only.")
         delivery = await self.store.test(rule, utc_now())
         return await self.dispatcher.send(delivery, rule)
 

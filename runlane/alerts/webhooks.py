@@ -1,4 +1,4 @@
-"""Telling another server over HTTP: signed, only to public addresses unless allowed, and with little patience.
+"""Reporting to another server over HTTP: signed, only to public addresses unless allowed, and with little patience.
 
 Signed as the Standard Webhooks specification says, so that receivers check it with a library: the signature is an
 HMAC-SHA256 of ``<id>.<timestamp>.<body>``. The name is resolved once and the connection goes to that very address, so
