@@ -127,30 +127,6 @@ class JobLink(TypedDict):
     status: str
 
 
-class ScheduleRow(TypedDict):
-    """A recurring wish for jobs; ``timing`` is a cron expression, or ``every`` and a number of seconds."""
-
-    id: str
-    name: str
-    kind: str
-    title: str
-    timing: str
-    timezone: str
-    params: str
-    priority: str
-    max_attempts: str
-    catch_up: str
-    paused: bool
-    version: int
-    next: list[str]
-    """Its next times that are yet to come."""
-    is_due: bool
-    """Its time has come, and no worker has made its job yet."""
-    last_at: str
-    last: list[JobLink]
-    """The last jobs it made, newest first."""
-
-
 class WorkerRow(TypedDict):
     """A worker process."""
 
@@ -208,24 +184,6 @@ EMPTY_HOT: Hot = {
     "duration": "",
     "due": "",
     "cancelling": False,
-}
-NO_SCHEDULE: ScheduleRow = {
-    "id": "",
-    "name": "",
-    "kind": "",
-    "title": "",
-    "timing": "",
-    "timezone": "",
-    "params": "",
-    "priority": "",
-    "max_attempts": "",
-    "catch_up": "",
-    "paused": False,
-    "version": 0,
-    "next": [],
-    "is_due": False,
-    "last_at": "",
-    "last": [],
 }
 EMPTY_ROW: Row = {
     "id": "",
@@ -411,48 +369,6 @@ class FactRow(TypedDict):
     name: str
     value: str
     at: str
-
-
-class RuleRow(TypedDict):
-    """An alert rule; ``meaning``: when it gives an alert, in words."""
-
-    id: str
-    name: str
-    condition: str
-    meaning: str
-    threshold: str
-    kind: str
-    webhook_url: str
-    paused: bool
-    version: int
-
-
-NO_RULE = RuleRow(
-    id="", name="", condition="", meaning="", threshold="", kind="", webhook_url="", paused=False, version=0
-)
-
-
-class AlertRow(TypedDict):
-    """An alert; ``cleared_at`` is empty while it is open."""
-
-    id: str
-    rule: str
-    text: str
-    fired_at: str
-    cleared_at: str
-
-
-class DeliveryRow(TypedDict):
-    """A message about an alert; ``next_at``: when it is tried again, or empty."""
-
-    id: str
-    at: str
-    what: str
-    url: str
-    state: str
-    attempts: int
-    trouble: str
-    next_at: str
 
 
 class ActionRow(TypedDict):

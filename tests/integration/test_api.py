@@ -419,7 +419,7 @@ async def test_a_part_that_is_down_is_named_by_readiness_metrics_and_the_admin_p
     assert (down["part"], down["error"]) == ("a broken part", "KeyError")
     metrics = (await api.get("/metrics")).text
     assert 'runlane_part_up{part="a broken part"} 0.0' in metrics
-    assert 'runlane_part_up{part="alerts: looking"} 1.0' in metrics
+    assert 'runlane_part_up{part="alerts: evaluating"} 1.0' in metrics
     assert 'runlane_part_failures_total{part="a broken part"}' in metrics
     assert any("'a broken part' of this server has been down" in text for text in troubles((await overview()).facts))
 

@@ -16,7 +16,7 @@ from jobs_app.admin.state import Admin
 from jobs_app.live import broadcaster
 from jobs_app.live.arrival import Arrival
 from jobs_app.live.state import Live
-from runlane.alerts.service import RulePatch
+from runlane.alerts.rules import RulePatch
 from runlane.clock import utc_now
 from runlane.core.attempts import completed
 from runlane.kinds.catalogue import catalogue
