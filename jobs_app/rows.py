@@ -510,7 +510,8 @@ ACTION_TITLES = {
 def operation_row(operation: Operation, now: datetime) -> OperationRow:
     left = f", {operation.left_alone:,} left alone" if operation.left_alone else ""
     handled = operation.done + operation.left_alone
-    wanted = {name: value for name, value in vars(operation.filter).items() if value}
+    wanted = {name: value for name, value in vars(operation.filter).items() if value and name != "ids"}
+    every = "every job" if operation.filter.ids is None else "jobs chosen by their ids"
     return {
         "id": str(operation.id),
         "title": f"{ACTION_TITLES.get(operation.action, operation.action)} {counted(operation.total, 'job')}",
@@ -518,7 +519,7 @@ def operation_row(operation: Operation, now: datetime) -> OperationRow:
         "so_far": f"{operation.done:,} done{left}",
         "percent": min(100, round(100 * handled / operation.total)) if operation.total else 100,
         "who": operation.who or "the system",
-        "filter": ", ".join(f"{name} {_words(value)}" for name, value in wanted.items()) or "every job",
+        "filter": ", ".join(f"{name} {_words(value)}" for name, value in wanted.items()) or every,
         "started_at": iso(operation.started_at),
         "is_over": operation.state.is_over,
         "can_be_undone": operation.can_be_undone(now),

@@ -60,7 +60,7 @@ def confirm_delete() -> rx.Component:
 
 def _confirm_bulk() -> rx.Component:
     return bulk_dialog(
-        Selection.action, Selection.affected, Selection.left_alone, Selection.go, Selection.forget_question
+        Selection.action, Selection.affected, Selection.left_alone, Selection.confirm, Selection.forget_question
     )
 
 
@@ -105,7 +105,9 @@ def _list() -> rx.Component:
         ),
         rx.box(  # over the page: nothing under the pointer moves when a row is selected
             bulk_progress(Selection.working, Selection.done, Selection.total, Selection.stop),
-            bulk_report(Selection.report, Selection.reasons, Selection.undoable, Selection.undo, Selection.dismiss),
+            bulk_report(
+                Selection.report, Selection.reasons, Selection.undoable, Selection.bring_back, Selection.dismiss
+            ),
             selection_bar(
                 Selection.selected,
                 Selection.whole,

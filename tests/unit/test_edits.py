@@ -118,17 +118,6 @@ async def test_a_scheduled_job_is_promoted_once(service, world):
         await service.promote(job.id)
 
 
-async def test_all_scheduled_jobs_are_promoted_at_once(service):
-    for _ in range(3):
-        await submitted(service, delay_s=3600)
-    waiting = await submitted(service)
-
-    outcome = await service.bulk("promote")
-
-    assert (outcome.matched, outcome.done) == (4, 3)
-    assert [skipped.id for skipped in outcome.skipped] == [waiting.id]
-
-
 async def test_a_job_is_moved_to_the_front(service, world):
     first, last = await submitted(service, priority=7), await submitted(service, priority=-3)
 

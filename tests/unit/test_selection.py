@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from jobs_app import routes
-from jobs_app.dashboard.selection_state import MOST_SELECTED, Selection
+from jobs_app.dashboard.selection_state import MAX_SELECTED, Selection
 from jobs_app.dashboard.state import PAGE_SIZE, BoardState, Views
 from jobs_app.live.notify import OwnNotifications
 from runlane.model.requests import Submission
@@ -69,7 +69,7 @@ async def test_more_than_can_be_selected_by_hand_is_said_and_drops_nothing(board
         await selection.toggle_page()
         await follow(board, board.next_page())
     before = list(selection.selected)
-    assert len(before) == MOST_SELECTED
+    assert len(before) == MAX_SELECTED
 
     told = [await selection.toggle_page(), await selection.toggle(ids(board)[0], PLAIN)]
 

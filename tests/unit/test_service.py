@@ -1,4 +1,4 @@
-"""Submitting, cancelling, retrying, deleting, one by one and in bulk; and what happens while Redis is away."""
+"""Submitting, cancelling, retrying, deleting; and what happens while Redis is away."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,6 @@ from runlane.model.requests import QueueChange, Submission
 from runlane.model.snapshot import Deleted, JobError
 from runlane.model.status import JobStatus
 from runlane.queue.client import Command
-from runlane.search.matching import JobFilter
 from tests.support.jobs import running, submitted
 
 
@@ -207,7 +206,8 @@ async def test_a_deleted_job_is_not_started_counted_listed_or_retried(service, s
     job, ended = await submitted(service), await submitted(service)
     await service.cancel(ended.id)
 
-    await service.bulk("delete", ids=[job.id, ended.id])
+    await service.delete(job.id)
+    await service.delete(ended.id)
 
     assert await service.start(job.id, "worker-1") is None
     assert set((await store.counts()).values()) == {0}
@@ -241,38 +241,6 @@ async def test_a_running_job_cannot_be_deleted(service):
 
     with pytest.raises(WrongStatus, match="cancel it first"):
         await service.delete(job.id)
-
-
-async def test_a_bulk_action_does_what_it_can_and_says_why_it_left_the_rest(service, store):
-    waiting, busy = await submitted(service), await running(service)
-    unknown = uuid4()
-
-    outcome = await service.bulk("delete", ids=[waiting.id, busy.id, unknown])
-
-    assert (outcome.matched, outcome.done) == (3, 1)
-    reasons = {skipped.id: skipped.reason for skipped in outcome.skipped}
-    assert "cancel it first" in reasons[busy.id]
-    assert "There is no job" in reasons[unknown]
-
-
-async def test_a_dry_run_counts_and_changes_nothing(service, store):
-    jobs = [await submitted(service) for _ in range(3)]
-    busy = await running(service)
-
-    outcome = await service.bulk("delete", job_filter=JobFilter(), dry_run=True)
-
-    assert (outcome.matched, outcome.done, [s.id for s in outcome.skipped]) == (4, 3, [busy.id])
-    assert await store.count(JobFilter()) == len(jobs) + 1
-
-
-async def test_a_bulk_action_over_a_filter_reaches_every_match(service, store):
-    await service.submit_many([Submission(kind="noop") for _ in range(700)])
-    other, _ = await service.submit(Submission(kind="slow"))
-
-    outcome = await service.bulk("cancel", job_filter=JobFilter(kinds=("noop",)))
-
-    assert outcome.done == 700
-    assert (await store.get(other.id)).status is JobStatus.QUEUED
 
 
 async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is_back(service, store, world):
