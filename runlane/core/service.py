@@ -15,7 +15,7 @@ from uuid import UUID
 from runlane import plain_json
 from runlane.audit import changed
 from runlane.clock import utc_now
-from runlane.core.attempts import AttemptWrite, End, HandlerMessage, Report, Start, taken_from_lost_worker
+from runlane.core.attempts import AttemptWrite, taken_from_lost_worker
 from runlane.core.store import WAITING_BATCH, NewJob, Once, Store
 from runlane.errors import (
     ChangedMeanwhile,
@@ -319,25 +319,6 @@ class JobService:
     async def follow_up(self, changes: Sequence[Change]) -> None:
         """Let the queue know of committed changes, then announce them, in order."""
         await self._enqueue_and_announce(changes)
-
-    async def start(self, job_id: UUID, worker: str) -> JobSnapshot | None:
-        """The job, now running on ``worker``; ``None`` if it is not queued (any more)."""
-        return await self._record_one(Start([job_id], worker, await self.store.generation()))
-
-    async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[HandlerMessage]) -> bool:
-        """Record what a handler said; ``False`` if this attempt is no longer running: the handler should stop."""
-        return await self._record_one(Report(job_id, attempt, notes)) is not None
-
-    async def end(self, end: End) -> JobSnapshot | None:
-        """Record how an attempt ended; ``None`` if it is no longer running, and nothing was recorded."""
-        return await self._record_one(end)
-
-    async def _record_one(self, write: AttemptWrite) -> JobSnapshot | None:
-        [changes] = await self.record([write])
-        if not changes:
-            return None
-        await self.follow_up(changes)
-        return changes[-1].job
 
     # What time and accidents do
 

@@ -37,6 +37,7 @@ from runlane.model.status import EventType
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.client import JobQueue
 from runlane.settings import read_settings
+from testbed.attempts import end_attempt, report_attempt, start_attempt
 from testbed.waiting import PATIENCE_S, until
 from tests.support.processes import running_app
 
@@ -171,33 +172,33 @@ async def test_a_tab_that_compares_two_jobs_follows_both(served, tab):
 
 async def test_what_happens_to_another_job_takes_no_line_from_a_jobs_page(served, tab, session):
     mine, _ = await served.service.submit(Submission(kind="noop"))
-    await served.service.start(mine.id, "worker-1")
+    await start_attempt(served.service, mine.id, "worker-1")
     await tab.open(served.url, f"/jobs/{mine.id}", job_id=str(mine.id))
     await until(lambda: tab.var(JobPage, "found"))
     said = [HandlerMessage(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
 
-    await served.service.add_notes(mine.id, 1, said[:-1])
+    await report_attempt(served.service, mine.id, 1, said[:-1])
     await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail and len(tail) == len(said) - 1)
     other = Tab(session)
     await other.open(served.url, "/")
     await until(lambda: other.var(LiveDashboard, "slots"))
     another, _ = await served.service.submit(Submission(kind="slow"))
     await until(lambda: other.var(BoardState, "rows"), lambda rows: rows and rows[0]["id"] == str(another.id))
-    await served.service.add_notes(mine.id, 1, said[-1:])
+    await report_attempt(served.service, mine.id, 1, said[-1:])
 
     tail = await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail[-1]["text"] == said[-1].log_message)
     assert len(tail) == len(said)
     await other.client.disconnect()
-    await served.service.end(completed(mine.id, 1, None))
+    await end_attempt(served.service, completed(mine.id, 1, None))
 
 
 async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
     await tab.open(served.url, "/")
     await until(lambda: tab.var(LiveDashboard, "slots"))
     job, _ = await served.service.submit(Submission(kind="noop"))
-    await served.service.start(job.id, "worker-1")
+    await start_attempt(served.service, job.id, "worker-1")
 
-    await served.service.end(failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
+    await end_attempt(served.service, failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
 
     async def told():
         return str(tab.events)
@@ -215,13 +216,13 @@ async def test_words_that_reflex_takes_for_its_own_arrive_as_they_are(served, ta
     await tab.open(served.url, "/")
     await until(lambda: tab.var(LiveDashboard, "slots"))
     job, _ = await served.service.submit(Submission(kind="always_fails", params={"message": text}))
-    await served.service.start(job.id, "worker-1")
-    await served.service.add_notes(job.id, 1, [HandlerMessage(EventType.PROGRESS, message=text, progress=10)])
+    await start_attempt(served.service, job.id, "worker-1")
+    await report_attempt(served.service, job.id, 1, [HandlerMessage(EventType.PROGRESS, message=text, progress=10)])
 
     await until(
         lambda: tab.var(LiveDashboard, "hot"), lambda hot: str(job.id) in hot and hot[str(job.id)]["message"] == text
     )
-    await served.service.end(failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
+    await end_attempt(served.service, failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
 
     async def told():
         return "".join(str(event["payload"].get("function")) for event in tab.events)

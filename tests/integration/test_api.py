@@ -13,6 +13,7 @@ from jobs_app.admin.overview import overview
 from jobs_app.server.security import guard
 from runlane.core.attempts import completed
 from runlane.queue import keys
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
 from tests.support.replies import FIELDS, UNKNOWN, assert_problem
 
@@ -40,8 +41,8 @@ async def test_a_job_has_exactly_the_fields_of_the_contract(api):
 
 async def test_a_list_has_results_only_if_they_are_asked_for(api, active):
     job_id = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
-    await active.service.start(UUID(job_id), "worker-1")
-    await active.service.end(completed(UUID(job_id), 1, {"found": 3}))
+    await start_attempt(active.service, UUID(job_id), "worker-1")
+    await end_attempt(active.service, completed(UUID(job_id), 1, {"found": 3}))
 
     [brief] = (await api.get("/api/jobs")).json()["items"]
     [whole] = (await api.get("/api/jobs?fields=result&fields=params")).json()["items"]

@@ -14,6 +14,7 @@ from runlane.model.requests import Submission
 from runlane.model.snapshot import Change, JobError, JobSnapshot
 from runlane.model.status import JobStatus
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
+from testbed.attempts import start_attempt
 
 BOOM = JobError(type="RuntimeError", message="boom")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -26,7 +27,7 @@ async def submitted(service: JobService, *, kind: str = "noop", **more: object) 
 
 async def running(service: JobService, **more: object) -> JobSnapshot:
     job = await submitted(service, **more)
-    started = await service.start(job.id, "worker-1")
+    started = await start_attempt(service, job.id, "worker-1")
     assert started is not None
     return started
 

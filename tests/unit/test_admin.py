@@ -24,6 +24,7 @@ from runlane.metrics.samples import Growth
 from runlane.model.limits import MOST_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.queue.worker_registry import WorkerState
+from testbed.attempts import end_attempt
 from tests.support.jobs import running, submitted, worker
 
 NOW = utc_now()
@@ -112,7 +113,7 @@ async def test_a_worker_that_is_gone_cannot_be_asked(tab):
 
 async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):
     for _ in range(3):
-        await service.end(completed((await running(service)).id, 1, None))
+        await end_attempt(service, completed((await running(service)).id, 1, None))
     page = await tab.get_state(AdminKinds)
 
     await page.load()

@@ -11,6 +11,7 @@ from runlane.core.attempts import completed, failed
 from runlane.metrics.statistics import Step, floor
 from runlane.model.snapshot import JobError
 from runlane.search.matching import JobFilter
+from testbed.attempts import end_attempt
 from tests.support.jobs import running
 
 BROKEN = JobError(type="ValueError", message="no")
@@ -20,7 +21,9 @@ BROKEN = JobError(type="ValueError", message="no")
 async def metrics(tab, visit, service):
     for number in range(6):
         job = await running(service)
-        await service.end(failed(job.id, 1, BROKEN, retry_at=None) if number == 0 else completed(job.id, 1, None))
+        await end_attempt(
+            service, failed(job.id, 1, BROKEN, retry_at=None) if number == 0 else completed(job.id, 1, None)
+        )
     await service.store.statistics.roll_up(utc_now())
 
     async def shown(**query):

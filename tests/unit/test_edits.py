@@ -14,6 +14,7 @@ from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
 from runlane.model.status import JobStatus
 from runlane.schedules.service import ScheduleDraft
+from testbed.attempts import end_attempt, start_attempt
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 
@@ -88,7 +89,7 @@ async def test_an_edit_and_a_start_that_meet_are_decided_by_the_database(service
     for _ in range(20):
         job = await submitted(service)
         edit, started = await asyncio.gather(
-            service.edit(job.id, JobPatch(priority=5)), service.start(job.id, "w"), return_exceptions=True
+            service.edit(job.id, JobPatch(priority=5)), start_attempt(service, job.id, "w"), return_exceptions=True
         )
         now = await service.store.get(job.id)
         assert started is not None
@@ -186,7 +187,7 @@ async def test_who_acted_is_on_the_timeline_and_in_the_audit(service):
         await service.delete(cancelled.id)
         await service.restore(cancelled.id)
     done = await running(service)
-    await service.end(completed(done.id, 1, None))
+    await end_attempt(service, completed(done.id, 1, None))
 
     assert [action for _, action, *_ in await told(service)] == ["restore", "delete", "retry", "cancel"]
     by = [(event.data or {}).get("by") for event in await service.store.events(cancelled.id)]

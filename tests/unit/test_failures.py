@@ -12,6 +12,7 @@ from runlane.metrics.failures import HOURS
 from runlane.model.fingerprint import fingerprint, normalised
 from runlane.model.snapshot import JobError
 from runlane.search.matching import JobFilter
+from testbed.attempts import end_attempt
 from tests.support.jobs import running
 
 pytestmark = pytest.mark.databases
@@ -25,7 +26,7 @@ def error(message="Timed out after 30 s.", file="scrape", line=10, kind="Timeout
 
 async def fail(service, what, **more):
     job = await running(service, **more)
-    await service.end(failed(job.id, 1, what, retry_at=None))
+    await end_attempt(service, failed(job.id, 1, what, retry_at=None))
     return job
 
 

@@ -9,7 +9,7 @@ import pytest
 from runlane.audit import acting_as
 from runlane.background import end_tasks
 from runlane.bulk.execution import LeftAlone, TakenOver
-from runlane.bulk.service import MAX_UNLISTED, Operations, Report, needs_confirmation
+from runlane.bulk.service import MAX_UNLISTED, OperationReport, Operations, needs_confirmation
 from runlane.bulk.store import MAX_IDS, TAKEN_FOR, UNLISTED, UNLISTED_KEPT_FOR, OperationState, Progress
 from runlane.clock import utc_now
 from runlane.core.attempts import cancelled, completed, failed
@@ -20,6 +20,7 @@ from runlane.model.snapshot import Deleted, JobError
 from runlane.model.status import JobStatus
 from runlane.search.matching import JobFilter
 from runlane.search.query import QueryError
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
@@ -46,7 +47,7 @@ async def over(operations, operation):
 async def failures(service, count):
     jobs = [await running(service) for _ in range(count)]
     for job in jobs:
-        await service.end(failed(job.id, 1, JobError(type="ValueError", message="x"), retry_at=None))
+        await end_attempt(service, failed(job.id, 1, JobError(type="ValueError", message="x"), retry_at=None))
     return jobs
 
 
@@ -100,7 +101,7 @@ async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations
 
     async def one_starts_first(*given):
         if await service.store.statuses([starts.id]) == {starts.id: JobStatus.QUEUED}:
-            await service.start(starts.id, "worker-1")
+            await start_attempt(service, starts.id, "worker-1")
         return await clean(*given)
 
     monkeypatch.setattr(service, "clean", one_starts_first)
@@ -128,7 +129,7 @@ def test_a_word_is_needed_where_everything_goes_for_good(action, wanted, needs):
 
 async def test_only_what_is_old_is_cleaned(service, operations):
     job = await running(service)
-    await service.end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
 
     with pytest.raises(NothingToDo, match="matches no job; nothing was begun"):
         await operations.begin("clean", JobFilter(finished_before=utc_now() - timedelta(days=1)))
@@ -143,7 +144,7 @@ async def test_obliterating_stops_what_runs_first(service, operations):
     begun = await operations.begin("obliterate", EVERYTHING)
     await until(lambda: service.store.get(job.id), lambda found: found.cancel_requested_at is not None)
     assert not await service.store.statuses([waiting.id])
-    await service.end(cancelled(job.id, 1, "Cancelled."))
+    await end_attempt(service, cancelled(job.id, 1, "Cancelled."))
 
     done = await over(operations, begun)
     assert (done.done, done.left_alone, await service.store.count(EVERYTHING)) == (2, 0, 0)
@@ -154,7 +155,7 @@ async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(
     cancel = service.cancel
 
     async def too_late(job_id):
-        await service.end(completed(job_id, 1, None))
+        await end_attempt(service, completed(job_id, 1, None))
         return await cancel(job_id)
 
     monkeypatch.setattr(service, "cancel", too_late)
@@ -390,7 +391,7 @@ async def test_a_dry_run_reports_what_a_call_would_do_and_changes_nothing(servic
     by_ids = await world.operations.dry_run("delete", named(jobs[0], unknown, jobs[0]))
 
     left = LeftAlone(busy.id, f"Job {busy.short_id} is running; it would be left alone.")
-    assert by_filter == Report(None, 3, [left])
+    assert by_filter == OperationReport(None, 3, [left])
     assert (by_ids.done, [each.id for each in by_ids.left_alone]) == (1, [unknown])
     assert "There is no job" in by_ids.left_alone[0].reason
     assert await store.count(EVERYTHING) == len(jobs) + 1
@@ -430,9 +431,9 @@ async def test_all_scheduled_jobs_are_started_at_once(service, world):
 
 @pytest.mark.parametrize("action", ["cancel", "restore"])
 async def test_a_call_about_no_job_reports_so_and_leaves_no_trace(service, world, action):
-    assert await world.operations.do(action, named()) == Report()
-    assert await world.operations.do("cancel", FAILED) == Report()
-    assert await world.operations.dry_run("cancel", FAILED) == Report()
+    assert await world.operations.do(action, named()) == OperationReport()
+    assert await world.operations.do("cancel", FAILED) == OperationReport()
+    assert await world.operations.dry_run("cancel", FAILED) == OperationReport()
 
 
 async def test_a_small_call_is_in_no_list_and_in_the_audit_job_by_job(service, world):

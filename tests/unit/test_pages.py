@@ -22,6 +22,7 @@ from runlane.kinds.catalogue import MASK, Kind, Params, Secret, catalogue, unmas
 from runlane.model.snapshot import Change, JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 from runlane.queue.change_feed import Feed
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
 from tests.support.jobs import BOOM, NOON, running, snapshot
 
@@ -40,10 +41,10 @@ def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
 
 async def test_attempts_are_told_from_the_timeline(service, store):
     job = await running(service, max_attempts=3)
-    await service.end(failed(job.id, 1, BOOM, retry_at=NOON))
+    await end_attempt(service, failed(job.id, 1, BOOM, retry_at=NOON))
     await service.promote_due([job.id], NOON)
-    await service.start(job.id, "worker-2")
-    await service.end(completed(job.id, 2, None))
+    await start_attempt(service, job.id, "worker-2")
+    await end_attempt(service, completed(job.id, 2, None))
 
     told = timeline_rows.lanes(await store.events(job.id), NOON)
 
@@ -309,7 +310,7 @@ async def test_a_change_too_big_to_announce_is_read_from_the_store(world, hub, s
     job = await running(service)
 
     with hub.listen(job.id) as mailbox:
-        await service.end(completed(job.id, 1, "x" * 200_000))
+        await end_attempt(service, completed(job.id, 1, "x" * 200_000))
         change = await mailbox.get()
         while change.event.version < 3:
             change = await mailbox.get()

@@ -16,6 +16,7 @@ from runlane.kinds.catalogue import Catalogue, Kind, Params
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import EventType, JobStatus
+from testbed.attempts import start_attempt
 from testbed.waiting import until
 
 KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1)
@@ -36,7 +37,7 @@ class Bench:
 
     async def run(self, job: JobSnapshot) -> JobSnapshot:
         run = self.runner.expect(job.id)
-        if started := await self.service.start(job.id, "worker-1"):
+        if started := await start_attempt(self.service, job.id, "worker-1"):
             await self.runner.run(started, run)
         return await self.service.store.get(job.id)
 

@@ -14,6 +14,7 @@ from runlane.model.requests import QueueChange, Submission
 from runlane.model.snapshot import Deleted, JobError
 from runlane.model.status import JobStatus
 from runlane.queue.client import Command
+from testbed.attempts import end_attempt, start_attempt
 from tests.support.jobs import running, submitted
 
 
@@ -116,7 +117,7 @@ async def test_a_queued_job_that_is_cancelled_leaves_the_queue_at_once(service, 
 
     assert cancelled.status is JobStatus.CANCELLED
     assert world.queue.in_order() == []
-    assert await service.start(job.id, "worker-1") is None
+    assert await start_attempt(service, job.id, "worker-1") is None
 
 
 async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world):
@@ -150,7 +151,7 @@ async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, w
 
 async def test_a_finished_job_cannot_be_cancelled(service):
     job = await running(service)
-    await service.end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
 
     with pytest.raises(WrongStatus, match=f"Job {job.short_id} has already completed"):
         await service.cancel(job.id)
@@ -174,7 +175,7 @@ async def test_a_cancelled_job_that_is_retried_is_not_hit_by_the_old_cancel(serv
     await service.cancel(job.id)
 
     retried = await service.retry(job.id)
-    again = await service.start(job.id, "worker-1")
+    again = await start_attempt(service, job.id, "worker-1")
 
     assert (retried.cancel_requested_at, again.cancel_requested_at) == (None, None)
 
@@ -209,7 +210,7 @@ async def test_a_deleted_job_is_not_started_counted_listed_or_retried(service, s
     await service.delete(job.id)
     await service.delete(ended.id)
 
-    assert await service.start(job.id, "worker-1") is None
+    assert await start_attempt(service, job.id, "worker-1") is None
     assert set((await store.counts()).values()) == {0}
     assert (await store.page()).jobs == []
     for act in (service.retry, service.cancel, service.delete):
@@ -257,7 +258,7 @@ async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is
 
 async def test_an_emptied_redis_gets_every_queued_job_back_and_nothing_else(service, world):
     jobs = await service.submit_many([Submission(kind="noop") for _ in range(600)])
-    await service.start(jobs[0].id, "worker-1")
+    await start_attempt(service, jobs[0].id, "worker-1")
     await service.cancel(jobs[1].id)
     world.queue.entries.clear()
 
@@ -272,7 +273,7 @@ async def test_a_job_ends_even_when_nobody_can_be_told(service, store, world):
     job = await running(service)
     world.queue.away = True
 
-    await service.end(failed(job.id, 1, JobError(type="X", message="y"), retry_at=None))
+    await end_attempt(service, failed(job.id, 1, JobError(type="X", message="y"), retry_at=None))
     await service.retry(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.QUEUED
@@ -290,7 +291,7 @@ async def test_a_claim_that_ended_before_its_job_started_puts_the_job_back_as_it
 
 async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world):
     job = await running(service)
-    await service.end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     world.queue.entries.clear()
 
     await service.reclaim(job.id)
@@ -301,7 +302,7 @@ async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world)
 
 async def test_entries_that_no_waiting_job_belongs_to_are_dropped(service, world):
     job, waits = await submitted(service), await submitted(service)
-    await service.start(job.id, "worker-1")
+    await start_attempt(service, job.id, "worker-1")
 
     assert await service.drop_orphans() == 1
     assert world.queue.in_order() == [str(waits.id)]

@@ -12,6 +12,7 @@ from runlane.errors import InvalidInput, JobNotFound
 from runlane.model.snapshot import JobError, Part
 from runlane.model.status import EventType, JobStatus
 from runlane.search.matching import JobFilter
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
 from tests.support.jobs import running, submitted
 
@@ -46,7 +47,7 @@ async def test_pages_show_every_job_once_in_every_order(store, sort):
 
 async def ended(service, size, **more):
     job = await running(service, **more)
-    return await service.end(completed(job.id, 1, "r" * size))
+    return await end_attempt(service, completed(job.id, 1, "r" * size))
 
 
 async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, monkeypatch):
@@ -56,7 +57,7 @@ async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, mo
     with_result = await ended(service, 10)
     failing = await running(service)
     error = JobError(type="ValueError", message="no", traceback="Traceback ...")
-    await service.end(failed(failing.id, 1, error, retry_at=None))
+    await end_attempt(service, failed(failing.id, 1, error, retry_at=None))
 
     found = {job.id: job for job in (await store.listing()).jobs}
 
@@ -75,7 +76,7 @@ async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, 
     monkeypatch.setattr("runlane.core.store.SMALL_PARAMS", 1000)
     job = await running(service, kind="web_agent", params={"goal": "ä" * 2000})
     error = JobError(type="ValueError", message="no", traceback="Traceback ...")
-    await service.end(failed(job.id, 1, error, retry_at=None))
+    await end_attempt(service, failed(job.id, 1, error, retry_at=None))
     other = await ended(service, 10)
 
     found = {job.id: job for job in (await store.listing(parts=[part])).jobs}
@@ -177,7 +178,7 @@ async def test_filters_narrow_by_status_kind_time_and_words(store, service):
 
 async def test_a_brief_page_leaves_out_what_may_be_large(store, service):
     job = await running(service)
-    await service.end(completed(job.id, 1, "x" * 1000))
+    await end_attempt(service, completed(job.id, 1, "x" * 1000))
 
     [brief] = (await store.page(brief=True)).jobs
     [whole] = (await store.page()).jobs
@@ -209,8 +210,8 @@ async def test_counts_are_kept_for_each_kind(store, service):
 async def test_counts_are_kept_through_every_change_and_deletion(store, service):
     jobs = [await submitted(service) for _ in range(4)]
     await service.cancel(jobs[0].id)
-    await service.start(jobs[1].id, "worker-1")
-    await service.end(completed(jobs[1].id, 1, None))
+    await start_attempt(service, jobs[1].id, "worker-1")
+    await end_attempt(service, completed(jobs[1].id, 1, None))
     await service.delete(jobs[0].id)
     await service.delete(jobs[2].id)
 
@@ -261,7 +262,7 @@ async def test_an_artifact_is_kept_whole_and_deleted_with_its_job(store, service
     assert (artifact.name, artifact.media_type, artifact.size_bytes) == ("a.bin", "x/y", 2)
     assert (await store.artifact_content(job.id, artifact.id))[1] == b"\x00\xff"
 
-    await service.end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     await service.delete(job.id)
 
     with pytest.raises(JobNotFound):

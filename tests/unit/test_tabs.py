@@ -23,6 +23,7 @@ from runlane.model.requests import Submission
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType, JobStatus
 from runlane.search.query import LONGEST
+from testbed.attempts import end_attempt, start_attempt
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 
@@ -250,7 +251,7 @@ async def test_actions_that_a_jobs_status_forbids_end_in_a_sentence(tab, visit, 
 
     assert "only failed or cancelled" in str(await actions.retry(str(job.id)))
     assert "cancel it first" in str(await actions.delete())
-    await service.end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     assert "has already completed" in str(await actions.cancel(str(job.id)))
 
 
@@ -301,7 +302,7 @@ async def test_deleting_the_job_one_looks_at_leads_back_to_the_list(tab, service
 
 async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open_job):
     job = await running(service, max_attempts=3)
-    await service.end(failed(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None))
+    await end_attempt(service, failed(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None))
 
     page = await open_job(job.id)
 
@@ -366,9 +367,9 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
     for job in jobs:
         steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
         await store.record([Report(job.id, 1, steps)])
-        await service.end(failed(job.id, 1, error, retry_at=utc_now()))
+        await end_attempt(service, failed(job.id, 1, error, retry_at=utc_now()))
         await service.promote_due([job.id], utc_now())
-        await service.start(job.id, "worker-1")
+        await start_attempt(service, job.id, "worker-1")
         ticks = [HandlerMessage(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
         last = HandlerMessage(EventType.PROGRESS, message="The last step", data={"step": True})
         await store.record([Report(job.id, 2, [*ticks, last])])
@@ -394,7 +395,7 @@ async def test_a_comparison_that_is_read_again_shows_what_became_of_both(service
     page = await compare(*[job.id for job in jobs])
     assert [row["live"]["status"] for row in (page.left, page.right)] == ["running", "running"]
 
-    await service.end(completed(jobs[0].id, 1, None))
+    await end_attempt(service, completed(jobs[0].id, 1, None))
     await page.refresh()
 
     assert [row["live"]["status"] for row in (page.left, page.right)] == ["completed", "running"]
@@ -575,7 +576,7 @@ async def test_the_palette_offers_what_can_be_done_with_the_job_as_it_is(tab, vi
 
 async def test_rows_of_a_large_tree_are_loaded_as_many_as_are_asked_for(service, open_job):
     job = await running(service)
-    await service.end(completed(job.id, 1, [[n] for n in range(2 * FIRST_ROWS)]))
+    await end_attempt(service, completed(job.id, 1, [[n] for n in range(2 * FIRST_ROWS)]))
     trees = await (await open_job(job.id)).get_state(Trees)
     trees.load_rest("result", "")
     assert len(trees.rows["result"]) == FIRST_ROWS + 1
