@@ -415,7 +415,7 @@ async def test_jobs_that_are_named_are_done_in_the_order_they_were_named(service
     report = await world.operations.do("retry", named(*backwards))
 
     assert report.done == len(jobs)
-    assert world.queue.in_order() == [str(job.id) for job in backwards]
+    assert [change.job.id for change in world.events.published[-len(jobs) :]] == [job.id for job in backwards]
 
 
 async def test_all_scheduled_jobs_are_started_at_once(service, world):
