@@ -13,9 +13,9 @@ async def start_attempt(service: JobService, job_id: UUID, worker: str) -> JobSn
     return await _write(service, Start([job_id], worker, await service.store.generation()))
 
 
-async def report_attempt(service: JobService, job_id: UUID, attempt: int, notes: Sequence[HandlerMessage]) -> bool:
+async def report_attempt(service: JobService, job_id: UUID, attempt: int, messages: Sequence[HandlerMessage]) -> bool:
     """Record what a handler reports; ``False`` if this attempt is no longer running."""
-    return await _write(service, Report(job_id, attempt, notes)) is not None
+    return await _write(service, Report(job_id, attempt, messages)) is not None
 
 
 async def end_attempt(service: JobService, end: End) -> JobSnapshot | None:

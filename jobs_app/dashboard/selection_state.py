@@ -13,7 +13,7 @@ import reflex as rx
 
 from jobs_app import routes, runtime
 from jobs_app.live.notify import notify
-from runlane.bulk.service import MAX_UNLISTED, Report
+from runlane.bulk.service import MAX_UNLISTED, OperationReport
 from runlane.bulk.store import Operation
 from runlane.core.deletion import UNDO_WITHIN
 from runlane.errors import JobsError
@@ -233,7 +233,7 @@ class Selection(rx.State):
         were_none, self.selected, self.whole = not self.selected, sorted(ids), False
         return Selection.count_matching if were_none and ids else None
 
-    def _show(self, action: ListAction, report: Report) -> None:
+    def _show(self, action: ListAction, report: OperationReport) -> None:
         self.working = False
         stopped = f" Stopped after {report.matched}." if report.stopped else ""
         left = f" {len(report.left_alone)} left alone." if report.left_alone else ""

@@ -73,7 +73,7 @@ class OperationPreview:
 
 
 @dataclass
-class Report:
+class OperationReport:
     """What came of an operation that a call did: how many jobs it changed, and every one that it left alone.
 
     ``operation``: which one it was, to undo it; ``None`` when it was about no job, or was only tried.
@@ -131,13 +131,13 @@ class Operations:
         left_alone = {status: number for status, number in counts.items() if status not in affects}
         return OperationPreview(affected, round(each * affected), left_alone)
 
-    async def dry_run(self, action: JobAction, wanted: JobFilter) -> Report:
+    async def dry_run(self, action: JobAction, wanted: JobFilter) -> OperationReport:
         """The report that ``do`` would give now, from the jobs' statuses; nothing changes.
 
         Raises:
             QueryError: the filter's text cannot be read.
         """
-        wanted, report = _each_once(wanted), Report()
+        wanted, report = _each_once(wanted), OperationReport()
         batch = await next_ids(self._service, wanted, None)
         while batch:
             statuses = await self._service.store.statuses(batch)
@@ -165,7 +165,7 @@ class Operations:
         self.changed.set()
         return operation
 
-    async def do(self, action: JobAction, wanted: JobFilter, on_progress: OnProgress | None = None) -> Report:
+    async def do(self, action: JobAction, wanted: JobFilter, on_progress: OnProgress | None = None) -> OperationReport:
         """Do it in this call, and report when it is over. ``on_progress`` hears of it a few times a second.
 
         Raises:
@@ -175,7 +175,7 @@ class Operations:
         wanted = _each_once(wanted)
         preview = await self.preview(action, wanted, weigh=False)
         if not (wanted.ids or preview.matched):
-            return Report()
+            return OperationReport()
         total = len(wanted.ids or ()) if action == "restore" else preview.affected
         name = self._name_of_call(listed=total > MAX_UNLISTED)
         return await self._do_here(await self.store.insert(action, wanted, total, taken_by=name), on_progress)
@@ -187,7 +187,7 @@ class Operations:
         self.changed.set()
         return operation
 
-    async def undo_here(self, operation_id: UUID) -> Report:
+    async def undo_here(self, operation_id: UUID) -> OperationReport:
         """Bring back in this call what a deletion removed that ``do`` did. Raises as ``undo`` and ``do``."""
         name = self._name_of_call(listed=False)
         return await self._do_here(await self.store.undo(operation_id, taken_by=name), None)
@@ -233,8 +233,8 @@ class Operations:
         else:
             log.info("Operation %s is %s: %d done, %d left alone.", ended.id, ended.state, ended.done, ended.left_alone)
 
-    async def _do_here(self, operation: Operation, on_progress: OnProgress | None) -> Report:
-        report = Report(operation.id)
+    async def _do_here(self, operation: Operation, on_progress: OnProgress | None) -> OperationReport:
+        report = OperationReport(operation.id)
 
         async def recorded(now: Operation, left_alone: Sequence[LeftAlone]) -> None:
             report.done = now.done

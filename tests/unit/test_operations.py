@@ -9,7 +9,7 @@ import pytest
 from runlane.audit import acting_as
 from runlane.background import end_tasks
 from runlane.bulk.execution import LeftAlone, TakenOver
-from runlane.bulk.service import MAX_UNLISTED, Operations, Report, needs_confirmation
+from runlane.bulk.service import MAX_UNLISTED, OperationReport, Operations, needs_confirmation
 from runlane.bulk.store import MAX_IDS, TAKEN_FOR, UNLISTED, UNLISTED_KEPT_FOR, OperationState, Progress
 from runlane.clock import utc_now
 from runlane.core.attempts import cancelled, completed, failed
@@ -391,7 +391,7 @@ async def test_a_dry_run_reports_what_a_call_would_do_and_changes_nothing(servic
     by_ids = await world.operations.dry_run("delete", named(jobs[0], unknown, jobs[0]))
 
     left = LeftAlone(busy.id, f"Job {busy.short_id} is running; it would be left alone.")
-    assert by_filter == Report(None, 3, [left])
+    assert by_filter == OperationReport(None, 3, [left])
     assert (by_ids.done, [each.id for each in by_ids.left_alone]) == (1, [unknown])
     assert "There is no job" in by_ids.left_alone[0].reason
     assert await store.count(EVERYTHING) == len(jobs) + 1
@@ -415,10 +415,10 @@ async def test_jobs_that_are_named_are_done_in_the_order_they_were_named(service
     report = await world.operations.do("retry", named(*backwards))
 
     assert report.done == len(jobs)
-    assert world.queue.in_order() == [str(job.id) for job in backwards]
+    assert [change.job.id for change in world.events.published[-len(jobs) :]] == [job.id for job in backwards]
 
 
-async def test_all_scheduled_jobs_are_promoted_at_once(service, world):
+async def test_all_scheduled_jobs_are_started_at_once(service, world):
     for _ in range(3):
         await submitted(service, delay_s=3600)
     waiting = await submitted(service)
@@ -431,9 +431,9 @@ async def test_all_scheduled_jobs_are_promoted_at_once(service, world):
 
 @pytest.mark.parametrize("action", ["cancel", "restore"])
 async def test_a_call_about_no_job_reports_so_and_leaves_no_trace(service, world, action):
-    assert await world.operations.do(action, named()) == Report()
-    assert await world.operations.do("cancel", FAILED) == Report()
-    assert await world.operations.dry_run("cancel", FAILED) == Report()
+    assert await world.operations.do(action, named()) == OperationReport()
+    assert await world.operations.do("cancel", FAILED) == OperationReport()
+    assert await world.operations.dry_run("cancel", FAILED) == OperationReport()
 
 
 async def test_a_small_call_is_in_no_list_and_in_the_audit_job_by_job(service, world):
