@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, insert, null, selec
 from runlane.clock import utc_now
 from runlane.core.generation import join, newest
 from runlane.core.transitions import artifact_table, change_of, check_follows, insert_events, job_table
-from runlane.db.prepared import Prepared
+from runlane.db.prepared import Prepared, trusted
 from runlane.model.fingerprint import fingerprint
 from runlane.model.snapshot import Change, JobError, JobSnapshot
 from runlane.model.status import EventType, JobStatus
@@ -355,7 +355,7 @@ def _snapshot(statement: Prepared, row: Sequence[Any], base: JobSnapshot | None 
         values["status"] = JobStatus(values["status"])
     if values.get("error") is not None:
         values["error"] = JobError.model_validate(values["error"])
-    return JobSnapshot.trusted(values) if base is None else base.model_copy(update=values)
+    return trusted(JobSnapshot, values) if base is None else base.model_copy(update=values)
 
 
 def _updates(messages: Sequence[HandlerMessage]) -> Iterator[Sequence[HandlerMessage]]:

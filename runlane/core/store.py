@@ -53,7 +53,7 @@ from runlane.core.transitions import (
     record,
 )
 from runlane.db.database import Database
-from runlane.db.prepared import Prepared
+from runlane.db.prepared import Prepared, trusted
 from runlane.errors import InvalidInput, JobNotFound
 from runlane.kinds.settings_store import SettingsStore
 from runlane.metrics.failures import Failures
@@ -624,7 +624,7 @@ def insert_jobs(
         )
     _INSERT.run_many(db, rows)
     record_reruns(db, [(row["id"], new.rerun_of) for row, new in zip(rows, jobs, strict=True) if new.rerun_of])
-    made = [JobSnapshot.trusted({name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
+    made = [trusted(JobSnapshot, {name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
     return record(db, made, EventType.STATUS, None, told)
 
 

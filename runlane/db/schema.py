@@ -213,8 +213,8 @@ _PASSING = ("starting up", "shutting down", "not yet accepting", "recovery", "to
 
 def _refuses_us(exc: Exception) -> bool:
     """Whether a server answered, and not merely because it is not ready; a failed connection has no code to show it."""
-    said = str(exc)
-    return "FATAL" in said and not any(words in said for words in _PASSING)
+    message = str(exc)
+    return "FATAL" in message and not any(words in message for words in _PASSING)
 
 
 def _make_file(url: str) -> None:

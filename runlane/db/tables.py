@@ -237,7 +237,7 @@ class OperationRow(SQLModel, table=True):
 
 
 class AlertRuleRow(SQLModel, table=True):
-    """A condition that somebody wants to hear of; see ``runlane.alerts.service``."""
+    """A condition that somebody wants to be alerted of; see ``runlane.alerts.service``."""
 
     __tablename__ = "alert_rule"
 
@@ -297,7 +297,7 @@ class OccurrenceRow(SQLModel, table=True):
 
 
 class ScheduleRow(SQLModel, table=True):
-    """A recurring wish for jobs of one kind."""
+    """A recurring request for jobs of one kind."""
 
     __tablename__ = "schedule"
 

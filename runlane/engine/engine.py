@@ -348,7 +348,7 @@ class Engine(Worker):
             self._release_later = self._loop.call_later(RELEASE_WITHIN_S, self._wake.set)
 
     def restore_soon(self, job_ids: Sequence[UUID]) -> None:
-        """Redis does not know these jobs as ours, though their leases should be kept: see to it."""
+        """Claim these jobs again, which Redis does not know as ours though their leases should be kept."""
         restoring = asyncio.create_task(self.restore_running(job_ids))
         self._restoring.add(restoring)
         restoring.add_done_callback(self._restored)

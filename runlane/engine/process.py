@@ -162,7 +162,7 @@ def _stop_on_signals(engine: Engine) -> None:
 
 
 def _stop_without_housekeeping(keeping: "asyncio.Task[None]", engine: Engine) -> None:
-    """A worker that hears no cancel and keeps nothing in order must not go on; whoever started it starts another."""
+    """A worker that receives no cancel and keeps nothing in order must not go on; whoever started it starts another."""
     if not engine.stopping:
         exc = None if keeping.cancelled() else keeping.exception()
         log.critical("This worker's housekeeping has ended; it hands its jobs back and ends.", exc_info=exc)

@@ -30,7 +30,7 @@ MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
 class Progress:
-    """One attempt of one job, seen from its handler."""
+    """One attempt of one job, for its handler."""
 
     def __init__(self, job: JobSnapshot, writer: Writer, on_lost: Callable[[], None]) -> None:
         self._job = job

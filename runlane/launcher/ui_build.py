@@ -95,7 +95,7 @@ def _locked(lock: IO[str]) -> bool:
 def environment(base: Mapping[str, str]) -> dict[str, str]:
     """``base``, and what Reflex's command line needs: our own JavaScript runtime, and no calls home."""
     scripts = str(Path(sys.executable).parent)
-    # what tells Reflex to serve a build (jobs_app/__main__.py) would keep it from making one
+    # what makes Reflex serve a build (jobs_app/__main__.py) would keep it from making one
     inherited = {name: value for name, value in base.items() if not name.startswith("__REFLEX")}
     return {**inherited, **QUIET, "PATH": f"{scripts}{os.pathsep}{base.get('PATH', '')}"}
 

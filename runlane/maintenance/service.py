@@ -179,7 +179,7 @@ class Maintenance:
     def _file(self) -> Path:
         if self._path is None:
             raise NotHere(
-                "The database is a server of its own, which this page does not look after. Its own tools do: "
+                "The database is a server of its own, which this page does not maintain. Its own tools do: "
                 "pg_dump makes a backup, VACUUM compacts, and pg_amcheck checks."
             )
         return self._path

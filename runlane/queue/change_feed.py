@@ -23,7 +23,7 @@ from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, subscribe
 
 # A larger change is announced by its id and version alone; whoever wants it reads the store.
 MAX_ANNOUNCED_BYTES = 64_000
-# Messages of our own that are on their way.
+# Messages of our own that are on their way; what they gain is in ``runlane.db.prepared``.
 MAX_OWN = 200
 MAX_PAUSE_S = 5.0
 

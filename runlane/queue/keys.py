@@ -45,7 +45,7 @@ RUNNING = "runlane:running"
 
 # hash: worker -> how it last described itself, JSON
 WORKERS = "runlane:workers"
-# hash: worker -> the last command to it; kept for one that did not hear it on the channel
+# hash: worker -> the last command to it; kept for one that missed it on the channel
 WORKER_COMMANDS = "runlane:workers:commands"
 # string, ends by itself: which worker compares SQL with Redis this time
 RECONCILER = "runlane:reconciler"

@@ -126,6 +126,15 @@ def test_components_know_no_state_but_the_shapes_of_its_rows():
     assert wrong == set()
 
 
+def test_the_fast_path_past_checks_is_taken_by_the_core_alone():
+    sources = [path for package in PACKAGES for path in modules(package)]
+    taking = {str(p.relative_to(ROOT)) for p in sources if "runlane.db.prepared" in imports(p)}
+    naming = {str(p.relative_to(ROOT)) for p in sources if "__pydantic_fields_set__" in p.read_text()}
+
+    assert {str(Path(path).parent) for path in taking} == {"runlane/core"}
+    assert naming == {"runlane/db/prepared.py"}
+
+
 def test_the_versions_that_run_are_the_pinned_ones():
     pinned = dict(
         line.split("==")
