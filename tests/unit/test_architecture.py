@@ -77,19 +77,6 @@ def test_no_module_imports_itself_by_way_of_others():
     TopologicalSorter(arrows()).prepare()  # raises a CycleError that names them
 
 
-def test_what_is_live_knows_no_page():
-    shared = ("jobs_app.live", "jobs_app.routes", "jobs_app.rows")
-    wrong = {
-        f"{name}: {each}"
-        for name, imported in arrows().items()
-        if name.startswith("jobs_app.live.")
-        for each in imported
-        if each.startswith("jobs_app.") and not f"{each}.".startswith(tuple(f"{known}." for known in shared))
-    }
-
-    assert wrong == set()
-
-
 def test_a_features_state_knows_no_other_features_state():
     """A feature is a folder. What pages of several share, such as how fresh they are, is in ``live``."""
     states = {module_name(path) for path in modules("jobs_app") if defines_state(path)}
