@@ -8,6 +8,7 @@ import pytest
 
 from runlane.alerts.courier import Guard, Refused
 from runlane.alerts.couriers import Couriers, Message
+from runlane.background import end_tasks
 from testbed.waiting import until
 from tests.support.receivers import LOOPBACK, OK, mailbox, receiver, says
 
@@ -149,22 +150,37 @@ async def test_a_proxy_of_the_server_leads_no_message_past_the_guard(couriers, m
     assert asked == []
 
 
-async def test_a_service_that_hangs_is_given_up_and_its_process_is_ended(couriers, monkeypatch):
-    gone = asyncio.Event()
-
-    async def hangs(writer):
-        while not writer.transport.is_closing():
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
-            await asyncio.sleep(0.05)
-            writer.write(b"x")
-        gone.set()
-
-    monkeypatch.setattr("runlane.alerts.couriers.PATIENCE_S", 1.5)
-    async with receiver(hangs) as (url, _):
+async def test_a_service_that_hangs_is_given_up(couriers, monkeypatch):
+    monkeypatch.setattr("runlane.alerts.couriers.PATIENCE_S", 0.5)
+    async with receiver(_drips) as (url, _):
         answer = await couriers.send(url.replace("http://", "json://"), MESSAGE, LOOPBACK)
-        await asyncio.wait_for(gone.wait(), 10)
 
-    assert answer.trouble == "The service did not answer within 1.5 s."
+    assert answer.trouble == "The service did not answer within 0.5 s."
+    assert not answer.final
+
+
+async def test_who_is_not_waited_for_any_more_is_left_with_no_process_behind(couriers):
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def drips(writer):
+        asked.set()
+        await _drips(writer)
+        left.set()
+
+    async with receiver(drips) as (url, _):
+        sending = asyncio.create_task(couriers.send(url.replace("http://", "json://"), MESSAGE, LOOPBACK))
+        await asked.wait()
+        await end_tasks(sending)
+
+        await left.wait()
+
+
+async def _drips(writer):
+    """Answers without end, as long as somebody listens."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n")
+    while not writer.transport.is_closing():
+        writer.write(b"x")
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(
