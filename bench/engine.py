@@ -98,7 +98,7 @@ class Engine:
             async def limits() -> Limits:
                 return Limits(concurrency=slots)
 
-            await queue.set_limits(limits, filling=0)
+            await queue.set_limits(limits, generation=0)
             await queue.close()
             rate = self._stage.folder / "rate"
             environ = {"REDIS_URL": self._stage.redis.url, "BENCH_RATE": str(rate)}

@@ -20,8 +20,9 @@ import psutil
 
 from bench import report
 from bench.stack import Ours, Process, Stage
-from runlane.core.attempts import Start, completed
+from runlane.core.attempts import completed
 from testbed.attacks import attacking
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
 
 ASK_EVERY_S = 0.02
@@ -81,9 +82,8 @@ def connections(process: psutil.Process) -> int:
 async def large_jobs(ours: Ours) -> None:
     for number in range(LARGE_JOBS):
         job = await ours.submit("noop")
-        start = Start([job.id], "bench", await ours.services.store.filling())
-        end = completed(job.id, 1, {"text": str(number) + "x" * RESULT_BYTES})
-        await ours.services.store.record([start, end])
+        await start_attempt(ours.service, job.id, "bench")
+        await end_attempt(ours.service, completed(job.id, 1, {"text": str(number) + "x" * RESULT_BYTES}))
 
 
 async def measure(folder: Path) -> dict[str, object]:

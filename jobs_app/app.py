@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import reflex as rx
 
 from jobs_app import composition, routes
+from jobs_app.admin import feeder as admin_feeder
+from jobs_app.admin import tabs
 from jobs_app.admin.alerts.state import AdminAlerts
 from jobs_app.admin.events.state import AdminAudit, AdminEvents
 from jobs_app.admin.kinds.state import AdminKinds
@@ -28,25 +30,36 @@ from jobs_app.admin.schedules.state import AdminSchedules
 from jobs_app.admin.state import Admin
 from jobs_app.admin.system.state import AdminSystem
 from jobs_app.api import build_api
+from jobs_app.compare import feeder as compare_feeder
 from jobs_app.compare.page import compare_page
 from jobs_app.compare.state import Comparison
+from jobs_app.dashboard import commands as dashboard_commands
+from jobs_app.dashboard import feeder as dashboard_feeder
 from jobs_app.dashboard.page import dashboard
 from jobs_app.dashboard.state import BoardState
+from jobs_app.job import commands as job_commands
+from jobs_app.job import feeder as job_feeder
 from jobs_app.job.page import job_page
 from jobs_app.job.state import JobPage
-from jobs_app.live import broadcaster
+from jobs_app.keys import registry as keys
+from jobs_app.keys import state as keys_state
+from jobs_app.live.arrival import Arrival
+from jobs_app.live.broadcaster import Broadcaster, broadcasting
 from jobs_app.live.effects import RefusingMarks, toast
-from jobs_app.live.states import Live, LiveEvents, LiveJob
 from jobs_app.not_found import not_found
 from jobs_app.server.admission import Admission
 from jobs_app.server.page_events import check_events, is_of_dispatch
 from jobs_app.server.request_user import ActingOnPages, Naming, acting_over_rest
 from jobs_app.server.security import guard
+from jobs_app.submit import commands as submit_commands
 from jobs_app.submit.state import StartForm
 from jobs_app.ui import styles
 from jobs_app.ui.basics import ONCE_SCRIPT
 from jobs_app.ui.frame import overlay
 from runlane.settings import settings
+
+FEEDERS = (dashboard_feeder, job_feeder, compare_feeder, admin_feeder)
+"""What keeps each feature's pages live."""
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +68,10 @@ log = logging.getLogger(__name__)
 async def serve(app: rx.App) -> AsyncIterator[None]:
     """Everything that lives as long as the server."""
     async with composition.serving(settings()) as active:
-        with broadcaster.broadcasting(app, active):
+        live = Broadcaster(app, active.hub, active.limits, environment=active.config.environment)
+        for feeder in FEEDERS:
+            feeder.register(live, active)
+        with broadcasting(live, active.parts):
             yield
 
 
@@ -98,31 +114,46 @@ app.add_page(
     dashboard,
     route=routes.DASHBOARD,
     title="Runlane",
-    on_load=[Live.join, BoardState.load, StartForm.load, Live.arrive],
+    on_load=[BoardState.join, BoardState.load, StartForm.load, Arrival.arrive],
 )
 app.add_page(
     compare_page,
     route=routes.COMPARE,
     title="Compare",
-    on_load=[Comparison.choose, Comparison.join, Comparison.refresh, Live.arrive],
+    on_load=[Comparison.choose, Comparison.join, Comparison.refresh, Arrival.arrive],
 )
-for build, route, title, load in (
-    (admin_overview, routes.ADMIN, "Admin", ()),
-    (admin_queue, routes.ADMIN_QUEUE, "Queue", (AdminQueue.load,)),
-    (admin_metrics, routes.ADMIN_METRICS, "Metrics", (AdminMetrics.load,)),
-    (admin_workers, routes.ADMIN_WORKERS, "Workers", ()),
-    (admin_schedules, routes.ADMIN_SCHEDULES, "Schedules", (AdminSchedules.load,)),
-    (admin_kinds, routes.ADMIN_KINDS, "Kinds", (AdminKinds.load,)),
-    (admin_alerts, routes.ADMIN_ALERTS, "Alerts", (AdminAlerts.load,)),
-    (admin_system, routes.ADMIN_SYSTEM, "System", (AdminSystem.load,)),
-    (admin_audit, routes.ADMIN_AUDIT, "Audit", (AdminAudit.load,)),
+for build, route, title, own in (
+    (admin_overview, routes.ADMIN, "Admin", None),
+    (admin_queue, routes.ADMIN_QUEUE, "Queue", AdminQueue),
+    (admin_metrics, routes.ADMIN_METRICS, "Metrics", AdminMetrics),
+    (admin_workers, routes.ADMIN_WORKERS, "Workers", None),
+    (admin_schedules, routes.ADMIN_SCHEDULES, "Schedules", AdminSchedules),
+    (admin_kinds, routes.ADMIN_KINDS, "Kinds", AdminKinds),
+    (admin_alerts, routes.ADMIN_ALERTS, "Alerts", AdminAlerts),
+    (admin_system, routes.ADMIN_SYSTEM, "System", AdminSystem),
+    (admin_audit, routes.ADMIN_AUDIT, "Audit", AdminAudit),
 ):
-    app.add_page(build, route=route, title=title, on_load=[Live.administer, *load, Admin.load, Live.arrive])
+    load = [] if own is None else [own.load]
+    app.add_page(build, route=route, title=title, on_load=[Admin.join, *load, Admin.load, Arrival.arrive])
+    if hasattr(own, "refresh"):
+        tabs.register(route, own.refresh)
 app.add_page(
     admin_events,
     route=routes.ADMIN_EVENTS,
     title="Events",
-    on_load=[LiveEvents.join, AdminEvents.load, Admin.load, Live.arrive],
+    on_load=[AdminEvents.join, AdminEvents.load, Admin.load, Arrival.arrive],
 )
-app.add_page(not_found, route="404", title="No such page", on_load=[Live.listen, Live.arrive])
-app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[LiveJob.join, JobPage.load, Live.arrive])
+app.add_page(not_found, route="404", title="No such page", on_load=[Arrival.join_quiet, Arrival.arrive])
+app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[JobPage.join, JobPage.load, Arrival.arrive])
+for feature in (dashboard_commands, job_commands, submit_commands):
+    feature.register()
+for offered in (  # in this order they are listed
+    job_commands.with_job,
+    dashboard_commands.with_selected,
+    keys_state.pages,
+    dashboard_commands.lists,
+    submit_commands.kinds,
+    job_commands.with_queue,
+    keys_state.key_sheet,
+):
+    keys.offer(offered)

@@ -18,7 +18,7 @@ from runlane.composition import Services, compose
 from runlane.core.workers import Workers
 from runlane.db.database import Database
 from runlane.kinds.catalogue import Catalogue, catalogue
-from runlane.maintenance.redis import RedisCare
+from runlane.maintenance.redis import RedisMaintenance
 from runlane.maintenance.service import Maintenance
 from runlane.metrics.failures import Failures
 from runlane.metrics.samples import Samples
@@ -64,7 +64,7 @@ def build(
         samples=samples,
         failures=Failures(database),
         maintenance=Maintenance(database, audit, config.resolved_database_url, config.data_dir),
-        redis_care=RedisCare(config.resolved_redis_url),
+        redis_care=RedisMaintenance(config.resolved_redis_url),
         hub=hub,
         event_log=event_log,
         watch=Watch(alerts, reader, registry, event_log, counts, statistics, samples, limits),

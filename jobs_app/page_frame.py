@@ -4,9 +4,10 @@ import reflex as rx
 
 from jobs_app.keys.components import key_sheet, palette, shortcuts
 from jobs_app.keys.state import Keys
-from jobs_app.live.notices import Notices
-from jobs_app.live.states import Live
-from jobs_app.ui.frame import live_mark, notices_menu, page_frame
+from jobs_app.live.arrival import Arrival
+from jobs_app.live.notify import OwnNotifications
+from jobs_app.live.state import Live
+from jobs_app.ui.frame import live_mark, notifications_menu, page_frame
 
 
 def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str = "/favicon.svg") -> rx.Component:
@@ -15,7 +16,7 @@ def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str
         *children,
         mark=rx.fragment(
             rx.cond(Live.environment != "", rx.badge(Live.environment, color_scheme="amber", high_contrast=True)),
-            live_mark(Live.feed, Live.heard_at, Live.delay_ms, Live.way_ms),
+            live_mark(Live.feed, Live.heard_at, Live.delay_ms, Arrival.way_ms),
         ),
         is_stale=Live.feed == "down",
         tools=rx.fragment(
@@ -27,7 +28,7 @@ def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str
                 title="Command palette (Ctrl K)",
                 on_click=Keys.press("palette", ""),
             ),
-            notices_menu(Live.notices, Notices.own, Notices.forget),
+            notifications_menu(Live.notifications, OwnNotifications.newest, OwnNotifications.clear),
         ),
         dialogs=rx.fragment(
             dialogs,

@@ -1,4 +1,8 @@
-"""The pages' addresses: each path once as Reflex wants it, and once as a builder."""
+"""The pages' addresses: each path once as Reflex wants it, and once as a builder; and the id that one names."""
+
+from uuid import UUID
+
+from runlane.errors import JobNotFound
 
 DASHBOARD = "/"
 JOB = "/jobs/[job_id]"
@@ -23,3 +27,15 @@ def job(job_id: object) -> str:
 def compare(job_id: object, other_id: object = "") -> object:
     """The address that sets two jobs side by side; without another one, the page finds the likeliest."""
     return f"/jobs/{job_id}/compare?with={other_id}"
+
+
+def parse_job_id(text: str) -> UUID:
+    """The id that a page or a client named.
+
+    Raises:
+        JobNotFound: it is no id at all.
+    """
+    try:
+        return UUID(text)
+    except ValueError as exc:
+        raise JobNotFound(text[:40]) from exc

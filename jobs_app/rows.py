@@ -1,6 +1,6 @@
 """Jobs as pages show them: small dictionaries of text and numbers, made from snapshots. No I/O.
 
-``Hot`` is what changes while a job runs; ``jobs_app.live.broadcaster`` sends it, and it is laid over the ``Row``
+``Hot`` is what changes while a job runs; ``jobs_app.live`` broadcasts it, and it is laid over the ``Row``
 of a page.
 """
 
@@ -127,30 +127,6 @@ class JobLink(TypedDict):
     status: str
 
 
-class ScheduleRow(TypedDict):
-    """A recurring wish for jobs; ``timing`` is a cron expression, or ``every`` and a number of seconds."""
-
-    id: str
-    name: str
-    kind: str
-    title: str
-    timing: str
-    timezone: str
-    params: str
-    priority: str
-    max_attempts: str
-    catch_up: str
-    paused: bool
-    version: int
-    next: list[str]
-    """Its next times that are yet to come."""
-    is_due: bool
-    """Its time has come, and no worker has made its job yet."""
-    last_at: str
-    last: list[JobLink]
-    """The last jobs it made, newest first."""
-
-
 class WorkerRow(TypedDict):
     """A worker process."""
 
@@ -172,7 +148,7 @@ class WorkerRow(TypedDict):
     """It is lost, and nobody has said yet that this is no trouble."""
 
 
-class Notice(TypedDict):
+class Notification(TypedDict):
     """A message; ``level`` is ``success``, ``error`` or ``info``, ``href`` may be empty."""
 
     at: str
@@ -208,24 +184,6 @@ EMPTY_HOT: Hot = {
     "duration": "",
     "due": "",
     "cancelling": False,
-}
-NO_SCHEDULE: ScheduleRow = {
-    "id": "",
-    "name": "",
-    "kind": "",
-    "title": "",
-    "timing": "",
-    "timezone": "",
-    "params": "",
-    "priority": "",
-    "max_attempts": "",
-    "catch_up": "",
-    "paused": False,
-    "version": 0,
-    "next": [],
-    "is_due": False,
-    "last_at": "",
-    "last": [],
 }
 EMPTY_ROW: Row = {
     "id": "",
@@ -413,48 +371,6 @@ class FactRow(TypedDict):
     at: str
 
 
-class RuleRow(TypedDict):
-    """An alert rule; ``meaning``: when it gives an alert, in words."""
-
-    id: str
-    name: str
-    condition: str
-    meaning: str
-    threshold: str
-    kind: str
-    webhook_url: str
-    paused: bool
-    version: int
-
-
-NO_RULE = RuleRow(
-    id="", name="", condition="", meaning="", threshold="", kind="", webhook_url="", paused=False, version=0
-)
-
-
-class AlertRow(TypedDict):
-    """An alert; ``cleared_at`` is empty while it is open."""
-
-    id: str
-    rule: str
-    text: str
-    fired_at: str
-    cleared_at: str
-
-
-class DeliveryRow(TypedDict):
-    """A message about an alert; ``next_at``: when it is tried again, or empty."""
-
-    id: str
-    at: str
-    what: str
-    url: str
-    state: str
-    attempts: int
-    trouble: str
-    next_at: str
-
-
 class ActionRow(TypedDict):
     """Something that somebody did; ``href`` leads to what it was done to, or is empty."""
 
@@ -510,7 +426,8 @@ ACTION_TITLES = {
 def operation_row(operation: Operation, now: datetime) -> OperationRow:
     left = f", {operation.left_alone:,} left alone" if operation.left_alone else ""
     handled = operation.done + operation.left_alone
-    wanted = {name: value for name, value in vars(operation.filter).items() if value}
+    wanted = {name: value for name, value in vars(operation.filter).items() if value and name != "ids"}
+    every = "every job" if operation.filter.ids is None else "jobs chosen by their ids"
     return {
         "id": str(operation.id),
         "title": f"{ACTION_TITLES.get(operation.action, operation.action)} {counted(operation.total, 'job')}",
@@ -518,7 +435,7 @@ def operation_row(operation: Operation, now: datetime) -> OperationRow:
         "so_far": f"{operation.done:,} done{left}",
         "percent": min(100, round(100 * handled / operation.total)) if operation.total else 100,
         "who": operation.who or "the system",
-        "filter": ", ".join(f"{name} {_words(value)}" for name, value in wanted.items()) or "every job",
+        "filter": ", ".join(f"{name} {_words(value)}" for name, value in wanted.items()) or every,
         "started_at": iso(operation.started_at),
         "is_over": operation.state.is_over,
         "can_be_undone": operation.can_be_undone(now),

@@ -19,7 +19,7 @@ from runlane.core.service import JobService
 from runlane.core.workers import Workers
 from runlane.db.database import Database
 from runlane.kinds.service import LimitsService
-from runlane.maintenance.redis import RedisCare
+from runlane.maintenance.redis import RedisMaintenance
 from runlane.maintenance.service import Maintenance
 from runlane.metrics.failures import Failures
 from runlane.metrics.samples import Samples
@@ -52,7 +52,7 @@ class Runtime:
     samples: Samples
     failures: Failures
     maintenance: Maintenance
-    redis_care: RedisCare
+    redis_care: RedisMaintenance
     hub: Hub
     event_log: EventLog
     watch: Watch

@@ -2,20 +2,31 @@
 
 A password stands after the name of a user, in a query such as ``?password=``, or is a long part of a path, as in the
 addresses of chat services. People write it as it is, with ``/``, ``#`` or ``@`` in it, which no parser of addresses
-reads as they mean it; so an address is taken apart here from its end, and what is unclear is hidden.
+reads as they mean it; so an address is taken apart here from its end, and what is unclear is hidden. In an address of a
+service that alerts go to, such as ``tgram://``, any part may be the key: all is hidden but a host, where there is one.
 """
 
 import re
+from urllib.parse import unquote
 
 HIDDEN = "***"
+# those whose parts are known, without what follows a plus
+_UNDERSTOOD = frozenset("http https mariadb mysql postgres postgresql redis rediss sqlite unix valkey".split())  # noqa: SIM905
+# services whose addresses begin with the host that is sent to, and nothing else
+_HOSTED = frozenset(
+    """amqp amqps apprise apprises form forms gotify gotifys hassio hassios irc ircs json jsons mailto mailtos mmost
+    mmosts nctalk nctalks rocket rockets rsyslog xml xmls""".split()  # noqa: SIM905
+)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?")
+_SHORTEST_SECRET = 4
+# Names in a query whose values tell nothing.
 _PLAIN = frozenset(
     """application_name charset client_encoding connect_timeout db dbname health_check_interval host keepalives
     max_connections options port protocol sslmode ssl_cert_reqs ssl_check_hostname sslcert sslrootcert
     socket_connect_timeout socket_timeout target_session_attrs timeout user username""".split()  # noqa: SIM905
 )
-"""Names in a query whose values tell nothing."""
+# Characters of a part of a path that is a word, and no key.
 _LONGEST_WORD = 19
-"""Characters of a part of a path that is a word, and no key."""
 _AFTER_HOST = re.compile(r"[/?#]")
 
 
@@ -24,10 +35,12 @@ def shown(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return HIDDEN if url else ""
+    if scheme.lower().partition("+")[0] not in _UNDERSTOOD:
+        return f"{scheme}://{_service(scheme.lower(), rest)}"
     login, at, place = rest.rpartition("@")
     user, colon, _ = login.partition(":")
     path, mark, query = place.partition("?")
-    if scheme in ("http", "https"):
+    if scheme.lower() in ("http", "https"):
         path = "/".join(HIDDEN if _is_key(part) else part for part in path.split("/"))
     hidden = f"{user}:{HIDDEN}" if colon else user
     return f"{scheme}://{hidden}{at}{path}{mark}{'&'.join(map(_pair, query.split('&'))) if query else ''}"
@@ -36,6 +49,26 @@ def shown(url: str) -> str:
 def server_of(url: str) -> str:
     """The host of an address, and its port if it names one."""
     return _AFTER_HOST.split(url.partition("://")[2].rpartition("@")[2])[0]
+
+
+def without_secrets(text: str, url: str) -> str:
+    """The text with ``***`` in place of each part of ``url`` that ``shown`` hides."""
+    seen = shown(url)
+    parts = {part for part in re.split(r"[/?#&=@:]+", url) if len(part) >= _SHORTEST_SECRET and part not in seen}
+    for part in sorted(parts | {unquote(part) for part in parts}, key=len, reverse=True):
+        text = text.replace(part, HIDDEN)
+    return text
+
+
+def _service(scheme: str, rest: str) -> str:
+    """What follows ``scheme://`` in the address of a service that alerts go to."""
+    authority = _AFTER_HOST.split(rest)[0]
+    _, at, place = authority.rpartition("@")
+    more = rest[len(authority) :]
+    in_doubt = "@" in more if not at else "@" in more.partition("?")[0]  # a password with a slash in it
+    if scheme not in _HOSTED or in_doubt or not _HOST.fullmatch(place):
+        return HIDDEN
+    return f"{HIDDEN + at if at else ''}{place}{'/' + HIDDEN if more.strip('/') else more}"
 
 
 def _pair(text: str) -> str:

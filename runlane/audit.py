@@ -24,8 +24,8 @@ from runlane.errors import ChangedMeanwhile
 
 audit_table = AuditRow.__table__  # type: ignore[attr-defined]
 
+# The name of nobody: the system does it by itself.
 SYSTEM = ""
-"""The name of nobody: the system does it by itself."""
 PAGE = 100
 
 _who: ContextVar[str] = ContextVar("who", default=SYSTEM)

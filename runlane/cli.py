@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runlane.addresses import shown
 from runlane.background import end_when_told
-from runlane.db import schema, transfer
+from runlane.db import backup, schema, transfer
 from runlane.errors import StartRefused
 from runlane.logs import configure, refuse
 from runlane.predecessor import take_over_database
@@ -142,10 +142,10 @@ def _do_once(config: Settings, given: argparse.Namespace) -> None:
         case "copy":
             copy_all(given.source, given.target)
         case "backup":
-            jobs = transfer.back_up(url, given.file)
+            jobs = backup.back_up(url, given.file)
             print(f"Wrote {counted(jobs, 'job')} to {given.file} ({given.file.stat().st_size / 1e6:.1f} MB).")
         case "restore":
-            jobs = transfer.restore(given.file, url, replace=given.replace)
+            jobs = backup.restore(given.file, url, replace=given.replace)
             told = f"Brought back {counted(jobs, 'job')} from {given.file} into {shown(url)}"
             print(f"{told}; every row was compared.")
         case "health":

@@ -8,8 +8,8 @@ clock agrees with that, it is left alone, so that slow answers do not shake it.
 import time
 from datetime import UTC, datetime
 
+# How far Redis's clock is ahead of this machine's, as far as is proven.
 _ahead_s = 0.0
-"""How far Redis's clock is ahead of this machine's, as far as is proven."""
 
 
 def utc_now() -> datetime:

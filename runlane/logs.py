@@ -26,8 +26,8 @@ _QUIETER = {
     "reflex_base.event.processor.base_state_processor": logging.ERROR,  # its warnings hold what people typed
 }
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+# What would move a terminal's cursor, colour it, begin another line, or turn the order of what follows.
 _ESCAPED = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS}
-"""What would move a terminal's cursor, colour it, begin another line, or turn the order of what follows."""
 
 
 class _OneLine(logging.Formatter):

@@ -41,8 +41,8 @@ class Parts:
         self._tasks: list[asyncio.Task[None]] = []
         self._down: dict[str, Down] = {}
         self._began_at: dict[str, float] = {}
+        # How often each part has failed, since this process started.
         self.failures: dict[str, int] = {}
-        """How often each part has failed, since this process started."""
 
     def start(self, loops: Mapping[str, Loop]) -> None:
         """Run these loops, each for ever, until ``end``."""

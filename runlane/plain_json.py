@@ -11,11 +11,11 @@ from typing import Any
 
 from runlane.errors import InvalidInput
 
+# Levels of nesting; deeper data is a mistake or an attack, and recursion in other libraries ends near 200.
 MAX_DEPTH = 50
-"""Levels of nesting; deeper data is a mistake or an attack, and recursion in other libraries ends near 200."""
 _COUNTED_BYTES = 1 << 18
+# Digits of an integer; Python itself refuses to convert more than 4300.
 MOST_DIGITS = 4000
-"""Digits of an integer; Python itself refuses to convert more than 4300."""
 
 
 def _integer(digits: str) -> int | float:

@@ -4,8 +4,8 @@ import logging
 import os
 from pathlib import Path
 
+# What a data folder holds, one of these at least.
 OURS = frozenset({"runlane.db", "jobs.db", "lock", "redis"})
-"""What a data folder holds, one of these at least."""
 
 log = logging.getLogger(__name__)
 

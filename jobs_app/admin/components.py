@@ -8,6 +8,7 @@ from jobs_app.rows import JobLink, WorkerRow
 from jobs_app.ui.basics import ago, card, heading, mono, notice, question, small_button, status_badge
 from jobs_app.ui.charts import spark_line
 from jobs_app.ui.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
+from jobs_app.ui.toolbar import choice, find_box, pause_button, toolbar
 from runlane.model.status import JobStatus
 
 TABS = (
@@ -125,13 +126,7 @@ def queue_control(
     return card(
         heading("Queue"),
         rx.flex(
-            rx.cond(
-                paused,
-                rx.button(rx.icon("play", size=15), "Resume", on_click=on_pause(False)),
-                rx.button(
-                    rx.icon("pause", size=15), "Pause", variant="soft", color_scheme="gray", on_click=on_pause(True)
-                ),
-            ),
+            pause_button(paused, on_pause),
             rx.form(
                 rx.hstack(
                     rx.el.label("At once, over all workers", html_for="concurrency", class_name="small"),
@@ -216,23 +211,10 @@ def worker_table(
 
 
 def _narrow(state: rx.Var[str], on_find: object, on_show: object) -> rx.Component:
-    return rx.flex(
-        rx.input(
-            placeholder="Find",
-            aria_label="Find a worker by its name or host",
-            on_change=lambda typed: on_find(typed).debounce(150),
-            width="220px",
-        ),
-        rx.el.select(
-            rx.el.option("Any state", value=""),
-            *[rx.el.option(name.capitalize(), value=name) for name in STATE_COLOR],
-            value=state,
-            on_change=on_show,
-            class_name="select",
-            aria_label="Which state",
-        ),
-        gap="10px",
-        wrap="wrap",
+    states = [("", "Any state"), *((name, name.capitalize()) for name in STATE_COLOR)]
+    return toolbar(
+        find_box("Find a worker by its name or host", on_find),
+        choice(states, value=state, on_change=on_show, aria_label="Which state"),
         margin_bottom="12px",
     )
 

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app import routes
-from jobs_app.admin.alerts.components import alert_list, delete_rule_dialog, delivery_list, rule_form, rule_list
+from jobs_app.admin.alerts.components import alert_list, delivery_list, rule_form, rule_list
 from jobs_app.admin.alerts.state import AdminAlerts
 from jobs_app.admin.components import (
     admin_tabs,
@@ -13,21 +13,23 @@ from jobs_app.admin.components import (
     trouble_list,
     worker_table,
 )
+from jobs_app.admin.editor.components import delete_dialog, list_and_editor
 from jobs_app.admin.events.components import audit_table, event_lines
+from jobs_app.admin.events.live_state import LiveEvents
 from jobs_app.admin.events.state import AdminAudit, AdminEvents
 from jobs_app.admin.kinds.components import kind_list
 from jobs_app.admin.kinds.state import AdminKinds
 from jobs_app.admin.metrics.components import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.admin.metrics.state import AdminMetrics, kept_for
 from jobs_app.admin.queue.components import clean_up, operation_bars, operation_list
+from jobs_app.admin.queue.live_state import LiveOperations
 from jobs_app.admin.queue.state import AdminQueue
-from jobs_app.admin.schedules.components import delete_schedule_dialog, schedule_form, schedule_list
+from jobs_app.admin.schedules.components import schedule_form, schedule_list
 from jobs_app.admin.schedules.state import AdminSchedules
 from jobs_app.admin.state import Admin
 from jobs_app.admin.system.components import chain_card, database_card, redis_card
 from jobs_app.admin.system.state import AdminSystem
 from jobs_app.live.event_log import LogLine
-from jobs_app.live.states import Live, LiveEvents
 from jobs_app.page_frame import page
 from jobs_app.ui.basics import notice, question
 from jobs_app.ui.charts import chart
@@ -51,7 +53,7 @@ def admin_overview() -> rx.Component:
             Admin.database_ok,
         ),
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
-        operation_bars(Live.operations, AdminQueue.stop, AdminQueue.undo),
+        operation_bars(LiveOperations.operations, AdminQueue.stop, AdminQueue.undo),
     )
 
 
@@ -80,9 +82,9 @@ def admin_queue() -> rx.Component:
         routes.ADMIN_QUEUE,
         "Queue",
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
-        operation_bars(Live.operations, page.stop, page.undo),
+        operation_bars(LiveOperations.operations, page.stop, page.undo),
         clean_up(page.form, page.wrong, page.fill, page.ask, page.ask_ready, page.ask_obliterate),
-        operation_list(Live.operations, page.stop),
+        operation_list(LiveOperations.operations, page.stop),
         dialogs=question(
             is_open=page.action != "",
             title=f"{page.title}?",
@@ -175,7 +177,7 @@ def admin_alerts() -> rx.Component:
         routes.ADMIN_ALERTS,
         "Alerts",
         alert_list(page.alerts),
-        rx.grid(
+        list_and_editor(
             rx.vstack(
                 rule_list(page.rules, page.pause, page.test, page.copy_secret, page.edit, page.ask_delete),
                 delivery_list(page.deliveries),
@@ -192,12 +194,10 @@ def admin_alerts() -> rx.Component:
                 page.submit,
                 page.leave,
             ),
-            columns=rx.breakpoints(initial="minmax(0, 1fr)", lg="minmax(0, 1fr) 340px"),
-            gap="16px",
-            width="100%",
-            align_items="start",
         ),
-        dialogs=delete_rule_dialog(page.doomed, page.delete, page.forget_question),
+        dialogs=delete_dialog(
+            "rule", page.pending_delete, "goes with its alerts and messages.", page.delete, page.forget_question
+        ),
     )
 
 
@@ -232,7 +232,7 @@ def admin_schedules() -> rx.Component:
     return _tab(
         routes.ADMIN_SCHEDULES,
         "Schedules",
-        rx.grid(
+        list_and_editor(
             rx.box(schedule_list(page.schedules, page.pause, page.run_now, page.edit, page.ask_delete), min_width="0"),
             schedule_form(
                 page.form,
@@ -244,12 +244,14 @@ def admin_schedules() -> rx.Component:
                 page.submit,
                 page.leave,
             ),
-            columns=rx.breakpoints(initial="minmax(0, 1fr)", lg="minmax(0, 1fr) 340px"),
-            gap="16px",
-            width="100%",
-            align_items="start",
         ),
-        dialogs=delete_schedule_dialog(page.doomed, page.delete, page.forget_question),
+        dialogs=delete_dialog(
+            "schedule",
+            page.pending_delete,
+            "makes no more jobs. Those it made stay.",
+            page.delete,
+            page.forget_question,
+        ),
     )
 
 

@@ -5,17 +5,14 @@ from uuid import UUID
 
 import reflex as rx
 
-from jobs_app import routes, rows, runtime
-from jobs_app.admin.alerts.state import AdminAlerts
-from jobs_app.admin.events.state import LONGEST_TEXT, AdminAudit
+from jobs_app import rows, runtime
+from jobs_app.admin import tabs
 from jobs_app.admin.health import troubles
-from jobs_app.admin.kinds.state import AdminKinds
-from jobs_app.admin.metrics.state import AdminMetrics
 from jobs_app.admin.overview import overview
-from jobs_app.admin.schedules.state import AdminSchedules
-from jobs_app.admin.system.state import AdminSystem
-from jobs_app.live.broadcaster import look_at_queue
-from jobs_app.live.notices import tell
+from jobs_app.live import rooms
+from jobs_app.live.arrival import join
+from jobs_app.live.broadcaster import show_limits
+from jobs_app.live.notify import notify
 from jobs_app.rows import WorkerRow
 from runlane.errors import JobsError
 from runlane.model.limits import MOST_CONCURRENCY
@@ -27,17 +24,9 @@ from runlane.text import counted
 
 WISHES = {"quiet": "takes no more jobs", "resume": "takes jobs again", "stop": "stops when its jobs have ended"}
 """What a worker may be told, and what then becomes of it."""
+MAX_TEXT = 200
 WORTH_TELLING_S = 1.0
 """A clock that is less wrong than this is right."""
-REFRESHED: dict[str, Any] = {
-    routes.ADMIN_METRICS: AdminMetrics.refresh,
-    routes.ADMIN_KINDS: AdminKinds.refresh,
-    routes.ADMIN_SCHEDULES: AdminSchedules.refresh,
-    routes.ADMIN_AUDIT: AdminAudit.refresh,
-    routes.ADMIN_ALERTS: AdminAlerts.refresh,
-    routes.ADMIN_SYSTEM: AdminSystem.refresh,
-}
-"""What the pages beside the overview read again."""
 
 
 class Admin(rx.State):
@@ -76,6 +65,11 @@ class Admin(rx.State):
         return sum(worker["state"] == WorkerState.RUNNING for worker in self.workers)
 
     @rx.event
+    async def join(self):
+        """Have the page read again whenever something changes."""
+        await join(self, rooms.ADMIN)
+
+    @rx.event
     async def load(self):
         self.worker_text = self.worker_state = ""
         await self._read(anew=True)  # what a person is about to change must be what holds now
@@ -84,8 +78,7 @@ class Admin(rx.State):
     async def refresh(self):
         """Something has changed: read again what this tab shows."""
         await self._read()
-        refresh = REFRESHED.get(self.router.url.path.rstrip("/"))
-        return None if refresh is None else refresh()
+        return tabs.refresh_of(self.router.url.path)
 
     @rx.event
     async def set_limit(self, form: dict[str, str]):
@@ -99,9 +92,9 @@ class Admin(rx.State):
             await runtime.current().limits.change_queue(QueueChange(concurrency=int(text), version=self._version))
         except JobsError as error:
             await self._changed()
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         await self._changed()
-        return await tell(self, "success", f"At once now: {counted(int(text), 'job')} at most; what runs goes on.")
+        return await notify(self, "success", f"At once now: {counted(int(text), 'job')} at most; what runs goes on.")
 
     @rx.event
     async def pause(self, paused: bool):
@@ -109,13 +102,13 @@ class Admin(rx.State):
         try:
             await runtime.current().limits.change_queue(QueueChange(paused=paused))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         await self._changed()
-        return await tell(self, "success", "The queue is paused." if paused else "The queue runs again.")
+        return await notify(self, "success", "The queue is paused." if paused else "The queue runs again.")
 
     @rx.event
     def find_worker(self, text: str):
-        self.worker_text = text[:LONGEST_TEXT].lower()
+        self.worker_text = text[:MAX_TEXT].lower()
 
     @rx.event
     def show_workers(self, state: str):
@@ -145,9 +138,9 @@ class Admin(rx.State):
         try:
             await runtime.current().workers.command(worker_id, wish)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         await self._read(anew=True)
-        return await tell(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
+        return await notify(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
 
     @rx.event
     async def forget_worker(self, worker_id: str):
@@ -155,12 +148,12 @@ class Admin(rx.State):
         try:
             await runtime.current().workers.forget(worker_id)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         await self._read(anew=True)
-        return await tell(self, "success", f"Worker {worker_id} is no trouble any more.")
+        return await notify(self, "success", f"Worker {worker_id} is no trouble any more.")
 
     async def _changed(self) -> None:
-        await look_at_queue()
+        await show_limits()
         await self._read(anew=True)
 
     async def _read(self, *, anew: bool = False) -> None:

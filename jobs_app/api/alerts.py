@@ -1,4 +1,4 @@
-"""REST: rules, the alerts they gave, and the messages that told of them."""
+"""REST: rules, the alerts they gave, and the messages that reported them."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,8 +11,8 @@ from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT
 from jobs_app.api.strict import StrictRoute
 from runlane.addresses import shown
-from runlane.alerts.service import RuleDraft, RulePatch
-from runlane.alerts.store import Alert, Delivery, Rule
+from runlane.alerts.records import Alert, Delivery, Rule
+from runlane.alerts.rules import RuleDraft, RulePatch
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"], route_class=StrictRoute)
 
@@ -58,7 +58,7 @@ async def alerts(open: bool = False, limit: Annotated[int, Query(ge=1, le=1000)]
 
 @router.get("/deliveries")
 async def deliveries(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> DeliveryList:
-    """The messages that told of alerts, newest first, with what came of each."""
+    """The messages that reported alerts, newest first, with what came of each."""
     return DeliveryList(items=[_without_keys(each) for each in await runtime.current().alerts.deliveries(limit)])
 
 
@@ -70,10 +70,10 @@ async def rules() -> RuleList:
 
 @router.post("/rules", status_code=201, responses=CONFLICT)
 async def create_rule(draft: RuleDraft, response: Response) -> RuleInfo:
-    """Have people told when a condition holds: on the pages, and by webhook if an address is given.
+    """Alert people when a condition holds: on the pages, and at an address if one is given.
 
-    Messages are signed as the Standard Webhooks specification says. One that does not arrive is sent again after 5 s,
-    30 s, 2 min, 10 min and 1 h.
+    An http or https address gets JSON, signed as the Standard Webhooks specification says; any other is of a service
+    that apprise knows. A message that does not arrive is sent again after 5 s, 30 s, 2 min, 10 min and 1 h.
     """
     rule = await runtime.current().alerts.create(draft)
     runtime.current().watch.asked.set()
@@ -89,7 +89,7 @@ async def get_rule(id: UUID) -> RuleInfo:
 
 @router.patch("/rules/{id}", responses=CONFLICT)
 async def change_rule(id: UUID, patch: RulePatch) -> RuleInfo:
-    """Change or pause a rule; what is not named stays. Alerts that are over by that are told to be."""
+    """Change or pause a rule; what is not named stays. Alerts that are over by that are reported."""
     return _info(await runtime.current().watch.change(id, patch))
 
 
@@ -102,7 +102,7 @@ async def delete_rule(id: UUID) -> None:
 
 @router.post("/rules/{id}/test", responses=CONFLICT)
 async def test_rule(id: UUID) -> Delivery:
-    """Send a message now that says it is only a test; the reply tells what came of it."""
+    """Send a message now that says it is only a test; the reply says what came of it."""
     return _without_keys(await runtime.current().alerts.test(id))
 
 

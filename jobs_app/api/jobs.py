@@ -13,9 +13,10 @@ from jobs_app import runtime
 from jobs_app.api.openapi import CONFLICT, Schema, sends
 from jobs_app.api.strict import StrictRoute, of_batch, of_params, takes
 from runlane import plain_json
+from runlane.bulk.service import JobAction
 from runlane.core.pagination import DEFAULT_SORT, LARGEST_INTEGER, SORTS
 from runlane.core.reruns import Relative
-from runlane.core.service import MOST_IN_BATCH, BulkAction
+from runlane.core.service import MOST_IN_BATCH
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.requests import JobPatch, Submission, one_of
 from runlane.model.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
@@ -127,7 +128,7 @@ def _bulk_schema(schema: Schema) -> None:
 class BulkRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_bulk_schema)
 
-    action: BulkAction
+    action: JobAction
     ids: list[UUID] | None = Field(None, max_length=MOST_BULK_IDS)
     filter: FilterBody | None = None
     dry_run: StrictBool = False
@@ -139,6 +140,9 @@ class BulkRequest(BaseModel):
         if self.action == "restore" and (self.ids is None or self.dry_run):
             raise ValueError("restore takes ids, and cannot be tried first: no filter finds a deleted job")
         return self
+
+    def to_filter(self) -> JobFilter:
+        return JobFilter(ids=tuple(self.ids or ())) if self.filter is None else self.filter.to_filter()
 
 
 class BulkSkip(BaseModel):
@@ -179,14 +183,11 @@ async def submit_batch(batch: Batch) -> Response:
 @takes(lambda _: MOST_BULK_BYTES)
 async def bulk(request: BulkRequest) -> BulkResult:
     """Cancel, retry, delete or restore many jobs; what could not be done is listed with its reason."""
-    outcome = await runtime.jobs().bulk(
-        request.action,
-        ids=request.ids,
-        job_filter=request.filter.to_filter() if request.filter else None,
-        dry_run=request.dry_run,
-    )
-    skipped = [BulkSkip(id=s.id, reason=s.reason) for s in outcome.skipped]
-    return BulkResult(matched=outcome.matched, done=outcome.done, skipped=skipped)
+    operations = runtime.current().operations
+    act = operations.dry_run if request.dry_run else operations.do
+    report = await act(request.action, request.to_filter())
+    skipped = [BulkSkip(id=each.id, reason=each.reason) for each in report.left_alone if each.id is not None]
+    return BulkResult(matched=report.matched, done=report.done, skipped=skipped)
 
 
 def _wanted(

@@ -18,7 +18,7 @@ from runlane.model.status import JobStatus
 router = APIRouter(prefix="/api/operations", tags=["operations"], route_class=StrictRoute)
 
 
-class Wish(BaseModel):
+class OperationRequest(BaseModel):
     """``clean`` removes for good what matches and does not run; ``obliterate`` also stops what runs."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,7 +35,7 @@ def _confirmed_schema(schema: Schema) -> None:
     schema["then"] = {"required": ["confirm"], "properties": {"confirm": {"const": CONFIRMATION}}}
 
 
-class ConfirmedWish(Wish):
+class ConfirmedRequest(OperationRequest):
     """``confirm``: the word ``obliterate``, where everything would be removed for good, so that it is meant."""
 
     model_config = ConfigDict(json_schema_extra=_confirmed_schema)
@@ -43,7 +43,7 @@ class ConfirmedWish(Wish):
     confirm: str = ""
 
     @model_validator(mode="after")
-    def _is_meant(self) -> "ConfirmedWish":
+    def _is_meant(self) -> "ConfirmedRequest":
         if needs_confirmation(self.action, self.filter.to_filter()) and self.confirm != CONFIRMATION:
             raise ValueError(f'this removes every job that matches, for good; say "confirm": "{CONFIRMATION}"')
         return self
@@ -83,16 +83,16 @@ class PreviewInfo(BaseModel):
 
 
 @router.post("/preview")
-async def preview(wish: Wish) -> PreviewInfo:
+async def preview(request: OperationRequest) -> PreviewInfo:
     """What an operation would do now, without doing it."""
-    found = await runtime.current().operations.preview(wish.action, wish.filter.to_filter())
+    found = await runtime.current().operations.preview(request.action, request.filter.to_filter())
     return PreviewInfo(affected=found.affected, bytes=found.bytes, left_alone=found.left_alone)
 
 
 @router.post("", status_code=202, responses=CONFLICT)
-async def begin(wish: ConfirmedWish, response: Response) -> OperationInfo:
+async def begin(request: ConfirmedRequest, response: Response) -> OperationInfo:
     """Begin to do something to every job that matches; what becomes of it is at the address in ``Location``."""
-    return _begun(await runtime.current().operations.begin(wish.action, wish.filter.to_filter()), response)
+    return _begun(await runtime.current().operations.begin(request.action, request.filter.to_filter()), response)
 
 
 @router.get("")

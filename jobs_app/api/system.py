@@ -23,8 +23,9 @@ from runlane.metrics.failures import FailureGroup
 from runlane.model.limits import KindLimit
 from runlane.model.requests import KindChange, QueueChange
 from runlane.model.status import JobStatus
+from runlane.queue.client import WorkerCommand
 from runlane.queue.redis_client import REDIS_TROUBLE
-from runlane.queue.worker_registry import WorkerInfo, WorkerState, WorkerWish
+from runlane.queue.worker_registry import WorkerInfo, WorkerState
 
 READY_WITHIN_S = 2.0
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -174,7 +175,7 @@ async def forget_worker(worker_id: str) -> WorkerInfo:
 
 
 @router.post("/api/workers/{worker_id}/{wish}", status_code=202, responses=CONFLICT)
-async def ask_worker(worker_id: str, wish: WorkerWish) -> WorkerInfo:
+async def ask_worker(worker_id: str, wish: WorkerCommand) -> WorkerInfo:
     """Have a worker claim nothing for now (``quiet``), claim again (``resume``), or end as on SIGTERM (``stop``)."""
     return await runtime.current().workers.command(worker_id, wish)
 

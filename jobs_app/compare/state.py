@@ -2,14 +2,13 @@
 
 import reflex as rx
 
-from jobs_app import rows, runtime
+from jobs_app import routes, rows, runtime
 from jobs_app.compare import comparison
 from jobs_app.compare.comparison import Pair, StepPair
 from jobs_app.job import timeline_rows
-from jobs_app.job.actions import parse_id
-from jobs_app.job.timeline_state import SHOWN_STATUS_ROWS
-from jobs_app.live import broadcaster
-from jobs_app.live.states import QUIET, compared_room
+from jobs_app.job.timeline_rows import SHOWN_STATUS_ROWS
+from jobs_app.live import rooms
+from jobs_app.live.arrival import join
 from jobs_app.rows import Row
 from runlane.errors import JobsError
 from runlane.model.snapshot import JobEvent, JobSnapshot
@@ -40,7 +39,7 @@ class Comparison(rx.State):
         """Take the job of the address, and the one named by ``with``, else the last that completed."""
         self.reset()
         try:
-            self.left = rows.row(await runtime.current().reader.get(parse_id(self.job_id)))
+            self.left = rows.row(await runtime.current().reader.get(routes.parse_job_id(self.job_id)))
             other = await self._other(self.router.url.query_parameters.get("with", ""))
         except JobsError as error:
             self.trouble = error.message
@@ -50,8 +49,8 @@ class Comparison(rx.State):
     @rx.event
     async def join(self):
         """Have the page read again whenever one of the two changes."""
-        rooms = [compared_room(row["id"]) for row in (self.left, self.right) if row["id"]]
-        await broadcaster.current().enter(self.router.session.session_id, *(rooms or [QUIET]))
+        compared = [rooms.of_comparison(row["id"]) for row in (self.left, self.right) if row["id"]]
+        await join(self, *(compared or [rooms.QUIET]))
 
     @rx.event
     async def refresh(self):
@@ -65,7 +64,7 @@ class Comparison(rx.State):
 
     async def _compare(self) -> None:
         reader = runtime.current().reader
-        job, other = [await reader.get(parse_id(row["id"])) for row in (self.left, self.right)]
+        job, other = [await reader.get(routes.parse_job_id(row["id"])) for row in (self.left, self.right)]
         steps = [await _last_steps(found) for found in (job, other)]
         self.choices = [rows.row(found) for found in await self._others()]
         self.left, self.right = rows.row(job), rows.row(other)
@@ -78,7 +77,7 @@ class Comparison(rx.State):
 
     async def _other(self, other_id: str) -> JobSnapshot | None:
         if other_id:
-            return await runtime.current().reader.get(parse_id(other_id))
+            return await runtime.current().reader.get(routes.parse_job_id(other_id))
         others = await self._others()
         likeliest = [job for job in others if job.status is JobStatus.COMPLETED] or others
         return likeliest[0] if likeliest else None

@@ -5,11 +5,11 @@ import reflex as rx
 from jobs_app.dashboard.list_view import COLUMNS, PAGE_SIZES, SavedView
 from jobs_app.ui.basics import grouped, mono, notice
 from jobs_app.ui.styles import MONO, STATUS_LABEL, TABULAR
+from jobs_app.ui.toolbar import download_link
 from runlane.model.status import JobStatus
 from runlane.search.query import FIELDS, LONGEST
 
 EXPORT = "/api/jobs/export"
-PLAIN_LINK = {"color": "inherit", "text_decoration": "none"}
 SUGGESTIONS = "search-suggestions"
 
 
@@ -119,11 +119,6 @@ def _search_help() -> rx.Component:
             tab_index=0,  # so that the arrow keys scroll it
         ),
     )
-
-
-def download_link(href: rx.Var[str] | str, *content: object) -> rx.Component:
-    """A link to a file: no page, so the browser fetches it beside this one, whose websocket goes on."""
-    return rx.el.a(*content, href=href, download=True, custom_attrs={"reloadDocument": True}, style=PLAIN_LINK)
 
 
 def export_menu(export_query: rx.Var[str]) -> rx.Component:

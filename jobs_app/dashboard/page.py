@@ -3,18 +3,20 @@
 import reflex as rx
 
 from jobs_app.admin.queue.components import operation_bars
+from jobs_app.admin.queue.live_state import LiveOperations
 from jobs_app.admin.queue.state import AdminQueue
 from jobs_app.dashboard.failures import failure_groups
 from jobs_app.dashboard.failures_state import FailureGroups
 from jobs_app.dashboard.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
 from jobs_app.dashboard.job_list import empty_list, job_table, newer_jobs, pager
+from jobs_app.dashboard.live_state import LiveDashboard
 from jobs_app.dashboard.row import job_rows
 from jobs_app.dashboard.selection import bulk_dialog, bulk_progress, bulk_report, selection_bar
 from jobs_app.dashboard.selection_state import Selection
 from jobs_app.dashboard.slots import slots_panel
 from jobs_app.dashboard.state import BoardState, Views
 from jobs_app.job.actions import Actions
-from jobs_app.live.states import Live
+from jobs_app.live.state import Live
 from jobs_app.page_frame import page
 from jobs_app.submit.page import start_card
 from jobs_app.ui.frame import delete_dialog
@@ -27,12 +29,12 @@ def dashboard() -> rx.Component:
         rx.el.div(Live.spoken, role="status", aria_live="polite", class_name="only-read", id="spoken"),
         rx.vstack(
             slots_panel(
-                Live.slots,
-                Live.workers,
-                Live.paused,
-                Live.counts[JobStatus.QUEUED.value].to(int),
-                Live.counts[JobStatus.SCHEDULED.value].to(int),
-                Live.next,
+                LiveDashboard.slots,
+                LiveDashboard.workers,
+                LiveDashboard.paused,
+                LiveDashboard.counts[JobStatus.QUEUED.value].to(int),
+                LiveDashboard.counts[JobStatus.SCHEDULED.value].to(int),
+                LiveDashboard.next,
                 Actions.pause,
                 Actions.resume,
             ),
@@ -58,14 +60,14 @@ def confirm_delete() -> rx.Component:
 
 def _confirm_bulk() -> rx.Component:
     return bulk_dialog(
-        Selection.action, Selection.affected, Selection.left_alone, Selection.go, Selection.forget_question
+        Selection.action, Selection.affected, Selection.left_alone, Selection.confirm, Selection.forget_question
     )
 
 
 def _list() -> rx.Component:
     filtered = (BoardState.status != "") | (BoardState.search != "")
     return rx.vstack(
-        status_tabs(BoardState.status, Live.counts, BoardState.show_status),
+        status_tabs(BoardState.status, LiveDashboard.counts, BoardState.show_status),
         rx.hstack(
             search_box(BoardState.search, BoardState.suggested, BoardState.find, BoardState.suggest),
             rx.spacer(),
@@ -77,13 +79,13 @@ def _list() -> rx.Component:
             wrap="wrap",
         ),
         list_trouble(BoardState.trouble, BoardState.wrong),
-        operation_bars(Live.operations, AdminQueue.stop, AdminQueue.undo),
+        operation_bars(LiveOperations.operations, AdminQueue.stop, AdminQueue.undo),
         failure_groups(FailureGroups.groups, Selection.ask_group),
         newer_jobs(BoardState.newer, BoardState.size, BoardState.show_newer),
         rx.cond(
             BoardState.rows.length() > 0,
             job_table(
-                job_rows(BoardState.rows, Live.hot, BoardState.columns, BoardState.address),
+                job_rows(BoardState.rows, LiveDashboard.hot, BoardState.columns, BoardState.address),
                 BoardState.columns,
                 BoardState.sort,
                 BoardState.rows.map(lambda row: Selection.selected.contains(row["id"])),
@@ -103,7 +105,9 @@ def _list() -> rx.Component:
         ),
         rx.box(  # over the page: nothing under the pointer moves when a row is selected
             bulk_progress(Selection.working, Selection.done, Selection.total, Selection.stop),
-            bulk_report(Selection.report, Selection.reasons, Selection.undoable, Selection.undo, Selection.dismiss),
+            bulk_report(
+                Selection.report, Selection.reasons, Selection.undoable, Selection.bring_back, Selection.dismiss
+            ),
             selection_bar(
                 Selection.selected,
                 Selection.whole,

@@ -9,9 +9,9 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.dashboard.job_list import WIDE, row_actions
 from jobs_app.dashboard.list_view import COLUMNS
+from jobs_app.dashboard.live_state import LiveDashboard
 from jobs_app.dashboard.selection_state import Selection
 from jobs_app.job.actions import Actions
-from jobs_app.live.states import Live
 from jobs_app.rows import Hot, Row
 from jobs_app.ui.basics import ago, held_up, mono, one_line, progress_bar, status_badge, status_color, ticking
 from jobs_app.ui.styles import TABULAR
@@ -35,7 +35,9 @@ def job_rows(
             columns=columns,
             address=address,
             selected=Selection.selected.contains(row["id"]),
-            waits_for=held_up(_newest(row, hot)["status"], row["kind"], Live.paused, Live.paused_kinds),
+            waits_for=held_up(
+                _newest(row, hot)["status"], row["kind"], LiveDashboard.paused, LiveDashboard.paused_kinds
+            ),
             key=row["id"],
         ),
     )

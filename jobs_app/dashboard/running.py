@@ -16,7 +16,6 @@ from runlane.clock import utc_now
 from runlane.model.limits import KindLimit, Limits
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
-from runlane.queue.change_feed import Feed
 
 KEEP_ENDED_S = 10.0
 """Long enough for every tab to have read its list again."""
@@ -36,7 +35,6 @@ class Board:
         self.counts: dict[str, int] = {}
         self.workers = 1
         self.limits = Limits(slots)
-        self.feed = Feed.DOWN.value  # until something was heard
 
     def apply(self, job: JobSnapshot, at: datetime | None = None) -> bool:
         """Take in a snapshot, unless a newer one is known; whether the job's status is new."""

@@ -1,37 +1,37 @@
 """Rows that a person has selected, and what they do with all of them at once.
 
-An action is previewed, confirmed, then done on the server job by job while the page shows how far it is; it can be
-stopped. What was left alone is told with its reason, and a deletion can be undone.
+What is done, how far it is, and what can be undone is an operation's, see ``runlane.bulk``. This tab asks for it and
+shows it: a small one is done while the tab waits, with its report here; a larger one is left to the server, and seen on
+every page.
 """
 
 import asyncio
-import time
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import reflex as rx
 
-from jobs_app import runtime
-from jobs_app.job.actions import parse_id
-from jobs_app.live.notices import tell
+from jobs_app import routes, runtime
+from jobs_app.live.notify import notify
+from runlane.bulk.service import MAX_UNLISTED, OperationReport
+from runlane.bulk.store import Operation
 from runlane.core.deletion import UNDO_WITHIN
-from runlane.core.service import BulkAction, BulkOutcome
 from runlane.errors import JobsError
 from runlane.model.status import JobStatus
 from runlane.search.matching import JobFilter
 from runlane.text import counted
 
-SHOW_EVERY_S = 0.2
 REASONS_SHOWN = 20
-MOST_SELECTED = 200
-"""As many as an address of an export holds; what is done to more of them, the server does by itself."""
-ACTIONS: dict[BulkAction, str] = {
+MAX_SELECTED = 200
+"""As many as an address of an export holds."""
+ListAction = Literal["cancel", "retry", "promote", "delete"]
+ACTIONS: dict[ListAction, str] = {
     "cancel": "cancelled",
     "retry": "retried",
     "promote": "started sooner",
     "delete": "deleted",
 }
-"""What can be done with many jobs, and how the result tells it."""
+"""What can be done with many jobs, and the word of its report."""
 
 
 class Selection(rx.State):
@@ -52,11 +52,15 @@ class Selection(rx.State):
     report: str = ""
     reasons: list[str] = []
     undoable: bool = False
+    _listed: list[str] = []
+    """The rows of the list that can be selected, in its order."""
+    _list_filter: JobFilter = JobFilter()
+    """What the list shows, on all its pages."""
     _anchor: str = ""
     _group: JobFilter | None = None
     """The failures of one cause, when the question is about those."""
-    _stop: bool = False
-    _deleted: list[UUID] = []
+    _operation: UUID | None = None
+    """What is being done, or was done last."""
 
     @rx.var
     def matching_words(self) -> str:
@@ -100,7 +104,7 @@ class Selection(rx.State):
         try:
             self.matching = await _count(await self._filter())
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self.whole = True
         return None
 
@@ -115,9 +119,9 @@ class Selection(rx.State):
             return None
         self._group = None
         try:
-            preview = await runtime.jobs().preview(action, **await self._chosen())
+            preview = await runtime.current().operations.preview(action, await self._chosen(), weigh=False)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self.action, self.affected = action, preview.affected
         self.left_alone = [f"{number} {status}" for status, number in preview.left_alone.items()]
         return None
@@ -128,9 +132,9 @@ class Selection(rx.State):
         self.forget()
         wanted = JobFilter(statuses=(JobStatus.FAILED,), kinds=(kind,), text=f'failure:"{fingerprint[:40]}"')
         try:
-            preview = await runtime.jobs().preview("retry", job_filter=wanted)
+            preview = await runtime.current().operations.preview("retry", wanted, weigh=False)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self._group, self.action, self.affected, self.left_alone = wanted, "retry", preview.affected, []
         return None
 
@@ -140,84 +144,108 @@ class Selection(rx.State):
             self.action = ""
 
     @rx.event(background=True)
-    async def go(self):
-        """Do what was asked, job by job."""
+    async def confirm(self):
+        """Do what was asked about."""
         async with self:
             action, self.action = self.action, ""
             if action not in ACTIONS or self.working:
                 return
-            if self.affected > MOST_SELECTED:
-                return await self._hand_over(action)
-            chosen, self.total = await self._chosen(), await self._number_chosen()
-            self.working, self.done, self._stop, self.report, self.reasons = True, 0, False, "", []
-            self.undoable, self._deleted = False, []
-        outcome, trouble = BulkOutcome(), ""
-        shown_at = time.monotonic()
+            wanted = await self._chosen()
+            if self.affected > MAX_UNLISTED:
+                return await self._leave_to_server(action, wanted)
+            self.total = await self._number_chosen()
+            self.working, self.done, self.report, self.reasons = True, 0, "", []
+            self.undoable, self._operation = False, None
+
+        async def show_progress(operation: Operation) -> None:
+            async with self:
+                self._operation, self.done = operation.id, operation.done + operation.left_alone
+
         try:
-            async for outcome in runtime.jobs().bulk_steps(action, **chosen):
-                if time.monotonic() - shown_at > SHOW_EVERY_S:
-                    shown_at = time.monotonic()
-                    async with self:
-                        self.done = outcome.matched
-                        if self._stop:
-                            break
+            report = await runtime.current().operations.do(action, wanted, show_progress)
         except JobsError as error:
-            trouble = f" Then it stopped: {error.message}"
+            async with self:
+                self._show_failure(error)
+            return
         async with self:
-            self._tell(action, outcome, trouble)
-        if action == "delete" and outcome.done:
+            self._show(action, report)
+        if action == "delete" and report.done:
             await asyncio.sleep(UNDO_WITHIN.total_seconds())
             async with self:
-                if self._deleted == outcome.done_ids:
+                if self._operation == report.operation:
                     self.undoable = False
 
     @rx.event
-    def stop(self):
-        self._stop = True
+    async def stop(self):
+        """Stop it after the job that it is at."""
+        if self._operation is None:
+            return None
+        try:
+            await runtime.current().operations.stop(self._operation)
+        except JobsError as error:
+            return await notify(self, "error", error.message)
+        return None
 
     @rx.event
-    async def undo(self):
-        """Bring back what the last action deleted."""
-        ids, self._deleted, self.undoable = self._deleted, [], False
-        outcome = await runtime.jobs().bulk("restore", ids=ids)
-        self.report = f"{counted(outcome.done, 'job')} {'is' if outcome.done == 1 else 'are'} back."
-        self.reasons = [f"{skipped.reason}" for skipped in outcome.skipped[:REASONS_SHOWN]]
+    async def bring_back(self):
+        """Undo the deletion that was done last."""
+        operation, self._operation, self.undoable = self._operation, None, False
+        if operation is None:
+            return None
+        try:
+            report = await runtime.current().operations.undo_here(operation)
+        except JobsError as error:
+            return await notify(self, "error", error.message)
+        self.report, self.reasons = f"{counted(report.done, 'job')} {'is' if report.done == 1 else 'are'} back.", []
+        return None
 
     @rx.event
     def dismiss(self):
         self.report, self.reasons, self.undoable = "", [], False
+
+    def _follow(self, listed: list[str], job_filter: JobFilter) -> None:
+        """Take note of what the list shows; with another filter than before, nothing stays selected."""
+        if job_filter != self._list_filter:
+            self.forget()
+        self._listed, self._list_filter = listed, job_filter
 
     def forget(self) -> None:
         """Select nothing."""
         self.selected, self.whole, self.matching, self._anchor = [], False, 0, ""
         self.action, self._group = "", None
 
-    async def _hand_over(self, action: BulkAction) -> Any:
-        """Have the server do it: many jobs take long, and a page may be closed."""
-        wanted = self._group or await self._filter()
+    async def _leave_to_server(self, action: ListAction, wanted: JobFilter) -> Any:
+        """Many jobs take long, and a page may be closed meanwhile."""
         self.forget()
         try:
             operation = await runtime.current().operations.begin(action, wanted)
         except JobsError as error:
-            return await tell(self, "error", error.message)
-        return await tell(self, "info", f"The server does it: {counted(operation.total, 'job')}, seen above the list.")
+            return await notify(self, "error", error.message)
+        return await notify(
+            self, "info", f"The server does it: {counted(operation.total, 'job')}, seen above the list."
+        )
 
     async def _select(self, ids: set[str]) -> Any:
         """Select these and no others; what there is besides is counted when they are the first."""
-        if len(ids) > MOST_SELECTED:
-            many = f"Up to {MOST_SELECTED} rows can be selected by hand. For more, select all that match."
-            return await tell(self, "error", many)
+        if len(ids) > MAX_SELECTED:
+            many = f"Up to {MAX_SELECTED} rows can be selected by hand. For more, select all that match."
+            return await notify(self, "error", many)
         were_none, self.selected, self.whole = not self.selected, sorted(ids), False
         return Selection.count_matching if were_none and ids else None
 
-    def _tell(self, action: BulkAction, outcome: BulkOutcome, trouble: str) -> None:
+    def _show(self, action: ListAction, report: OperationReport) -> None:
         self.working = False
-        stopped = f" Stopped after {outcome.matched}." if self._stop else ""
-        left = f" {len(outcome.skipped)} left alone." if outcome.skipped else ""
-        self.report = f"{outcome.done} of {counted(outcome.matched, 'job')} {ACTIONS[action]}.{left}{stopped}{trouble}"
-        self.reasons = [skipped.reason for skipped in outcome.skipped[:REASONS_SHOWN]]
-        if action == "delete":
-            self._deleted, self.undoable = outcome.done_ids, bool(outcome.done_ids)
+        stopped = f" Stopped after {report.matched}." if report.stopped else ""
+        left = f" {len(report.left_alone)} left alone." if report.left_alone else ""
+        self.report = f"{report.done} of {counted(report.matched, 'job')} {ACTIONS[action]}.{left}{stopped}"
+        self.reasons = [each.reason for each in report.left_alone[:REASONS_SHOWN]]
+        self._operation, self.undoable = report.operation, action == "delete" and report.done > 0
+        self.forget()
+
+    def _show_failure(self, error: JobsError) -> None:
+        self.working = False
+        begun = f"{self.done} of {counted(self.total, 'job')} done so far; the server goes on as soon as it can."
+        self.report = f"{error.message} {'Nothing was done.' if self._operation is None else begun}"
         self.forget()
 
     async def _number_chosen(self) -> int:
@@ -225,22 +253,18 @@ class Selection(rx.State):
             return self.affected
         return self.matching if self.whole else len(self.selected)
 
-    async def _chosen(self) -> dict[str, Any]:
+    async def _chosen(self) -> JobFilter:
         if self._group is not None:
-            return {"job_filter": self._group}
+            return self._group
         if self.whole:
-            return {"job_filter": await self._filter()}
-        return {"ids": [parse_id(job_id) for job_id in self.selected]}
+            return await self._filter()
+        return JobFilter(ids=tuple(routes.parse_job_id(job_id) for job_id in self.selected))
 
     async def _filter(self) -> JobFilter:
-        from jobs_app.dashboard.state import BoardState
-
-        return (await self.get_state(BoardState))._view().job_filter
+        return self._list_filter
 
     async def _shown(self) -> list[str]:
-        from jobs_app.dashboard.state import BoardState
-
-        return [row["id"] for row in (await self.get_state(BoardState)).rows]
+        return self._listed
 
 
 async def _count(wanted: JobFilter) -> int:

@@ -15,8 +15,10 @@ from jobs_app.dashboard.failures_state import FailureGroups
 from jobs_app.dashboard.list_view import FIRST_PAGE, PAGE_SIZES, ListView, SavedView
 from jobs_app.dashboard.selection_state import Selection
 from jobs_app.dashboard.suggestions import suggestions
+from jobs_app.live import rooms
+from jobs_app.live.arrival import join
 from jobs_app.live.effects import go_to
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.rows import Row, gone, row
 from runlane.core.pagination import Page, comes_before
 from runlane.errors import InvalidInput, JobsError
@@ -79,12 +81,15 @@ class BoardState(rx.State):
         return self._view().address(**shown_alike).replace("?", "&", 1)
 
     @rx.event
+    async def join(self):
+        """Have the page follow everything that happens."""
+        await join(self, rooms.DASHBOARD)
+
+    @rx.event
     async def load(self):
         """Read the view from the address, and the jobs; what is selected stays while one turns the pages of a list."""
         view = ListView.read(dict(self.router.url.query_parameters))
         await (await self.get_state(FailureGroups)).read(view.status)
-        if view.job_filter != self._view().job_filter:
-            (await self.get_state(Selection)).forget()
         self.status, self.search, self.sort = view.status, view.q, view.sort
         self.size, self.columns, self.address = view.size, list(view.columns), view.address()
         self._cursor, self.page_number = view.cursor, view.page
@@ -132,7 +137,7 @@ class BoardState(rx.State):
                     self._cursor, self._view().job_filter, sort=self.sort, limit=self.size
                 )
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return self._go(push=True, cursor=cursor or "", page=self.page_number - 1 if cursor else 1)
 
     @rx.event
@@ -179,6 +184,7 @@ class BoardState(rx.State):
             self.rows = await self._shown(page.jobs)
             self._first = page.jobs[0] if page.jobs else None
             self.next_cursor, self.newer, self._moved = page.next_cursor or "", 0, False
+        (await self.get_state(Selection))._follow([row["id"] for row in self.rows], self._view().job_filter)
 
     async def _read_in_place(self) -> None:
         page, first = await self._page(), self._first
@@ -239,13 +245,13 @@ class Views(rx.State):
         """Keep the present view under a name; one that has the name already is replaced."""
         name = form.get("name", "").strip()[:LONGEST_NAME]
         if not name:
-            return await tell(self, "error", "Give the view a name.")
+            return await notify(self, "error", "Give the view a name.")
         address = (await self.get_state(BoardState))._view().address(**FIRST_PAGE)
         others = [view for view in _views(self.kept) if view["name"] != name]
         if len(others) >= MOST_SAVED:
-            return await tell(self, "error", f"There are {MOST_SAVED} saved views already; remove one first.")
+            return await notify(self, "error", f"There are {MOST_SAVED} saved views already; remove one first.")
         self.kept = json.dumps([*others, SavedView(name=name, address=address)])
-        return await tell(self, "success", f"The view is saved as {name!r}.")
+        return await notify(self, "success", f"The view is saved as {name!r}.")
 
     @rx.event
     def remove(self, name: str):

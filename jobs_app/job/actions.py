@@ -3,16 +3,15 @@
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import reflex as rx
 
 from jobs_app import routes, runtime
-from jobs_app.live.broadcaster import look_at_queue
+from jobs_app.live.broadcaster import show_limits
 from jobs_app.live.effects import go_to, literal
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from runlane.core.deletion import UNDO_WITHIN
-from runlane.errors import JobNotFound, JobsError
+from runlane.errors import JobsError
 from runlane.model.requests import QueueChange
 from runlane.model.snapshot import JobSnapshot, short_id
 
@@ -94,10 +93,10 @@ class Actions(rx.State):
         try:
             await runtime.current().limits.change_queue(QueueChange(paused=paused))
         except JobsError as error:
-            return await tell(self, "error", error.message)
-        await look_at_queue()
+            return await notify(self, "error", error.message)
+        await show_limits()
         said = "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
-        return await tell(self, "success", said)
+        return await notify(self, "success", said)
 
 
 def _cancelled(job: JobSnapshot) -> str:
@@ -108,19 +107,7 @@ def _cancelled(job: JobSnapshot) -> str:
 
 async def _told(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Any:
     try:
-        outcome: Awaitable[Any] = act(parse_id(job_id))
-        return await tell(state, "success", success(await outcome), **toast)
+        outcome: Awaitable[Any] = act(routes.parse_job_id(job_id))
+        return await notify(state, "success", success(await outcome), **toast)
     except JobsError as error:
-        return await tell(state, "error", error.message)
-
-
-def parse_id(text: str) -> UUID:
-    """The id that a page or a client named.
-
-    Raises:
-        JobNotFound: it is no id at all.
-    """
-    try:
-        return UUID(text)
-    except ValueError as exc:
-        raise JobNotFound(text[:40]) from exc
+        return await notify(state, "error", error.message)

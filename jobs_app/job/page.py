@@ -6,11 +6,12 @@ from jobs_app import routes
 from jobs_app.dashboard.page import confirm_delete
 from jobs_app.job.about import about_job, tree_card
 from jobs_app.job.actions import Actions
+from jobs_app.job.live_state import LiveJob
 from jobs_app.job.state import JobPage
 from jobs_app.job.timeline import lanes, live_lines, replay_bar, running_for, timeline, timeline_tools
 from jobs_app.job.timeline_state import MOST_LINES, Timeline
 from jobs_app.job.tree_state import Trees
-from jobs_app.live.states import Live, LiveJob
+from jobs_app.live.state import Live
 from jobs_app.page_frame import page
 from jobs_app.rows import Hot
 from jobs_app.submit.page import again_dialog

@@ -7,12 +7,13 @@ import reflex as rx
 
 from jobs_app import routes, rows, runtime
 from jobs_app.dashboard.list_view import ListView
-from jobs_app.job.actions import parse_id
 from jobs_app.job.timeline_rows import Proof, proof
 from jobs_app.job.timeline_state import Timeline
 from jobs_app.job.tree_state import Trees
+from jobs_app.live import rooms
+from jobs_app.live.arrival import join
 from jobs_app.live.effects import call, toast
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.ui.clipboard import copy
 from runlane.core.reruns import Relative
 from runlane.errors import InvalidInput, JobNotFound, JobsError
@@ -92,6 +93,11 @@ class JobPage(rx.State):
         return f"/favicon-{self.row['live']['status']}.svg" if self.found else "/favicon.svg"
 
     @rx.event
+    async def join(self):
+        """Have the page follow the job that the address names."""
+        await join(self, rooms.of_job(self.job_id))
+
+    @rx.event
     async def load(self):
         """Show the job that the address names."""
         self.found, self.trouble, self.tell_end, self._told_status = False, "", False, ""
@@ -129,12 +135,12 @@ class JobPage(rx.State):
             text = "The browser has no notifications for this page: it must be opened over HTTPS, or on localhost."
         else:
             text = "The browser does not allow notifications of this site; its settings can change that."
-        return await tell(self, "error", text)
+        return await notify(self, "error", text)
 
     async def _read(self) -> None:
         reader = runtime.current().reader
         try:
-            job_id = parse_id(self.job_id)
+            job_id = routes.parse_job_id(self.job_id)
             job = await reader.get(job_id)
             turns = await (await self.get_state(Timeline)).read(job)
             artifacts = [await _artifact(artifact) for artifact in await reader.artifacts(job_id)]

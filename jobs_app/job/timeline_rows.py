@@ -22,6 +22,7 @@ SORTS = {
     "problems": "Warnings and errors",
 }
 """What a timeline may be narrowed to."""
+SHOWN_STATUS_ROWS = 1000
 SLIMMEST = 0.5
 """The narrowest bar of a lane, in percent: it must be seen."""
 

@@ -7,8 +7,8 @@ import reflex as rx
 
 from jobs_app import runtime
 from jobs_app.job import timeline_rows
-from jobs_app.job.timeline_rows import Lane, Line
-from jobs_app.live.notices import tell
+from jobs_app.job.timeline_rows import SHOWN_STATUS_ROWS, Lane, Line
+from jobs_app.live.notify import notify
 from jobs_app.ui.clipboard import copy
 from runlane.clock import utc_now
 from runlane.errors import JobsError
@@ -20,7 +20,6 @@ FIRST_LINES = 300
 MORE_LINES = 2000
 MOST_LINES = 10_000
 BLOCK = 100
-SHOWN_STATUS_ROWS = 1000
 REPLAY_S = 8.0
 """How long a replay takes at most; a shorter job is replayed at its own pace."""
 FRAME_S = 0.1
@@ -142,7 +141,7 @@ class Timeline(rx.State):
             try:
                 await self.read(await runtime.current().reader.get(UUID(self._job_id)))
             except JobsError as error:
-                return await tell(self, "error", error.message)
+                return await notify(self, "error", error.message)
         return None
 
     async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:

@@ -37,8 +37,8 @@ BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 ANSWER_WITHIN_S = 2.0
 
 
+# The figures by kind of all days before one, which do not change any more.
 _PAST: Shared[dict[str, Figures]] = Shared(math.inf)
-"""The figures by kind of all days before one, which do not change any more."""
 
 
 async def collect() -> CollectorRegistry:

@@ -1,4 +1,4 @@
-"""Looking at the whole system every few seconds, so that alert rules are told of; and sending their messages."""
+"""Evaluating the alert rules on the state of the whole system, every few seconds; and sending their messages."""
 
 import asyncio
 import logging
@@ -7,8 +7,10 @@ from uuid import UUID
 
 from jobs_app import routes
 from jobs_app.live.event_log import EventLog
-from runlane.alerts.service import LOOKED_BACK, RATE_OVER, Alerts, RulePatch, Seen, Silence
-from runlane.alerts.store import Alert, Rule
+from runlane.alerts.evaluation import Silence, SystemState
+from runlane.alerts.records import Alert, Rule
+from runlane.alerts.rules import RATE_OVER, SAMPLES_OVER, RulePatch
+from runlane.alerts.service import Alerts
 from runlane.clock import utc_now
 from runlane.core.counts import Counts
 from runlane.core.reader import JobReader
@@ -21,14 +23,14 @@ from runlane.parts import Loop
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry
 
-LOOK_EVERY_S = 5.0
+EVALUATE_EVERY_S = 5.0
 SEND_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Watch:
-    """The looks of one server."""
+    """Evaluates the rules for one server."""
 
     def __init__(
         self,
@@ -50,48 +52,48 @@ class Watch:
         self._samples = samples
         self._limits = limits
         self.is_open: list[Alert] = []
-        """The alerts that are open, as of the last look."""
+        """The alerts that are open, as of the last evaluation."""
         self.asked = asyncio.Event()
-        """Set to have a look at once: a rule has changed."""
+        """Set to evaluate the rules at once: one has changed."""
 
     def loops(self) -> dict[str, Loop]:
-        """What looks and what sends, each a part of the server."""
-        return {"alerts: looking": self._look_forever, "alerts: sending": self._send_forever}
+        """What evaluates and what sends, each a part of the server."""
+        return {"alerts: evaluating": self._evaluate_forever, "alerts: sending": self._send_forever}
 
-    async def _look_forever(self) -> None:
+    async def _evaluate_forever(self) -> None:
         while True:
             self.asked.clear()
             try:
-                await self.look()
+                await self.evaluate()
             except Unavailable as exc:
-                log.info("Could not look after alerts: %s", exc.message)
+                log.info("Could not evaluate alert rules: %s", exc.message)
             try:
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(EVALUATE_EVERY_S):
                     await self.asked.wait()
             except TimeoutError:
                 pass
 
-    async def look(self) -> None:
-        """Take one look. Raises ``Unavailable``."""
+    async def evaluate(self) -> None:
+        """Evaluate every rule once. Raises ``Unavailable``."""
         if await self._alerts.rules():
-            fired, cleared = await self._alerts.look(await self.see())
+            fired, cleared = await self._alerts.evaluate(await self.collect())
             for alert in fired:
                 self._event_log.add("alert", f"{alert.rule}: {alert.text}", href=routes.ADMIN_ALERTS)
-            self._tell_over(cleared)
+            self._report_cleared(cleared)
         self.is_open = await self._alerts.alerts(only_open=True)
 
     async def change(self, rule_id: UUID, patch: RulePatch) -> Rule:
-        """The rule, changed; the alerts that are over by that are told of. Raises as ``Alerts.change``."""
+        """The rule, changed; the alerts that are over by that are reported. Raises as ``Alerts.change``."""
         rule, cleared = await self._alerts.change(rule_id, patch)
-        self._tell_over(cleared)
+        self._report_cleared(cleared)
         self.asked.set()
         return rule
 
-    def _tell_over(self, alerts: Sequence[Alert]) -> None:
+    def _report_cleared(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             self._event_log.add("alert", f"{alert.rule}: over. {alert.text}", href=routes.ADMIN_ALERTS)
 
-    async def see(self) -> Seen:
+    async def collect(self) -> SystemState:
         """The system as it is now. Raises ``Unavailable``."""
         now = utc_now()
         counts, oldest, limits, report, words, samples, growth = await asyncio.gather(
@@ -100,10 +102,10 @@ class Watch:
             self._limits.current(),
             self._statistics.between(now - RATE_OVER, now, Step.MINUTE),
             self._reader.last_words(),
-            self._samples.since(now - LOOKED_BACK),
+            self._samples.since(now - SAMPLES_OVER),
             self._samples.growth(now),
         )
-        return Seen(
+        return SystemState(
             now=now,
             oldest_queued_at=oldest,
             queued=counts[JobStatus.QUEUED],
@@ -126,7 +128,7 @@ class Watch:
     async def _send_forever(self) -> None:
         while True:
             try:
-                await self._alerts.send_due()
+                await self._alerts.dispatcher.send_due()
             except Unavailable as exc:
                 log.info("Could not send alerts: %s", exc.message)
             await asyncio.sleep(SEND_EVERY_S)

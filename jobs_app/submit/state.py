@@ -10,9 +10,8 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app import routes, runtime
-from jobs_app.job.actions import parse_id
 from jobs_app.live.effects import go_to, toast
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
 from jobs_app.ui.clipboard import copy
 from runlane.errors import InvalidInput, JobsError
@@ -100,15 +99,15 @@ class StartForm(rx.State):
         try:
             return await self._start(self._last)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
 
     @rx.event
     async def again(self, job_id: str):
         """Open the form with what a job was started with."""
         try:
-            job = await runtime.current().reader.get(parse_id(job_id))
+            job = await runtime.current().reader.get(routes.parse_job_id(job_id))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self._show(job.kind, job)
         self.rerun_of = str(job.id)
         return None
@@ -117,9 +116,9 @@ class StartForm(rx.State):
     async def edit(self, job_id: str):
         """Open the form with what a waiting job has, to change it."""
         try:
-            job = await runtime.current().reader.get(parse_id(job_id))
+            job = await runtime.current().reader.get(routes.parse_job_id(job_id))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self._show(job.kind, job)
         self.editing, self._version = str(job.id), job.version
         due = f"{job.scheduled_for:%Y-%m-%dT%H:%M:%S}" if job.scheduled_for else ""
@@ -168,9 +167,9 @@ class StartForm(rx.State):
             name for name, begun in self.advanced.items() if _as_utc(form.get(f"advanced.{name}", "")) != _as_utc(begun)
         ]
         asked |= {name: getattr(wish, name) for name in typed if getattr(wish, name) is not None}
-        job = await runtime.jobs().edit(parse_id(self.editing), JobPatch(**asked))
+        job = await runtime.jobs().edit(routes.parse_job_id(self.editing), JobPatch(**asked))
         self.editing = ""
-        return await tell(self, "success", f"Job {job.short_id} is changed.")
+        return await notify(self, "success", f"Job {job.short_id} is changed.")
 
     async def _start(self, wish: Submission) -> Any:
         job, _ = await runtime.jobs().submit(wish, lax=True)
@@ -179,9 +178,9 @@ class StartForm(rx.State):
             self.rerun_of = ""
             return [
                 go_to(routes.job(job.id)),
-                await tell(self, "success", f"Job {job.short_id} is {job.status}."),
+                await notify(self, "success", f"Job {job.short_id} is {job.status}."),
             ]
-        return await tell(
+        return await notify(
             self,
             "success",
             f"Job {job.short_id} is {job.status}.",

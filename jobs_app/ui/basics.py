@@ -82,6 +82,11 @@ def card(*children: rx.Component, **props: object) -> rx.Component:
     return rx.box(*children, style={**CARD, "padding": "16px"}, **{"width": "100%", **props})
 
 
+def or_nothing(rows: rx.Var[list[object]], filled: rx.Component, nothing: str) -> rx.Component:
+    """``filled``, which shows the rows; in its place a sentence if there are none."""
+    return rx.cond(rows.length() > 0, filled, rx.text(nothing, size="2", color_scheme="gray"))
+
+
 def heading(text: str | rx.Var[str], *beside: rx.Component) -> rx.Component:
     return rx.hstack(
         rx.heading(text, as_="h2", size="3", weight="medium"),
@@ -146,52 +151,6 @@ def question(
         ),
         open=is_open,
         on_open_change=on_open_change,
-    )
-
-
-def labelled(
-    form: str, label: str, field: rx.Component, wrong: rx.Var[dict[str, str]], name: str, help_text: rx.Var[str] | str
-) -> rx.Component:
-    """A field of a form with its label above, and below what is wrong with it, else what it is for."""
-    return rx.box(
-        rx.el.label(label, html_for=f"{form}-{name}", class_name="small"),
-        rx.box(field),
-        rx.cond(
-            wrong.contains(name),
-            rx.text(wrong[name], size="1", color_scheme="tomato", role="alert", id=f"{form}-error-{name}"),
-            rx.text(help_text, size="1", color_scheme="gray"),
-        ),
-        width="100%",
-    )
-
-
-def editor(
-    what: str,
-    *fields: rx.Component,
-    editing: rx.Var[str],
-    filled: rx.Var[int],
-    on_submit: object,
-    on_leave: object,
-) -> rx.Component:
-    """A card with a form that makes one ``what``, or changes the one that is edited; anew whenever it is filled."""
-    leave = rx.button("Leave it as it is", type="button", variant="soft", color_scheme="gray", on_click=on_leave)
-    return card(
-        heading(rx.cond(editing == "", f"New {what}", f"Change the {what}")),
-        rx.form(
-            rx.vstack(
-                *fields,
-                rx.button(
-                    rx.cond(editing == "", "Make it", "Change it"), type="submit", width="100%", custom_attrs=once()
-                ),
-                rx.cond(editing != "", leave),
-                spacing="3",
-                width="100%",
-            ),
-            on_submit=on_submit,
-            key=filled.to_string(),
-            no_validate=True,
-        ),
-        id=f"{what}-form",
     )
 
 

@@ -1,10 +1,28 @@
 """Charts: drawn paths, and over each bucket a place that tells its figures and can be clicked."""
 
+from typing import TypedDict
+
 import reflex as rx
 
-from jobs_app.admin.metrics.charts import Chart, Series
 from jobs_app.ui.basics import card
 from jobs_app.ui.styles import TABULAR
+
+
+class Series(TypedDict):
+    name: str
+    color: str
+    path: str
+    filled: bool
+
+
+class Chart(TypedDict):
+    """``top`` and ``half``: what the upper edge and the middle stand for. ``tips``: each bucket in words."""
+
+    title: str
+    top: str
+    half: str
+    series: list[Series]
+    tips: list[str]
 
 
 def chart(

@@ -7,7 +7,7 @@ selected in a field that nobody sees and copied as a person would. The browser t
 import reflex as rx
 
 from jobs_app.live.effects import call, literal
-from jobs_app.live.notices import Notices
+from jobs_app.live.notify import OwnNotifications
 
 # the field stands beside what has the focus: an open dialog takes the focus away from what is outside of it
 _COPY = """async text => {
@@ -24,4 +24,4 @@ _COPY = """async text => {
 
 def copy(text: str, said: str = "Copied.") -> rx.event.EventSpec:
     """Put ``text`` on the clipboard, then say so, or that it could not be done."""
-    return call(_COPY, text, callback=lambda done: Notices.copied(done, literal(said)))
+    return call(_COPY, text, callback=lambda done: OwnNotifications.copied(done, literal(said)))

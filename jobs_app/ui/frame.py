@@ -4,7 +4,7 @@ import reflex as rx
 from reflex.components.core.banner import has_connection_errors
 
 from jobs_app import routes
-from jobs_app.rows import Notice
+from jobs_app.rows import Notification
 from jobs_app.ui.basics import ago, ticking
 from jobs_app.ui.styles import PAGE_WIDTH, TABULAR
 
@@ -105,7 +105,9 @@ def live_mark(feed: rx.Var[str], heard_at: rx.Var[str], delay_ms: rx.Var[int], w
     )
 
 
-def notices_menu(shared: rx.Var[list[Notice]], own: rx.Var[list[Notice]], on_forget: object) -> rx.Component:
+def notifications_menu(
+    shared: rx.Var[list[Notification]], own: rx.Var[list[Notification]], on_clear: object
+) -> rx.Component:
     """The messages that were shown in passing, the newest first."""
     return rx.popover.root(
         rx.popover.trigger(
@@ -116,44 +118,44 @@ def notices_menu(shared: rx.Var[list[Notice]], own: rx.Var[list[Notice]], on_for
                 (shared.length() == 0) & (own.length() == 0),
                 rx.text("No messages yet.", size="2", color_scheme="gray"),
                 rx.box(
-                    rx.foreach(own, _notice),
+                    rx.foreach(own, _notification),
                     rx.cond(
                         own.length() > 0,
-                        rx.button("Clear mine", size="1", variant="ghost", color_scheme="gray", on_click=on_forget),
+                        rx.button("Clear mine", size="1", variant="ghost", color_scheme="gray", on_click=on_clear),
                     ),
                     rx.cond((shared.length() > 0) & (own.length() > 0), rx.separator(width="100%", margin_y="8px")),
-                    rx.foreach(shared, _notice),
+                    rx.foreach(shared, _notification),
                 ),
             ),
             width="min(380px, 92vw)",
             max_height="60vh",
             overflow="auto",
-            id="notices",
+            id="notifications",
             aria_label="Recent messages",
         ),
     )
 
 
-def _notice(notice: rx.Var[Notice]) -> rx.Component:
+def _notification(notification: rx.Var[Notification]) -> rx.Component:
     return rx.hstack(
         rx.match(
-            notice["level"],
+            notification["level"],
             ("error", rx.icon("triangle-alert", size=14, color="var(--tomato-9)", flex_shrink="0")),
             ("success", rx.icon("check", size=14, color="var(--grass-9)", flex_shrink="0")),
             rx.icon("info", size=14, color="var(--gray-9)", flex_shrink="0"),
         ),
         rx.box(
             rx.cond(
-                notice["href"] != "",
-                rx.link(notice["text"], href=notice["href"], size="2"),
-                rx.text(notice["text"], size="2"),
+                notification["href"] != "",
+                rx.link(notification["text"], href=notification["href"], size="2"),
+                rx.text(notification["text"], size="2"),
             ),
-            rx.text(ago(notice["at"]), size="1", color_scheme="gray"),
+            rx.text(ago(notification["at"]), size="1", color_scheme="gray"),
         ),
         spacing="2",
         align="start",
         margin_bottom="8px",
-        key=notice["at"] + notice["text"],
+        key=notification["at"] + notification["text"],
     )
 
 

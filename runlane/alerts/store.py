@@ -1,22 +1,21 @@
-"""Rules, the alerts they gave, and the messages that tell of those, in SQL.
+"""Rules, the alerts they gave, and the messages that report those, in SQL.
 
 An alert and the message about it are one transaction. A rule has at most one open alert for a cause: the database holds
-to that, however many servers look.
+to that, however many servers evaluate it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from runlane.addresses import shown
-from runlane.alerts.webhooks import Answer, new_secret
+from runlane.alerts.records import Alert, Answer, Delivery, Rule, Turn, messages, test_alert
+from runlane.alerts.webhooks import new_secret
 from runlane.audit import acting, changed, check_version, note
 from runlane.clock import utc_now
 from runlane.db.database import Database
@@ -27,68 +26,11 @@ rule_table = AlertRuleRow.__table__  # type: ignore[attr-defined]
 alert_table = AlertRow.__table__  # type: ignore[attr-defined]
 delivery_table = DeliveryRow.__table__  # type: ignore[attr-defined]
 
+# how long after each message that did not arrive it is sent again; after the last it is given up
 AGAIN_AFTER = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600))
-"""How long after each message that did not arrive it is sent again; after the last it is given up."""
+# a message that is being sent is left alone for so long
 SENDING = timedelta(seconds=30)
-"""A message that is being sent is left alone for so long."""
 SETTABLE = ("name", "condition", "threshold", "kind", "webhook_url", "paused")
-
-
-class Rule(BaseModel):
-    """A condition that somebody wants to hear of. ``kind``: only jobs of this kind; empty: of all."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: UUID
-    name: str
-    condition: str
-    threshold: float
-    kind: str
-    webhook_url: str
-    secret: str
-    paused: bool
-    created_at: datetime
-    version: int
-
-
-class Alert(BaseModel):
-    """A rule's condition held, for one cause. Open until ``cleared_at``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: UUID
-    rule_id: UUID
-    rule: str
-    cause: str
-    text: str
-    fired_at: datetime
-    cleared_at: datetime | None
-
-
-class Delivery(BaseModel):
-    """A message about an alert. ``state``: ``waiting``, ``sent`` or ``given up``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: UUID
-    rule_id: UUID
-    url: str
-    what: str
-    body: dict[str, Any]
-    state: str
-    attempts: int
-    next_at: datetime | None
-    status: int | None
-    trouble: str
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What a look changed: alerts that are new, and alerts that are over."""
-
-    fired: list[Alert]
-    cleared: list[Alert]
 
 
 class AlertStore:
@@ -137,8 +79,8 @@ class AlertStore:
 
         def work(db: Connection) -> tuple[Rule, list[Alert]]:
             old = _rule(db, rule_id)
-            now_it_is = _shown(old) | {"webhook_url": shown(old.webhook_url)}
-            check_version(f"the rule {old.name!r}", version, old.version, now_it_is)
+            present = _shown(old) | {"webhook_url": shown(old.webhook_url)}
+            check_version(f"the rule {old.name!r}", version, old.version, present)
             statement = update(rule_table).where(rule_table.c.id == rule_id)
             db.execute(statement.values({**values, "version": old.version + 1}))
             new = _rule(db, rule_id)
@@ -180,9 +122,9 @@ class AlertStore:
         return [Alert.model_validate(dict(row)) for row in rows]
 
     async def turn(self, rule: Rule, causes: Mapping[str, str], now: datetime) -> Turn:
-        """Open an alert for each cause (with its words) that has none, and close those whose cause is gone.
+        """Open an alert for each cause (with its words) that has none, and close those whose cause no longer holds.
 
-        Nothing, if the rule has been changed since it was read: the next look is about the rule as it is now.
+        Nothing, if the rule has been changed since it was read: the next evaluation is about the rule as it is now.
         """
         as_it_was = select(rule_table.c.id).where(rule_table.c.id == rule.id, rule_table.c.version == rule.version)
 
@@ -191,8 +133,8 @@ class AlertStore:
                 return Turn([], [])
             is_open = _open(db, rule)
             rows = [
-                {"id": uuid7(), "rule_id": rule.id, "cause": cause, "text": said, "fired_at": now, "cleared_at": None}
-                for cause, said in causes.items()
+                {"id": uuid7(), "rule_id": rule.id, "cause": cause, "text": text, "fired_at": now, "cleared_at": None}
+                for cause, text in causes.items()
                 if cause not in is_open
             ]
             if rows:
@@ -212,17 +154,10 @@ class AlertStore:
 
     async def test(self, rule: Rule, now: datetime) -> Delivery:
         """A message that says it is only a test, which the caller sends: nobody else is given it for ``SENDING``."""
-        alert = Alert(
-            id=uuid7(),
-            rule_id=rule.id,
-            rule=rule.name,
-            cause="test",
-            text=f"This is only a test of the rule {rule.name!r}.",
-            fired_at=now,
-            cleared_at=None,
-        )
         taken = now + SENDING
-        [delivery] = await self._db.write(lambda db: _enqueue(db, rule, "alert.test", [alert], now, due_at=taken))
+        [delivery] = await self._db.write(
+            lambda db: _enqueue(db, rule, "alert.test", [test_alert(rule, now)], now, due_at=taken)
+        )
         return delivery
 
     async def deliveries(self, limit: int = 50) -> list[Delivery]:
@@ -267,8 +202,8 @@ class AlertStore:
         else:
             values["next_at"] = now + AGAIN_AFTER[attempts - 1]
         statement = update(delivery_table).where(delivery_table.c.id == delivery.id).values(values)
-        told = statement.returning(delivery_table)
-        row = await self._db.write(lambda db: db.execute(told).mappings().first())
+        returning = statement.returning(delivery_table)
+        row = await self._db.write(lambda db: db.execute(returning).mappings().first())
         if row is None:
             raise RuleNotFound(delivery.rule_id)
         return Delivery.model_validate(dict(row))
@@ -291,8 +226,8 @@ def _open(db: Connection, rule: Rule) -> dict[str, Alert]:
 def _clear(db: Connection, rule: Rule, alerts: Collection[Alert], now: datetime) -> list[Alert]:
     """Close these alerts and have a message sent about each; as they are now."""
     cleared = [alert.model_copy(update={"cleared_at": now}) for alert in alerts]
-    gone = alert_table.c.id.in_([alert.id for alert in cleared])
-    db.execute(update(alert_table).where(gone).values(cleared_at=now))
+    are_these = alert_table.c.id.in_([alert.id for alert in cleared])
+    db.execute(update(alert_table).where(are_these).values(cleared_at=now))
     _enqueue(db, rule, "alert.cleared", cleared, now)
     return cleared
 
@@ -305,32 +240,7 @@ def _enqueue(
     db: Connection, rule: Rule, what: str, alerts: Sequence[Alert], now: datetime, due_at: datetime | None = None
 ) -> list[Delivery]:
     """Have a message sent about each of the alerts, now or at ``due_at``, if the rule names where to."""
-    if not rule.webhook_url:
-        return []
-    rows = [
-        {
-            "id": uuid7(),
-            "rule_id": rule.id,
-            "url": rule.webhook_url,
-            "what": what,
-            "body": {
-                "type": what,
-                "timestamp": now.isoformat(),
-                "data": {
-                    **alert.model_dump(mode="json"),
-                    "condition": rule.condition,
-                    "threshold": rule.threshold,
-                },
-            },
-            "state": "waiting",
-            "attempts": 0,
-            "next_at": due_at or now,
-            "status": None,
-            "trouble": "",
-            "created_at": now,
-        }
-        for alert in alerts
-    ]
-    if rows:
-        db.execute(insert(delivery_table), rows)
-    return [Delivery.model_validate(row) for row in rows]
+    deliveries = messages(rule, what, alerts, now, due_at)
+    if deliveries:
+        db.execute(insert(delivery_table), [delivery.model_dump() for delivery in deliveries])
+    return deliveries

@@ -1,4 +1,4 @@
-"""Telling another server over HTTP: signed, only to public addresses unless allowed, and with little patience.
+"""Reporting to another server over HTTP: signed, only to public addresses unless allowed, and with little patience.
 
 Signed as the Standard Webhooks specification says, so that receivers check it with a library: the signature is an
 HMAC-SHA256 of ``<id>.<timestamp>.<body>``. The name is resolved once and the connection goes to that very address, so
@@ -13,53 +13,20 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from runlane.alerts.guard import Address, Network, refusal
+from runlane.alerts.records import Answer
+
 PATIENCE_S = 10.0
-MOST_READ_BYTES = 16_384
-"""Of the answer; nothing in it matters but its status."""
-LONGEST_URL = 2000
+# of the answer; nothing in it matters but its status
+MAX_READ_BYTES = 16_384
 PREFIX = "whsec_"
+# a name that takes longer is looked up again when something is sent
 RESOLVE_WITHIN_S = 3.0
-"""A name that takes longer is looked at again when something is sent."""
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_NOT_PUBLIC = [
-    ipaddress.ip_network(network)
-    for network in (
-        "192.88.99.0/24",  # 6to4 relays, RFC 7526
-        "::/96",  # IPv4-compatible, RFC 4291
-        "::ffff:0:0/96",  # IPv4-mapped
-        "::ffff:0:0:0/96",  # IPv4-translated, RFC 2765
-        "64:ff9b::/96",  # NAT64, RFC 6052
-        "64:ff9b:1::/48",  # NAT64 of one network, RFC 8215
-        "2001::/32",  # Teredo, RFC 4380
-        "2002::/16",  # 6to4, RFC 3056
-        "fec0::/10",  # site-local, RFC 3879
-    )
-]
-"""What ``is_global`` takes for public, though it may lead to any address inside."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of a message. ``trouble``: why it did not arrive, in a sentence; empty when it did.
-
-    ``final``: it will not arrive however often it is sent.
-    """
-
-    status: int | None
-    trouble: str
-    final: bool = False
-
-    @property
-    def arrived(self) -> bool:
-        return not self.trouble
 
 
 def new_secret() -> str:
@@ -81,7 +48,7 @@ def wrong_with(url: str) -> str:
         port = parts.port
     except ValueError as exc:
         return f"is not an address: {exc}"
-    if len(url) > LONGEST_URL or parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return "must be an http:// or https:// address"
     if any(character <= " " or character == "\x7f" for character in url):
         return "must not hold blanks or control characters"
@@ -96,7 +63,7 @@ async def leads_inside(url: str, allowed: Sequence[Network] = ()) -> str:
             found = await _resolve(parts)
     except (OSError, UnicodeError):  # a TimeoutError is one
         return ""
-    return _refusal(parts.hostname or "", found, allowed)
+    return refusal(parts.hostname or "", found, allowed)
 
 
 async def send(
@@ -113,8 +80,8 @@ async def send(
     try:
         async with asyncio.timeout(PATIENCE_S):
             found = await _resolve(parts)
-            if refusal := _refusal(host, found, allowed):
-                return Answer(None, f"{host} {refusal}.", final=True)
+            if against := refusal(host, found, allowed):
+                return Answer(None, f"{host} {against}.", final=True)
             status = await _post(url, host, found, secret, message_id, at, body)
     except TimeoutError:
         return Answer(None, f"{host} did not answer within {PATIENCE_S:g} s.")
@@ -127,22 +94,6 @@ async def send(
             status, f"{host} answered {status}, and redirects are not followed. Name the address it leads to."
         )
     return Answer(status, "" if 200 <= status < 300 else f"{host} answered {status}.")
-
-
-def is_public(address: Address) -> bool:
-    """Whether ``address`` is one that the whole internet knows, and leads to no other."""
-    return address.is_global and not address.is_multicast and not _is_in(address, _NOT_PUBLIC)
-
-
-def _refusal(host: str, address: Address, allowed: Sequence[Network]) -> str:
-    if is_public(address) or _is_in(address, allowed):
-        return ""
-    what = "is" if host == str(address) else f"leads to {address},"
-    return f"{what} an address that is not public; RUNLANE_WEBHOOKS_ALLOW can name its network"
-
-
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks)  # one of another version is in none
 
 
 async def _resolve(parts: SplitResult) -> Address:
@@ -170,6 +121,6 @@ async def _post(url: str, host: str, address: Address, secret: str, message_id: 
         read = 0
         async for chunk in reply.aiter_raw():
             read += len(chunk)
-            if read > MOST_READ_BYTES:
+            if read > MAX_READ_BYTES:
                 break
         return reply.status_code

@@ -1,58 +1,64 @@
-"""What is done to many jobs at once, on the server: previewed, then done in batches, seen by all, stopped by anybody.
+"""One action on many jobs: previewed, done, seen while it is done, stopped, and a deletion undone.
 
-It goes on when the page that asked for it is closed, and when the server is started again. What removes
-jobs, or brings them back, rests between transactions of milliseconds, so that workers write between any two of them.
+Every such action is an operation, a row in SQL, whoever asks for it: a filter or a list of ids, and how far it is. Who
+does it differs:
+
+- ``begin`` leaves it to the server, which does one after the other in the background. It goes on when the page that
+  asked for it is closed, and when the server is started again; it is listed, and written down in the audit as a whole.
+- ``do`` does it in the call itself, which returns a complete report; whatever its size, since the answer of
+  ``POST /api/jobs/bulk`` has always been complete. When the server is lost meanwhile, another goes on with it.
+
+One that a call does is listed, too, and in the audit as a whole, when it changes more than ``MAX_UNLISTED`` jobs. A
+smaller one is over before anybody could look at it, and lists on every page are for what takes long: it is in no list,
+and the audit has one entry a job, as if each had been done alone. Its row is needed only while it is done and while it
+can be undone, and goes soon after.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID
 
 from runlane.audit import acting_as
-from runlane.bulk.store import Operation, OperationState, OperationStore, Progress
+from runlane.bulk.execution import Execution, LeftAlone, Recorded, TakenOver, next_ids
+from runlane.bulk.store import UNLISTED, Operation, OperationState, OperationStore
 from runlane.clock import utc_now
 from runlane.core.deletion import Removal
 from runlane.core.reader import JobReader
-from runlane.core.service import ALLOWED, JobService
-from runlane.errors import JobNotFound, JobsError, NothingToDo, Unavailable, WrongStatus
-from runlane.model.status import JobStatus
+from runlane.core.service import JobService
+from runlane.errors import JobNotFound, JobsError, NothingToDo, Unavailable
+from runlane.model.snapshot import short_id
+from runlane.model.status import RETRYABLE, WAITING, JobStatus
 from runlane.search.matching import EVERY_JOB, JobFilter
 
+JobAction = Literal["cancel", "retry", "promote", "delete", "restore"]
+"""What is done to one job after the other. ``restore`` takes ids: no filter finds a deleted job."""
 Action = Literal["cancel", "retry", "promote", "delete", "clean", "obliterate"]
+"""What can be begun on the server."""
 
 REMOVED = frozenset(JobStatus) - {JobStatus.RUNNING}
 AFFECTED: dict[Action, frozenset[JobStatus]] = {
-    "cancel": ALLOWED["cancel"],
-    "retry": ALLOWED["retry"],
-    "promote": ALLOWED["promote"],
-    "delete": ALLOWED["delete"],
+    "cancel": WAITING | {JobStatus.RUNNING},
+    "retry": RETRYABLE,
+    "promote": frozenset({JobStatus.SCHEDULED}),
+    "delete": REMOVED,
     "clean": REMOVED,
     "obliterate": frozenset(JobStatus),
 }
 """The jobs that an action changes; others that match are left alone."""
 CONFIRMATION = "obliterate"
 """The word to be typed before everything is removed for good."""
-LOOK_EVERY_S = 5.0
+MAX_UNLISTED = 200
+CHECK_EVERY_S = 5.0
 AWAY_PAUSE_S = 1.0
-RECORD_EVERY_S = 0.25
-FIRST_BATCH, FEWEST, MOST = 250, 50, 2000
-BATCH_S = 0.025
-"""How long a transaction that removes jobs or brings them back should take; its size follows from that."""
-REST_S = 0.008
-"""Between two of them: long enough that a worker that waits for the database looks meanwhile."""
-STOPPED_WITHIN_S = 60.0
-"""How long ``obliterate`` waits for handlers to stop before it leaves their jobs alone."""
-CHECK_EVERY_S = 0.2
 
 log = logging.getLogger(__name__)
+
+OnProgress = Callable[[Operation], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,28 @@ class OperationPreview:
     affected: int
     bytes: int
     left_alone: dict[JobStatus, int]
+
+    @property
+    def matched(self) -> int:
+        return self.affected + sum(self.left_alone.values())
+
+
+@dataclass
+class OperationReport:
+    """What came of an operation that a call did: how many jobs it changed, and every one that it left alone.
+
+    ``operation``: which one it was, to undo it; ``None`` when it was about no job, or was only tried.
+    """
+
+    operation: UUID | None = None
+    done: int = 0
+    left_alone: list[LeftAlone] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def matched(self) -> int:
+        """How many jobs it has dealt with."""
+        return self.done + len(self.left_alone)
 
 
 def needs_confirmation(action: Action, wanted: JobFilter) -> bool:
@@ -82,44 +110,79 @@ class Operations:
         self._server = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._begun = asyncio.Event()
         self.changed = asyncio.Event()
-        """Set when an operation of this server is further; whoever waits for it clears it."""
+        """Set when a listed operation of this server is further; whoever waits for it clears it."""
 
-    async def preview(self, action: Action, wanted: JobFilter) -> OperationPreview:
-        """What it would do now.
+    async def get(self, operation_id: UUID) -> Operation:
+        """How far it is, or how it ended. Raises ``OperationNotFound``."""
+        return await self.store.get(operation_id)
+
+    async def newest(self, count: int) -> list[Operation]:
+        """The last ``count`` of those that are listed, newest first."""
+        return await self.store.newest(count)
+
+    async def preview(self, action: Action | JobAction, wanted: JobFilter, *, weigh: bool = True) -> OperationPreview:
+        """What it would do now, from the jobs' statuses: as fast for a million jobs as for one.
+
+        The bytes are estimated from some of the jobs; 0 unless ``weigh``, since that takes some more readings.
 
         Raises:
             QueryError: the filter's text cannot be read.
         """
+        affects = _affects(action)
         counts = await self._reader.count_by_status(wanted)
-        affected = sum(number for status, number in counts.items() if status in AFFECTED[action])
-        each = await self._removal.bytes_each(wanted) if affected else 0.0
-        left_alone = {status: number for status, number in counts.items() if status not in AFFECTED[action]}
+        affected = sum(number for status, number in counts.items() if status in affects)
+        each = await self._removal.bytes_each(wanted) if affected and weigh else 0.0
+        left_alone = {status: number for status, number in counts.items() if status not in affects}
         return OperationPreview(affected, round(each * affected), left_alone)
 
+    async def dry_run(self, action: JobAction, wanted: JobFilter) -> OperationReport:
+        """The report that ``do`` would give now, from the jobs' statuses; nothing changes.
+
+        Raises:
+            QueryError: the filter's text cannot be read.
+        """
+        wanted, report = _each_once(wanted), OperationReport()
+        batch = await next_ids(self._reader, wanted, None)
+        while batch:
+            statuses = await self._reader.statuses(batch)
+            reasons = [(job_id, _why_not(action, job_id, statuses.get(job_id))) for job_id in batch]
+            left_alone = [LeftAlone(job_id, reason) for job_id, reason in reasons if reason]
+            report.done += len(batch) - len(left_alone)
+            report.left_alone += left_alone
+            batch = await next_ids(self._reader, wanted, batch[-1])
+        return report
+
     async def begin(self, action: Action, wanted: JobFilter) -> Operation:
-        """Begin it; what becomes of it is seen in ``store``.
+        """Begin it on the server; what becomes of it is seen in ``get``.
 
         Raises:
             NothingToDo: it matches no job that it would change.
             QueryError: the filter's text cannot be read.
         """
-        preview = await self.preview(action, wanted)
+        preview = await self.preview(action, wanted, weigh=False)
         if not preview.affected:
             found = ", ".join(f"{number} {status}" for status, number in preview.left_alone.items())
-            told = f"matches only jobs that it would leave alone: {found}" if found else "matches no job"
-            raise NothingToDo(f"The filter {told}; nothing was begun.")
+            why = f"matches only jobs that it would leave alone: {found}" if found else "matches no job"
+            raise NothingToDo(f"The filter {why}; nothing was begun.")
         operation = await self.store.insert(action, wanted, preview.affected)
         self._begun.set()
         self.changed.set()
         return operation
 
-    async def get(self, operation_id: UUID) -> Operation:
-        """The operation as it is now. Raises ``OperationNotFound``."""
-        return await self.store.get(operation_id)
+    async def do(self, action: JobAction, wanted: JobFilter, on_progress: OnProgress | None = None) -> OperationReport:
+        """Do it in this call, and report when it is over. ``on_progress`` hears of it a few times a second.
 
-    async def newest(self, limit: int) -> list[Operation]:
-        """Up to ``limit`` operations, of all servers, newest first."""
-        return await self.store.newest(limit)
+        Raises:
+            QueryError: the filter's text cannot be read.
+            Unavailable: the database does not answer; a server does what is left of what was begun when it does again.
+        """
+        wanted = _each_once(wanted)
+        preview = await self.preview(action, wanted, weigh=False)
+        if not (wanted.ids or preview.matched):
+            return OperationReport()
+        total = len(wanted.ids or ()) if action == "restore" else preview.affected
+        name = self._name_of_call(listed=total > MAX_UNLISTED)
+        return await self._do_here(await self.store.insert(action, wanted, total, taken_by=name), on_progress)
 
     async def undo(self, operation_id: UUID) -> Operation:
         """Begin to bring back what a deletion removed. Raises ``OperationNotFound``, ``WrongStatus`` if it cannot."""
@@ -128,10 +191,15 @@ class Operations:
         self.changed.set()
         return operation
 
+    async def undo_here(self, operation_id: UUID) -> OperationReport:
+        """Bring back in this call what a deletion removed that ``do`` did. Raises as ``undo`` and ``do``."""
+        name = self._name_of_call(listed=False)
+        return await self._do_here(await self.store.undo(operation_id, taken_by=name), None)
+
     async def stop(self, operation_id: UUID) -> Operation:
         """Stop it after what it is at. Raises ``OperationNotFound``."""
         operation = await self.store.stop(operation_id)
-        self.changed.set()
+        self._changed(operation)
         return operation
 
     async def run(self) -> None:
@@ -140,152 +208,90 @@ class Operations:
             self._begun.clear()
             try:
                 while operation := await self.store.take(self._server, utc_now()):
-                    await self._do(operation)
+                    await self._do_in_background(operation)
             except Unavailable as exc:
                 log.info("An operation has to wait: %s", exc.message)
                 await asyncio.sleep(AWAY_PAUSE_S)
                 continue
             try:
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(CHECK_EVERY_S):
                     await self._begun.wait()
             except TimeoutError:
                 pass
 
-    async def _do(self, operation: Operation) -> None:
+    async def _do_in_background(self, operation: Operation) -> None:
+        async def recorded(now: Operation, _: Sequence[LeftAlone]) -> None:
+            self._changed(now)
+
         log.info("Operation %s: %s of %d jobs begins.", operation.id, operation.action, operation.total)
-        steps: dict[str, Callable[[Operation], Awaitable[Operation | None]]] = {
-            "clean": self._clean,
-            "obliterate": self._obliterate,
-            "restore": self._restore,
-        }
         try:
-            with acting_as(operation.who):
-                ended = await steps.get(operation.action, self._one_by_one)(operation)
+            ended = await self._execute(operation, recorded)
+        except TakenOver:
+            return
         except Unavailable:
             raise  # it goes on when the database is back
         except JobsError as exc:
             log.error("Operation %s is stopped: %s", operation.id, exc.message)
-            await self.store.end(operation, OperationState.STOPPED)
-            self.changed.set()
-            return
         except Exception:  # whatever it is: the operations after it are done all the same
             log.exception("Operation %s failed and is stopped.", operation.id)
-            await self.store.end(operation, OperationState.STOPPED)
-            self.changed.set()
-            return
+        else:
+            log.info("Operation %s is %s: %d done, %d left alone.", ended.id, ended.state, ended.done, ended.left_alone)
+
+    async def _do_here(self, operation: Operation, on_progress: OnProgress | None) -> OperationReport:
+        report = OperationReport(operation.id)
+
+        async def recorded(now: Operation, left_alone: Sequence[LeftAlone]) -> None:
+            report.done = now.done
+            report.left_alone += left_alone
+            self._changed(now)
+            if on_progress is not None:
+                await on_progress(now)
+
+        await recorded(operation, ())
+        ended = await self._execute(operation, recorded)
+        report.stopped = ended.state is OperationState.STOPPED
+        return report
+
+    async def _execute(self, operation: Operation, recorded: Recorded) -> Operation:
+        """Do an operation that this server has taken, and end it; one that fails is stopped. Raises what it raises."""
+        execution = Execution(self.store, self._service, self._reader, operation, recorded)
+        try:
+            with acting_as(operation.who):
+                await execution.run()
+        except Unavailable:
+            raise
+        except Exception:
+            await self._end(execution.operation, OperationState.STOPPED)
+            raise
+        is_stopped = execution.operation.state is OperationState.STOPPING
+        return await self._end(execution.operation, OperationState.STOPPED if is_stopped else OperationState.DONE)
+
+    async def _end(self, operation: Operation, state: OperationState) -> Operation:
+        ended = await self.store.end(operation, state)
         if ended is None:
-            return  # another server goes on with it
-        state = OperationState.STOPPED if ended.state is OperationState.STOPPING else OperationState.DONE
-        await self.store.end(ended, state)
-        self.changed.set()
-        log.info("Operation %s is %s: %d done, %d left alone.", ended.id, state, ended.done, ended.left_alone)
+            raise TakenOver(operation.id)
+        self._changed(ended)
+        return ended
 
-    async def _one_by_one(self, operation: Operation) -> Operation | None:
-        """Do what can be done with one job to each, in the order of their ids."""
-        act = self._service.acts()[operation.action]  # type: ignore[index]
-        if operation.action == "delete":
-            act = partial(self._service.delete, operation=operation.id)
-        now: Operation | None = operation
-        while now is not None and now.state is OperationState.RUNNING:
-            batch = await self._reader.matching_ids(now.filter, now.cursor)
-            if not batch:
-                return now
-            now = await self._batch(now, batch, act)
-        return now
+    def _changed(self, operation: Operation) -> None:
+        if operation.is_listed:
+            self.changed.set()
 
-    async def _batch(
-        self, operation: Operation, batch: list[UUID], act: Callable[[UUID], Awaitable[object]]
-    ) -> Operation | None:
-        now: Operation | None = operation
-        done, reasons, recorded_at = 0, list[dict[str, str]](), time.monotonic()
-        for place, job_id in enumerate(batch):
-            try:
-                await act(job_id)
-                done += 1
-            except Unavailable:
-                raise
-            except JobsError as exc:
-                reasons.append({"id": str(job_id), "reason": exc.message})
-            if time.monotonic() - recorded_at > RECORD_EVERY_S or place + 1 == len(batch):
-                now = await self._add(now or operation, done, reasons, job_id)
-                if now is None or now.state is not OperationState.RUNNING:
-                    return now
-                done, reasons, recorded_at = 0, [], time.monotonic()
-        return now
+    def _name_of_call(self, *, listed: bool) -> str:
+        """A name of its own, so that this server's background work leaves the operation alone, too."""
+        return f"{'' if listed else UNLISTED}{self._server}/{secrets.token_hex(4)}"
 
-    async def _clean(self, operation: Operation) -> Operation | None:
-        """Remove for good everything that matches and does not run, and tell how many were left alone, and why."""
-        now = await self._remove(operation)
-        if now is None or now.state is not OperationState.RUNNING:
-            return now
-        counts = await self._reader.count_by_status(now.filter)
-        running = counts.get(JobStatus.RUNNING, 0)
-        meanwhile = max(0, now.total - now.done - running)
-        left = {
-            "still running: cancel first, or obliterate": running,
-            "no longer there, or not as they were, when their turn came; some may have started": meanwhile,
-        }
-        reasons = [{"id": "", "reason": f"{count:,} {why}."} for why, count in left.items() if count]
-        return await self._add(now, 0, reasons, None, left_alone=running + meanwhile)
 
-    async def _remove(self, operation: Operation) -> Operation | None:
-        """Remove for good everything that matches and does not run."""
-        return await self._in_batches(operation, partial(self._service.clean, operation.filter))
+def _affects(action: Action | JobAction) -> frozenset[JobStatus]:
+    return frozenset() if action == "restore" else AFFECTED[action]
 
-    async def _restore(self, operation: Operation) -> Operation | None:
-        """Bring back what another operation deleted."""
-        assert operation.undoes is not None
-        return await self._in_batches(operation, partial(self._service.restore_some, operation.undoes))
 
-    async def _in_batches(self, operation: Operation, step: Callable[[int], Awaitable[int]]) -> Operation | None:
-        """Do ``step``, which is told with how many jobs at most and tells with how many it was, until none is left."""
-        now: Operation | None = operation
-        most, done, recorded_at = FIRST_BATCH, 0, time.monotonic()
-        while now is not None and now.state is OperationState.RUNNING:
-            began = time.monotonic()
-            found = await step(most)
-            took_s = time.monotonic() - began
-            most = max(FEWEST, min(MOST, round(most * min(2.0, BATCH_S / took_s))))
-            done += found
-            if not found or time.monotonic() - recorded_at > RECORD_EVERY_S:
-                now = await self._add(now, done, [], None)
-                done, recorded_at = 0, time.monotonic()
-            if not found:
-                return now
-            await asyncio.sleep(REST_S)
-        return now
+def _each_once(wanted: JobFilter) -> JobFilter:
+    return wanted if wanted.ids is None else replace(wanted, ids=tuple(dict.fromkeys(wanted.ids)))
 
-    async def _obliterate(self, operation: Operation) -> Operation | None:
-        """Stop what runs, and remove everything; what does not stop is left alone."""
-        give_up_at = time.monotonic() + STOPPED_WITHIN_S
-        now = await self._remove(operation)
-        while now is not None and now.state is OperationState.RUNNING:
-            running = await self._reader.page(
-                JobFilter(**{**vars(now.filter), "statuses": (JobStatus.RUNNING,)}), limit=200, brief=True
-            )
-            if not running.jobs:
-                return await self._remove(now)
-            if time.monotonic() > give_up_at:
-                left = [{"id": str(job.id), "reason": f"Job {job.short_id} still runs."} for job in running.jobs]
-                return await self._add(now, 0, left, None)
-            for job in running.jobs:
-                if job.cancel_requested_at is None:
-                    with contextlib.suppress(JobNotFound, WrongStatus):  # it has ended by itself
-                        await self._service.cancel(job.id)
-            await asyncio.sleep(CHECK_EVERY_S)
-            now = await self._remove(now)
-        return now
 
-    async def _add(
-        self,
-        operation: Operation,
-        done: int,
-        reasons: list[dict[str, str]],
-        cursor: UUID | None,
-        *,
-        left_alone: int | None = None,
-    ) -> Operation | None:
-        left = len(reasons) if left_alone is None else left_alone
-        now = await self.store.record(operation, self._server, Progress(done, left, reasons, cursor))
-        self.changed.set()
-        return now
+def _why_not(action: JobAction, job_id: UUID, status: JobStatus | None) -> str:
+    """Why an action would leave a job alone; empty when it would not."""
+    if status is None:
+        return JobNotFound(job_id).message
+    return "" if status in _affects(action) else f"Job {short_id(job_id)} is {status}; it would be left alone."

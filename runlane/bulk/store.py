@@ -1,18 +1,20 @@
 """Operations in SQL: what is done to many jobs, how far it is, and who does it.
 
-A server that works on an operation says so with each step it records; one that has not for ``TAKEN_FOR`` is gone, and
-another goes on where it was. A deletion can be undone for a while: by another operation, which is linked to it.
+Whoever does an operation holds it under a name (``taken_by``) and renews that with each step it records; what has not
+been renewed for ``TAKEN_FOR`` is free, and another server goes on where the first one was. A deletion can be undone for
+a while: by another operation, which is linked to it. What is done under a name that begins with ``UNLISTED`` is in no
+list: a prefix and no column of its own, since it lasts only as long as that name holds the operation.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, not_, or_, select, update
 from uuid_utils.compat import uuid7
 
 from runlane.audit import acting, note
@@ -24,8 +26,13 @@ from runlane.errors import OperationNotFound, WrongStatus
 from runlane.search.matching import JobFilter
 
 TAKEN_FOR = timedelta(seconds=15)
-MOST_REASONS = 100
-"""As many of those left alone are told with their reason; the others are counted."""
+UNLISTED = "unlisted:"
+UNLISTED_KEPT_FOR = timedelta(minutes=1)
+"""How long the row of one that is in no list stays after its end; longer than it can be undone."""
+MAX_REASONS = 100
+"""As many of those left alone are stored with their reason; the others are counted."""
+MAX_IDS = 100
+"""As many of the jobs that an operation named are kept when it is over; the audit has each of them."""
 
 _FILTER = TypeAdapter(JobFilter)
 
@@ -49,7 +56,7 @@ class Operation:
     """One of them. ``total``: how many jobs it was about when it began; ``left_alone``: how many it had to leave.
 
     ``reasons``: of the first of those, as ``{"id", "reason"}``; one that many have is told once, without an id.
-    ``cursor``: the last job it has dealt with. ``undoes``: the deletion that it brings back.
+    ``cursor``: the last job it has dealt with. ``undoes``: the deletion that it brings back. ``taken_by``: who does it.
     """
 
     id: UUID
@@ -63,8 +70,14 @@ class Operation:
     reasons: list[dict[str, str]]
     cursor: UUID | None
     undoes: UUID | None
+    taken_by: str | None
     started_at: datetime
     ended_at: datetime | None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether people see it where operations are listed."""
+        return not (self.taken_by or "").startswith(UNLISTED)
 
     def can_be_undone(self, now: datetime) -> bool:
         """Whether it deleted jobs, and they are not purged yet."""
@@ -88,12 +101,13 @@ class OperationStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def insert(self, action: str, wanted: JobFilter, total: int) -> Operation:
+    async def insert(self, action: str, wanted: JobFilter, total: int, *, taken_by: str | None = None) -> Operation:
+        """A new operation, which ``taken_by`` does; a server takes it if that is nobody."""
         who = acting()
-        return await self._db.write(lambda db: _insert(db, who, action, wanted, total))
+        return await self._db.write(lambda db: _insert(db, who, action, wanted, total, taken_by))
 
-    async def undo(self, operation_id: UUID) -> Operation:
-        """A new operation that brings back what this one deleted.
+    async def undo(self, operation_id: UUID, *, taken_by: str | None = None) -> Operation:
+        """A new operation that brings back what this one deleted; ``taken_by`` as in ``insert``.
 
         Raises:
             OperationNotFound: no such operation.
@@ -107,7 +121,7 @@ class OperationStore:
                 return None
             as_found = operation_table.c.state == found["state"]  # or somebody else undoes it
             undone = _change(db, operation_id, as_found, state=OperationState.UNDONE)
-            return undone and _insert(db, who, "restore", undone.filter, undone.done, undoes=operation_id)
+            return undone and _insert(db, who, "restore", undone.filter, undone.done, taken_by, undoes=operation_id)
 
         if restoring := await self._db.write(work):
             return restoring
@@ -122,8 +136,10 @@ class OperationStore:
         return _operation(dict(row))
 
     async def newest(self, count: int) -> list[Operation]:
-        """The last ``count``, newest first."""
-        query = select(operation_table).order_by(operation_table.c.id.desc()).limit(count)
+        """The last ``count`` that are listed, newest first."""
+        taken_by = operation_table.c.taken_by
+        is_listed = or_(taken_by.is_(None), not_(taken_by.startswith(UNLISTED)))
+        query = select(operation_table).where(is_listed).order_by(operation_table.c.id.desc()).limit(count)
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
         return [_operation(dict(row)) for row in rows]
 
@@ -144,9 +160,9 @@ class OperationStore:
             return None
         return await self._db.write(work)
 
-    async def record(self, operation: Operation, server: str, progress: Progress) -> Operation | None:
-        """Add what a step did; ``None`` if another server works on it by now."""
-        reasons = [*operation.reasons, *progress.reasons][:MOST_REASONS]
+    async def record(self, operation: Operation, progress: Progress) -> Operation | None:
+        """Add what a step of whoever holds ``operation`` did; ``None`` if another server does it by now."""
+        reasons = [*operation.reasons, *progress.reasons][:MAX_REASONS]
         values: dict[str, Any] = {
             "done": operation_table.c.done + progress.done,
             "left_alone": operation_table.c.left_alone + progress.left_alone,
@@ -154,11 +170,14 @@ class OperationStore:
             "cursor": progress.cursor,
             "seen_at": utc_now(),
         }
-        mine = operation_table.c.taken_by == server
+        mine = operation_table.c.taken_by == operation.taken_by
         return await self._db.write(lambda db: _change(db, operation.id, mine, **values))
 
     async def end(self, operation: Operation, state: OperationState) -> Operation | None:
-        return await self._db.write(lambda db: _change(db, operation.id, state=state, ended_at=utc_now()))
+        """End it; ``None`` as in ``record``."""
+        mine = operation_table.c.taken_by == operation.taken_by
+        values = {"state": state, "filter": _stored(operation.filter, MAX_IDS), "ended_at": utc_now()}
+        return await self._db.write(lambda db: _change(db, operation.id, mine, **values))
 
     async def stop(self, operation_id: UUID) -> Operation:
         """Ask it to stop; it as it is now, over or not.
@@ -171,7 +190,7 @@ class OperationStore:
         def work(db: Connection) -> Operation | None:
             is_running = operation_table.c.state == OperationState.RUNNING
             stopping = _change(db, operation_id, is_running, state=OperationState.STOPPING)
-            if stopping is not None:
+            if stopping is not None and stopping.is_listed:
                 note(db, who, "stop", "jobs", [str(operation_id)])
             return stopping
 
@@ -192,13 +211,20 @@ def _operation(row: dict[str, Any]) -> Operation:
 
 
 def _insert(
-    db: Connection, who: str, action: str, wanted: JobFilter, total: int, undoes: UUID | None = None
+    db: Connection,
+    who: str,
+    action: str,
+    wanted: JobFilter,
+    total: int,
+    taken_by: str | None,
+    *,
+    undoes: UUID | None = None,
 ) -> Operation:
-    shown = _FILTER.dump_python(wanted, mode="json", exclude_defaults=True)
+    now = utc_now()
     row: dict[str, Any] = {
         "id": uuid7(),
         "action": action,
-        "filter": shown,
+        "filter": _stored(wanted),
         "who": who,
         "state": OperationState.RUNNING,
         "total": total,
@@ -207,14 +233,36 @@ def _insert(
         "reasons": [],
         "cursor": None,
         "undoes": undoes,
-        "taken_by": None,
-        "seen_at": None,
-        "started_at": utc_now(),
+        "taken_by": taken_by,
+        "seen_at": taken_by and now,
+        "started_at": now,
         "ended_at": None,
     }
     db.execute(insert(operation_table).values(row))
-    note(db, who, action, "jobs", [str(row["id"])], None, {"jobs": total, **shown})
-    return _operation(row)
+    operation = _operation(row)
+    if operation.is_listed:
+        note(db, who, action, "jobs", [str(row["id"])], None, {"jobs": total, **_stored(wanted, MAX_IDS)})
+    else:
+        _drop_unlisted(db, now)
+    return operation
+
+
+def _drop_unlisted(db: Connection, now: datetime) -> None:
+    """Drop the rows of those in no list that nobody needs any more."""
+    table, undoing = operation_table.c, operation_table.alias().c
+    being_undone = select(undoing.undoes).where(undoing.undoes.is_not(None), undoing.ended_at.is_(None))
+    is_past = table.ended_at < now - UNLISTED_KEPT_FOR
+    db.execute(
+        delete(operation_table).where(table.taken_by.startswith(UNLISTED), is_past, table.id.not_in(being_undone))
+    )
+
+
+def _stored(wanted: JobFilter, max_ids: int | None = None) -> dict[str, Any]:
+    """The filter as JSON, with the first ``max_ids`` of its ids alone."""
+    if wanted.ids is not None and max_ids is not None:
+        wanted = replace(wanted, ids=wanted.ids[:max_ids])
+    stored: dict[str, Any] = _FILTER.dump_python(wanted, mode="json", exclude_defaults=True)
+    return stored
 
 
 def _why_not_undone(operation: Operation) -> str:

@@ -1,4 +1,4 @@
-"""What workers write about the attempts they run: starts, notes and ends, many jobs' in one transaction.
+"""What workers write about the attempts they run: starts, messages and ends, many jobs' in one transaction.
 
 Each statement is built once and names the attempt, which is the fencing token: a worker that lost its job changes
 nothing. Timeline rows of one transaction are inserted together at its end.
@@ -14,13 +14,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Integer, bindparam, func, insert, null, select, update
 
 from runlane.clock import utc_now
-from runlane.core.filling import join, newest
+from runlane.core.generation import join, newest
 from runlane.core.transitions import artifact_table, change_of, check_follows, insert_events, job_table
-from runlane.db.prepared import Prepared
+from runlane.db.prepared import Prepared, trusted
 from runlane.model.fingerprint import fingerprint
 from runlane.model.snapshot import Change, JobError, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 
+# The columns of a job that waits for a slot again, beside its status and times.
 WAITS_AGAIN = {
     "started_at": null(),
     "finished_at": null(),
@@ -28,12 +29,11 @@ WAITS_AGAIN = {
     "progress": 0.0,
     "worker": null(),
 }
-"""The columns of a job that waits for a slot again, beside its status and times."""
 
 
 @dataclass(frozen=True)
-class Note:
-    """Something a running handler said: a step, a log line or an artifact.
+class HandlerMessage:
+    """Something a running handler reported: a step, a log line or an artifact.
 
     ``progress`` and ``message`` of ``None`` leave the job's own as they are. ``content`` is an artifact's bytes.
     """
@@ -50,27 +50,27 @@ class Note:
 class Start:
     """Queued jobs become running on a worker; those that are not queued (any more) are left alone.
 
-    ``filling``: the one that they were claimed under, see ``runlane.core.filling``; if it is over, none of them starts.
+    ``generation``: the one that they were claimed in, see ``runlane.core.generation``; in an earlier one none starts.
     """
 
     job_ids: Sequence[UUID]
     worker: str
-    filling: int
+    generation: int
 
 
 @dataclass(frozen=True)
-class Say:
-    """A running attempt says something. ``base``: the job as it was at any time of this attempt, if it is at hand."""
+class Report:
+    """What a running attempt reports. ``base``: the job as it was at any time of this attempt, if it is at hand."""
 
     job_id: UUID
     attempt: int
-    notes: Sequence[Note]
+    messages: Sequence[HandlerMessage]
     base: JobSnapshot | None = None
 
 
 @dataclass(frozen=True)
 class End:
-    """A running attempt ends. Made by the functions below; ``base`` as for ``Say``."""
+    """A running attempt ends. Made by the functions below; ``base`` as for ``Report``."""
 
     job_id: UUID
     attempt: int
@@ -81,14 +81,14 @@ class End:
     base: JobSnapshot | None = None
 
 
-AttemptWrite = Start | Say | End
+AttemptWrite = Start | Report | End
 
+# The cause of jobs that no worker finished; which worker it was makes no difference.
 LOST_WORKER = fingerprint(JobError(type="WorkerLost", message="The worker was lost."))
-"""The cause of jobs that no worker finished; which worker it was makes no difference."""
 
 _ALL = [job_table.c[name] for name in JobSnapshot.model_fields]
+# What others, or the handler's messages, may change of a job while it runs.
 _MAY_CHANGE = {"version", "progress", "message", "cancel_requested_at"}
-"""What others, or what the handler says, may change of a job while it runs."""
 
 
 def _running(status: JobStatus | None, values: Mapping[str, Any]) -> Prepared:
@@ -119,7 +119,7 @@ _START = Prepared(
     .where(
         job_table.c.id == bindparam("job_id"),
         job_table.c.status == JobStatus.QUEUED,
-        bindparam("of_filling", type_=Integer) >= newest(),
+        bindparam("of_generation", type_=Integer) >= newest(),
     )
     .values(
         {
@@ -135,7 +135,7 @@ _START = Prepared(
     ),
     _ALL,
 )
-_SAY = _running(
+_REPORT = _running(
     None,
     {
         "version": job_table.c.version + bindparam("count"),
@@ -174,15 +174,15 @@ def failed(job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | 
     )
 
 
-def told_to_stop() -> Note:
-    """The worker has the person's wish and interrupts the handler."""
-    return Note(EventType.STATUS, log_message="The handler was told to stop.", data={"cancel_seen": True})
+def cancel_delivered() -> HandlerMessage:
+    """The worker has the request to cancel and interrupts the handler."""
+    return HandlerMessage(EventType.STATUS, log_message="The handler was told to stop.", data={"cancel_seen": True})
 
 
 def cancelled(job_id: UUID, attempt: int, message: str, *, code_ended_at: datetime | None = None) -> End:
     """The attempt stopped as asked, its code at ``code_ended_at``; without that it is given up, and may still run."""
-    told = {"code_ended_at": None if code_ended_at is None else code_ended_at.isoformat()}
-    return End(job_id, attempt, _CANCEL, {"new_finished_at": utc_now()}, message, told)
+    details = {"code_ended_at": None if code_ended_at is None else code_ended_at.isoformat()}
+    return End(job_id, attempt, _CANCEL, {"new_finished_at": utc_now()}, message, details)
 
 
 def handed_back(job_id: UUID, attempt: int) -> End:
@@ -198,22 +198,22 @@ def handed_back(job_id: UUID, attempt: int) -> End:
 
 
 def taken_from_lost_worker(job: JobSnapshot) -> End:
-    """The worker is gone: the job runs again as a new attempt, or fails if none is left."""
+    """The worker is lost: the job runs again as a new attempt, or fails if none is left."""
     if job.cancel_requested_at is not None:
         return cancelled(job.id, job.attempt, "Cancelled; its worker was lost.")
     lost = JobError(type="WorkerLost", message=f"The worker {job.worker} was lost.")
     error = lost.model_dump()
-    told = {"error": error, "reason": "worker lost"}
+    details = {"error": error, "reason": "worker lost"}
     if job.attempt >= job.max_attempts:
         values = {"new_error": error, "new_finished_at": utc_now(), "new_fingerprint": LOST_WORKER}
-        return End(job.id, job.attempt, _FAIL, values, "Failed: worker lost, and no attempt is left.", told)
+        return End(job.id, job.attempt, _FAIL, values, "Failed: worker lost, and no attempt is left.", details)
     return End(
         job.id,
         job.attempt,
         _RUN_AGAIN,
         {"new_queued_at": utc_now(), "new_attempt": job.attempt + 1, "new_error": error},
         "Queued again: worker lost.",
-        {**told, "failed_attempt": job.attempt},
+        {**details, "failed_attempt": job.attempt},
     )
 
 
@@ -231,8 +231,8 @@ class _Transaction:
         match alike[0]:
             case Start():
                 return [self._start(write) for write in alike if isinstance(write, Start)]
-            case Say():
-                return self._say([write for write in alike if isinstance(write, Say)])
+            case Report():
+                return self._report([write for write in alike if isinstance(write, Report)])
             case End(statement=statement):
                 return self._end(statement, [write for write in alike if isinstance(write, End)])
 
@@ -242,43 +242,45 @@ class _Transaction:
             _ARTIFACT.run_many(self.db, self.artifacts)
 
     def _start(self, write: Start) -> list[Change]:
-        values = {"now": self.at, "on_worker": write.worker, "of_filling": write.filling}
+        values = {"now": self.at, "on_worker": write.worker, "of_generation": write.generation}
         started = _START.run_each(self.db, [{"job_id": job_id, **values} for job_id in write.job_ids])
-        told = {"worker": write.worker}
+        details = {"worker": write.worker}
         return [
-            self._record(_snapshot(_START, row), EventType.STATUS, "Started.", told) for rows in started for row in rows
+            self._record(_snapshot(_START, row), EventType.STATUS, "Started.", details)
+            for rows in started
+            for row in rows
         ]
 
-    def _say(self, writes: Sequence[Say]) -> list[list[Change] | None]:
-        parts = [(write, notes) for write in writes for notes in _led(write.notes)]
-        said = _SAY.run_each(
+    def _report(self, writes: Sequence[Report]) -> list[list[Change] | None]:
+        parts = [(write, messages) for write in writes for messages in _updates(write.messages)]
+        updated = _REPORT.run_each(
             self.db,
             [
                 {
                     "job_id": write.job_id,
                     "of_attempt": write.attempt,
-                    "count": len(notes),
-                    "new_progress": notes[0].progress,
-                    "new_message": notes[0].message,
+                    "count": len(messages),
+                    "new_progress": messages[0].progress,
+                    "new_message": messages[0].message,
                 }
-                for write, notes in parts
+                for write, messages in parts
             ],
         )
         outcomes: dict[int, list[Change] | None] = {id(write): [] for write in writes}
-        for (write, notes), rows in zip(parts, said, strict=True):
+        for (write, messages), rows in zip(parts, updated, strict=True):
             changes = outcomes[id(write)]
-            job = self._after(write, _SAY, rows)
+            job = self._after(write, _REPORT, rows)
             if job is None or changes is None:
                 outcomes[id(write)] = None
                 continue
-            first = job.version - len(notes) + 1
+            first = job.version - len(messages) + 1
             changes += [
-                self._note(job.model_copy(update={"version": version}), note)
-                for version, note in enumerate(notes, start=first)
+                self._message(job.model_copy(update={"version": version}), message)
+                for version, message in enumerate(messages, start=first)
             ]
         return [outcomes[id(write)] for write in writes]
 
-    def _after(self, write: Say | End, statement: Prepared, rows: list[list[Any]]) -> JobSnapshot | None:
+    def _after(self, write: Report | End, statement: Prepared, rows: list[list[Any]]) -> JobSnapshot | None:
         """The job after a statement that gave ``rows``; ``None`` if it matched nothing."""
         if not rows:
             return None
@@ -288,25 +290,25 @@ class _Transaction:
             base = JobSnapshot.model_validate(dict(self.db.execute(query).mappings().one()))
         return _snapshot(statement, rows[0], base)  # later statements may have changed it since: only these rows count
 
-    def _note(self, job: JobSnapshot, note: Note) -> Change:
-        told = note.data
-        if note.content is not None:
+    def _message(self, job: JobSnapshot, message: HandlerMessage) -> Change:
+        details = message.data
+        if message.content is not None:
             artifact_id = uuid4()
-            told = {**(told or {}), "artifact_id": str(artifact_id), "size_bytes": len(note.content)}
+            details = {**(details or {}), "artifact_id": str(artifact_id), "size_bytes": len(message.content)}
             self.artifacts.append(
                 {
                     "id": artifact_id,
                     "job_id": job.id,
                     "version": job.version,
-                    "name": told["name"],
-                    "media_type": told["media_type"],
-                    "size_bytes": len(note.content),
-                    "content": note.content,
+                    "name": details["name"],
+                    "media_type": details["media_type"],
+                    "size_bytes": len(message.content),
+                    "content": message.content,
                     "created_at": self.at,
                 }
             )
-        message = job.message if note.type is EventType.PROGRESS else note.log_message
-        return self._record(job, note.type, message, told)
+        text = job.message if message.type is EventType.PROGRESS else message.log_message
+        return self._record(job, message.type, text, details)
 
     def _end(self, statement: Prepared, writes: Sequence[End]) -> list[list[Change] | None]:
         ended = statement.run_each(
@@ -322,8 +324,8 @@ class _Transaction:
             for write, job in zip(writes, jobs, strict=True)
         ]
 
-    def _record(self, job: JobSnapshot, event_type: EventType, message: str, told: dict[str, Any] | None) -> Change:
-        change = change_of(job, self.at, event_type, message, told)
+    def _record(self, job: JobSnapshot, event_type: EventType, message: str, details: dict[str, Any] | None) -> Change:
+        change = change_of(job, self.at, event_type, message, details)
         self.changes.append(change)
         return change
 
@@ -353,13 +355,13 @@ def _snapshot(statement: Prepared, row: Sequence[Any], base: JobSnapshot | None 
         values["status"] = JobStatus(values["status"])
     if values.get("error") is not None:
         values["error"] = JobError.model_validate(values["error"])
-    return JobSnapshot.trusted(values) if base is None else base.model_copy(update=values)
+    return trusted(JobSnapshot, values) if base is None else base.model_copy(update=values)
 
 
-def _led(notes: Sequence[Note]) -> Iterator[Sequence[Note]]:
-    """The notes in runs of which only the first may change the job's progress or message: one UPDATE each."""
+def _updates(messages: Sequence[HandlerMessage]) -> Iterator[Sequence[HandlerMessage]]:
+    """The messages in runs of which only the first may change the job's progress or message: one UPDATE each."""
     begin = 0
-    for place in range(1, len(notes) + 1):
-        if place == len(notes) or notes[place].progress is not None or notes[place].message is not None:
-            yield notes[begin:place]
+    for place in range(1, len(messages) + 1):
+        if place == len(messages) or messages[place].progress is not None or messages[place].message is not None:
+            yield messages[begin:place]
             begin = place

@@ -29,11 +29,11 @@ from runlane.model.status import DELETED, WAITING, EventType, JobStatus
 from runlane.search.matching import JobFilter, matches
 
 UNDO_WITHIN = timedelta(seconds=10)
+# Jobs a transaction; more would keep workers from writing for too long.
 PURGE_BATCH = 500
-"""Jobs a transaction; more would keep workers from writing for too long."""
 SAMPLE = 500
+# What a row takes beside its texts, with its part of the indexes; measured on a million jobs.
 ROW_BYTES, EVENT_BYTES = 600, 150
-"""What a row takes beside its texts, with its part of the indexes; measured on a million jobs."""
 
 
 class Removal:

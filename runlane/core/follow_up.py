@@ -50,7 +50,7 @@ class FollowUp:
 
     async def command(self, command: Command) -> None:
         """Have the workers obey a command, if Redis answers; what they must not miss, SQL holds."""
-        await quietly(self._queue.tell(command))
+        await quietly(self._queue.send(command))
 
     async def remind(self, name: str, at: datetime) -> None:
         """Have a worker look at ``name`` at that time."""

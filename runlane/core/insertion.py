@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from runlane.clock import utc_now
 from runlane.core.reruns import record_reruns
 from runlane.core.transitions import job_table, record
-from runlane.db.prepared import Prepared
+from runlane.db.prepared import Prepared, trusted
 from runlane.model.snapshot import Change, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 
@@ -74,5 +74,5 @@ def insert_jobs(
         )
     _INSERT.run_many(db, rows)
     record_reruns(db, [(row["id"], new.rerun_of) for row, new in zip(rows, jobs, strict=True) if new.rerun_of])
-    made = [JobSnapshot.trusted({name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
+    made = [trusted(JobSnapshot, {name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
     return record(db, made, EventType.STATUS, None, told)

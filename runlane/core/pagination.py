@@ -25,8 +25,8 @@ SORTS = {
     "priority": (job_table.c.priority, False),
 }
 DEFAULT_SORT = "-created_at"
+# What an integer column holds on every database.
 LARGEST_INTEGER = 2**31 - 1
-"""What an integer column holds on every database."""
 
 
 @dataclass(frozen=True)

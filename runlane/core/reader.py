@@ -32,17 +32,17 @@ from runlane.model.status import JobStatus
 from runlane.search.matching import EVERY_JOB, JobFilter, condition, in_order, matches, takes_reading
 
 _BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
+# What a snapshot needs that a brief row has not.
 _LEFT_OUT: dict[str, Any] = {"params": {}}
-"""What a snapshot needs that a brief row has not."""
+# Rows a statement when walking all matches; SQLite's limit on variables is far above.
 ID_BATCH = 500
-"""Rows a statement when walking all matches; SQLite's limit on variables is far above."""
+# Characters of parameters that lists hold without being asked.
 SMALL_PARAMS = 4000
-"""Characters of parameters that lists hold without being asked."""
+# Of large parts of jobs that are read at once.
 MOST_BYTES = 8_000_000
-"""Of large parts of jobs that are read at once."""
 FEWEST_LOOKED_AT = 20
+# Jobs of a list that are read for what its indexes do not know, before it is looked up.
 NEAR = 5000
-"""Jobs of a list that are read for what its indexes do not know, before it is looked up."""
 
 
 class JobReader(Timelines):

@@ -6,10 +6,9 @@ What workers write about attempts is in ``runlane.engine.writer``, how Redis is 
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from runlane import plain_json
@@ -24,15 +23,15 @@ from runlane.errors import (
     ChangedMeanwhile,
     FieldError,
     InvalidInput,
-    JobsError,
     Unavailable,
     WrongStatus,
 )
 from runlane.kinds.catalogue import Catalogue, masked
+from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import LONGEST_DELAY, JobPatch, Submission
 from runlane.model.snapshot import Deleted, JobSnapshot
-from runlane.model.status import RETRYABLE, WAITING, JobStatus
-from runlane.queue.client import HIGHEST_PRIORITY, Command, JobQueue
+from runlane.model.status import WAITING, JobStatus
+from runlane.queue.client import Command, JobQueue
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.search.matching import JobFilter
 from runlane.settings import Settings
@@ -42,44 +41,6 @@ MOST_ANNOUNCED = 500
 """Deletions in one announcement; the most of them that fit in a message which every listener can take."""
 
 log = logging.getLogger(__name__)
-
-BulkAction = Literal["cancel", "retry", "promote", "delete", "restore"]
-
-
-ALLOWED: dict[BulkAction, frozenset[JobStatus]] = {
-    "cancel": WAITING | {JobStatus.RUNNING},
-    "retry": RETRYABLE,
-    "promote": frozenset({JobStatus.SCHEDULED}),
-    "delete": frozenset(JobStatus) - {JobStatus.RUNNING},
-    "restore": frozenset(),  # what can be found is not deleted
-}
-"""The statuses in which an action can be done."""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A job that a bulk action left alone, and why, in words."""
-
-    id: UUID
-    reason: str
-
-
-@dataclass
-class BulkOutcome:
-    """What a bulk action did: how many jobs it was about, how many it changed, and which it left alone."""
-
-    matched: int = 0
-    done: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    done_ids: list[UUID] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a bulk action would do: how many jobs it would change, and how many it would leave alone, by status."""
-
-    affected: int
-    left_alone: dict[JobStatus, int]
 
 
 class JobService:
@@ -311,85 +272,6 @@ class JobService:
         changes = await self._removal.restore_some(operation, most)
         await self._follow_up.changed(changes)
         return len(changes)
-
-    async def bulk(
-        self,
-        action: BulkAction,
-        *,
-        ids: Sequence[UUID] | None = None,
-        job_filter: JobFilter | None = None,
-        dry_run: bool = False,
-    ) -> BulkOutcome:
-        """Do ``action`` to the jobs named by ``ids`` or matched by ``job_filter``, one by one.
-
-        With ``dry_run`` nothing changes, and ``done`` says how many would.
-        """
-        outcome = BulkOutcome()
-        async for step in self.bulk_steps(action, ids=ids, job_filter=job_filter, dry_run=dry_run):
-            outcome = step
-        return outcome
-
-    async def bulk_steps(
-        self,
-        action: BulkAction,
-        *,
-        ids: Sequence[UUID] | None = None,
-        job_filter: JobFilter | None = None,
-        dry_run: bool = False,
-    ) -> AsyncIterator[BulkOutcome]:
-        """As ``bulk``, with the outcome so far after each job: for whoever shows how far it is, or wants to stop."""
-        outcome = BulkOutcome()
-        act = self.acts()[action]
-        async for job_id in self._chosen(ids, job_filter or JobFilter()):
-            outcome.matched += 1
-            try:
-                if dry_run:
-                    self._check_allowed(action, await self._store.get(job_id))
-                else:
-                    await act(job_id)
-                outcome.done += 1
-                outcome.done_ids.append(job_id)
-            except JobsError as exc:
-                outcome.skipped.append(Skipped(job_id, exc.message))
-            yield outcome
-
-    def acts(self) -> dict[BulkAction, Callable[[UUID], Awaitable[Any]]]:
-        """What can be done with one job, by name."""
-        return {
-            "cancel": self.cancel,
-            "retry": self.retry,
-            "promote": self.promote,
-            "delete": self.delete,
-            "restore": self.restore,
-        }
-
-    async def _chosen(self, ids: Sequence[UUID] | None, job_filter: JobFilter) -> AsyncIterator[UUID]:
-        if ids is not None:
-            for job_id in dict.fromkeys(ids):
-                yield job_id
-            return
-        after: UUID | None = None
-        while batch := await self._store.matching_ids(job_filter, after):
-            for job_id in batch:
-                yield job_id
-            after = batch[-1]
-
-    async def preview(
-        self, action: BulkAction, *, ids: Sequence[UUID] | None = None, job_filter: JobFilter | None = None
-    ) -> Preview:
-        """What ``bulk`` would do now, told from the jobs' statuses: as fast for a million jobs as for one."""
-        if ids is not None:
-            job_filter = JobFilter(ids=tuple(dict.fromkeys(ids)))
-        counts = await self._store.count_by_status(job_filter or JobFilter())
-        return Preview(
-            affected=sum(number for status, number in counts.items() if status in ALLOWED[action]),
-            left_alone={status: number for status, number in counts.items() if status not in ALLOWED[action]},
-        )
-
-    @staticmethod
-    def _check_allowed(action: BulkAction, job: JobSnapshot) -> None:
-        if job.status not in ALLOWED[action]:
-            raise WrongStatus(f"Job {job.short_id} is {job.status}; it would be left alone.")
 
     # Helpers
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from runlane.audit import acting
 from runlane.clock import utc_now
-from runlane.core import filling
+from runlane.core import generation
 from runlane.core.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
 from runlane.core.insertion import NewJob, Once, insert_jobs
 from runlane.core.reader import JobReader
@@ -179,10 +179,10 @@ class Store(JobReader):
         rows = await self._db.read(lambda db: db.execute(query).all())
         return [WaitingJob(job_id, kind, status, created_at) for job_id, kind, created_at in rows]
 
-    async def filling(self) -> int:
-        """The number of the newest filling of Redis; see ``runlane.core.filling``."""
-        return await self._db.read(lambda db: db.execute(select(filling.newest())).scalar_one())
+    async def generation(self) -> int:
+        """The number of the newest generation of Redis; see ``runlane.core.generation``."""
+        return await self._db.read(lambda db: db.execute(select(generation.newest())).scalar_one())
 
-    async def begin_filling(self) -> int:
+    async def begin_generation(self) -> int:
         """Begin another: what was claimed under an earlier one and has not started will not. Its number."""
-        return await self._db.write(filling.begin, alone=True)
+        return await self._db.write(generation.begin, alone=True)

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, insert, update
 
 from runlane.audit import acting, note
 from runlane.clock import utc_now
-from runlane.db.prepared import Prepared
+from runlane.db.prepared import Prepared, trusted
 from runlane.db.tables import ArtifactRow, JobEventRow, JobRow, OperationRow
 from runlane.model.snapshot import Change, JobEvent, JobSnapshot
 from runlane.model.status import DELETED, FOLLOWS, EventType, JobStatus
@@ -111,7 +111,7 @@ def change_of(
         "message": message,
         "data": data,
     }
-    return Change.trusted({"job": job, "event": JobEvent.trusted(event)})
+    return trusted(Change, {"job": job, "event": trusted(JobEvent, event)})
 
 
 def insert_events(db: Connection, changes: Sequence[Change]) -> None:

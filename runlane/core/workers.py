@@ -6,8 +6,9 @@ from uuid import UUID
 from runlane.audit import AuditLog
 from runlane.core.reader import JobReader
 from runlane.errors import Unavailable
+from runlane.queue.client import WorkerCommand
 from runlane.queue.redis_client import REDIS_TROUBLE
-from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState, WorkerWish
+from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
 
 
 class Workers:
@@ -38,7 +39,7 @@ class Workers:
             for worker in found
         ]
 
-    async def command(self, worker_id: str, command: WorkerWish) -> WorkerInfo:
+    async def command(self, worker_id: str, command: WorkerCommand) -> WorkerInfo:
         """Have a worker do something, and write down who wanted it.
 
         Raises:
@@ -46,7 +47,7 @@ class Workers:
             Unavailable: Redis or the database does not answer.
         """
         try:
-            worker = await self._registry.ask(worker_id, command)
+            worker = await self._registry.command(worker_id, command)
         except REDIS_TROUBLE as exc:
             raise Unavailable("Redis does not answer, so the worker cannot be told right now; try again.") from exc
         await self._audit.note(command, "worker", worker_id)

@@ -21,8 +21,8 @@ from runlane.errors import Unavailable
 T = TypeVar("T")
 
 READERS = 4
+# Of a transaction that the database gave up because another one stood in its way.
 TRIES = 5
-"""Of a transaction that the database gave up because another one stood in its way."""
 
 AWAY = "The database does not answer right now. Nothing was changed; try again."
 FULL = "The disk of the database is full. Nothing was changed; free some of it, and try again."

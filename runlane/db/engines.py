@@ -16,18 +16,18 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from runlane import plain_json
 
+# A transaction waits no longer for another one's lock; who asked may try again.
 BUSY_TIMEOUT_S = 5.0
-"""A transaction waits no longer for another one's lock; who asked may try again."""
-LOOK_AGAIN_S = 0.001
-"""While another process writes. SQLite itself looks again after up to 100 ms, and misses the turns in between."""
+# While another process writes. SQLite itself tries again after up to 100 ms, and misses the turns in between.
+RETRY_EVERY_S = 0.001
 CONNECT_TIMEOUT_S = 5
 SQLITE = "sqlite:///"
-TURN, MIGRATION, FILLING = 0x6A6F6273, 0x6A6F6274, 0x6A6F6275
-"""The numbers of our advisory locks in PostgreSQL: of whoever writes alone, who migrates, who fills Redis."""
+# The numbers of our advisory locks in PostgreSQL: for whoever writes alone, migrates, or rebuilds Redis.
+TURN, MIGRATION, GENERATION = 0x6A6F6273, 0x6A6F6274, 0x6A6F6275
 
 LOCK_NOT_AVAILABLE, DISK_FULL = "55P03", "53100"
+# PostgreSQL gave up a transaction for another's sake: serialization failure, deadlock.
 _IN_THE_WAY = frozenset({"40001", "40P01"})
-"""PostgreSQL gave up a transaction for another's sake: serialization failure, deadlock."""
 
 
 class Use(Enum):
@@ -85,7 +85,7 @@ def was_in_the_way(exc: BaseException) -> bool:
 
 
 def one_line(exc: BaseException) -> str:
-    """What an error says, without line breaks."""
+    """The message of an error, without line breaks."""
     return " ".join(str(exc).split())
 
 
@@ -118,7 +118,7 @@ def _sqlite(url: str, use: Use) -> Engine:
             except OperationalError as exc:
                 if not is_busy(exc.orig) or time.monotonic() > give_up_at:
                     raise
-                time.sleep(LOOK_AGAIN_S)
+                time.sleep(RETRY_EVERY_S)
 
     return engine
 
@@ -139,7 +139,7 @@ def _postgresql(url: str, use: Use) -> Engine:
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": f"-c timezone=UTC -c lock_timeout={int(BUSY_TIMEOUT_S * 1000)}",
             "application_name": "runlane",
-            # a connection whose other end vanished without a word is noticed within half a minute
+            # a connection whose other end vanished silently is noticed within half a minute
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -148,7 +148,7 @@ def _postgresql(url: str, use: Use) -> Engine:
 
     @event.listens_for(engine, "checkout")
     def _check_alive(connection: Any, _record: Any, _proxy: Any) -> None:
-        """A server that ended the connection has said so, or it is closed: either way there is something to read."""
+        """A server that ended the connection has sent that, or it is closed: either way there is something to read."""
         readable, _, _ = select.select([connection.fileno()], [], [], 0)
         if readable:
             raise DisconnectionError("the server has ended the connection")

@@ -1,7 +1,7 @@
-"""Bring a database's tables to this version of the product, or tell that they are not.
+"""Bring a database's tables to this version of the product, or report that they are not.
 
 Alembic and SQLAlchemy take half a second to import, so they are imported only when there is something to migrate:
-whether there is can be told from a file name and one row.
+a file name and one row show whether there is.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from runlane.private_files import make_file
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE = "sqlite:///"
-LOOK_AGAIN_S = 1.0
-SAY_EVERY_S = 10.0
+RETRY_EVERY_S = 1.0
+LOG_EVERY_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def check_or_wait_for(url: str) -> None:
 
 
 def is_current(url: str) -> bool:
-    """Whether the database has the newest tables; ``False`` when that cannot be told cheaply."""
+    """Whether the database has the newest tables; ``False`` when that cannot be found out cheaply."""
     try:
         return _fit(url) is Fit.CURRENT
     except (Away, StartRefused):
@@ -134,20 +134,20 @@ def _newer(url: str) -> StartRefused:
 
 
 def until_it_answers(url: str) -> Iterator[float]:
-    """Looks for the database at each step, and ends when it answers; gives how many seconds to wait before the next.
+    """Tries the database at each step, and ends when it answers; gives how many seconds to wait before the next.
 
-    Says now and then that it waits. Raises ``StartRefused`` when the database refuses us.
+    Logs now and then that it waits. Raises ``StartRefused`` when the database refuses us.
     """
-    said_at = -SAY_EVERY_S
+    logged_at = -LOG_EVERY_S
     while True:
         try:
             _revision(url)
             return
         except Away as exc:
-            if time.monotonic() - said_at >= SAY_EVERY_S:
+            if time.monotonic() - logged_at >= LOG_EVERY_S:
                 log.warning("The database %s does not answer (%s). Waiting for it.", shown(url), exc)
-                said_at = time.monotonic()
-            yield LOOK_AGAIN_S
+                logged_at = time.monotonic()
+            yield RETRY_EVERY_S
 
 
 def _once_it_answers(url: str) -> Fit:
@@ -164,7 +164,7 @@ def _fit(url: str) -> Fit:
 
 
 def _revision(url: str) -> str | None:
-    """The revision of the tables; ``None`` if there are none that say so.
+    """The revision of the tables; ``None`` if there are none.
 
     Raises:
         Away: the server does not answer.
@@ -212,9 +212,9 @@ _PASSING = ("starting up", "shutting down", "not yet accepting", "recovery", "to
 
 
 def _refuses_us(exc: Exception) -> bool:
-    """Whether a server answered, and not merely because it is not ready; a failed connection has no code to tell."""
-    said = str(exc)
-    return "FATAL" in said and not any(words in said for words in _PASSING)
+    """Whether a server answered, and not merely because it is not ready; a failed connection has no code to show it."""
+    message = str(exc)
+    return "FATAL" in message and not any(words in message for words in _PASSING)
 
 
 def _make_file(url: str) -> None:

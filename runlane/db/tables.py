@@ -175,8 +175,8 @@ class QueueSettingRow(SQLModel, table=True):
     updated_at: datetime
 
 
-class FillingRow(SQLModel, table=True):
-    """How often Redis was filled after it had been emptied: one row, with id 1; see ``runlane.core.filling``."""
+class GenerationRow(SQLModel, table=True):
+    """How often Redis was rebuilt after it had been emptied: one row, with id 1; see ``runlane.core.generation``."""
 
     __tablename__ = "filling"
 
@@ -237,7 +237,7 @@ class OperationRow(SQLModel, table=True):
 
 
 class AlertRuleRow(SQLModel, table=True):
-    """A condition that somebody wants to hear of; see ``runlane.alerts.service``."""
+    """A condition that somebody wants to be alerted of; see ``runlane.alerts.service``."""
 
     __tablename__ = "alert_rule"
 
@@ -297,7 +297,7 @@ class OccurrenceRow(SQLModel, table=True):
 
 
 class ScheduleRow(SQLModel, table=True):
-    """A recurring wish for jobs of one kind."""
+    """A recurring request for jobs of one kind."""
 
     __tablename__ = "schedule"
 

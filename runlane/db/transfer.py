@@ -1,15 +1,12 @@
-"""All rows of one database brought into another, of either kind: moving to PostgreSQL, backups, restoring.
+"""All rows of one database brought into another, of either kind: to move to PostgreSQL, or to restore a backup.
 
 Both sides are walked in the order of their keys, some rows at a time: what the target lacks is inserted, what differs
 is changed, what the source has not is removed. So it may be cut off at any row and run again. Then both are walked once
 more and every row is compared.
 """
 
-import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, String, Table, delete, insert, literal, select, text, tuple_, update
@@ -20,11 +17,9 @@ from runlane.db import engines, schema
 from runlane.db.engines import Use
 from runlane.db.tables import JobRow
 from runlane.errors import StartRefused
-from runlane.private_files import make_file
-from runlane.text import counted
 
+# Rows a transaction; of artifacts fewer, since they may be large.
 BATCH, BATCH_OF_FILES = 1000, 20
-"""Rows a transaction; of artifacts fewer, since they may be large."""
 KEPT_BY_TRIGGERS = "job_count"
 
 _NEXT_NUMBER = text(
@@ -50,8 +45,8 @@ def tables() -> list[Table]:
     return [table for table in JobRow.metadata.sorted_tables if table.name != KEPT_BY_TRIGGERS]
 
 
-def transfer(source_url: str, target_url: str, tell: Callable[[Moved], None] = lambda moved: None) -> list[Moved]:
-    """Make the target hold exactly what the source holds; ``tell`` is called after each table.
+def transfer(source_url: str, target_url: str, report: Callable[[Moved], None] = lambda moved: None) -> list[Moved]:
+    """Make the target hold exactly what the source holds; ``report`` is called after each table.
 
     Nothing else should write to either meanwhile. May be run again after it was cut off.
 
@@ -59,28 +54,37 @@ def transfer(source_url: str, target_url: str, tell: Callable[[Moved], None] = l
         StartRefused: one of them cannot be used or fails half way, the target holds jobs of another history, or rows
             differ at the end.
     """
-    if not schema.is_current(source_url):
-        raise StartRefused(
-            f"The database {shown(source_url)} has not the tables of this version, or does not answer. "
-            "Run python -m runlane migrate for it first."
-        )
+    check_current(source_url)
     schema.migrate(target_url)
     source, target = engines.connect(source_url, Use.READ), engines.connect(target_url, Use.WRITE)
     try:
         with source.begin() as from_db:
-            _refuse_strangers(from_db, target)
-            found = [_bring(table, from_db, target, tell) for table in tables()]
+            _refuse_other_history(from_db, target)
+            found = [_bring(table, from_db, target, report) for table in tables()]
             for moved, table in zip(found, tables(), strict=True):
                 moved.rows = _compare(table, from_db, target)
         return found
     except DBAPIError as exc:
         raise StartRefused(
-            f"A database failed half way: {engines.one_line(exc.orig or exc)}. Mend it. Run it again; what is there "
+            f"A database failed half way: {engines.one_line(exc.orig or exc)}. Fix it. Run it again; what is there "
             "already is kept."
         ) from exc
     finally:
         source.dispose()
         target.dispose()
+
+
+def check_current(url: str) -> None:
+    """Nothing, when the database has the tables of this version.
+
+    Raises:
+        StartRefused: it has not, or does not answer.
+    """
+    if not schema.is_current(url):
+        raise StartRefused(
+            f"The database {shown(url)} has not the tables of this version, or does not answer. "
+            "Run python -m runlane migrate for it first."
+        )
 
 
 def empty(url: str) -> None:
@@ -104,68 +108,7 @@ def count_jobs(url: str) -> int:
         engine.dispose()
 
 
-def back_up(url: str, path: Path) -> int:
-    """Write all of a database to a SQLite file, as of one moment, while it is used; how many jobs are in it.
-
-    Raises:
-        StartRefused: the file is there already, or the database cannot be used.
-        OSError: there can be no such file.
-    """
-    if path.exists():
-        raise StartRefused(f"The file {path} is there already; name another one, or move it away.")
-    part = path.with_name(path.name + ".part")
-    try:
-        _remove(part)  # of one that was cut off
-        make_file(part)  # says what is wrong where no file can be
-        transfer(url, f"sqlite:///{part.absolute()}")
-        engine = engines.connect(f"sqlite:///{part.absolute()}", Use.WRITE)
-        with engine.connect() as db:
-            db.exec_driver_sql("COMMIT")  # no transaction may be open for this
-            db.exec_driver_sql("PRAGMA journal_mode=DELETE")  # all of it in the one file
-        engine.dispose()
-        part.rename(path)
-    finally:
-        _remove(part)
-    return count_jobs(f"sqlite:///{path.absolute()}")
-
-
-def restore(path: Path, url: str, *, replace: bool = False) -> int:
-    """Bring back what a backup holds; how many jobs. The tables of an older version are brought forward in a copy.
-
-    Raises:
-        StartRefused: there is no such file, it is no backup, or the database holds jobs and ``replace`` is not set.
-    """
-    if not path.is_file():
-        raise StartRefused(f"There is no file {path}; name a backup.")
-    if not schema.is_ours(f"sqlite:///{path.absolute()}"):
-        raise StartRefused(f"The file {path} is no backup of this product. Nothing was changed; name a backup.")
-    schema.migrate(url)
-    there = count_jobs(url)
-    if there and not replace:
-        raise StartRefused(
-            f"The database {shown(url)} holds {counted(there, 'job')}. Restore into an empty one, or add --replace to "
-            "remove them first."
-        )
-    copy = path.with_name(f"{path.name}.{time.time_ns()}.restoring")
-    try:
-        make_file(copy)
-        shutil.copyfile(path, copy)
-        schema.migrate(f"sqlite:///{copy.absolute()}")
-        if there:
-            empty(url)
-        transfer(f"sqlite:///{copy.absolute()}", url)
-    finally:
-        _remove(copy)
-    return count_jobs(url)
-
-
-def _remove(file: Path) -> None:
-    """A SQLite file and what SQLite keeps beside it, if they are there."""
-    for suffix in ("", "-wal", "-shm"):
-        file.with_name(file.name + suffix).unlink(missing_ok=True)
-
-
-def _refuse_strangers(from_db: Connection, target: Engine) -> None:
+def _refuse_other_history(from_db: Connection, target: Engine) -> None:
     """A target with jobs that the source has not belongs to another history."""
     jobs = JobRow.__table__  # type: ignore[attr-defined]
     with target.begin() as to_db:
@@ -176,15 +119,15 @@ def _refuse_strangers(from_db: Connection, target: Engine) -> None:
             if not ids:
                 return
             known = set(from_db.execute(select(jobs.c.id).where(jobs.c.id.in_(ids))).scalars())
-            if strangers := [str(job_id) for job_id in ids if job_id not in known]:
+            if unknown := [str(job_id) for job_id in ids if job_id not in known]:
                 raise StartRefused(
-                    f"The target holds jobs that the source has not, such as {strangers[0]}. It belongs to another "
+                    f"The target holds jobs that the source has not, such as {unknown[0]}. It belongs to another "
                     "history; name an empty database."
                 )
             last = ids[-1]
 
 
-def _bring(table: Table, from_db: Connection, target: Engine, tell: Callable[[Moved], None]) -> Moved:
+def _bring(table: Table, from_db: Connection, target: Engine, report: Callable[[Moved], None]) -> Moved:
     moved = Moved(table.name)
     for wanted, begin, end in _batches(table, from_db):
         with target.begin() as to_db:
@@ -204,7 +147,7 @@ def _bring(table: Table, from_db: Connection, target: Engine, tell: Callable[[Mo
     with target.begin() as to_db:
         if to_db.dialect.name == "postgresql" and table.name == "stat_entry":
             to_db.execute(_NEXT_NUMBER)
-    tell(moved)
+    report(moved)
     return moved
 
 

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from arq.typing import StartupShutdown, WorkerCoroutine
 
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 2.0
+MAX_PAUSE_S = 2.0
 RELEASE_WITHIN_S = 0.02
-MOST_AT_ONCE = 200
-"""Jobs claimed in one call."""
+# Jobs claimed in one call.
+MAX_AT_ONCE = 200
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 class Engine(Worker):
     """Claims jobs and runs them, at most ``slots`` at once in this process; the queue's own limits hold over all.
 
-    ``concurrency`` is how many may run over all workers until Redis tells.
+    ``concurrency`` is how many may run over all workers, until Redis has answered.
     ``on_emptied`` is called when Redis has lost everything, before anything is claimed again; ``on_refused`` with jobs
     that were claimed and did not start.
     """
@@ -85,45 +85,45 @@ class Engine(Worker):
         self._slots = Slots()
         self._release_later: asyncio.TimerHandle | None = None
         self._concurrency = concurrency
+        # Whether more jobs waited than were claimed last.
         self._more = False
-        """Whether more jobs waited than were claimed last."""
         self._room = 1
-        self._heard = False
-        """Whether a marker was taken and Redis not asked since; asking sets it again if others may claim."""
+        # Whether a marker was taken and Redis not asked since; asking sets it again if others may claim.
+        self._took_marker = False
         self._pause_s = FIRST_PAUSE_S
         self._wait_s: float | None = None
         self._restoring: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._look = asyncio.Event()
+        self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
+        # On command, nothing is claimed for now.
         self.quiet = False
-        """Told to claim nothing for now."""
 
     @property
     def held(self) -> list[Claim]:
-        """The claims whose leases are to be kept. Safe to ask from another thread."""
+        """The claims whose leases are to be kept. Safe to read from another thread."""
         return self._slots.held
 
     @property
     def slots(self) -> int:
-        """How many jobs may run in this process, as last told. Safe to ask from another thread."""
+        """How many jobs may run in this process, as Redis last answered. Safe to read from another thread."""
         return min(self.max_jobs, self._concurrency)
 
     @property
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
-    def look(self) -> None:
-        """Ask for jobs soon: something has changed."""
-        self._look.set()
+    def claim_soon(self) -> None:
+        """Claim what may run: something has changed."""
+        self._wake.set()
 
     def set_quiet(self, quiet: bool) -> None:
         """Claim nothing from now on, or claim again; running jobs go on."""
         if quiet is not self.quiet:
-            log.warning("Claiming no more jobs, as told." if quiet else "Claiming jobs again, as told.")
+            log.warning("Quiet: claiming no more jobs." if quiet else "Resumed: claiming jobs again.")
         self.quiet = quiet
-        self._look.set()
+        self._wake.set()
 
     async def serve(self, grace_s: float) -> None:
         """Run jobs until ``stop``; then give running ones ``grace_s`` to end, and hand back those that have not."""
@@ -148,66 +148,68 @@ class Engine(Worker):
         """Claim nothing more and let ``serve`` return, when the running jobs have ended or been handed back."""
         self.allow_pick_jobs = False
         self._stopping.set()
-        self._look.set()
+        self._wake.set()
         if at_once:
             self._hurried.set()
 
     async def main(self) -> None:
-        """Claim jobs and run them until told to stop and nothing is held.
+        """Claim jobs and run them until ``stop`` was called and nothing is held.
 
         While others hold slots, it listens though there is no room: they may leave theirs without claiming the next.
         """
         listening: asyncio.Task[None] | None = None
         try:
             while not self._may_end:
-                self._look.clear()
+                self._wake.clear()
                 await self._claim()
                 if listening is None and self._wanted() and self._slots.used < self._concurrency:
                     listening = asyncio.create_task(self._claims.wait_for_work())
-                await self._something(listening)
+                await self._wait_for_change(listening)
                 if listening is not None and listening.done():
-                    await self._hear(listening)
+                    await self._on_marker(listening)
                     listening = None
         finally:
             if listening is not None:
-                self._heard = True  # it may take a marker as it is ended
+                self._took_marker = True  # it may take a marker as it is ended
                 await end_tasks(listening)
-            if self._heard:
+            if self._took_marker:
                 with contextlib.suppress(*REDIS_TROUBLE):
                     await self._claims.release([])
         if held := len(self._slots.held):
-            log.warning("The database takes no writes; left with their leases, to run again: %s.", counted(held, "job"))
+            log.warning(
+                "The database takes no writes; %s left to run again when their leases end.", counted(held, "job")
+            )
 
     @property
     def _may_end(self) -> bool:
-        """Told to stop, with nothing held; or told again, while what is held cannot be recorded."""
+        """Stopping, with nothing held; or asked again to stop, while what is held cannot be recorded."""
         return self.stopping and (self._slots.idle or (self._hurried.is_set() and self._writer.holding))
 
-    async def _something(self, listening: "asyncio.Task[None] | None") -> None:
+    async def _wait_for_change(self, listening: "asyncio.Task[None] | None") -> None:
         """Return when there is something to claim for, as far as this process can know."""
-        if self._look.is_set() or self._may_end:
+        if self._wake.is_set() or self._may_end:
             return
-        looking = asyncio.create_task(self._look.wait())
-        waiting = {looking} if listening is None else {looking, listening}
+        woken = asyncio.create_task(self._wake.wait())
+        waiting = {woken} if listening is None else {woken, listening}
         await asyncio.wait(waiting, timeout=self._wait_s, return_when=asyncio.FIRST_COMPLETED)
-        looking.cancel()
+        woken.cancel()
 
-    async def _hear(self, listening: "asyncio.Task[None]") -> None:
+    async def _on_marker(self, listening: "asyncio.Task[None]") -> None:
         try:
             listening.result()
-            self._heard = True
+            self._took_marker = True
         except REDIS_TROUBLE as exc:
             await self._pause(exc)
 
     def _wanted(self) -> int:
         if self.stopping or self.quiet or self._writer.holding:
             return 0
-        return max(0, min(self.max_jobs - self._slots.used, self._concurrency, MOST_AT_ONCE))
+        return max(0, min(self.max_jobs - self._slots.used, self._concurrency, MAX_AT_ONCE))
 
     async def _claim(self) -> None:
         """Give up what has ended and claim what may run, in one call; a call is not cut short, so that it is known."""
         wanted = self._wanted()
-        if not wanted and self._slots.idle and not self._heard:
+        if not wanted and self._slots.idle and not self._took_marker:
             return
         if self._release_later is not None:
             self._release_later.cancel()
@@ -216,46 +218,46 @@ class Engine(Worker):
         try:
             claimed = await self._claims.claim(released, wanted, passing)
             if claimed.emptied:
-                log.warning("Redis knows nothing of the queue; filling it again.")
-                await self._fill()
+                log.warning("Redis has been emptied; rebuilding it from the database.")
+                await self._rebuild()
                 return
         except REDIS_TROUBLE as exc:
-            if self.stopping and not self._slots.held and (self._hurried.is_set() or self._pause_s == LONGEST_PAUSE_S):
-                log.warning("Redis does not answer (%s); %d leases are left to end by themselves.", exc, len(released))
+            if self.stopping and not self._slots.held and (self._hurried.is_set() or self._pause_s == MAX_PAUSE_S):
+                log.warning("Redis does not answer (%s); leaving %d leases to expire.", exc, len(released))
                 return
             self._slots.put_back(released)
-            self._look.set()
+            self._wake.set()
             await self._pause(exc)
             return
-        self._heard, self._pause_s = False, FIRST_PAUSE_S
+        self._took_marker, self._pause_s = False, FIRST_PAUSE_S
         self._room, self._wait_s, self._concurrency = claimed.room, claimed.wait_s, claimed.concurrency
         self._slots.passed_on(passing[: claimed.passed])
         self._more = wanted > 0 and len(claimed.claims) == wanted
-        self._begin(claimed.claims, claimed.filling, passing)
+        self._begin(claimed.claims, claimed.generation, passing)
 
-    async def _fill(self) -> None:
-        """Have Redis filled; while the database is away, wait. Raises one of ``REDIS_TROUBLE``."""
-        self._look.set()
+    async def _rebuild(self) -> None:
+        """Have Redis rebuilt; while the database is away, wait. Raises one of ``REDIS_TROUBLE``."""
+        self._wake.set()
         try:
             await self._on_emptied()
         except Unavailable as exc:
-            log.warning("Redis cannot be filled yet (%s); trying again in %.1f s.", exc.message, LONGEST_PAUSE_S)
+            log.warning("Redis cannot be rebuilt yet (%s); trying again in %.1f s.", exc.message, MAX_PAUSE_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_PAUSE_S):
+                async with asyncio.timeout(MAX_PAUSE_S):
                     await self._stopping.wait()
 
-    def _begin(self, claims: list[Claim], filling: int, offered: list[Claim]) -> None:
+    def _begin(self, claims: list[Claim], generation: int, offered: list[Claim]) -> None:
         new = self._slots.take(claims)
         if len(new) < len(claims):
-            log.warning("An earlier attempt still runs here; its job waits until the lease of the new one is over.")
+            log.warning("An earlier attempt of a job still runs here; the job waits until its new lease is over.")
         if new:
-            self._go(new[0].token, self._start(new, filling))
+            self._spawn(new[0].token, self._start(new, generation))
         elif set(self._slots.to_pass) <= set(offered):
-            self._writer.starts_came()  # none will
+            self._writer.starts_arrived()  # none will
         if self._more and self._room > 0:
-            self._look.set()
+            self._wake.set()
 
-    def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self.tasks[name] = task = asyncio.create_task(work)
         task.add_done_callback(lambda _: self.tasks.pop(name, None))
 
@@ -263,21 +265,21 @@ class Engine(Worker):
         pause_s = FIRST_PAUSE_S if self._hurried.is_set() else self._pause_s
         log.warning("Redis does not answer (%s); trying again in %.1f s.", exc, pause_s)
         await asyncio.sleep(pause_s)
-        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
 
-    async def _start(self, claims: list[Claim], filling: int) -> None:
+    async def _start(self, claims: list[Claim], generation: int) -> None:
         """Mark claimed jobs as running, all in one write, and run them."""
         runs = {claim.job_id: self._runner.expect(claim.job_id) for claim in claims}
         readable = [claim for claim in claims if self._is_readable(claim)]
         try:
-            changes = await self._writer.write(Start([claim.job_id for claim in readable], self._worker_id, filling))
+            changes = await self._writer.write(Start([claim.job_id for claim in readable], self._worker_id, generation))
         except Exception:
-            log.exception("Jobs could not be started; they are given back.")
+            log.exception("Jobs could not be started; giving them back.")
             changes = []
         started = {change.job.id: change.job for change in changes or []}
         for claim in claims:
             if job := started.get(claim.job_id):
-                self._go(f"{claim.token} runs", self._run(claim, job, runs[claim.job_id]))
+                self._spawn(f"{claim.token} runs", self._run(claim, job, runs[claim.job_id]))
             else:
                 self._runner.forget(claim.job_id)
                 self._give_up(claim)
@@ -290,14 +292,14 @@ class Engine(Worker):
             await self._claims.release(claims)
             await self._on_refused([claim.job_id for claim in claims])
         except (*REDIS_TROUBLE, Unavailable) as exc:
-            log.warning("What waits is put back when queue and database are compared: %s", exc)
+            log.warning("Jobs could not be put back; the next reconciliation does it: %s", exc)
 
     def _is_readable(self, claim: Claim) -> bool:
         try:
             name, (job_id,), *_ = deserialize_job_raw(claim.body or b"", deserializer=self.job_deserializer)
         except (SerializationError, ValueError):
             with about_job(claim.job_id):
-                log.warning("The queue's entry is not ours; it is dropped.")
+                log.warning("The queue's entry is not ours; dropping it.")
             return False
         return name in self.functions and job_id == str(claim.job_id)
 
@@ -313,7 +315,7 @@ class Engine(Worker):
                     await self._put_back([claim])
             else:  # the process is about to end; until then, and the lease does, nobody may start this job
                 self._slots.abandon(claim)
-                self._look.set()
+                self._wake.set()
 
     async def _run_entry(self, ctx: dict[Any, Any], _job_id: str) -> None:
         """The arq function of every kind."""
@@ -336,30 +338,30 @@ class Engine(Worker):
         """The job's slot may be used again for a job that waits, if one does, while its end is being recorded."""
         self._slots.code_ended(claim)
         if self._more:
-            self._writer.starts_are_coming()
-            self._look.set()
+            self._writer.expect_starts()
+            self._wake.set()
 
     def _give_up(self, claim: Claim) -> None:
         if self._slots.release(claim):
-            self._look.set()
+            self._wake.set()
         elif self._release_later is None:
-            self._release_later = self._loop.call_later(RELEASE_WITHIN_S, self._look.set)
+            self._release_later = self._loop.call_later(RELEASE_WITHIN_S, self._wake.set)
 
-    def found_missing(self, job_ids: Sequence[UUID]) -> None:
-        """Redis does not know these jobs as ours, though their leases should be kept: see to it."""
-        restoring = asyncio.create_task(self.keep_what_runs(job_ids))
+    def restore_soon(self, job_ids: Sequence[UUID]) -> None:
+        """Claim these jobs again, which Redis does not know as ours though their leases should be kept."""
+        restoring = asyncio.create_task(self.restore_running(job_ids))
         self._restoring.add(restoring)
         restoring.add_done_callback(self._restored)
 
     def _restored(self, restoring: "asyncio.Task[None]") -> None:
         self._restoring.discard(restoring)
         if not restoring.cancelled() and (exc := restoring.exception()):
-            log.warning("Leases could not be restored (%s); the next beat tries again.", exc)
+            log.warning("Leases could not be restored (%s); the next heartbeat tries again.", exc)
 
-    async def keep_what_runs(self, job_ids: Sequence[UUID]) -> None:
+    async def restore_running(self, job_ids: Sequence[UUID]) -> None:
         """Claim again what Redis does not know as ours though it runs here; what another holds by now is interrupted.
 
-        What has not started may not be allowed to any more, and waits for the next beat.
+        What has not started may not be allowed to any more, and waits for the next heartbeat.
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
         """

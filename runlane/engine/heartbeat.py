@@ -2,9 +2,9 @@
 
 It is a thread of its own because a handler may block the event loop. Were leases renewed there, such a job would be
 given to another worker while its code still runs here: two runs at once of what must run once. So the lease stays for
-as long as the process lives, and the thread finds out which job blocks, where, and says so. If the loop stays blocked
-after that job's time limit, or after the grace time of a cancel, nothing but the end of the process can stop it, and
-the thread ends it; its jobs then run elsewhere.
+as long as the process lives, and the thread finds out which job blocks, and where, and logs it. If the loop stays
+blocked after that job's time limit, or after the grace time of a cancel, nothing but the end of the process can stop
+it, and the thread ends it; its jobs then run elsewhere.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from redis.client import Redis
 from runlane.engine.runner import Bounds
 from runlane.queue.claims import Claim, script
 from runlane.queue.redis_client import REDIS_TROUBLE, sync_redis
-from runlane.queue.worker_registry import BEAT_S, WORKERS_KEY, WorkerInfo
+from runlane.queue.worker_registry import BEAT_S, WorkerInfo, write_entry
 
 BLOCKED_AFTER_S = 2.0
 EXIT_STUCK = 70
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Vitals:
-    """What the heart needs to know of its process; each is asked from its thread."""
+class ProcessProbe:
+    """What the heartbeat asks its process; each is called from its thread."""
 
-    about: Callable[[], WorkerInfo]
+    describe: Callable[[], WorkerInfo]
     held: Callable[[], list[Claim]]
     on_missing: Callable[[list[UUID]], None]
     """Called in the loop with jobs that Redis does not know as ours."""
@@ -47,23 +47,23 @@ class Vitals:
     """Whether this job is to be cancelled, which the blocked loop cannot hear."""
 
 
-class Heart:
+class Heartbeat:
     """Beats from ``start`` to ``stop``."""
 
-    def __init__(self, url: str, lease_s: float, vitals: Vitals, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, url: str, lease_s: float, process: ProcessProbe, loop: asyncio.AbstractEventLoop) -> None:
         self._redis: Redis = sync_redis(url)
         self._renew = self._redis.register_script(script("renew"))
         self._lease_ms = round(lease_s * 1000)
         self._renew_every_s = lease_s / 3
-        self._vitals = vitals
+        self._process = process
         self._loop = loop
         self._loop_thread = threading.get_ident()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat_forever, name="heart", daemon=True)
-        self._pulse_s = time.monotonic()
+        self._thread = threading.Thread(target=self._beat_forever, name="heartbeat", daemon=True)
+        self._loop_alive_at = time.monotonic()
         self._reported = False
         self._asking: Future[bool] | None = None
-        self._cancel_seen_s: float | None = None
+        self._cancelled_at: float | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -84,28 +84,27 @@ class Heart:
                     renew_at = now + self._renew_every_s
                 if now >= beat_at:
                     beat_at = now + BEAT_S
-                    about = self._vitals.about()
-                    self._redis.hset(WORKERS_KEY, about.id, about.model_dump_json())
+                    write_entry(self._redis, self._process.describe())
             except REDIS_TROUBLE as exc:
                 log.debug("Could not beat: %s", exc)
-            self._look_at_loop()
+            self._check_loop()
             self._ended.wait(TICK_S)
 
     def _renew_leases(self) -> None:
-        held = self._vitals.held()
+        held = self._process.held()
         if not held:
             return
         pairs = [part for claim in held for part in (str(claim.job_id), claim.token)]
         _, *missing = self._renew(args=[self._lease_ms, *pairs])
         if missing:
             ids = [UUID(job_id.decode()) for job_id in missing]
-            self._in_loop(lambda: self._vitals.on_missing(ids))
+            self._in_loop(lambda: self._process.on_missing(ids))
 
-    def _look_at_loop(self) -> None:
-        self._in_loop(self._feel)
-        blocked_s = time.monotonic() - self._pulse_s
+    def _check_loop(self) -> None:
+        self._in_loop(self._mark_loop_alive)
+        blocked_s = time.monotonic() - self._loop_alive_at
         if blocked_s < BLOCKED_AFTER_S:
-            self._reported, self._asking, self._cancel_seen_s = False, None, None
+            self._reported, self._asking, self._cancelled_at = False, None, None
             return
         task = asyncio.current_task(self._loop)
         name = "something outside of any task" if task is None else task.get_name()
@@ -118,7 +117,7 @@ class Heart:
                 "cancelled. Run such code in a thread: await asyncio.to_thread(…). It is here:\n%s",
                 *(name, blocked_s, where),
             )
-        bounds = self._vitals.bounds(name)
+        bounds = self._process.bounds(name)
         if bounds is None:
             return
         if blocked_s > bounds.deadline_s:
@@ -127,14 +126,14 @@ class Heart:
             self._end_process(f"{name} was cancelled and still blocks the event loop")
 
     def _cancelled_for_s(self, job_id: UUID) -> float:
-        """How long it is known that this job is to be cancelled. Asked in one look, answered by a later one."""
-        if self._cancel_seen_s is not None:
-            return time.monotonic() - self._cancel_seen_s
+        """How long it is known that this job is to be cancelled. Asked in one check, answered by a later one."""
+        if self._cancelled_at is not None:
+            return time.monotonic() - self._cancelled_at
         if self._asking is None:
-            self._asking = self._vitals.cancel_is_asked(job_id)
+            self._asking = self._process.cancel_is_asked(job_id)
         elif self._asking.done():
             if self._asking.exception() is None and self._asking.result():
-                self._cancel_seen_s = time.monotonic()
+                self._cancelled_at = time.monotonic()
             self._asking = None
         return 0.0
 
@@ -143,8 +142,8 @@ class Heart:
         logging.shutdown()
         os._exit(EXIT_STUCK)
 
-    def _feel(self) -> None:
-        self._pulse_s = time.monotonic()
+    def _mark_loop_alive(self) -> None:
+        self._loop_alive_at = time.monotonic()
 
     def _in_loop(self, call: Callable[[], None]) -> None:
         if not self._loop.is_closed():

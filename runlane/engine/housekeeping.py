@@ -1,7 +1,7 @@
-"""What a worker does beside running jobs: hear what is wanted, wake what is due, and make Redis follow SQL.
+"""What a worker does beside running jobs: obey commands, queue what is due, and make Redis follow SQL.
 
-Each duty is a loop that survives Redis and the database being away. Any number of workers may do them at once: every
-change they make is conditional, and what only one needs to do is told to one, or guarded by a lock that ends by itself.
+Each task is a loop that survives Redis and the database being away. Any number of workers may do them at once: every
+change they make is conditional, and what only one needs to do is handed to one, or guarded by a lock that expires.
 """
 
 import asyncio
@@ -17,27 +17,28 @@ from runlane.engine.runner import Interruption, Runner
 from runlane.errors import Unavailable
 from runlane.model.status import WAITING
 from runlane.predecessor import remove_old_keys
+from runlane.queue import keys
 from runlane.queue.claims import Claims
-from runlane.queue.client import COMMANDS_CHANNEL, Command, JobQueue, id_in, parse_command
-from runlane.queue.redis_client import REDIS_TROUBLE, hear
+from runlane.queue.client import Command, JobQueue, WorkerCommand, id_in, parse_command
+from runlane.queue.redis_client import REDIS_TROUBLE, subscribe
 from runlane.queue.worker_registry import WorkerRegistry
 from runlane.schedules.service import REMINDER
 
 FAILED_PAUSE_S = 5.0
-LOOK_UP_EVERY_S = 2.0
-WISH_EVERY = 5
+CATCH_UP_EVERY_S = 2.0
+# So many times it catches up on cancels for each time it reads the kept command to this worker.
+COMMAND_EVERY = 5
 RECONCILE_EVERY_S = 30.0
-FEW = 20_000
-"""Jobs that wait, of which reconciling goes through all each time: half a second's work, measured."""
+# While no more jobs wait than this, each reconciliation goes through all of them: half a second's work, measured.
+FEW_WAITING = 20_000
+# While more wait, it goes through what came last each time, and through all of them this often.
 THOROUGH_EVERY_S = 600.0
-"""How often it goes through all of more, and not only through what came last."""
-LOCK_KEY, THOROUGH_KEY = "runlane:reconciler", "runlane:reconciler:thorough"
 
 log = logging.getLogger(__name__)
 
 
-class Upkeep:
-    """The duties of one worker process."""
+class Housekeeping:
+    """The tasks of one worker process."""
 
     def __init__(
         self,
@@ -62,38 +63,38 @@ class Upkeep:
         self._due_changed = asyncio.Event()
         self._reconciling = asyncio.Lock()
         self._has_reconciled = False
-        self._looked_up = 0
+        self._times_caught_up = 0
 
     async def run(self, engine: Engine, runner: Runner) -> None:
-        """Do all duties until cancelled."""
+        """Do all tasks until cancelled."""
         await run_together(
             self._forever(lambda: self._listen(engine, runner), 0.2),
-            self._forever(lambda: self._look_up(engine, runner), LOOK_UP_EVERY_S),
-            self._forever(self._wake_due, 0.0),
-            self._forever(self._reconcile_now_and_then, 0.0),
+            self._forever(lambda: self._catch_up(engine, runner), CATCH_UP_EVERY_S),
+            self._forever(self._process_due, 0.0),
+            self._forever(self._reconcile_when_needed, 0.0),
         )
 
-    async def _forever(self, duty: Callable[[], Awaitable[Any]], pause_s: float) -> None:
+    async def _forever(self, task: Callable[[], Awaitable[Any]], pause_s: float) -> None:
         while True:
             try:
-                await duty()
+                await task()
             except (*REDIS_TROUBLE, Unavailable) as exc:
-                log.debug("A duty has to wait: %s", exc)
+                log.debug("Housekeeping has to wait: %s", exc)
                 await asyncio.sleep(1.0)
-            except Exception:  # whatever it is: no duty may end, nor keep the others from theirs
-                log.exception("A duty failed; it is tried again in %.0f s.", FAILED_PAUSE_S)
+            except Exception:  # whatever it is: no task may end, nor keep the others from running
+                log.exception("A housekeeping task failed; retrying in %.0f s.", FAILED_PAUSE_S)
                 await asyncio.sleep(FAILED_PAUSE_S)
             await asyncio.sleep(pause_s)
 
-    # What is wanted
+    # Commands
 
     async def _listen(self, engine: Engine, runner: Runner) -> None:
         """Obey commands as they come, until the connection is lost."""
-        async with contextlib.aclosing(hear(self._url, COMMANDS_CHANNEL)) as messages:
+        async with contextlib.aclosing(subscribe(self._url, keys.COMMANDS)) as messages:
             async for message in messages:
-                if message is None:  # whatever was said before was missed
+                if message is None:  # whatever was sent before was missed
                     self._due_changed.set()
-                    engine.look()
+                    engine.claim_soon()
                 elif command := parse_command(message):
                     self._obey(command, engine, runner)
 
@@ -101,114 +102,118 @@ class Upkeep:
         if command.cancel is not None:
             runner.interrupt(command.cancel, Interruption.CANCEL)
         if command.claim:
-            engine.look()
+            engine.claim_soon()
         if command.due:
             self._due_changed.set()
         if command.worker == self._worker_id:
-            _obey_wish(command.wish, engine)
+            _obey_worker_command(command.action, engine)
 
-    async def _look_up(self, engine: Engine, runner: Runner) -> None:
-        """Make up for commands that were lost: wishes about this worker, and cancels of what it runs, are kept."""
-        if self._looked_up % WISH_EVERY == 0:
-            _obey_wish(await self._registry.wish(self._worker_id), engine)
-        self._looked_up += 1
+    async def _catch_up(self, engine: Engine, runner: Runner) -> None:
+        """Make up for commands that were lost: those to this worker, and cancels of what it runs, are kept."""
+        if self._times_caught_up % COMMAND_EVERY == 0:
+            _obey_worker_command(await self._registry.last_command(self._worker_id), engine)
+        self._times_caught_up += 1
         if started := runner.started:
             runner.compare(started, await self._store.get_many(list(started)))
 
     # What is due
 
-    async def _wake_due(self) -> None:
-        """Deal with what has fallen due, and return when it is time to look again.
+    async def _process_due(self) -> None:
+        """Deal with what has fallen due, and return when it is time to check again.
 
-        That is within a lease: so a claim that is made after a look is seen by the next before it can be over.
+        That is within a lease: so a claim that is made after one check is found by the next before it can be over.
         """
         self._due_changed.clear()
         due = await self._claims.due()
-        if dealt_with := [claim for claim in due.lost if await self._alone(self._reconciler.reclaim(claim.job_id))]:
-            await self._claims.release(dealt_with)
+        if reclaimed := [claim for claim in due.lost if await self._isolated(self._reconciler.reclaim(claim.job_id))]:
+            await self._claims.release(reclaimed)
         if jobs := [job_id for name in due.names if (job_id := id_in(name))]:
             await self._reconciler.promote_due(jobs, due.at)
         for name in due.names:
             if schedule_id := id_in(name.removeprefix(REMINDER)):
                 if name.startswith(REMINDER):
-                    await self._alone(self._schedules.fire(schedule_id, due.at))
+                    await self._isolated(self._schedules.fire(schedule_id, due.at))
             else:
-                log.warning("The reminder %r is not ours; it is dropped.", name)
+                log.warning("The reminder %r is not ours; dropping it.", name)
                 await self._queue.forget_reminder(name)
-        longest_s = self._claims.lease_s if due.next_s is None else min(due.next_s, self._claims.lease_s)
+        pause_s = self._claims.lease_s if due.next_s is None else min(due.next_s, self._claims.lease_s)
         try:
-            async with asyncio.timeout(longest_s):
+            async with asyncio.timeout(pause_s):
                 await self._due_changed.wait()
         except TimeoutError:
             pass
 
-    async def _alone(self, call: Awaitable[None]) -> bool:
-        """Deal with one thing that is due; whether that was done. What is odd about it holds up no other."""
+    async def _isolated(self, call: Awaitable[None]) -> bool:
+        """Deal with one thing that is due; whether that was done. What is wrong with it holds up no other."""
         try:
             await call
         except (*REDIS_TROUBLE, Unavailable):
             raise
         except Exception:
-            log.exception("What was due could not be dealt with; it is looked at again soon.")
+            log.exception("Something that was due failed; it is tried again soon.")
             return False
         return True
 
     # What Redis may have lost
 
-    async def _reconcile_now_and_then(self) -> None:
-        """Compare SQL with Redis: when this worker starts, when it fell behind, and every while one worker of all."""
-        if not self._has_reconciled or self._fell_behind.is_set() or await self._may(LOCK_KEY, RECONCILE_EVERY_S):
+    async def _reconcile_when_needed(self) -> None:
+        """Compare SQL with Redis: when this worker starts, when it fell behind, and regularly in one of all workers."""
+        if (
+            not self._has_reconciled
+            or self._fell_behind.is_set()
+            or await self._take_turn(keys.RECONCILER, RECONCILE_EVERY_S)
+        ):
             self._fell_behind.clear()
             async with self._reconciling:
                 await self._reconcile(
-                    thorough=await self._few_wait() or await self._may(THOROUGH_KEY, THOROUGH_EVERY_S)
+                    thorough=await self._few_wait() or await self._take_turn(keys.RECONCILER_THOROUGH, THOROUGH_EVERY_S)
                 )
             self._has_reconciled = True
         try:
             async with asyncio.timeout(RECONCILE_EVERY_S):
                 await self._fell_behind.wait()
-            await asyncio.sleep(LOOK_UP_EVERY_S)  # whatever kept Redis from being told may last a little
+            await asyncio.sleep(CATCH_UP_EVERY_S)  # whatever kept messages from Redis may last a little
         except TimeoutError:
             pass
 
     async def _few_wait(self) -> bool:
         counts = await self._counts.all()
-        return sum(counts[status] for status in WAITING) <= FEW
+        return sum(counts[status] for status in WAITING) <= FEW_WAITING
 
-    async def _may(self, key: str, every_s: float) -> bool:
+    async def _take_turn(self, key: str, every_s: float) -> bool:
         """Whether no other worker has taken this turn; the lock ends by itself before the next."""
         return bool(await self._queue.redis.set(key, self._worker_id, nx=True, px=round(every_s * 900)))
 
-    async def refill(self) -> None:
+    async def rebuild(self) -> None:
         """Give an emptied Redis everything back, if no other worker has begun to meanwhile.
 
         Raises one of ``REDIS_TROUBLE``, or ``Unavailable``.
         """
         async with self._reconciling:
-            if await self._queue.filling() is None:
-                await self._may(THOROUGH_KEY, THOROUGH_EVERY_S)
+            if await self._queue.generation() is None:
+                await self._take_turn(keys.RECONCILER_THOROUGH, THOROUGH_EVERY_S)
                 await self._reconcile(thorough=True)
 
     async def _reconcile(self, *, thorough: bool) -> None:
         """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits.
 
-        A Redis that was emptied, or filled by who was overtaken by another, is filled anew.
+        A Redis that was emptied, or was rebuilt by a worker that another one overtook, begins a new generation.
         """
-        filling, known = None, await self._queue.filling()
-        if known is None or known < await self._store.filling():
+        generation, known = None, await self._queue.generation()
+        if known is None or known < await self._store.generation():
             await remove_old_keys(self._queue.redis)
-            filling = await self._store.begin_filling()
+            generation = await self._store.begin_generation()
         running = await self._store.running()
         await self._claims.adopt([(job.id, job.kind) for job in running])
-        await self._queue.set_limits(self._limits.current, filling=filling)
+        await self._queue.set_limits(self._limits.current, generation=generation)
         await self._schedules.remind_of_all()
         await self._reconciler.requeue_missing(thorough=thorough)
         if thorough:
             await self._reconciler.drop_orphans()
 
 
-def _obey_wish(wish: str | None, engine: Engine) -> None:
-    if wish in ("quiet", "resume"):
-        engine.set_quiet(wish == "quiet")
-    elif wish == "stop":
+def _obey_worker_command(command: WorkerCommand | None, engine: Engine) -> None:
+    if command in ("quiet", "resume"):
+        engine.set_quiet(command == "quiet")
+    elif command == "stop":
         engine.stop()

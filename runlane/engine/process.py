@@ -23,8 +23,8 @@ from runlane.db import schema
 from runlane.db.database import Database
 from runlane.engine.engine import Engine
 from runlane.engine.handlers import load
-from runlane.engine.heartbeat import Heart, Vitals
-from runlane.engine.housekeeping import Upkeep
+from runlane.engine.heartbeat import Heartbeat, ProcessProbe
+from runlane.engine.housekeeping import Housekeeping
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
@@ -39,8 +39,8 @@ from runlane.queue.redis_client import REDIS_TROUBLE, check_or_wait_for
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
 from runlane.settings import Settings, settings
 
+# New objects between two collections of garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once.
 COLLECT_EVERY = 20_000
-"""New objects between two looks for garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once."""
 
 log = logging.getLogger("worker")
 
@@ -62,8 +62,8 @@ async def serve(config: Settings, handlers: str) -> None:
     )
     services = compose(database, queue, events, kinds, config)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
-    upkeep = Upkeep(url, services, queue, registry, claims, about.id)
-    writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.look())
+    housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
+    writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
     runner = Runner(writer, kinds, loaded.handlers, config)
     engine = Engine(
         queue.redis,
@@ -74,15 +74,15 @@ async def serve(config: Settings, handlers: str) -> None:
         worker_id=about.id,
         slots=config.worker_slots or MOST_CONCURRENCY,
         concurrency=config.concurrency,
-        on_emptied=upkeep.refill,
+        on_emptied=housekeeping.rebuild,
         on_refused=services.reconciler.put_back,
     )
 
     process = psutil.Process()
 
-    def now() -> WorkerInfo:
+    def describe() -> WorkerInfo:
         state = WorkerState.QUIET if engine.quiet or engine.stopping else WorkerState.RUNNING
-        told = {
+        now = {
             "last_seen_at": utc_now(),
             "running": runner.running,
             "lingering": runner.lingering,
@@ -92,25 +92,27 @@ async def serve(config: Settings, handlers: str) -> None:
             "memory_bytes": process.memory_info().rss,
             "clock_ahead_s": ahead_s(),
         }
-        return about.model_copy(update=told)
+        return about.model_copy(update=now)
 
-    vitals = Vitals(now, lambda: engine.held, engine.found_missing, runner.bounds, services.store.cancel_is_asked)
-    heart = Heart(url, config.lease_s, vitals, asyncio.get_running_loop())
+    probe = ProcessProbe(
+        describe, lambda: engine.held, engine.restore_soon, runner.bounds, services.store.cancel_is_asked
+    )
+    heartbeat = Heartbeat(url, config.lease_s, probe, asyncio.get_running_loop())
     asyncio.get_running_loop().set_default_executor(Threads(MOST_CONCURRENCY, "handler"))
-    heart.start()
+    heartbeat.start()
     writer.open()
     _stop_on_signals(engine)
-    duties = asyncio.create_task(upkeep.run(engine, runner))
-    duties.add_done_callback(lambda ended: _stop_without_duties(ended, engine))
+    keeping = asyncio.create_task(housekeeping.run(engine, runner))
+    keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
     try:
         await engine.serve(config.stop_grace_s)
     except Exception:
-        log.critical("This worker cannot go on, and ends.", exc_info=True)
+        log.critical("This worker cannot go on; it ends.", exc_info=True)
         _exit(1)
-    exit_code = 1 if duties.done() else 0
-    await end_tasks(duties)
-    heart.stop()
+    exit_code = 1 if keeping.done() else 0
+    await end_tasks(keeping)
+    heartbeat.stop()
     await writer.close()
     await _sign_off(registry, about.id)
     log.info("Worker %s has stopped.", about.id)
@@ -143,24 +145,24 @@ def _describe_self(kinds: list[str], off: dict[str, str]) -> WorkerInfo:
 
 
 def _stop_on_signals(engine: Engine) -> None:
-    signals_seen = 0
+    signals = 0
 
     def stop() -> None:
-        nonlocal signals_seen
-        signals_seen += 1
-        if signals_seen > 2:
+        nonlocal signals
+        signals += 1
+        if signals > 2:
             _exit(0)
-        engine.stop(at_once=signals_seen > 1)
+        engine.stop(at_once=signals > 1)
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop)
 
 
-def _stop_without_duties(duties: "asyncio.Task[None]", engine: Engine) -> None:
-    """A worker that hears no cancel and looks after nothing must not go on; whoever started it starts another."""
+def _stop_without_housekeeping(keeping: "asyncio.Task[None]", engine: Engine) -> None:
+    """A worker that receives no cancel and keeps nothing in order must not go on; whoever started it starts another."""
     if not engine.stopping:
-        exc = None if duties.cancelled() else duties.exception()
-        log.critical("This worker's duties have ended; it gives its jobs back and ends.", exc_info=exc)
+        exc = None if keeping.cancelled() else keeping.exception()
+        log.critical("This worker's housekeeping has ended; it hands its jobs back and ends.", exc_info=exc)
         engine.stop(at_once=True)
 
 
@@ -183,5 +185,5 @@ def main(handlers: str) -> None:
         refuse("worker", exc.message)
         _exit(2)
     except Exception:
-        log.critical("This worker cannot go on, and ends.", exc_info=True)
+        log.critical("This worker cannot go on; it ends.", exc_info=True)
         _exit(1)

@@ -1,6 +1,6 @@
-"""What a handler holds: how it tells the world what it does, and what it may know about its job.
+"""What a handler holds: how it reports what it does, and what it may know about its job.
 
-Notes are written in batches: while one write is under way, what comes meanwhile waits and goes together in the next.
+Messages are written in batches: while one write is under way, what comes meanwhile waits and goes together in the next.
 Steps, log lines and artifacts are never merged; plain progress faster than ten a second is, the newest wins. A
 handler far ahead of the database is slowed down instead of filling memory.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 from uuid import UUID
 
-from runlane.core.attempts import Note, Say, told_to_stop
+from runlane.core.attempts import HandlerMessage, Report, cancel_delivered
 from runlane.engine.writer import Writer
 from runlane.errors import InvalidInput
 from runlane.model.snapshot import JobSnapshot
@@ -22,29 +22,29 @@ from runlane.plain_json import check
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 PROGRESS_EVERY_S = 0.1
-MOST_PENDING = 1000
-MOST_IN_WRITE = 200
-LONGEST_TEXT = 10_000
-LARGEST_ARTIFACT_BYTES = 20_000_000
+MAX_PENDING = 1000
+MAX_IN_WRITE = 200
+MAX_TEXT_LENGTH = 10_000
+MAX_ARTIFACT_BYTES = 20_000_000
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
 class Progress:
-    """One attempt of one job, seen from its handler."""
+    """One attempt of one job, for its handler."""
 
     def __init__(self, job: JobSnapshot, writer: Writer, on_lost: Callable[[], None]) -> None:
         self._job = job
         self._writer = writer
         self._on_lost = on_lost
-        self._pending: list[Note] = []
+        self._pending: list[HandlerMessage] = []
         self._room = asyncio.Event()
         self._room.set()
         self._hurry = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
         self._lost = False
+        # Whether someone asked this job to stop. A handler that never awaits should check it now and then.
         self.cancelled = False
-        """Whether someone asked this job to stop. A handler that never awaits should look now and then."""
 
     @property
     def id(self) -> UUID:
@@ -56,7 +56,7 @@ class Progress:
         return self._job.attempt
 
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
-        """Say how far the job is: ``done`` of ``total`` in units of your own; 0 <= done <= total, total > 0.
+        """Report how far the job is: ``done`` of ``total`` in units of your own; 0 <= done <= total, total > 0.
 
         ``message`` becomes the job's current step; ``None`` leaves it. Called more than ten times a second, only the
         newest is kept.
@@ -64,11 +64,11 @@ class Progress:
         Raises:
             ValueError: the numbers make no part of a whole.
         """
-        note = Note(EventType.PROGRESS, message=_text(message), progress=_percent(done, total))
+        report = HandlerMessage(EventType.PROGRESS, message=_text(message), progress=_percent(done, total))
         if self._pending and self._is_merged(self._pending[-1]):
-            self._pending[-1] = note
+            self._pending[-1] = report
         else:
-            await self._add(note)
+            await self._add(report)
 
     async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
         """Begin a step, in words people understand; every step is a row of the timeline.
@@ -79,7 +79,9 @@ class Progress:
             ValueError: the numbers make no part of a whole.
         """
         percent = None if done is None or not total else _percent(min(done, total), total)
-        await self._add(Note(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True}))
+        await self._add(
+            HandlerMessage(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True})
+        )
 
     async def log(self, line: str, level: LogLevel = "info") -> None:
         """Add a line to the job's log.
@@ -89,37 +91,35 @@ class Progress:
         """
         if level not in get_args(LogLevel):
             raise ValueError(f"the level {level!r} must be one of {', '.join(get_args(LogLevel))}")
-        await self._add(Note(EventType.LOG, log_message=_text(line) or "", data={"level": level}))
+        await self._add(HandlerMessage(EventType.LOG, log_message=_text(line) or "", data={"level": level}))
 
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
         """Attach a file; it is kept and deleted with the job.
 
         Raises:
             TypeError: ``content`` is not bytes; encode texts.
-            ValueError: larger than ``LARGEST_ARTIFACT_BYTES``, or ``media_type`` is none.
+            ValueError: larger than ``MAX_ARTIFACT_BYTES``, or ``media_type`` is none.
         """
         if not isinstance(content, bytes | bytearray):
             raise TypeError(f"the content of the artifact {name!r} must be bytes, not {type(content).__name__}")
         if not MEDIA_TYPE.fullmatch(media_type):
             raise ValueError(f"{media_type!r} is no media type; an example of one is text/plain")
-        if len(content) > LARGEST_ARTIFACT_BYTES:
-            raise ValueError(
-                f"the artifact {name!r} has {len(content)} bytes, more than {LARGEST_ARTIFACT_BYTES} allowed"
-            )
+        if len(content) > MAX_ARTIFACT_BYTES:
+            raise ValueError(f"the artifact {name!r} has {len(content)} bytes, more than {MAX_ARTIFACT_BYTES} allowed")
         shown = _text(name) or "unnamed"
         about = {"name": shown, "media_type": media_type}
-        await self._add(Note(EventType.ARTIFACT, log_message=shown, data=about, content=bytes(content)))
+        await self._add(HandlerMessage(EventType.ARTIFACT, log_message=shown, data=about, content=bytes(content)))
 
-    def note_cancel(self) -> None:
-        """Note that the handler is told to stop; never waits, for whoever interrupts must not."""
+    def report_cancel(self) -> None:
+        """Report that the handler is being interrupted; never waits, for whoever interrupts must not."""
         self.cancelled = True
         failed = self._writing is not None and self._writing.done() and self._writing.exception() is not None
         if not (self._lost or failed):
-            self._pending.append(told_to_stop())
+            self._pending.append(cancel_delivered())
             self._start_writing()
 
     async def flush(self) -> None:
-        """Return when everything said so far is written, at once; raises what kept it from being written."""
+        """Return when everything reported so far is written, at once; raises what kept it from being written."""
         self._hurry.set()
         while (writing := self._writing) is not None:
             await asyncio.shield(writing)
@@ -128,17 +128,17 @@ class Progress:
         self._hurry.clear()
 
     @staticmethod
-    def _is_merged(note: Note) -> bool:
-        return note.type is EventType.PROGRESS and note.data is None
+    def _is_merged(message: HandlerMessage) -> bool:
+        return message.type is EventType.PROGRESS and message.data is None
 
-    async def _add(self, note: Note) -> None:
+    async def _add(self, message: HandlerMessage) -> None:
         await self._room.wait()
         if self._lost:
             return
         if self._writing is not None and self._writing.done():
-            self._writing.result()  # raises what kept an earlier note from being written
-        self._pending.append(note)
-        if len(self._pending) >= MOST_PENDING:
+            self._writing.result()  # raises what kept an earlier message from being written
+        self._pending.append(message)
+        if len(self._pending) >= MAX_PENDING:
             self._room.clear()
         self._start_writing()
 
@@ -152,10 +152,10 @@ class Progress:
             while self._pending and not self._lost:
                 if all(map(self._is_merged, self._pending)):
                     await self._pause(self._wrote_at + PROGRESS_EVERY_S - loop.time())
-                batch, self._pending = self._pending[:MOST_IN_WRITE], self._pending[MOST_IN_WRITE:]
+                batch, self._pending = self._pending[:MAX_IN_WRITE], self._pending[MAX_IN_WRITE:]
                 self._room.set()
                 self._wrote_at = loop.time()
-                if await self._writer.write(Say(self._job.id, self._job.attempt, batch, self._job)) is None:
+                if await self._writer.write(Report(self._job.id, self._job.attempt, batch, self._job)) is None:
                     self._lost = True
                     self._pending.clear()
                     self._on_lost()
@@ -186,4 +186,4 @@ def _text(text: str | None) -> str | None:
         check(text)
     except InvalidInput:
         text = text.replace("\x00", "�").encode("utf-8", "replace").decode()
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+    return text if len(text) <= MAX_TEXT_LENGTH else text[: MAX_TEXT_LENGTH - 1] + "…"

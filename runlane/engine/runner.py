@@ -1,7 +1,7 @@
 """One job from start to finish: the only place that calls a handler, and the only one that catches ``Exception``.
 
 The handler runs in a task of its own, so that it can be interrupted more than once: a handler that swallows its first
-``CancelledError`` is told again until the grace time is over. Its slot stays taken for as long as its code runs.
+``CancelledError`` is cancelled again until the grace time is over. Its slot stays taken for as long as its code runs.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from runlane.model.snapshot import JobError, JobSnapshot
 from runlane.model.status import JobStatus
 from runlane.settings import Settings
 
-TELL_AGAIN_S = 2.0
+CANCEL_AGAIN_S = 2.0
+# How long a handler may clean up when its worker stops; the launcher allows 5 s for everything.
 STOP_GRACE_S = 1.5
-"""How long a handler may clean up when its worker stops; the launcher allows 5 s for everything."""
-LONGEST_PAUSE_S = 300.0
+MAX_PAUSE_S = 300.0
 NOT_RECORDED = JobError(
     type="NotRecorded",
     message="Something that the handler said or returned could not be recorded; the worker's log tells why.",
@@ -51,7 +51,7 @@ class Interruption(enum.Enum):
     STOP = "stop"
     """The worker stops; the job goes back in the queue."""
     LOST = "lost"
-    """This attempt is no longer ours; nothing it says counts."""
+    """This attempt is no longer ours; nothing it reports counts."""
 
 
 @dataclass
@@ -69,21 +69,21 @@ class Run:
     on_code_end: Callable[[], None] | None = None
     """Called when its code has ended, before that is recorded."""
     code_ended: bool = False
-    _told: bool = False
+    _interrupted: bool = False
     _waiter: asyncio.Future[None] | None = None
 
     def interrupt(self, why: Interruption) -> None:
-        """Have the handler told. A stop or a time limit does not replace a person's wish."""
+        """Have the handler interrupted. A stop or a time limit does not replace a person's request."""
         self.stopping = self.stopping or why is Interruption.STOP
         if self.why in (None, Interruption.TIMEOUT) or why is Interruption.LOST:
             self.why = why
-        self._told = True
+        self._interrupted = True
         self._wake()
 
     async def wait(self, task: asyncio.Task[Any] | Code, timeout_s: float | None = None) -> None:
         """Return when that is done, this run was interrupted since the last call, or the time is over."""
-        if task.done() or self._told:
-            self._told = False
+        if task.done() or self._interrupted:
+            self._interrupted = False
             return
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -95,7 +95,7 @@ class Run:
             task.remove_done_callback(self._wake)
             if timer is not None:
                 timer.cancel()
-            self._told = False
+            self._interrupted = False
 
     def _wake(self, _task: asyncio.Task[Any] | None = None) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -133,7 +133,7 @@ class Runner:
 
     @property
     def running(self) -> list[UUID]:
-        """The jobs whose handlers run in this process now. Safe to ask from another thread."""
+        """The jobs whose handlers run in this process now. Safe to read from another thread."""
         return list(self._runs)
 
     def expect(self, job_id: UUID) -> Run:
@@ -146,7 +146,7 @@ class Runner:
         self._runs.pop(job_id, None)
 
     def interrupt(self, job_id: UUID, why: Interruption) -> None:
-        """Tell the handler of this job to stop; nothing happens if it does not run here."""
+        """Interrupt the handler of this job; nothing happens if it does not run here."""
         if run := self._runs.get(job_id):
             run.interrupt(why)
 
@@ -166,11 +166,11 @@ class Runner:
 
     @property
     def lingering(self) -> list[UUID]:
-        """The jobs that have ended while their code runs on. Safe to ask from another thread."""
+        """The jobs that have ended while their code runs on. Safe to read from another thread."""
         return [job_id for job_id, run in list(self._runs.items()) if run.begun and run.attempt is None]
 
     def compare(self, started: Mapping[UUID, Run], jobs: Mapping[UUID, JobSnapshot]) -> None:
-        """Interrupt runs whose jobs, as read after they had started, are wanted cancelled or are no longer theirs."""
+        """Interrupt runs whose jobs, as read after they had started, are to be cancelled or are no longer theirs."""
         for job_id, run in started.items():
             job = jobs.get(job_id)
             if job is None or run.attempt is None:  # it has ended meanwhile
@@ -213,10 +213,10 @@ class Runner:
         run.attempt = None
         if not (code.done() or run.stopping):
             run.lingered = True
-            log.warning("Its code runs on; its slot stays taken until that has ended.")
+            log.warning("Its code is still running; it keeps its slot until that ends.")
         while not (code.done() or run.stopping):
             await run.wait(code)
-        _note_end(run, code)
+        _mark_code_ended(run, code)
 
     async def _call(self, job: JobSnapshot, progress: Progress, before: Hook | None, after: Hook | None) -> Any:
         kind = self._kinds[job.kind]
@@ -243,25 +243,25 @@ class Runner:
             code.task.cancel()
             if run.why is Interruption.CANCEL and not noted:
                 noted = True
-                progress.note_cancel()
+                progress.report_cancel()
             grace_s = STOP_GRACE_S if run.stopping else self._settings.cancel_grace_s
             left_s = began + grace_s - loop.time()
             if left_s <= 0:
                 log.warning("It did not stop within %.1f s.", grace_s)
                 return
-            await run.wait(code, min(TELL_AGAIN_S, left_s))
+            await run.wait(code, min(CANCEL_AGAIN_S, left_s))
 
     async def _record(self, job: JobSnapshot, run: Run, code: Code, progress: Progress) -> None:
-        """Write down how the attempt ended, after all that its handler said."""
+        """Write down how the attempt ended, after all that its handler reported."""
         if run.why is Interruption.LOST:
-            log.warning("This attempt was taken away from this worker; what it did is not recorded.")
+            log.warning("This attempt was taken away from this worker; its outcome is not recorded.")
             return
         unwritten = await _unwritten(progress)
         try:
             end = replace(self._end(job, run, code, unwritten), base=job)
-            _note_end(run, code)  # no sooner: what starts in its slot must be written after this end, not before
+            _mark_code_ended(run, code)  # no sooner: what starts in its slot must be written after this end, not before
             await self._writer.write(end)
-        except Exception:  # whatever it is: a job must not stay running for ever because its end cannot be kept
+        except Exception:  # whatever it is: a job must not stay running forever because its end cannot be kept
             log.exception("The end of the attempt could not be recorded.")
             await self._writer.write(self._failed(job, NOT_RECORDED))
 
@@ -292,7 +292,7 @@ class Runner:
         return failed(job.id, job.attempt, error, retry_at=retry_at)
 
 
-def _note_end(run: Run, code: Code) -> None:
+def _mark_code_ended(run: Run, code: Code) -> None:
     if code.done() and not run.code_ended:
         run.code_ended = True
         if run.on_code_end is not None:
@@ -304,21 +304,21 @@ def pause_s(attempt: int, base_s: float) -> float:
 
     The spread keeps jobs that failed together from trying again together.
     """
-    longest_s: float = min(base_s * 2 ** min(attempt - 1, 30), LONGEST_PAUSE_S)
-    return longest_s * random.uniform(0.5, 1.0)
+    max_s: float = min(base_s * 2 ** min(attempt - 1, 30), MAX_PAUSE_S)
+    return max_s * random.uniform(0.5, 1.0)
 
 
 async def _unwritten(progress: Progress) -> JobError | None:
-    """Nothing, once all that the handler said is written; or that it cannot be."""
+    """Nothing, once all that the handler reported is written; or that it cannot be."""
     try:
         await progress.flush()
     except Exception:  # as above
-        log.exception("What the handler said could not be recorded.")
+        log.exception("The handler's messages could not be recorded.")
         return NOT_RECORDED
     return None
 
 
-def _checked(result: Any, most_bytes: int) -> Any:
+def _checked(result: Any, max_bytes: int) -> Any:
     """``result``, when it can be kept.
 
     Raises:
@@ -329,9 +329,9 @@ def _checked(result: Any, most_bytes: int) -> Any:
     except InvalidInput as exc:
         raise TypeError(f"The handler returned what JSON cannot hold: {exc.message}.") from exc
     size_bytes = len(plain_json.dumps(result).encode())
-    if size_bytes > most_bytes:
+    if size_bytes > max_bytes:
         raise ValueError(
-            f"The result has {size_bytes} bytes, more than the {most_bytes} allowed (RUNLANE_MAX_RESULT_BYTES). "
+            f"The result has {size_bytes} bytes, more than the {max_bytes} allowed (RUNLANE_MAX_RESULT_BYTES). "
             "Return less, or attach it as an artifact."
         )
     return result

@@ -23,8 +23,8 @@ from runlane.model.limits import Rate
 from runlane.text import suggestion
 
 SECRET_FORMAT = "password"
+# A parameter that forms take without showing it, and pages show masked.
 Secret = Annotated[str, Field(json_schema_extra={"format": SECRET_FORMAT, "writeOnly": True})]
-"""A parameter that forms take without showing it, and pages show masked."""
 
 
 class Params(BaseModel):

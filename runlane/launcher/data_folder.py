@@ -9,8 +9,8 @@ from pathlib import Path
 from runlane.errors import StartRefused
 from runlane.private_files import make_folder
 
+# How long to wait for the children of a run that was killed; its guard ends them sooner.
 LEFTOVERS_END_WITHIN_S = 8.0
-"""How long to wait for the children of a run that was killed; its guard ends them sooner."""
 
 
 class DataFolder:

@@ -1,7 +1,7 @@
 """The last one to leave: ends every child of the launcher when the launcher is gone, however it went.
 
 A process that is killed with -9 cannot clean up, and servers do not watch who started them. So this one holds the
-read end of a pipe whose write end only the launcher has; end of file means that the launcher is gone. It is told each
+read end of a pipe whose write end only the launcher has; end of file means that the launcher is gone. It is sent each
 child's process group as ``+1234`` and ``-1234`` lines. It also holds the lock of the data folder for as long as it
 lives, so that a next run cannot start a second Redis on the same files while the first still writes.
 """

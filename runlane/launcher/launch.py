@@ -28,7 +28,7 @@ from runlane.settings import Settings, check_network
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
-LOOK_EVERY_S = 0.05
+CHECK_EVERY_S = 0.05
 ANSWER_WITHIN_S = 2.0
 WATCHED = ("runlane", "worker")
 
@@ -117,7 +117,7 @@ class Launch:
     async def _announce(self) -> None:
         host = reachable(self._config.host)
         while not await asyncio.to_thread(is_ready, host, self._app_port):
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
         shown = f"[{host}]" if ":" in host else host
         print(f"Ready: http://{'localhost' if self._dev else shown}:{self._config.port}", flush=True)
 
@@ -154,9 +154,9 @@ class Launch:
 
 
 async def _bring_tables(url: str) -> None:
-    """Wait for the database, so that a signal may end it, and bring its tables to this version."""
-    looks = schema.until_it_answers(url)
-    while (pause_s := await asyncio.to_thread(next, looks, None)) is not None:
+    """Wait for the database, so that a signal can end the wait, and bring its tables to this version."""
+    waits = schema.until_it_answers(url)
+    while (pause_s := await asyncio.to_thread(next, waits, None)) is not None:
         await asyncio.sleep(pause_s)
     if not schema.is_current(url):
         await asyncio.to_thread(schema.migrate, url)

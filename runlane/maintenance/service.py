@@ -1,9 +1,10 @@
-"""The database as a thing to be looked after: its size, its indexes, whether it is sound, tidying it, a backup of it.
+"""Maintenance of the database: its size, its indexes, a check whether it is sound, compacting it, downloading a backup.
 
-Only SQLite is looked after from here. PostgreSQL has tools of its own, which see all of it: who asks is told which.
+Only SQLite is maintained from here. PostgreSQL has tools of its own, which see all of it: an error names them.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import sqlite3
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, Select, func, select, text
 from runlane.audit import AuditLog
 from runlane.clock import utc_now
 from runlane.core.transitions import event_table, job_table
+from runlane.db.backup import BUSY_TIMEOUT_S, copy_file
 from runlane.db.database import Database
 from runlane.errors import NotHere, Unavailable
 from runlane.model.status import JobStatus
@@ -27,7 +29,7 @@ from runlane.private_files import make_folder
 from runlane.search.matching import JobFilter, matches, unusual
 from runlane.search.query import parse
 
-MOST_FAULTS = 20
+MAX_FAULTS = 20
 CHUNK_BYTES = 1 << 20
 SHARED_FOR_S = 60.0
 
@@ -41,6 +43,7 @@ def _unusual(text: str) -> Select[Any]:
 
 _NEWEST = (job_table.c.created_at.desc(), job_table.c.id.desc())
 _FAILED, _OF_KIND = JobFilter(statuses=(JobStatus.FAILED,)), JobFilter(kinds=("noop",))
+# What pages ask for all the time; each has to be answered from an index.
 QUESTIONS: dict[str, Callable[[Connection], Select[Any]]] = {
     "the newest jobs": lambda db: select(job_table.c.id).order_by(*_NEWEST),
     "the newest failed jobs": lambda db: select(job_table.c.id).where(matches(db, _FAILED)).order_by(*_NEWEST),
@@ -51,7 +54,6 @@ QUESTIONS: dict[str, Callable[[Connection], Select[Any]]] = {
     "jobs that ended lately": lambda db: select(job_table.c.id).where(job_table.c.finished_at > utc_now()),
     "a job's timeline": lambda db: select(event_table.c.version).where(event_table.c.job_id == UUID(int=0)),
 }
-"""What pages ask for all the time; each has to be answered from an index."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Vacuumed:
 
 
 class Copy:
-    """A copy of the database that any number of readers share; gone when the last one has closed it."""
+    """A copy of the database that any number of readers share; deleted when the last one has closed it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -116,7 +118,7 @@ class Copy:
 
 
 class Maintenance:
-    """The care of one database. Everything but ``info`` raises ``NotHere`` where the database is no SQLite file."""
+    """Maintenance of one database. Everything but ``info`` raises ``NotHere`` where the database is no SQLite file."""
 
     def __init__(self, database: Database, audit: AuditLog, url: str, folder: Path) -> None:
         self._db = database
@@ -132,10 +134,7 @@ class Maintenance:
         return await self._db.read(lambda db: _info(db, self._path))
 
     async def check(self) -> Check:
-        """Read all of it and see whether it is sound; workers go on meanwhile. A gigabyte takes some seconds.
-
-        Who had it checked, and what was found, is audited, as for ``vacuum``.
-        """
+        """Read all of it and check whether it is sound; workers go on meanwhile. A gigabyte takes some seconds."""
         began = time.monotonic()
         faults = await asyncio.to_thread(_faults, self._file())
         found = Check(faults, time.monotonic() - began)
@@ -143,15 +142,12 @@ class Maintenance:
         return found
 
     async def vacuum(self) -> Vacuumed:
-        """Write it anew without its free pages. Nothing can be written meanwhile; workers wait and lose nothing."""
+        """Compact: rewrite it without free pages. Nothing can be written meanwhile; workers wait and lose nothing."""
         path, began = self._file(), time.monotonic()
         before = path.stat().st_size
-        await asyncio.to_thread(_write_anew, path, "VACUUM")
+        await asyncio.to_thread(_rewriting, _execute, path, "VACUUM")
         await asyncio.to_thread(_execute, path, "PRAGMA wal_checkpoint(TRUNCATE)")
-        found = Vacuumed(before, path.stat().st_size, time.monotonic() - began)
-        sizes = ({"bytes": found.bytes_before}, {"bytes": found.bytes_after})
-        await self._audit.note("vacuum", "database", "database", *sizes)
-        return found
+        return Vacuumed(before, path.stat().st_size, time.monotonic() - began)
 
     async def backup(self) -> Copy:
         """A copy in which everything fits together, for one reader, who closes it. Workers go on meanwhile.
@@ -179,7 +175,7 @@ class Maintenance:
             make_folder(self._folder)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix="backup-") as folder:
                 copy = Path(folder) / "runlane.db"
-                await asyncio.to_thread(_write_anew, path, "VACUUM INTO ?", str(copy))
+                await asyncio.to_thread(_rewriting, copy_file, path, copy)
                 return copy.open("rb")
         except OSError as exc:
             raise Unavailable(f"No copy could be made in {self._folder}: {exc.strerror}. Nothing was changed.") from exc
@@ -187,8 +183,8 @@ class Maintenance:
     def _file(self) -> Path:
         if self._path is None:
             raise NotHere(
-                "The database is a server of its own, which this page does not look after. Its own tools do: "
-                "pg_dump makes a backup, VACUUM tidies, and pg_amcheck checks."
+                "The database is a server of its own, which this page does not maintain. Its own tools do: "
+                "pg_dump makes a backup, VACUUM compacts, and pg_amcheck checks."
             )
         return self._path
 
@@ -227,25 +223,30 @@ _PLAN = {"sqlite": "QUERY PLAN ", "postgresql": ""}
 
 def _faults(path: Path) -> list[str]:
     try:
-        rows = _execute(path, f"PRAGMA integrity_check({MOST_FAULTS})") + _execute(path, "PRAGMA foreign_key_check")
+        rows = _execute(path, f"PRAGMA integrity_check({MAX_FAULTS})") + _execute(path, "PRAGMA foreign_key_check")
     except sqlite3.DatabaseError as exc:  # too broken to be read to the end
         return [str(exc)]
-    return [str(row[0]) for row in rows if row[0] != "ok"][:MOST_FAULTS]
+    return [str(row[0]) for row in rows if row[0] != "ok"][:MAX_FAULTS]
 
 
-def _write_anew(path: Path, statement: str, *values: str) -> None:
+def _rewriting(work: Callable[..., object], *arguments: object) -> None:
+    """Do what reads all of a database in order to write it again."""
     try:
-        _execute(path, statement, *values)
+        work(*arguments)
+    except sqlite3.OperationalError as exc:
+        raise _refused(exc) from exc
     except sqlite3.DatabaseError as exc:
         raise Unavailable(f"The database is damaged: {exc}. Check it; nothing was changed.") from exc
 
 
-def _execute(path: Path, statement: str, *values: str) -> list[tuple[Any, ...]]:
+def _execute(path: Path, statement: str) -> list[tuple[Any, ...]]:
     """Run a statement that no transaction may hold, on a connection of its own."""
-    db = sqlite3.connect(path, isolation_level=None, timeout=30.0)
-    try:
-        return db.execute(statement, values).fetchall()
-    except sqlite3.OperationalError as exc:
-        raise Unavailable(f"The database refused: {exc}. Nothing was changed; try again.") from exc
-    finally:
-        db.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)) as db:
+        try:
+            return db.execute(statement).fetchall()
+        except sqlite3.OperationalError as exc:
+            raise _refused(exc) from exc
+
+
+def _refused(exc: sqlite3.OperationalError) -> Unavailable:
+    return Unavailable(f"The database refused: {exc}. Nothing was changed; try again.")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 GROWTH = 1.05
+# Anything shorter counts as this.
 SHORTEST_S = 0.0005
-"""Anything shorter counts as this."""
 
 _LOG_GROWTH = math.log(GROWTH)
 

@@ -15,12 +15,12 @@ from runlane.model.status import JobStatus
 
 sample_table = SampleRow.__table__  # type: ignore[attr-defined]
 
+# Older samples are kept one an hour.
 MINUTES_KEPT = timedelta(days=2)
-"""Older samples are kept one an hour."""
 HOURS_KEPT = timedelta(days=400)
 GROWTH_OVER = timedelta(days=7)
+# Over less than this, growth says nothing.
 SHORTEST_GROWTH = timedelta(hours=1)
-"""Over less than this, growth says nothing."""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from runlane.metrics.histogram import Histogram
 entry_table = StatEntryRow.__table__  # type: ignore[attr-defined]
 stat_table = StatRow.__table__  # type: ignore[attr-defined]
 
+# Notes a transaction; more would keep workers from writing for too long.
 ROLL_UP_BATCH = 1000
-"""Notes a transaction; more would keep workers from writing for too long."""
 
 
 class Step(enum.StrEnum):
@@ -40,9 +40,10 @@ class Step(enum.StrEnum):
         return {Step.MINUTE: timedelta(minutes=1), Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1)}[self]
 
 
+# How long rows are kept; those of days for good.
 KEPT = {Step.MINUTE: timedelta(days=2), Step.HOUR: timedelta(days=100), Step.DAY: timedelta(days=36_500)}
-"""How long rows are kept; those of days for good."""
 
+# The spans that can be looked at: in what steps, and how many of them, the present one included.
 WINDOWS: dict[str, tuple[Step, int]] = {
     "1h": (Step.MINUTE, 60),
     "24h": (Step.HOUR, 24),
@@ -50,10 +51,9 @@ WINDOWS: dict[str, tuple[Step, int]] = {
     "30d": (Step.DAY, 30),
     "90d": (Step.DAY, 90),
 }
-"""The spans that can be looked at: in what steps, and how many of them, the present one included."""
 
+# Of any other span that is asked for, and how far from now it may end: the last step must have an end, too.
 LONGEST_SPAN = timedelta(days=366)
-"""Of any other span that is asked for, and how far from now it may end: the last step must have an end, too."""
 
 
 class Outcome(enum.StrEnum):

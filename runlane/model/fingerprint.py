@@ -6,10 +6,11 @@ import re
 from runlane.model.snapshot import JobError
 from runlane.model.tracebacks import top_frame
 
+# Hexadecimal digits: 48 bits, plenty for the causes that one system has.
 LENGTH = 12
-"""Hexadecimal digits: 48 bits, plenty for the causes that one system has."""
 COMPARED_CHARS = 300
 
+# What differs between two messages of one cause: ids, quoted texts, numbers, white space.
 _VARIES = (
     (re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"), "<id>"),
     (re.compile(r"\b(?:0x)?(?=[0-9a-fA-F]*[0-9])[0-9a-fA-F]{8,}\b"), "<id>"),
@@ -17,7 +18,6 @@ _VARIES = (
     (re.compile(r"\d+(?:[.,:]\d+)*"), "<n>"),
     (re.compile(r"\s+"), " "),
 )
-"""What differs between two messages of one cause: ids, quoted texts, numbers, white space."""
 
 
 def normalised(message: str) -> str:

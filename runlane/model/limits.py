@@ -1,9 +1,11 @@
-"""How many jobs may run at once: over all workers, and of each kind."""
+"""How many jobs may run at once, over all workers and of each kind, and how high a priority may be."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+HIGHEST_PRIORITY = 1000
+"""The lowest is its negative; the queue's scores have room for no more, see ``runlane.queue.client``."""
 MOST_CONCURRENCY = 1000
 MOST_RATE = 100_000
 SHORTEST_RATE_S, LONGEST_RATE_S = 0.001, 86_400.0

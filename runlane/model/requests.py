@@ -8,9 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runlane.model.limits import LONGEST_RATE_S, MOST_CONCURRENCY, MOST_RATE, SHORTEST_RATE_S
+from runlane.model.limits import HIGHEST_PRIORITY, LONGEST_RATE_S, MOST_CONCURRENCY, MOST_RATE, SHORTEST_RATE_S
 from runlane.model.snapshot import UtcTime
-from runlane.queue.client import HIGHEST_PRIORITY
 
 LONGEST_DELAY = timedelta(days=366)
 MOST_ATTEMPTS = 100

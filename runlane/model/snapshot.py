@@ -6,7 +6,7 @@ Times are aware UTC and written as ISO 8601. Nothing here reads or writes a stor
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -30,8 +30,8 @@ def _only_text(value: Any) -> Any:
     raise ValueError("input should be a time such as 2026-01-31T12:00:00Z")
 
 
+# A time as clients give it: it must name its offset, and is kept in UTC.
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_to_utc)]
-"""A time as clients give it: it must name its offset, and is kept in UTC."""
 
 
 def short_id(job_id: UUID | str) -> str:
@@ -41,19 +41,6 @@ def short_id(job_id: UUID | str) -> str:
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
-
-    @classmethod
-    def trusted(cls, values: dict[str, Any]) -> Self:
-        """An instance of values that need no checking and name every field, kept as they are.
-
-        ``model_construct`` looks for defaults and aliases first, which takes most of its time.
-        """
-        made = cls.__new__(cls)
-        object.__setattr__(made, "__dict__", values)
-        object.__setattr__(made, "__pydantic_fields_set__", set(values))
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
-        return made
 
 
 class JobError(_Frozen):

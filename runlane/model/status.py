@@ -28,9 +28,10 @@ TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 WAITING = frozenset({JobStatus.SCHEDULED, JobStatus.QUEUED})
 RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
+# In the status column of a deleted job until it is purged. No ``JobStatus``: such a job is nowhere seen.
 DELETED = "deleted"
-"""In the status column of a deleted job until it is purged. No ``JobStatus``: such a job is nowhere seen."""
 
+# From status -> the statuses that may come next. Statements in ``runlane.core`` are checked against this table.
 FOLLOWS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.SCHEDULED: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
     JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
@@ -47,7 +48,6 @@ FOLLOWS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
     JobStatus.CANCELLED: frozenset({JobStatus.QUEUED}),
 }
-"""From status -> the statuses that may come next. Statements in ``runlane.core`` are checked against this table."""
 
 
 class EventType(enum.StrEnum):

@@ -1,7 +1,7 @@
 """Announce changes of jobs to whoever listens, over Redis pub/sub.
 
 Owns the channel name and the wire form: JSON lists of ``Change`` or ``Deleted``. Delivery is at most once. A listener
-therefore subscribes first, reads the store second, and applies what is newer by version; ``Feed.UP`` tells it when
+therefore subscribes first, reads the store second, and applies what is newer by version; ``Feed.UP`` says when
 to read again. We send whole snapshots, not differences, so that a lost one does no harm.
 """
 
@@ -18,14 +18,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
 from runlane.model.snapshot import Change, Deleted
-from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, hear
+from runlane.queue import keys
+from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, subscribe
 
-CHANNEL = "runlane:changes"
-MOST_ANNOUNCED_BYTES = 64_000
-"""A larger change is announced by its id and version alone; whoever wants it reads the store."""
-MOST_OWN = 200
-"""Messages of our own that are on their way."""
-LONGEST_PAUSE_S = 5.0
+# A larger change is announced by its id and version alone; whoever wants it reads the store.
+MAX_ANNOUNCED_BYTES = 64_000
+# Messages of our own that are on their way; what they gain is in ``runlane.db.prepared``.
+MAX_OWN = 200
+MAX_PAUSE_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -65,22 +65,22 @@ class Events(Protocol):
 def encode(changes: Iterable[Change | Deleted]) -> Iterator[tuple[bytes, list[Announcement]]]:
     """The wire form: JSON lists of as many changes, in order, as fit in a message that every listener can take.
 
-    Each with what it says to whoever decodes it.
+    Each with what it is to whoever decodes it.
     """
     bodies: list[bytes] = []
     announced: list[Announcement] = []
     size_bytes = 0
     for change in changes:
-        said: Announcement = change
+        announcement: Announcement = change
         body = change.model_dump_json().encode()
-        if len(body) > MOST_ANNOUNCED_BYTES and isinstance(change, Change):
-            said = TooBig(too_big=change.job.id, version=change.job.version)
-            body = said.model_dump_json().encode()
-        if bodies and size_bytes + len(body) > MOST_ANNOUNCED_BYTES:
+        if len(body) > MAX_ANNOUNCED_BYTES and isinstance(change, Change):
+            announcement = TooBig(too_big=change.job.id, version=change.job.version)
+            body = announcement.model_dump_json().encode()
+        if bodies and size_bytes + len(body) > MAX_ANNOUNCED_BYTES:
             yield b"[" + b",".join(bodies) + b"]", announced
             bodies, announced, size_bytes = [], [], 0
         bodies.append(body)
-        announced.append(said)
+        announced.append(announcement)
         size_bytes += len(body)
     if bodies:
         yield b"[" + b",".join(bodies) + b"]", announced
@@ -104,15 +104,15 @@ class RedisEvents:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for message, announced in encode(changes):
-                pipe.publish(CHANNEL, message)
+                pipe.publish(keys.CHANGES, message)
                 if self._listening:
                     self._own[message] = announced
-            while len(self._own) > MOST_OWN:  # the oldest were lost on their way
+            while len(self._own) > MAX_OWN:  # the oldest were lost on their way
                 self._own.popitem(last=False)
             await pipe.execute()
 
     async def listen(self) -> AsyncIterator[Announcement | Feed]:
-        """Every announcement from now on, for ever, between ``Feed.UP`` and ``Feed.DOWN``; reconnects by itself."""
+        """Every announcement from now on, forever, between ``Feed.UP`` and ``Feed.DOWN``; reconnects by itself."""
         pause_s = 0.1
         while True:
             was_up = False
@@ -125,10 +125,10 @@ class RedisEvents:
                     log.warning("Lost the announcements (%s); reconnecting.", exc)
                     yield Feed.DOWN
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
     async def _listen_once(self) -> AsyncIterator[Announcement | Feed]:
-        async with contextlib.aclosing(hear(self._url, CHANNEL)) as messages:
+        async with contextlib.aclosing(subscribe(self._url, keys.CHANGES)) as messages:
             async for message in messages:
                 if message is None:
                     self._own.clear()

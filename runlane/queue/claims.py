@@ -17,23 +17,24 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from runlane import clock
-from runlane.queue.client import WAKE_PREFIX, id_in
+from runlane.queue import keys
+from runlane.queue.client import id_in
 from runlane.queue.redis_client import connection_pool
 
 SCRIPTS = Path(__file__).parent / "lua"
 IDLE_READ_S = 30.0
+# What has fallen due goes to the next worker if the first has not dealt with it by then.
 DEAL_WITHIN_MS = 5_000
-"""What has fallen due is told to the next worker if the first has not dealt with it by then."""
+# What is left to a worker to renew a lease that is over; its heartbeat tries every half second while Redis is away.
 LAST_CALL_MS = 1_000
-"""What is left to a worker to renew a lease that is over; its heart tries every half second while Redis is away."""
 
 log = logging.getLogger(__name__)
 
 
 @cache
 def script(name: str) -> str:
-    """The text of a script, with what all of them share in front."""
-    return "".join((SCRIPTS / f"{part}.lua").read_text() for part in ("common", name))
+    """The text of a script, with the names of keys and what all scripts share in front."""
+    return keys.as_lua() + "".join((SCRIPTS / f"{part}.lua").read_text() for part in ("common", name))
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,13 @@ class Claimed:
     wait_s: float | None
     concurrency: int
     passed: int
-    filling: int
-    """Which filling of Redis the claims are from, see ``runlane.core.filling``."""
+    generation: int
+    """The generation of Redis that the claims are from, see ``runlane.core.generation``."""
 
 
 @dataclass(frozen=True)
 class Due:
-    """Scheduled names whose time has come, claims whose lease is over, and in how many seconds to look again."""
+    """Scheduled names whose time has come, claims whose lease is over, and in how many seconds to check again."""
 
     at: datetime
     next_s: float | None
@@ -101,7 +102,7 @@ class Claims:
         """
         first, self._numbered = self._numbered, self._numbered + wanted
         kinds = self._kinds
-        _, emptied, room, wait_ms, concurrency, passed, filling, *found = await self._call(
+        _, emptied, room, wait_ms, concurrency, passed, generation, *found = await self._call(
             "claim",
             self._worker_id,
             first,
@@ -114,11 +115,11 @@ class Claims:
         )
         claims = await self._ours(list(zip(found[::3], found[1::3], found[2::3], strict=True)))
         wait_s = None if wait_ms < 0 else wait_ms / 1000
-        return Claimed(claims, bool(emptied), room, wait_s, concurrency, passed, filling)
+        return Claimed(claims, bool(emptied), room, wait_s, concurrency, passed, generation)
 
     async def wait_for_work(self) -> None:
         """Return when there may be something to claim, or after ``idle_read_s``."""
-        await self._idle.bzpopmin([WAKE_PREFIX + kind for kind in self._kinds], timeout=self._idle_read_s)
+        await self._idle.bzpopmin([keys.WAKE + kind for kind in self._kinds], timeout=self._idle_read_s)
 
     async def release(self, claims: Iterable[Claim]) -> None:
         """Give up claims without asking for others."""
@@ -135,9 +136,9 @@ class Claims:
         _, adopted = await self._call("adopt", self._lease_ms, *pairs)
         return int(adopted)
 
-    async def due(self, most: int = 500) -> Due:
+    async def due(self, max_count: int = 500) -> Due:
         """What has fallen due, for this worker to deal with."""
-        now_us, next_ms, count, *found = await self._call("due", most, DEAL_WITHIN_MS, LAST_CALL_MS)
+        now_us, next_ms, count, *found = await self._call("due", max_count, DEAL_WITHIN_MS, LAST_CALL_MS)
         names, lost = found[:count], found[count:]
         now_s = now_us / 1e6
         return Due(
@@ -154,10 +155,10 @@ class Claims:
         """The claims of what is named as jobs are; what others have put in the queue is dropped."""
         claims = [Claim(job_id, token.decode(), body) for name, token, body in found if (job_id := id_in(name))]
         if len(claims) < len(found):
-            strange = [(name, token) for name, token, _ in found if id_in(name) is None]
-            for name, _ in strange:
-                log.warning("The queue's entry %r is not ours; it is dropped.", name.decode(errors="replace"))
-            await self._call("release", *(part for pair in strange for part in pair))
+            foreign = [(name, token) for name, token, _ in found if id_in(name) is None]
+            for name, _ in foreign:
+                log.warning("The queue's entry %r is not ours; dropping it.", name.decode(errors="replace"))
+            await self._call("release", *(part for pair in foreign for part in pair))
         return claims
 
     async def _call(self, name: str, *arguments: Any) -> Any:

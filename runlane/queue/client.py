@@ -1,8 +1,9 @@
-"""The client half of the queue: put jobs in, take them out, tell workers what is wanted.
+"""The client half of the queue: put jobs in, take them out, send commands to workers.
 
-Owns what is kept in Redis about waiting jobs; the worker half, with the names of all keys, is ``runlane/queue/lua``.
-All of it can be lost and rebuilt from SQL. Jobs wait in one sorted set a kind, so that a kind at its limit, or one that
-a worker does not know, holds up no other. Bodies are arq's, in JSON. arq is named here and in ``worker/`` alone.
+Owns what is kept in Redis about waiting jobs; the worker half is ``claims`` with the scripts in ``lua``, and the names
+of all keys are in ``keys``. All of it can be lost and rebuilt from SQL. Jobs wait in one sorted set a kind, so that a
+kind at its limit, or one that a worker does not know, holds up no other. Bodies are arq's, in JSON. arq is named here
+and in ``runlane/engine/engine.py`` alone.
 """
 
 import time
@@ -13,7 +14,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from arq.connections import ArqRedis
-from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio.client import Pipeline
@@ -22,43 +22,36 @@ from runlane import clock, plain_json
 from runlane.model.limits import Limits
 from runlane.model.snapshot import JobSnapshot, WaitingJob
 from runlane.model.status import JobStatus
+from runlane.queue import keys
 from runlane.queue.redis_client import connection_pool
 
-LIMITS_KEY = "runlane:limits"
-LIMITS_CHANGES_KEY = "runlane:limits:changes"
-FILLING_FIELDS = ["concurrency", "filling"]
-KINDS_KEY = "runlane:kinds"
-QUEUE_PREFIX = "runlane:queue:"
-WAKE_PREFIX = "runlane:wake:"
-SCHEDULED_KEY = "runlane:scheduled"
-OWNERS_KEY = "runlane:owners"
-LEASES_KEY = "runlane:leases"
-PARKED_KEY = "runlane:parked"
-COMMANDS_CHANNEL = "runlane:commands"
+_GENERATION_FIELDS = ["concurrency", "generation"]
 
-HIGHEST_PRIORITY = 1000
+# A step in priority outweighs 69 years of waiting; 2000 steps keep milliseconds exact in a float's 53 bits.
 _PRIORITY_STEP_MS = 2**41
-"""A step in priority outweighs 69 years of waiting; 2000 steps keep milliseconds exact in a float's 53 bits."""
+# 2020 began; later times make smaller numbers.
 _SCORES_SINCE_MS = 1_577_836_800_000
-"""2020 began; later times make smaller numbers."""
 BATCH = 1000
 LENGTH_OF_ID = 36
 
 
+WorkerCommand = Literal["quiet", "resume", "stop"]
+
+
 class Command(BaseModel):
-    """What workers are told at once, over pub/sub. Lost ones are made up for by what workers look up regularly."""
+    """What is sent to all workers over pub/sub. Workers make up for lost ones by what they read regularly."""
 
     model_config = ConfigDict(frozen=True)
 
     cancel: UUID | None = None
     """Interrupt this job, if you run it."""
     claim: bool = False
-    """The limits have changed: look whether you may claim."""
+    """The limits have changed: check whether you may claim."""
     due: bool = False
-    """Something was scheduled: look when it is due."""
+    """Something was scheduled: check when it is due."""
     worker: str | None = None
-    """Whom ``wish`` is for."""
-    wish: Literal["quiet", "resume", "stop"] | None = None
+    """Whom ``action`` is for."""
+    action: WorkerCommand | None = None
 
 
 def parse_command(text: bytes) -> Command | None:
@@ -115,29 +108,29 @@ class JobQueue:
             kinds[job.kind][str(job.id)] = score(job)
         async with self.redis.pipeline(transaction=True) as pipe:
             if queued:
-                pipe.mset({job_key_prefix + str(job.id): _body(job) for job in queued})
-                pipe.zrem(SCHEDULED_KEY, *(str(job.id) for job in queued))
-                pipe.sadd(KINDS_KEY, *kinds)
+                pipe.mset({keys.BODY + str(job.id): _body(job) for job in queued})
+                pipe.zrem(keys.SCHEDULED, *(str(job.id) for job in queued))
+                pipe.sadd(keys.KINDS, *kinds)
             for kind, scores in kinds.items():
-                pipe.zadd(QUEUE_PREFIX + kind, scores)
-                pipe.zadd(WAKE_PREFIX + kind, {"1": 0})
+                pipe.zadd(keys.QUEUE + kind, scores)
+                pipe.zadd(keys.WAKE + kind, {"1": 0})
             if scheduled:
-                pipe.zadd(SCHEDULED_KEY, {name: clock.epoch_ms(at) for name, at in scheduled.items() if at})
-                pipe.publish(COMMANDS_CHANNEL, Command(due=True).model_dump_json(exclude_defaults=True))
+                pipe.zadd(keys.SCHEDULED, {name: clock.epoch_ms(at) for name, at in scheduled.items() if at})
+                pipe.publish(keys.COMMANDS, Command(due=True).model_dump_json(exclude_defaults=True))
             await pipe.execute()
 
     async def remove(self, jobs: Iterable[tuple[UUID, str]]) -> None:
         """Take waiting jobs, given as id and kind, out of the queue; nothing happens to those that are not there."""
-        gone = [(str(job_id), kind) for job_id, kind in jobs]
-        if not gone:
+        entries = [(str(job_id), kind) for job_id, kind in jobs]
+        if not entries:
             return
         async with self.redis.pipeline(transaction=True) as pipe:
-            for name, kind in gone:
-                pipe.zrem(QUEUE_PREFIX + kind, name)
-            names = [name for name, _ in gone]
-            pipe.zrem(SCHEDULED_KEY, *names)
-            pipe.hdel(PARKED_KEY, *names)
-            pipe.unlink(*(job_key_prefix + name for name in names))
+            for name, kind in entries:
+                pipe.zrem(keys.QUEUE + kind, name)
+            names = [name for name, _ in entries]
+            pipe.zrem(keys.SCHEDULED, *names)
+            pipe.hdel(keys.PARKED, *names)
+            pipe.unlink(*(keys.BODY + name for name in names))
             await pipe.execute()
 
     async def drop(self, kind: str, job_ids: Sequence[UUID]) -> int:
@@ -145,11 +138,11 @@ class JobQueue:
         if not job_ids:
             return 0
         names = [str(job_id) for job_id in job_ids]
-        return int(await self.redis.zrem(QUEUE_PREFIX + kind, *names))
+        return int(await self.redis.zrem(keys.QUEUE + kind, *names))
 
-    async def tell(self, command: Command) -> None:
-        """Tell all workers."""
-        await self.redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
+    async def send(self, command: Command) -> None:
+        """Send a command to all workers."""
+        await self.redis.publish(keys.COMMANDS, command.model_dump_json(exclude_defaults=True))
 
     async def missing(self, jobs: Sequence[WaitingJob | JobSnapshot]) -> set[UUID]:
         """Those of the waiting jobs that Redis does not know: neither waiting nor claimed."""
@@ -158,10 +151,10 @@ class JobQueue:
         ids = [str(job.id) for job in jobs]
         by_key: dict[str, list[str]] = defaultdict(list)
         for job, name in zip(jobs, ids, strict=True):
-            by_key[QUEUE_PREFIX + job.kind if job.status is JobStatus.QUEUED else SCHEDULED_KEY].append(name)
+            by_key[keys.QUEUE + job.kind if job.status is JobStatus.QUEUED else keys.SCHEDULED].append(name)
         async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.hmget(OWNERS_KEY, ids)
-            pipe.hmget(PARKED_KEY, ids)
+            pipe.hmget(keys.OWNERS, ids)
+            pipe.hmget(keys.PARKED, ids)
             for key, names in by_key.items():
                 pipe.zmscore(key, names)
             owners, parked, *scores = await pipe.execute()
@@ -170,34 +163,34 @@ class JobQueue:
             known |= {name for name, place in zip(names, found, strict=True) if place is not None}
         return {UUID(name) for name in ids if name not in known}
 
-    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, filling: int | None = None) -> Limits:
+    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, generation: int | None = None) -> Limits:
         """Make all workers obey the limits that ``read`` gives; what they are from now on.
 
         They are read again if somebody else set limits meanwhile, for what was read before a change must not undo it.
-        A Redis without limits was emptied, and knows nothing of what runs: only who fills it again, with leases
-        first, gives it limits, with the number of that ``filling``; anybody else leaves that to the workers, who look
+        A Redis without limits was emptied, and knows nothing of what runs: only whoever rebuilds it, leases first,
+        gives it limits, with the number of the new ``generation``; anybody else leaves that to the workers, who check
         at once.
         """
 
         async def follow(pipe: Pipeline) -> Limits:
-            limits, knows = await read(), _filling(await pipe.hmget(LIMITS_KEY, FILLING_FIELDS))
-            number = max((n for n in (knows, filling) if n is not None), default=None)
+            limits, known = await read(), _generation(await pipe.hmget(keys.LIMITS, _GENERATION_FIELDS))
+            number = max((n for n in (known, generation) if n is not None), default=None)
             pipe.multi()
-            pipe.incr(LIMITS_CHANGES_KEY)  # also where there are no limits to change, or who is filling would miss it
+            pipe.incr(keys.LIMITS_CHANGES)  # even without limits to change: whoever rebuilds must not miss it
             if number is not None:
-                pipe.delete(LIMITS_KEY)
-                pipe.hset(LIMITS_KEY, mapping={**_fields(limits), "filling": number})
-            pipe.publish(COMMANDS_CHANNEL, Command(claim=True).model_dump_json(exclude_defaults=True))
+                pipe.delete(keys.LIMITS)
+                pipe.hset(keys.LIMITS, mapping={**_fields(limits), "generation": number})
+            pipe.publish(keys.COMMANDS, Command(claim=True).model_dump_json(exclude_defaults=True))
             return limits
 
         followed: Limits = await self.redis.transaction(
-            follow, LIMITS_KEY, LIMITS_CHANGES_KEY, value_from_callable=True
+            follow, keys.LIMITS, keys.LIMITS_CHANGES, value_from_callable=True
         )
         return followed
 
-    async def filling(self) -> int | None:
-        """Which filling Redis is of, see ``runlane.core.filling``; ``None``: it was emptied."""
-        return _filling(await self.redis.hmget(LIMITS_KEY, FILLING_FIELDS))
+    async def generation(self) -> int | None:
+        """The generation that Redis has, see ``runlane.core.generation``; ``None``: it was emptied."""
+        return _generation(await self.redis.hmget(keys.LIMITS, _GENERATION_FIELDS))
 
     async def head(self, count: int) -> list[UUID]:
         """The jobs that are next, in the order they will start unless a limit of their kind holds them up."""
@@ -206,7 +199,7 @@ class JobQueue:
             return []
         async with self.redis.pipeline(transaction=False) as pipe:
             for kind in kinds:
-                pipe.zrange(QUEUE_PREFIX + kind, 0, count - 1, withscores=True)
+                pipe.zrange(keys.QUEUE + kind, 0, count - 1, withscores=True)
             found = sorted((place, name) for heads in await pipe.execute() for name, place in heads)
         return [job_id for _, name in found if (job_id := id_in(name))][:count]
 
@@ -215,40 +208,40 @@ class JobQueue:
         kinds = sorted(await self.kinds())
         async with self.redis.pipeline(transaction=False) as pipe:
             for kind in kinds:
-                pipe.zcard(QUEUE_PREFIX + kind)
+                pipe.zcard(keys.QUEUE + kind)
             return dict(zip(kinds, await pipe.execute(), strict=True))
 
     async def leases(self, job_ids: Sequence[UUID]) -> dict[UUID, float]:
         """In how many seconds the claims of those of the jobs that are claimed end, unless they are renewed."""
         if not job_ids:
             return {}
-        ends = await self.redis.zmscore(LEASES_KEY, [str(job_id) for job_id in job_ids])
+        ends = await self.redis.zmscore(keys.LEASES, [str(job_id) for job_id in job_ids])
         now_ms = clock.epoch_ms(clock.utc_now())
         return {job_id: (end - now_ms) / 1000 for job_id, end in zip(job_ids, ends, strict=True) if end is not None}
 
     async def entries_of(self, kind: str, cursor: int) -> tuple[int, list[UUID]]:
         """Some jobs that wait in a kind's queue, and where to go on; 0 is the begin and the end. For reconciling."""
-        cursor, found = await self.redis.zscan(QUEUE_PREFIX + kind, cursor, count=BATCH)
+        cursor, found = await self.redis.zscan(keys.QUEUE + kind, cursor, count=BATCH)
         return int(cursor), [job_id for name, _ in found if (job_id := id_in(name))]
 
     async def is_empty(self) -> bool:
         """Whether no kind has a queue."""
-        queues = [QUEUE_PREFIX + kind for kind in await self.kinds()]
+        queues = [keys.QUEUE + kind for kind in await self.kinds()]
         return not (queues and await self.redis.exists(*queues))
 
     async def kinds(self) -> set[str]:
         """The kinds that have ever waited."""
-        return {kind.decode() for kind in await self.redis.smembers(KINDS_KEY)}
+        return {kind.decode() for kind in await self.redis.smembers(keys.KINDS)}
 
     async def remind(self, name: str, at: datetime) -> None:
         """Have a worker act on ``name`` at that time."""
         async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(SCHEDULED_KEY, {name: clock.epoch_ms(at)})
-            pipe.publish(COMMANDS_CHANNEL, Command(due=True).model_dump_json(exclude_defaults=True))
+            pipe.zadd(keys.SCHEDULED, {name: clock.epoch_ms(at)})
+            pipe.publish(keys.COMMANDS, Command(due=True).model_dump_json(exclude_defaults=True))
             await pipe.execute()
 
     async def forget_reminder(self, name: str) -> None:
-        await self.redis.zrem(SCHEDULED_KEY, name)
+        await self.redis.zrem(keys.SCHEDULED, name)
 
     async def ping(self) -> None:
         """Nothing, when Redis answers; takes note of its clock."""
@@ -265,7 +258,7 @@ def _body(job: JobSnapshot) -> bytes:
     return serialize_job(job.kind, (str(job.id),), {}, None, enqueued_ms, serializer=dumps)
 
 
-def _filling(found: Sequence[bytes | None]) -> int | None:
+def _generation(found: Sequence[bytes | None]) -> int | None:
     concurrency, number = found
     return None if concurrency is None else int(number or 0)
 

@@ -1,6 +1,6 @@
 """How every process reaches Redis: one place for addresses, time limits and what counts as "does not answer".
 
-An address is ``redis://``, ``rediss://`` (TLS), ``unix://``, or names Sentinels, which tell where the master is now:
+An address is ``redis://``, ``rediss://`` (TLS), ``unix://``, or names Sentinels, which know where the master is now:
 ``redis+sentinel://[[user]:password@]host:port[,host:port…]/service[/db]`` (``rediss+sentinel://`` with TLS). The
 password is used for the sentinels too. A Redis Cluster is refused: the queue's scripts need all its keys in one place.
 """
@@ -40,8 +40,8 @@ PING_AFTER_S = 5.0
 SILENT_AFTER_S = 12.0
 OLDEST_SERVER = (6, 2)
 
+# What a call raises when Redis is away, full, loading or read-only: refused connects arrive as ``OSError``.
 REDIS_TROUBLE = (RedisError, OSError)
-"""What a call raises when Redis is away, full, loading or read-only: refused connects arrive as ``OSError``."""
 
 # redis-py's annotation forgets that a refused connect is an OSError
 _SENT_AGAIN: Any = (RedisConnectionError, OSError)
@@ -62,7 +62,7 @@ class _TellsWhenClosed(AbstractConnection):
 class _DropsReplicas(_TellsWhenClosed):
     """A connection that is dropped when the server says it is read-only.
 
-    After a failover behind one address the old server may still hold our connections, as a replica. Connecting anew
+    After a failover behind one address the old server may still hold our connections, as a replica. Connecting again
     reaches the new one; redis-py does this for Sentinels alone.
     """
 
@@ -161,7 +161,7 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
 
     A call that was not answered in time is not sent again: a server that hangs would only hold up its caller twice.
 
-    ``answer_timeout_s`` of ``None`` waits for ever, which only a blocking read wants.
+    ``answer_timeout_s`` of ``None`` waits forever, which only a blocking read wants.
     """
     common: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
@@ -176,7 +176,7 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
         pool = ConnectionPool.from_url(url, **common)
         pool.connection_class = _OURS[pool.connection_class]
         return pool
-    # without limits of their own, a sentinel that hangs would hang us, and one that is gone be tried again and again
+    # without limits of their own, a sentinel that hangs would hang us, and one that is down be tried again and again
     # for many seconds before the next is asked: redis-py passes it none of those above
     limits = {
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
@@ -203,8 +203,8 @@ async def quietly(call: Awaitable[object]) -> bool:
     return True
 
 
-async def hear(url: str, channel: str) -> AsyncGenerator[bytes | None]:
-    """Every message of a channel from now on; ``None`` comes first: all that is said after it will be heard.
+async def subscribe(url: str, channel: str) -> AsyncGenerator[bytes | None]:
+    """Every message of a channel from now on; ``None`` comes first: all that is sent after it will arrive.
 
     Never ends but by raising one of ``REDIS_TROUBLE``: the connection is lost, or silent for ``SILENT_AFTER_S`` though
     it is pinged. Close it when done, with ``contextlib.aclosing``.
@@ -216,16 +216,16 @@ async def hear(url: str, channel: str) -> AsyncGenerator[bytes | None]:
             # not wait_for, which in Python 3.11 may swallow a cancel that comes as the call returns
             async with asyncio.timeout(SILENT_AFTER_S):
                 await pubsub.subscribe(channel)
-            heard_at = loop.time()
+            received_at = loop.time()
             while True:
                 message = await pubsub.get_message(timeout=PING_AFTER_S)
                 if message is not None:
-                    heard_at = loop.time()
+                    received_at = loop.time()
                     if message["type"] == "subscribe":
                         yield None
                     elif message["type"] == "message":
                         yield message["data"]
-                elif loop.time() - heard_at > SILENT_AFTER_S:
+                elif loop.time() - received_at > SILENT_AFTER_S:
                     raise TimeoutError("no answer to a ping")  # an OSError: counts as trouble
                 else:
                     await pubsub.ping()
@@ -298,6 +298,6 @@ def check_server(url: str) -> str | None:
 
 
 def check_or_wait_for(url: str) -> None:
-    """Refuse a server that cannot do what is needed; one that does not answer now is waited for, and said to be."""
+    """Refuse a server that cannot do what is needed; one that does not answer now is waited for, with a warning."""
     if reason := check_server(url):
         log.warning("Redis at %s does not answer yet (%s); waiting for it.", place(url), reason)

@@ -1,24 +1,24 @@
 """Which worker processes there are, and what each of them runs: one Redis hash that workers write and all read.
 
-A worker is *lost* when it has not been heard of for ``LOST_AFTER_S``. Entries of workers that stopped in order are
+A worker is *lost* when its last heartbeat is ``LOST_AFTER_S`` ago. Entries of workers that stopped in order are
 removed; those of lost ones stay for a day, so that people can see what happened.
 """
 
 import enum
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import Any, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
+from redis.client import Redis as SyncRedis
 
 from runlane.clock import utc_now
 from runlane.errors import LostWorkerNotFound, WorkerNotFound
-from runlane.queue.client import COMMANDS_CHANNEL, Command
+from runlane.queue import keys
+from runlane.queue.client import Command, WorkerCommand
 from runlane.queue.redis_client import connection_pool
 
-WORKERS_KEY = "runlane:workers"
-WISHES_KEY = "runlane:wishes"
 BEAT_S = 2.0
 LOST_AFTER_S = 7.0
 FORGET_AFTER = timedelta(days=1)
@@ -27,11 +27,8 @@ FORGET_AFTER = timedelta(days=1)
 class WorkerState(enum.StrEnum):
     RUNNING = "running"
     QUIET = "quiet"
-    """Told to claim nothing; or stopping. What it runs goes on."""
+    """Claims nothing, on command or because it stops. What it runs goes on."""
     LOST = "lost"
-
-
-WorkerWish = Literal["quiet", "resume", "stop"]
 
 
 class WorkerInfo(BaseModel):
@@ -56,18 +53,23 @@ class WorkerInfo(BaseModel):
     off: dict[str, str] = {}
     """Kinds that it should be able to run and cannot, with the reason."""
     cpu_percent: float = 0.0
-    """Of one core, since the beat before."""
+    """Of one core, since the heartbeat before."""
     memory_bytes: int = 0
     """Resident."""
     clock_ahead_s: float = 0.0
     """How far its machine's clock is ahead of Redis's."""
     forgotten: bool = False
-    """Somebody has seen that it is lost: it is listed, but no trouble any more. Its next beat takes that back."""
+    """Somebody has seen that it is lost: it is listed, but no trouble any more. Its next heartbeat takes that back."""
 
     def as_seen_at(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):
             return self
         return self.model_copy(update={"state": WorkerState.LOST})
+
+
+def write_entry(redis: Redis | SyncRedis, worker: WorkerInfo) -> Any:
+    """Write how a worker is now, which is its heartbeat; to be awaited with an asyncio client."""
+    return redis.hset(keys.WORKERS, worker.id, worker.model_dump_json())
 
 
 class WorkerRegistry:
@@ -77,19 +79,19 @@ class WorkerRegistry:
         self._redis = Redis(connection_pool=connection_pool(url))
 
     async def beat(self, worker: WorkerInfo) -> None:
-        """Note that this worker is alive, and what it runs."""
-        await self._redis.hset(WORKERS_KEY, worker.id, worker.model_dump_json())
+        """Record that this worker is alive, and what it runs."""
+        await write_entry(self._redis, worker)
 
     async def leave(self, worker_id: str) -> None:
         """Forget a worker that stopped in order."""
-        await self._redis.hdel(WORKERS_KEY, worker_id)
-        await self._redis.hdel(WISHES_KEY, worker_id)
+        await self._redis.hdel(keys.WORKERS, worker_id)
+        await self._redis.hdel(keys.WORKER_COMMANDS, worker_id)
 
-    async def ask(self, worker_id: str, wish: WorkerWish) -> WorkerInfo:
-        """Tell a worker to claim nothing for now, to claim again, or to stop as on SIGTERM; it as it is then.
+    async def command(self, worker_id: str, command: WorkerCommand) -> WorkerInfo:
+        """Have a worker claim nothing for now, claim again, or stop as on SIGTERM; the worker as it is then.
 
-        The wish is kept until the worker leaves, so that it is also heard by one that is busy or cut off now. Until the
-        worker says itself how it is, it is listed as it was told to be.
+        The command is kept until the worker leaves, so that it also reaches one that is busy or cut off now. Until the
+        next heartbeat the worker is listed as the command has it.
 
         Raises:
             WorkerNotFound: no such worker, or it is lost.
@@ -97,15 +99,17 @@ class WorkerRegistry:
         worker = next((w for w in await self.all() if w.id == worker_id and w.state is not WorkerState.LOST), None)
         if worker is None:
             raise WorkerNotFound(worker_id)
-        told = worker.model_copy(update={"state": WorkerState.RUNNING if wish == "resume" else WorkerState.QUIET})
-        await self.beat(told)  # before it hears of the wish: one that has left must not be listed again
-        await self._redis.hset(WISHES_KEY, worker_id, wish)
-        command = Command(worker=worker_id, wish=wish)
-        await self._redis.publish(COMMANDS_CHANNEL, command.model_dump_json(exclude_defaults=True))
-        return told
+        commanded = worker.model_copy(
+            update={"state": WorkerState.RUNNING if command == "resume" else WorkerState.QUIET}
+        )
+        await self.beat(commanded)  # before the command reaches it: one that has left must not be listed again
+        await self._redis.hset(keys.WORKER_COMMANDS, worker_id, command)
+        sent = Command(worker=worker_id, action=command)
+        await self._redis.publish(keys.COMMANDS, sent.model_dump_json(exclude_defaults=True))
+        return commanded
 
     async def forget(self, worker_id: str) -> WorkerInfo:
-        """Note that somebody has seen that this worker is lost; it as it is now.
+        """Record that somebody has seen that this worker is lost; the worker as it is now.
 
         Raises:
             LostWorkerNotFound: no such worker, or it is not lost.
@@ -117,25 +121,25 @@ class WorkerRegistry:
         await self.beat(forgotten)
         return forgotten
 
-    async def wish(self, worker_id: str) -> WorkerWish | None:
-        """What was last asked of a worker."""
-        found = await self._redis.hget(WISHES_KEY, worker_id)
+    async def last_command(self, worker_id: str) -> WorkerCommand | None:
+        """The last command to a worker."""
+        found = await self._redis.hget(keys.WORKER_COMMANDS, worker_id)
         text = found.decode() if found else None
-        return text if text in get_args(WorkerWish) else None
+        return text if text in get_args(WorkerCommand) else None
 
     async def all(self) -> list[WorkerInfo]:
-        """Every worker that was heard of in the last day, the oldest first."""
+        """Every worker with a heartbeat in the last day, the oldest first."""
         now = utc_now()
         workers, stale = [], []
-        for key, text in (await self._redis.hgetall(WORKERS_KEY)).items():
+        for key, text in (await self._redis.hgetall(keys.WORKERS)).items():
             worker = _parse(text)
             if worker is None or now - worker.last_seen_at > FORGET_AFTER:
                 stale.append(key)
             else:
                 workers.append(worker.as_seen_at(now))
         if stale:
-            await self._redis.hdel(WORKERS_KEY, *stale)
-            await self._redis.hdel(WISHES_KEY, *stale)
+            await self._redis.hdel(keys.WORKERS, *stale)
+            await self._redis.hdel(keys.WORKER_COMMANDS, *stale)
         return sorted(workers, key=lambda worker: worker.started_at)
 
     async def close(self) -> None:

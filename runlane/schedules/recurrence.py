@@ -21,6 +21,7 @@ LONGEST_CRON = 100
 SHORTEST_INTERVAL_S = 1.0
 LONGEST_INTERVAL_S = 366 * 86_400.0
 CRON_FIELDS = 5
+# In their order, with what each may be.
 _FIELDS = {
     "minute": "0 to 59",
     "hour": "0 to 23",
@@ -28,7 +29,6 @@ _FIELDS = {
     "month": "1 to 12, or JAN to DEC",
     "day of the week": "0 to 7, or SUN to SAT",
 }
-"""In their order, with what each may be."""
 _ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 

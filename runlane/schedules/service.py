@@ -18,20 +18,20 @@ from runlane.core.follow_up import FollowUp
 from runlane.core.service import JobService
 from runlane.errors import ChangedMeanwhile, ScheduleNotFound
 from runlane.kinds.catalogue import MASK, masked
+from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import MOST_ATTEMPTS, one_of
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
-from runlane.queue.client import HIGHEST_PRIORITY
 from runlane.schedules.recurrence import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, recurrence
 from runlane.schedules.store import CatchUp, Schedule, ScheduleStore
 
+# What a schedule's reminder in the queue is named: this, and its id.
 REMINDER = "schedule:"
-"""What a schedule's reminder in the queue is named: this, and its id."""
 _BOUNDS: dict[str, Any] = {"minimum": SHORTEST_INTERVAL_S, "maximum": LONGEST_INTERVAL_S}
 INTERVALS = ("cron", "interval_s")
 TIMING = (*INTERVALS, "timezone")
+# What people set of a schedule, and the audit tells.
 SET = (*TIMING, "name", "kind", "params", "priority", "max_attempts", "paused", "catch_up")
-"""What people set of a schedule, and the audit tells."""
 
 log = logging.getLogger(__name__)
 

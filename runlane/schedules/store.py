@@ -27,8 +27,8 @@ from runlane.model.snapshot import Change
 from runlane.model.status import DELETED, JobStatus
 from runlane.schedules.recurrence import Recurrence
 
+# An occurrence that could not be made this long after its time was missed.
 MISSED_AFTER = timedelta(seconds=60)
-"""An occurrence that could not be made this long after its time was missed."""
 
 schedule_table = ScheduleRow.__table__  # type: ignore[attr-defined]
 occurrence_table = OccurrenceRow.__table__  # type: ignore[attr-defined]

@@ -42,11 +42,11 @@ _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<=": operator.le,
     "": operator.eq,
 }
+# Fields that the indexes of lists know.
 _IN_ORDER = frozenset({"status", "kind", "after", "before", "priority"})
-"""Fields that the indexes of lists know."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
+# What is written alike in a JSON text and in a value taken out of it: no quotes, no numbers, no spaces between.
 _ALIKE = re.compile(r"(?=.*[a-df-z])[a-z0-9_./:@-]+", re.IGNORECASE | re.ASCII)
-"""What is written alike in a JSON text and in a value taken out of it: no quotes, no numbers, no spaces between."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ MOST_TERMS = 20
 MOST_VALUES = 50
 DEEPEST_PATH = 10
 
+# The fields, each with what may follow it.
 FIELDS = {
     "status": "failed, running, …: one or several, with commas",
     "kind": "the name of a kind, or several",
@@ -39,7 +40,6 @@ FIELDS = {
     "attempt": "which attempt: 2, >1",
     "priority": "which priority: 0, >5",
 }
-"""The fields, each with what may follow it."""
 
 COMPARED = ("slow", "attempt", "priority")
 WITH_PATH = ("params", "result")

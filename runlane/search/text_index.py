@@ -40,14 +40,14 @@ _NOTED = table("text_entry", column("id", BigInteger), column("job_id", Uuid))
 _INDEXED = table("job_text", column("job_id", Uuid), column("words", Text), column("whole", Boolean))
 _HAS_INDEX = text("SELECT to_regclass('ix_job_text_words')")
 
+# Notes a transaction.
 BATCH = 500
-"""Notes a transaction."""
+# Characters of a job that are indexed; one that has more is looked at in each search.
 LONGEST = 20_000
-"""Characters of a job that are indexed; one that has more is looked at in each search."""
+# Jobs. A word that more of them hold is looked for without the index.
 RARE = 2000
-"""Jobs. A word that more of them hold is looked for without the index."""
+# Characters of a word that an index of trigrams can know.
 SHORTEST = 3
-"""Characters of a word that an index of trigrams can know."""
 
 _WORDS = ("kind", "message", "params", "error", "result", "worker")
 

@@ -6,6 +6,7 @@ All of it is started once; what is killed has to start again, which is what thes
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -232,6 +233,18 @@ class TestTheImage:
 
         assert "*" in lines
         assert not {"!.env", "!tests", "!.git", "!.data"} & set(lines)
+
+    def test_all_that_its_recipe_copies_is_sent_to_the_engine(self):
+        copied = re.findall(r"^COPY (?!--from)(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+        sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+        assert set(copied) == sent
+        assert all((ROOT / name).exists() for name in sent)
+
+    def test_the_command_runlane_is_in_it_before_pip_is_removed(self):
+        build = (ROOT / "Dockerfile").read_text().split("\nFROM ")[1]
+
+        assert "pip install --no-deps --editable ." in build.split("pip uninstall")[0]
 
 
 class TestWithAnEngine:

@@ -67,7 +67,7 @@ def limit(queue):
         async def read() -> Limits:
             return Limits(concurrency=concurrency, paused=paused, kinds=kinds)
 
-        await queue.set_limits(read, filling=0)
+        await queue.set_limits(read, generation=0)
 
     return limit
 

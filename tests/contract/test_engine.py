@@ -1,4 +1,4 @@
-"""A worker's engine, writer, upkeep and heart together in this process, on a real Redis and a real database."""
+"""A worker's engine, writer, housekeeping and heartbeat together in this process, on a real Redis and database."""
 
 import asyncio
 import threading
@@ -15,8 +15,8 @@ from runlane.clock import utc_now
 from runlane.composition import compose
 from runlane.core.attempts import Start
 from runlane.engine.engine import Engine
-from runlane.engine.heartbeat import Heart, Vitals
-from runlane.engine.housekeeping import Upkeep
+from runlane.engine.heartbeat import Heartbeat, ProcessProbe
+from runlane.engine.housekeeping import Housekeeping
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
@@ -24,9 +24,10 @@ from runlane.errors import Unavailable
 from runlane.kinds.catalogue import Catalogue, Kind, Params
 from runlane.model.requests import QueueChange, Submission
 from runlane.model.status import JobStatus
+from runlane.queue import keys
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
-from runlane.queue.client import OWNERS_KEY, JobQueue
+from runlane.queue.client import JobQueue
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
 from runlane.settings import read_settings
 from testbed.waiting import PATIENCE_S, until
@@ -52,7 +53,7 @@ class Plant:
     @asynccontextmanager
     async def working(self, handler: Callable[..., Awaitable[Any]], **hooks: Any) -> AsyncIterator[Engine]:
         claims = Claims(self.queue.redis, self.url, "plant", ["made"], self.config.lease_s)
-        upkeep = Upkeep(self.url, self.services, self.queue, self.registry, claims, "plant")
+        housekeeping = Housekeeping(self.url, self.services, self.queue, self.registry, claims, "plant")
         writer = Writer(self.store, self.services.follow_up)
         runner = Runner(writer, Catalogue([KIND]), {"made": handler}, self.config)
         engine = Engine(
@@ -64,30 +65,30 @@ class Plant:
             worker_id="plant",
             slots=5,
             concurrency=5,
-            on_emptied=upkeep.refill,
+            on_emptied=housekeeping.rebuild,
             on_refused=self.services.reconciler.put_back,
             **hooks,
         )
-        vitals = Vitals(
+        probe = ProcessProbe(
             lambda: self._about(runner),
             lambda: engine.held,
-            engine.found_missing,
+            engine.restore_soon,
             runner.bounds,
             self.store.cancel_is_asked,
         )
-        heart = Heart(self.url, self.config.lease_s, vitals, asyncio.get_running_loop())
-        heart.start()
+        heartbeat = Heartbeat(self.url, self.config.lease_s, probe, asyncio.get_running_loop())
+        heartbeat.start()
         writer.open()
         serving = asyncio.create_task(engine.serve(0))
-        duties = asyncio.create_task(upkeep.run(engine, runner))
+        keeping = asyncio.create_task(housekeeping.run(engine, runner))
         self.held = lambda: engine.held
         try:
             yield engine
         finally:
             engine.stop()
             await serving
-            await end_tasks(duties)
-            await asyncio.to_thread(heart.stop)
+            await end_tasks(keeping)
+            await asyncio.to_thread(heartbeat.stop)
             await writer.close()
             await claims.close()
 
@@ -236,10 +237,8 @@ async def test_a_redis_that_forgot_what_runs_is_told_and_the_job_runs_once(plant
     assert (runs, finished.attempt) == (1, 1)
 
 
-async def test_a_start_written_while_an_emptied_redis_is_filled_again_takes_no_sixth_slot(
-    plant, redis_server, monkeypatch
-):
-    """Whoever fills Redis cannot know of a claim whose start is not written yet; so it is refused."""
+async def test_a_start_written_while_an_emptied_redis_is_rebuilt_takes_no_sixth_slot(plant, redis_server, monkeypatch):
+    """Whoever rebuilds Redis cannot know of a claim whose start is not written yet; so it is refused."""
     read, let_go = plant.store.running, asyncio.Event()
 
     async def waits(params, job):
@@ -250,7 +249,7 @@ async def test_a_start_written_while_an_emptied_redis_is_filled_again_takes_no_s
         found = await read()
         if claims := [claim.job_id for claim in claimed.claims]:
             claimed.claims.clear()
-            [started] = await plant.store.record([Start(claims, "late", claimed.filling)])
+            [started] = await plant.store.record([Start(claims, "late", claimed.generation)])
             assert (len(claims), started) == (5, [])
         return found
 
@@ -364,7 +363,7 @@ async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(p
         [held] = engine.held
         with redis_server.client() as admin:
             admin.flushall()
-            await until(lambda: _value(admin.hget(OWNERS_KEY, str(job.id))), lambda owner: owner == held.token)
+            await until(lambda: _value(admin.hget(keys.OWNERS, str(job.id))), lambda owner: owner == held.token)
 
         assert (await other.claim([], 5)).claims == []
         handler.go_on.set()
@@ -374,17 +373,17 @@ async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(p
     assert handler.told == ["begin", "end", "begin", "end"]
 
 
-async def test_an_emptied_redis_is_filled_when_the_database_is_back(plant, monkeypatch):
-    monkeypatch.setattr("runlane.engine.engine.LONGEST_PAUSE_S", 0.05)
-    begin, refused = plant.store.begin_filling, []
+async def test_an_emptied_redis_is_rebuilt_when_the_database_is_back(plant, monkeypatch):
+    monkeypatch.setattr("runlane.engine.engine.MAX_PAUSE_S", 0.05)
+    begin, refused = plant.store.begin_generation, []
 
-    async def begin_filling():
+    async def begin_generation():
         if len(refused) < 3:
             refused.append(1)
             raise Unavailable("The database is locked.")
         return await begin()
 
-    monkeypatch.setattr(plant.store, "begin_filling", begin_filling)
+    monkeypatch.setattr(plant.store, "begin_generation", begin_generation)
     async with plant.working(done):
         await plant.is_(await plant.submit(), JobStatus.COMPLETED)
 

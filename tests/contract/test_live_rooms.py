@@ -1,4 +1,4 @@
-"""What ``jobs_app.live.broadcaster`` leans on in Reflex: rooms, deltas built by hand, and events sent to a tab.
+"""What ``jobs_app.live`` leans on in Reflex: rooms, deltas built by hand, and events sent to a tab.
 
 These are inner parts that a new version of Reflex may rename. A real server answers here to a real websocket client,
 without a browser and without a build.
@@ -19,13 +19,15 @@ import reflex as rx
 import socketio
 
 from jobs_app.compare.state import Comparison
+from jobs_app.dashboard.live_state import LiveDashboard
 from jobs_app.dashboard.state import BoardState
+from jobs_app.job.live_state import LiveJob
 from jobs_app.job.state import JobPage
-from jobs_app.live.states import Live, LiveJob
-from jobs_app.live.tails import TAIL_KEPT
+from jobs_app.job.tails import TAIL_KEPT
+from jobs_app.live.state import Live
 from jobs_app.submit.state import StartForm
 from runlane.composition import compose
-from runlane.core.attempts import Note, completed, failed
+from runlane.core.attempts import HandlerMessage, completed, failed
 from runlane.core.reader import JobReader
 from runlane.core.service import JobService
 from runlane.db.database import Database
@@ -36,8 +38,8 @@ from runlane.model.status import EventType
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.client import JobQueue
 from runlane.settings import read_settings
+from testbed.attempts import end_attempt, report_attempt, start_attempt
 from testbed.waiting import PATIENCE_S, until
-from tests.support.jobs import by_hand
 from tests.support.processes import running_app
 
 
@@ -133,15 +135,15 @@ async def tab(session):
 
 async def test_a_tab_joins_its_room_and_is_told_of_everything_that_happens(served, tab):
     await tab.open(served.url, "/")
-    await until(lambda: tab.var(Live, "slots"), lambda slots: slots is not None and len(slots) == 5)
+    await until(lambda: tab.var(LiveDashboard, "slots"), lambda slots: slots is not None and len(slots) == 5)
 
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
 
     rows = await until(lambda: tab.var(BoardState, "rows"), lambda rows: rows)
     assert rows[0]["id"] == job["id"]
-    hot = await until(lambda: tab.var(Live, "hot"), lambda hot: hot and job["id"] in hot)
+    hot = await until(lambda: tab.var(LiveDashboard, "hot"), lambda hot: hot and job["id"] in hot)
     assert hot[job["id"]]["status"] == "queued"
-    counts = await until(lambda: tab.var(Live, "counts"), lambda counts: counts and counts["queued"] == 1)
+    counts = await until(lambda: tab.var(LiveDashboard, "counts"), lambda counts: counts and counts["queued"] == 1)
     assert counts["running"] == 0
 
 
@@ -157,7 +159,7 @@ async def test_a_tab_on_a_jobs_page_hears_of_that_job_alone(served, tab):
     assert head["version"] == 2
     tail = await tab.var(LiveJob, "tail")
     assert [line["text"] for line in tail] == ["Cancelled before it started. By REST from 127.0.0.1."]
-    assert await tab.var(Live, "hot") in (None, {})
+    assert await tab.var(LiveDashboard, "hot") in (None, {})
 
 
 async def test_a_tab_that_compares_two_jobs_follows_both(served, tab):
@@ -173,33 +175,33 @@ async def test_a_tab_that_compares_two_jobs_follows_both(served, tab):
 
 async def test_what_happens_to_another_job_takes_no_line_from_a_jobs_page(served, tab, session):
     mine, _ = await served.service.submit(Submission(kind="noop"))
-    await by_hand(served.service).start(mine.id, "worker-1")
+    await start_attempt(served.service, mine.id, "worker-1")
     await tab.open(served.url, f"/jobs/{mine.id}", job_id=str(mine.id))
     await until(lambda: tab.var(JobPage, "found"))
-    said = [Note(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
+    said = [HandlerMessage(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
 
-    await by_hand(served.service).add_notes(mine.id, 1, said[:-1])
+    await report_attempt(served.service, mine.id, 1, said[:-1])
     await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail and len(tail) == len(said) - 1)
     other = Tab(session)
     await other.open(served.url, "/")
-    await until(lambda: other.var(Live, "slots"))
+    await until(lambda: other.var(LiveDashboard, "slots"))
     another, _ = await served.service.submit(Submission(kind="slow"))
     await until(lambda: other.var(BoardState, "rows"), lambda rows: rows and rows[0]["id"] == str(another.id))
-    await by_hand(served.service).add_notes(mine.id, 1, said[-1:])
+    await report_attempt(served.service, mine.id, 1, said[-1:])
 
     tail = await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail[-1]["text"] == said[-1].log_message)
     assert len(tail) == len(said)
     await other.client.disconnect()
-    await by_hand(served.service).end(completed(mine.id, 1, None))
+    await end_attempt(served.service, completed(mine.id, 1, None))
 
 
 async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
     await tab.open(served.url, "/")
-    await until(lambda: tab.var(Live, "slots"))
+    await until(lambda: tab.var(LiveDashboard, "slots"))
     job, _ = await served.service.submit(Submission(kind="noop"))
-    await by_hand(served.service).start(job.id, "worker-1")
+    await start_attempt(served.service, job.id, "worker-1")
 
-    await by_hand(served.service).end(failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
+    await end_attempt(served.service, failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
 
     async def told():
         return str(tab.events)
@@ -215,13 +217,15 @@ MARKS = ("<reflex.Var>x</reflex.Var>", "<reflex.Var>1</reflex.Var>", "a <reflex.
 @pytest.mark.parametrize("text", MARKS)
 async def test_words_that_reflex_takes_for_its_own_arrive_as_they_are(served, tab, text):
     await tab.open(served.url, "/")
-    await until(lambda: tab.var(Live, "slots"))
+    await until(lambda: tab.var(LiveDashboard, "slots"))
     job, _ = await served.service.submit(Submission(kind="always_fails", params={"message": text}))
-    await by_hand(served.service).start(job.id, "worker-1")
-    await by_hand(served.service).add_notes(job.id, 1, [Note(EventType.PROGRESS, message=text, progress=10)])
+    await start_attempt(served.service, job.id, "worker-1")
+    await report_attempt(served.service, job.id, 1, [HandlerMessage(EventType.PROGRESS, message=text, progress=10)])
 
-    await until(lambda: tab.var(Live, "hot"), lambda hot: str(job.id) in hot and hot[str(job.id)]["message"] == text)
-    await by_hand(served.service).end(failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
+    await until(
+        lambda: tab.var(LiveDashboard, "hot"), lambda hot: str(job.id) in hot and hot[str(job.id)]["message"] == text
+    )
+    await end_attempt(served.service, failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
 
     async def told():
         return "".join(str(event["payload"].get("function")) for event in tab.events)
@@ -235,7 +239,7 @@ async def test_words_that_reflex_takes_for_its_own_arrive_as_they_are(served, ta
 async def test_events_that_hold_such_words_are_refused_and_pages_go_on(served, tab):
     """Every handler of every state is asked, one after the other, over one websocket."""
     await tab.open(served.url, "/")
-    await until(lambda: tab.var(Live, "slots"))
+    await until(lambda: tab.var(LiveDashboard, "slots"))
     handlers = dict(_every_handler(rx.State))
     assert len(handlers) > 50
 
@@ -247,7 +251,7 @@ async def test_events_that_hold_such_words_are_refused_and_pages_go_on(served, t
 
     await until(refusals, lambda number: number == len(handlers))
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
-    await until(lambda: tab.var(Live, "hot"), lambda hot: job["id"] in hot)
+    await until(lambda: tab.var(LiveDashboard, "hot"), lambda hot: job["id"] in hot)
 
 
 BAD_EVENTS = (
@@ -268,12 +272,12 @@ BAD_EVENTS = (
 
 async def test_what_bad_events_hold_is_not_logged_and_pages_go_on(served, tab):
     await tab.open(served.url, "/")
-    await until(lambda: tab.var(Live, "slots"))
+    await until(lambda: tab.var(LiveDashboard, "slots"))
     for event in BAD_EVENTS:
         await tab.client.emit("event", event, namespace="/_event")
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
 
-    await until(lambda: tab.var(Live, "hot"), lambda hot: job["id"] in hot)
+    await until(lambda: tab.var(LiveDashboard, "hot"), lambda hot: job["id"] in hot)
 
     async def said() -> str:
         return served.log.read_text()
@@ -315,14 +319,14 @@ async def test_a_tab_that_goes_to_a_jobs_page_leaves_the_dashboards_news_behind(
     await served.api.post(f"/api/jobs/{job['id']}/cancel")
 
     await until(lambda: tab.var(LiveJob, "head"), lambda head: head["status"] == "cancelled")
-    assert other["id"] not in await tab.var(Live, "hot")
+    assert other["id"] not in await tab.var(LiveDashboard, "hot")
 
 
 async def test_a_tab_that_closed_is_told_nothing_more_and_others_are(served, tab, session):
     other = Tab(session)
     for each in (tab, other):
         await each.open(served.url, "/")
-        await until(lambda each=each: each.var(Live, "slots"))
+        await until(lambda each=each: each.var(LiveDashboard, "slots"))
     await other.client.disconnect()
 
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()

@@ -15,8 +15,9 @@ from runlane.background import end_tasks
 from runlane.errors import StartRefused
 from runlane.launcher.redis_server import command, on_port
 from runlane.model.snapshot import Deleted
+from runlane.queue import keys
 from runlane.queue.change_feed import Feed, RedisEvents
-from runlane.queue.client import QUEUE_PREFIX, JobQueue
+from runlane.queue.client import JobQueue
 from runlane.queue.redis_client import (
     REDIS_TROUBLE,
     check_or_wait_for,
@@ -75,7 +76,7 @@ async def all_works(url: str) -> None:
     assert await queue.missing([job]) == set()
     assert [w.id for w in await registry.all()] == ["a"]
     with sync_redis(url) as client:
-        assert client.zcard(f"{QUEUE_PREFIX}noop") == 1
+        assert client.zcard(f"{keys.QUEUE}noop") == 1
     await end_tasks(listening)
     for part in (queue, events, registry):
         await part.close()
@@ -199,7 +200,7 @@ async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_
 
     async def replicated() -> bool:
         with replica.client() as client:
-            return client.zcard(f"{QUEUE_PREFIX}noop") == 1
+            return client.zcard(f"{keys.QUEUE}noop") == 1
 
     async def enqueued() -> bool:
         try:

@@ -14,18 +14,15 @@ from runlane.errors import LostWorkerNotFound
 from runlane.model.limits import Limits
 from runlane.model.snapshot import Change, Deleted, JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
-from runlane.queue.change_feed import MOST_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
+from runlane.queue import keys
+from runlane.queue.change_feed import MAX_ANNOUNCED_BYTES, Feed, RedisEvents, TooBig
 from runlane.queue.client import (
-    COMMANDS_CHANNEL,
-    LIMITS_KEY,
-    QUEUE_PREFIX,
-    SCHEDULED_KEY,
     Command,
     JobQueue,
     parse_command,
 )
-from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, hear
-from runlane.queue.worker_registry import WORKERS_KEY, WorkerRegistry, WorkerState
+from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, subscribe
+from runlane.queue.worker_registry import WorkerRegistry, WorkerState
 from testbed.waiting import until
 from tests.support.jobs import queued, worker
 from tests.support.twins import MemoryEvents, MemoryQueue, MemoryRegistry
@@ -35,10 +32,12 @@ class RealQueue(JobQueue):
     """The real queue, and what is in it in order."""
 
     async def entries_in_order(self) -> list[str]:
-        return [name.decode() for name in await self.redis.zrange(f"{QUEUE_PREFIX}noop", 0, -1)]
+        return [name.decode() for name in await self.redis.zrange(f"{keys.QUEUE}noop", 0, -1)]
 
     async def scheduled_names(self) -> dict[str, int]:
-        return {name.decode(): round(at) for name, at in await self.redis.zrange(SCHEDULED_KEY, 0, -1, withscores=True)}
+        return {
+            name.decode(): round(at) for name, at in await self.redis.zrange(keys.SCHEDULED, 0, -1, withscores=True)
+        }
 
 
 class TwinQueue(MemoryQueue):
@@ -74,8 +73,8 @@ def later() -> JobSnapshot:
     return queued(status="scheduled", queued_at=None, scheduled_for=utc_now() + timedelta(hours=1))
 
 
-@pytest.mark.parametrize("filling", [0, None], ids=["by who fills Redis too", "by who leaves an empty one alone"])
-async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(redis_server, filling):
+@pytest.mark.parametrize("generation", [0, None], ids=["by who rebuilds Redis too", "by who leaves an empty one alone"])
+async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(redis_server, generation):
     queue = JobQueue(redis_server.url)
     now, reads, may_go_on = Limits(concurrency=5), [], asyncio.Event()
 
@@ -89,10 +88,10 @@ async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(redis
     async def read():
         return now
 
-    setting = asyncio.create_task(queue.set_limits(read_slowly, filling=0))
+    setting = asyncio.create_task(queue.set_limits(read_slowly, generation=0))
     await until(_value(reads))
     now = Limits(concurrency=2)
-    await queue.set_limits(read, filling=filling)
+    await queue.set_limits(read, generation=generation)
     may_go_on.set()
 
     assert await setting == Limits(concurrency=2)
@@ -100,21 +99,21 @@ async def test_limits_that_were_read_before_anothers_change_do_not_undo_it(redis
     await queue.close()
 
 
-async def test_a_change_of_limits_leaves_an_emptied_redis_to_the_worker_that_fills_it(redis_server):
+async def test_a_change_of_limits_leaves_an_emptied_redis_to_the_worker_that_rebuilds_it(redis_server):
     """Or the workers would take it for one that knows what runs, and start as many again."""
 
     async def read():
         return Limits(concurrency=5)
 
     queue = JobQueue(redis_server.url)
-    async with contextlib.aclosing(hear(redis_server.url, COMMANDS_CHANNEL)) as commands:
+    async with contextlib.aclosing(subscribe(redis_server.url, keys.COMMANDS)) as commands:
         await anext(commands)
         await queue.set_limits(read)
 
         assert parse_command(await anext(commands)) == Command(claim=True), "a worker looks, and sees that it is empty"
-    assert await queue.redis.exists(LIMITS_KEY) == 0
-    await queue.set_limits(read, filling=1)
-    assert await queue.redis.hgetall(LIMITS_KEY) == {b"paused": b"0", b"concurrency": b"5", b"filling": b"1"}
+    assert await queue.redis.exists(keys.LIMITS) == 0
+    await queue.set_limits(read, generation=1)
+    assert await queue.redis.hgetall(keys.LIMITS) == {b"paused": b"0", b"concurrency": b"5", b"generation": b"1"}
     await queue.close()
 
 
@@ -210,7 +209,7 @@ async def test_a_reminder_is_kept_until_it_is_forgotten(queue):
 
 
 async def test_telling_what_nobody_hears_is_harmless(queue):
-    await queue.tell(Command(cancel=uuid4()))
+    await queue.send(Command(cancel=uuid4()))
 
     assert await queue.entries_in_order() == []
 
@@ -273,7 +272,7 @@ async def test_several_listeners_hear_the_same(events):
 async def test_a_change_that_is_too_large_is_announced_by_its_id_alone(events):
     listener = Listener(events)
     await listener.hears(1)
-    large = change(7, "x" * MOST_ANNOUNCED_BYTES)
+    large = change(7, "x" * MAX_ANNOUNCED_BYTES)
 
     await events.publish([large])
 
@@ -286,7 +285,7 @@ async def test_who_announces_hears_the_same_as_others_do(redis_server):
     listeners = [Listener(own), Listener(other)]
     for listener in listeners:
         await listener.hears(1)
-    large = change(2, "x" * MOST_ANNOUNCED_BYTES)
+    large = change(2, "x" * MAX_ANNOUNCED_BYTES)
 
     await own.publish([change(1), large, Deleted(deleted=(uuid4(),)), *(change(version) for version in range(3, 400))])
     await other.publish([change(1)])
@@ -352,11 +351,11 @@ async def test_a_worker_that_left_is_not_listed(registry):
 async def test_what_others_wrote_into_the_registry_is_dropped(redis_server):
     registry = WorkerRegistry(redis_server.url)
     with redis_server.client() as client:
-        client.hset(WORKERS_KEY, "x", "cos\nsystem\n(S'true'\ntR.")
+        client.hset(keys.WORKERS, "x", "cos\nsystem\n(S'true'\ntR.")
 
     assert await registry.all() == []
     with redis_server.client() as client:
-        assert client.hlen(WORKERS_KEY) == 0
+        assert client.hlen(keys.WORKERS) == 0
     await registry.close()
 
 

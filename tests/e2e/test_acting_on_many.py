@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from testbed.waiting import until
 from tests.support.pages import row_of
 
 
@@ -48,6 +49,8 @@ async def test_many_are_deleted_on_the_server_and_brought_back_from_any_page(pro
     await expect(page.locator("[data-status=queued]").first).to_contain_text("300")
     await expect(other.locator("#operations-now [data-operation]")).to_have_count(0)
     assert (await product.api.get("/api/queue")).json()["counts"]["queued"] == 300
+    drained = await product.api.post("/api/operations", json={"action": "clean", "filter": {"status": ["queued"]}})
+    await until(lambda: product.api.get(drained.headers["location"]), lambda reply: reply.json()["state"] == "done")
     await product.api.patch("/api/queue", json={"paused": False})
 
 

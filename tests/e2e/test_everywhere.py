@@ -41,7 +41,7 @@ async def test_a_page_without_its_server_says_how_old_it_is_and_catches_up(produ
     await expect(page.get_by_text("Connected again; everything was read anew.")).to_be_visible()
     await expect(page.locator("main")).to_have_attribute("data-stale", "false")
     await page.get_by_role("button", name="Recent messages").click()
-    await expect(page.locator("#notices")).to_contain_text("Connected again; everything was read anew.")
+    await expect(page.locator("#notifications")).to_contain_text("Connected again; everything was read anew.")
 
 
 async def test_what_one_person_does_another_sees_at_once(product, open_page):
@@ -70,10 +70,10 @@ async def test_a_burst_of_failures_is_one_message_that_is_kept(product, open_pag
 async def _failures_told(page):
     """The recent messages about failures; those of earlier tests are among them."""
     await page.get_by_role("button", name="Recent messages").click()
-    await expect(page.locator("#notices")).to_be_visible()
-    texts = await page.locator("#notices").get_by_text("failed").all_inner_texts()
+    await expect(page.locator("#notifications")).to_be_visible()
+    texts = await page.locator("#notifications").get_by_text("failed").all_inner_texts()
     await page.keyboard.press("Escape")
-    await expect(page.locator("#notices")).to_have_count(0)
+    await expect(page.locator("#notifications")).to_have_count(0)
     return texts
 
 

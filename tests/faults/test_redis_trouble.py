@@ -16,7 +16,7 @@ from runlane.errors import WrongStatus
 from runlane.model.requests import QueueChange, Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
-from runlane.queue.client import QUEUE_PREFIX
+from runlane.queue import keys
 from testbed.waiting import until
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.farm import LEASE_S, Farm, sees_lines
@@ -281,7 +281,7 @@ async def test_workers_behind_a_connection_that_is_slow_and_cut_again_and_again_
 async def test_an_entry_without_a_job_is_dropped_and_holds_up_nobody(farm, redis_server):
     stranger = "0198c0de-0000-7000-8000-000000000000"
     with redis_server.client() as admin:
-        admin.zadd(QUEUE_PREFIX + "record", {stranger: -1e15})
+        admin.zadd(keys.QUEUE + "record", {stranger: -1e15})
         admin.sadd("runlane:kinds", "record")
 
         await farm.start()
@@ -289,15 +289,15 @@ async def test_an_entry_without_a_job_is_dropped_and_holds_up_nobody(farm, redis
         await works_again(farm)
 
         async def left():
-            return admin.zscore(QUEUE_PREFIX + "record", stranger), admin.hlen("runlane:owners")
+            return admin.zscore(keys.QUEUE + "record", stranger), admin.hlen("runlane:owners")
 
         assert await until(left, lambda seen: seen == (None, 0)) == (None, 0)
 
 
-async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_duty_goes_on(farm, redis_server):
+async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_task_goes_on(farm, redis_server):
     with redis_server.client() as admin:
         admin.sadd("runlane:kinds", "record")
-        for key in (QUEUE_PREFIX + "record", "runlane:scheduled", "runlane:leases"):
+        for key in (keys.QUEUE + "record", "runlane:scheduled", "runlane:leases"):
             admin.zadd(key, {"of somebody else": 1, "schedule:of somebody else": 1})
 
         worker = await farm.start()
@@ -311,7 +311,7 @@ async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_du
             return [*admin.zrange("runlane:scheduled", 0, -1), *admin.zrange("runlane:leases", 0, -1)]
 
         await until(left, lambda seen: not seen)
-        assert (admin.hlen("runlane:owners"), admin.zcard(QUEUE_PREFIX + "record")) == (0, 0)
+        assert (admin.hlen("runlane:owners"), admin.zcard(keys.QUEUE + "record")) == (0, 0)
     assert worker.process.returncode is None
 
 
@@ -322,7 +322,7 @@ async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_wit
     for _ in range(3):  # more than are looked at when only the newest are
         await farm.submit_many(1000)
         await farm.service.submit_many([Submission(kind="noop", delay_s=3600)] * 1000)
-    queue, stranger = QUEUE_PREFIX + "record", "0198c0de-0000-7000-8000-000000000000"
+    queue, stranger = keys.QUEUE + "record", "0198c0de-0000-7000-8000-000000000000"
     with redis_server.client() as admin:
 
         async def is_as_sql_says():

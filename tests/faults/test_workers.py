@@ -47,7 +47,7 @@ async def test_a_killed_workers_job_without_attempts_left_fails_and_says_why(far
 
 async def test_a_job_whose_worker_was_killed_before_it_started_runs_once_and_loses_no_attempt(farm, active, config):
     job = await farm.submit()
-    await active.queue.set_limits(farm.services.limits.current, filling=0)
+    await active.queue.set_limits(farm.services.limits.current, generation=0)
     claims = Claims(active.queue.redis, config.resolved_redis_url, "killed", ["record"], LEASE_S)
     claimed = await claims.claim([], 1)
     assert [claim.job_id for claim in claimed.claims] == [job.id]
@@ -176,20 +176,20 @@ async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_
     busy = await farm.start()
     its_own = await farm.submit(seconds=600)
     await farm.record.has("begin", its_own.id)
-    await tell(api, busy, "quiet")
+    await command(api, busy, "quiet")
     leaving = await farm.start()
     others = await farm.submit_many(4, hold=True)
     for job in others:
         await farm.record.has("begin", job.id)
     waiting = await farm.submit_many(4, seconds=0.1)
-    await tell(api, busy, "resume")
+    await command(api, busy, "resume")
 
     if accident == "killed":
         farm.kill(leaving)
     elif accident == "stopped":
         leaving.signal(signal.SIGTERM)
     else:
-        await tell(api, leaving, "quiet")
+        await command(api, leaving, "quiet")
     farm.let_go()
 
     await farm.all_are([*others, *waiting], "completed")
@@ -198,16 +198,16 @@ async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_
     }
 
 
-async def tell(api, worker, wish):
+async def command(api, worker, command):
     """Have a worker go quiet or on, and wait until it does."""
 
     async def states():
         return {seen["pid"]: seen for seen in (await api.get("/api/workers")).json()}
 
     seen = await until(states, lambda workers: worker.process.pid in workers)
-    reply = await api.post(f"/api/workers/{seen[worker.process.pid]['id']}/{wish}")
+    reply = await api.post(f"/api/workers/{seen[worker.process.pid]['id']}/{command}")
     assert reply.status_code == 202
-    await until(states, lambda workers: (workers[worker.process.pid]["state"] == "quiet") is (wish == "quiet"))
+    await until(states, lambda workers: (workers[worker.process.pid]["state"] == "quiet") is (command == "quiet"))
 
 
 @pytest.mark.faults
@@ -457,7 +457,7 @@ async def test_a_handler_that_blocks_the_loop_keeps_its_lease_and_is_named_in_th
 
 
 @pytest.mark.faults
-async def test_a_worker_whose_loop_is_blocked_beyond_the_jobs_time_limit_ends_and_the_job_is_taken_up(farm):
+async def test_a_worker_whose_loop_is_blocked_beyond_the_jobs_time_limit_ends_and_the_job_is_reclaimed(farm):
     worker = await farm.start()
     job = await farm.submit("brief", block_s=60, options={"max_attempts": 1})
     await farm.record.has("begin", job.id)
@@ -556,7 +556,7 @@ async def test_a_quiet_worker_claims_nothing_until_it_is_told_to_go_on(farm, api
     assert await worker.ends() == 0
 
 
-async def test_a_schedule_that_a_worker_cannot_read_is_logged_and_its_other_duties_go_on(farm, api, plain_sql):
+async def test_a_schedule_that_a_worker_cannot_read_is_logged_and_its_other_tasks_go_on(farm, api, plain_sql):
     timing = {"name": "odd", "kind": "noop", "cron": "* * * * *"}
     assert (await api.post("/api/schedules", json=timing)).status_code == 201
     plain_sql("UPDATE schedule SET timezone = 'Of/Another', next_at = created_at")
@@ -574,15 +574,15 @@ async def test_a_schedule_that_a_worker_cannot_read_is_logged_and_its_other_duti
     await farm.is_(later, "completed")
 
 
-async def test_a_worker_whose_duties_have_ended_gives_its_jobs_back_and_ends_with_an_error(farm):
+async def test_a_worker_whose_housekeeping_has_ended_gives_its_jobs_back_and_ends_with_an_error(farm):
     worker = await farm.start()
     other = await farm.submit(seconds=60, options={"max_attempts": 1})
     await farm.record.has("begin", other.id)
 
-    await farm.submit(ends_duties=True)
+    await farm.submit(ends_housekeeping=True)
 
     assert await worker.ends() == 1
-    assert any("duties" in line for line in worker.lines)
+    assert any("housekeeping" in line for line in worker.lines)
     assert (await farm.job(other)).status is JobStatus.QUEUED
 
 

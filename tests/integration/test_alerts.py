@@ -1,61 +1,22 @@
 """Alerts over REST, and webhooks to real servers: kind ones, and those that hang, redirect, fail or talk for ever."""
 
 import asyncio
-import contextlib
 import json
 import socket
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from uuid import UUID
 
 import pytest
 
-from runlane.alerts.webhooks import is_public, send, signature
+from runlane.alerts.guard import is_public
+from runlane.alerts.webhooks import send, signature
 from runlane.clock import utc_now
 from testbed.waiting import until
+from tests.support.receivers import LOOPBACK, OK, receiver, says
 
 RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@contextlib.asynccontextmanager
-async def receiver(answer):
-    """A server that takes one request a connection and answers with what ``answer`` writes; what it was sent."""
-    received = []
-
-    async def serve(reader, writer):
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            pairs = (line.split(": ", 1) for line in head.splitlines()[1:] if line)
-            headers = {name.lower(): value for name, value in pairs}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            received.append((head.split()[1], headers, body))
-            await answer(writer)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}/hook?x=1", received
-    finally:
-        server.close()
-
-
-def says(text):
-    async def answer(writer):
-        writer.write(text)
-
-    return answer
-
-
-OK = says(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-
-LOOPBACK = [ip_network("127.0.0.0/8")]
 
 
 async def sent(url, *, allowed=LOOPBACK):
@@ -183,10 +144,10 @@ async def test_a_rule_with_a_webhook_that_is_not_public_is_refused_when_it_is_sa
 
 
 async def test_a_webhook_whose_name_leads_inside_by_now_is_given_up_at_once(api, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
+    monkeypatch.setattr("jobs_app.server.watch.EVALUATE_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts.dispatcher, "allowed", LOOPBACK)
     await api.post("/api/alerts/rules", json=RULE | {"webhook_url": "http://127.0.0.1:9/"})
-    monkeypatch.setattr(active.alerts, "_allowed", [])
+    monkeypatch.setattr(active.alerts.dispatcher, "allowed", [])
     await api.post("/api/jobs", json={"kind": "noop"})
 
     async def given_up():
@@ -201,8 +162,8 @@ async def test_a_name_that_is_nobodys_is_told():
 
 
 async def test_a_rule_gives_an_alert_and_a_message_and_clears(api, client, config, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
+    monkeypatch.setattr("jobs_app.server.watch.EVALUATE_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts.dispatcher, "allowed", LOOPBACK)
     async with receiver(OK) as (url, received):
         rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()
         assert "secret" not in rule
@@ -250,8 +211,8 @@ async def test_the_keys_in_a_webhooks_address_are_shown_nowhere_and_stay(api, ac
 
 
 async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
+    monkeypatch.setattr("jobs_app.server.watch.EVALUATE_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts.dispatcher, "allowed", LOOPBACK)
     async with receiver(_hangs) as (dead, asked), receiver(OK) as (url, received):
         for name, to in (("Dead", dead), ("Well", url)):
             await api.post("/api/alerts/rules", json=RULE | {"name": name, "webhook_url": to})
@@ -266,7 +227,7 @@ async def test_a_receiver_that_hangs_keeps_no_other_waiting(api, client, active,
 
 
 async def test_a_test_message_is_sent_once_and_goes_with_its_rule(api, active, monkeypatch):
-    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
+    monkeypatch.setattr(active.alerts.dispatcher, "allowed", LOOPBACK)
     goes_on = asyncio.Event()
 
     async def slow(writer):
@@ -277,7 +238,7 @@ async def test_a_test_message_is_sent_once_and_goes_with_its_rule(api, active, m
         rule = (await api.post("/api/alerts/rules", json=RULE | {"threshold": 1e6, "webhook_url": url})).json()
         testing = asyncio.create_task(api.post(f"/api/alerts/rules/{rule['id']}/test"))
         await until(lambda: _value(received), bool)
-        assert await active.alerts.send_due() == 0
+        assert await active.alerts.dispatcher.send_due() == 0
 
         await api.delete(f"/api/alerts/rules/{rule['id']}")
         goes_on.set()
@@ -288,8 +249,8 @@ async def test_a_test_message_is_sent_once_and_goes_with_its_rule(api, active, m
 
 
 async def test_a_rule_that_is_paused_while_it_has_an_alert_says_that_it_is_over(api, client, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.server.watch.LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
+    monkeypatch.setattr("jobs_app.server.watch.EVALUATE_EVERY_S", 0.1)
+    monkeypatch.setattr(active.alerts.dispatcher, "allowed", LOOPBACK)
     async with receiver(OK) as (url, received):
         rule = (await api.post("/api/alerts/rules", json=RULE | {"webhook_url": url})).json()
         await client.submit("noop")
@@ -310,7 +271,7 @@ async def _value(value):
 
 
 async def test_a_test_message_tells_what_came_of_it(api, active, monkeypatch):
-    monkeypatch.setattr(active.alerts, "_allowed", LOOPBACK)
+    monkeypatch.setattr(active.alerts.dispatcher, "allowed", LOOPBACK)
     rule = (await api.post("/api/alerts/rules", json=RULE)).json()
     address = f"/api/alerts/rules/{rule['id']}"
 

@@ -12,9 +12,9 @@ from jobs_app.admin.health import troubles
 from jobs_app.admin.overview import overview
 from jobs_app.server.security import guard
 from runlane.core.attempts import completed
-from runlane.queue.client import LIMITS_KEY, QUEUE_PREFIX
+from runlane.queue import keys
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
-from tests.support.jobs import by_hand
 from tests.support.replies import FIELDS, UNKNOWN, assert_problem
 
 
@@ -41,8 +41,8 @@ async def test_a_job_has_exactly_the_fields_of_the_contract(api):
 
 async def test_a_list_has_results_only_if_they_are_asked_for(api, active):
     job_id = (await api.post("/api/jobs", json={"kind": "noop"})).json()["id"]
-    await by_hand(active.service).start(UUID(job_id), "worker-1")
-    await by_hand(active.service).end(completed(UUID(job_id), 1, {"found": 3}))
+    await start_attempt(active.service, UUID(job_id), "worker-1")
+    await end_attempt(active.service, completed(UUID(job_id), 1, {"found": 3}))
 
     [brief] = (await api.get("/api/jobs")).json()["items"]
     [whole] = (await api.get("/api/jobs?fields=result&fields=params")).json()["items"]
@@ -419,7 +419,7 @@ async def test_a_part_that_is_down_is_named_by_readiness_metrics_and_the_admin_p
     assert (down["part"], down["error"]) == ("a broken part", "KeyError")
     metrics = (await api.get("/metrics")).text
     assert 'runlane_part_up{part="a broken part"} 0.0' in metrics
-    assert 'runlane_part_up{part="alerts: looking"} 1.0' in metrics
+    assert 'runlane_part_up{part="alerts: evaluating"} 1.0' in metrics
     assert 'runlane_part_failures_total{part="a broken part"}' in metrics
     assert any("'a broken part' of this server has been down" in text for text in troubles((await overview()).facts))
 
@@ -429,7 +429,7 @@ async def _down(api):
 
 
 async def test_the_queue_is_paused_resumed_and_given_another_limit(api, active, redis_server):
-    await active.queue.set_limits(active.limits.current, filling=0)  # as a worker does
+    await active.queue.set_limits(active.limits.current, generation=0)  # as a worker does
     paused = await api.patch("/api/queue", json={"paused": True})
     more = await api.patch("/api/queue", json={"concurrency": 7})
 
@@ -437,7 +437,7 @@ async def test_the_queue_is_paused_resumed_and_given_another_limit(api, active, 
     assert (more.json()["paused"], more.json()["concurrency"]) == (True, 7)
     assert (await api.get("/api/queue")).json() == more.json()
     with redis_server.client() as client:
-        assert client.hgetall(LIMITS_KEY) == {"paused": "1", "concurrency": "7", "filling": "0"}
+        assert client.hgetall(keys.LIMITS) == {"paused": "1", "concurrency": "7", "generation": "0"}
     back = (await api.patch("/api/queue", json={"paused": False, "concurrency": None})).json()
     assert (back["paused"], back["concurrency"]) == (False, 5)
 
@@ -480,7 +480,7 @@ async def test_while_redis_is_away_jobs_are_taken_and_they_are_queued_when_it_is
 
     async def waiting():
         with redis_server.client() as client:
-            return client.zrange(f"{QUEUE_PREFIX}noop", 0, -1)
+            return client.zrange(f"{keys.QUEUE}noop", 0, -1)
 
     assert (reply.status_code, reply.json()["status"]) == (201, "queued")
     assert await until(waiting) == [reply.json()["id"]]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from runlane.model.requests import Submission
-from tests.support.jobs import by_hand
+from testbed.attempts import start_attempt
 from tests.support.replies import FIELDS, assert_problem
 
 pytestmark = pytest.mark.databases
@@ -49,7 +49,7 @@ async def test_csv_has_a_line_a_job_under_the_names_of_the_contract(api, many):
 async def test_no_cell_is_a_formula(api, active, before, sign):
     formula = f"{before}{sign}cmd|' /C calc'!A0"
     job, _ = await active.service.submit(Submission(kind="noop"))
-    await by_hand(active.service).start(job.id, formula)
+    await start_attempt(active.service, job.id, formula)
 
     reply = await api.get("/api/jobs/export", params={"format": "csv"})
 

@@ -10,12 +10,10 @@ import signal
 import sqlite3
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from runlane.db import schema
@@ -23,72 +21,7 @@ from runlane.launcher import ui_build
 from testbed import ROOT
 from testbed.ports import free_port
 from testbed.waiting import PATIENCE_S, until
-
-MARK = "LAUNCHER_TEST"
-
-
-@dataclass
-class Run:
-    """A launcher, its address, and every process that it ever led to."""
-
-    process: asyncio.subprocess.Process
-    mark: str
-    port: int
-    log: Path
-    known: set[psutil.Process] = field(default_factory=set)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def family(self) -> list[psutil.Process]:
-        """The processes of this run that live: the launcher, its children, and whoever carries its mark."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            # the Redis server hides its environment, so children are remembered while their parent lives
-            self.known.update(psutil.Process(self.process.pid).children(recursive=True))
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark:
-                    self.known.add(process)
-        return [process for process in self.known if _lives(process)]
-
-    def child(self, word: str) -> psutil.Process:
-        return next(p for p in self.family() if any(word in part for part in p.cmdline()[:3]))
-
-    async def said(self, text: str) -> None:
-        async def log() -> str:
-            return self.log.read_text()
-
-        await until(log, lambda seen: text in seen)
-
-    async def ready(self) -> None:
-        await self.said("Ready: ")
-        assert len(self.family()) == 5, "launcher, guard, redis, worker, app"
-
-    async def ends(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), PATIENCE_S)
-
-    async def all_gone(self) -> None:
-        async def family() -> list[psutil.Process]:
-            return self.family()
-
-        await until(family, lambda left: left == [])
-
-    async def get(self, path: str) -> httpx.Response | None:
-        async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S) as client:
-            try:
-                return await client.get(path)
-            except httpx.TransportError:
-                return None
-
-
-def _lives(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-Launch = Callable[..., "asyncio.Future[Run]"]
+from tests.support.launchers import Launch, Run, launching
 
 
 @pytest.fixture
@@ -105,32 +38,6 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
         run = await start()
         await run.ready()
         yield run, start
-
-
-@contextlib.asynccontextmanager
-async def launching(folder: Path) -> AsyncIterator[Launch]:
-    runs: list[Run] = []
-
-    async def start(**environ: str) -> Run:
-        port = int(environ.get("PORT", free_port()))
-        mark = f"{folder}-{len(runs)}"
-        cleared = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "DATABASE_"))}
-        given = cleared | {"PORT": str(port), "RUNLANE_DATA_DIR": str(folder / "data"), MARK: mark} | environ
-        log = folder / f"log-{len(runs)}"
-        with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "runlane", "run"), cwd=ROOT, env=given, stdout=out, stderr=out
-            )
-        run = Run(process, mark, port, log)
-        runs.append(run)
-        return run
-
-    yield start
-    for run in runs:
-        for process in run.family():
-            process.kill()
-        await run.process.wait()
-        print(run.log.read_text())
 
 
 def modes(folder: Path) -> dict[str, int]:

@@ -10,10 +10,10 @@ import pytest
 
 from jobs_app import runtime
 from jobs_app.api.streams import stream_all, stream_job
-from runlane.core.attempts import Note, Say, cancelled, completed
+from runlane.core.attempts import HandlerMessage, Report, cancelled, completed
 from runlane.model.status import EventType
+from testbed.attempts import end_attempt, report_attempt, start_attempt
 from testbed.waiting import PATIENCE_S, until
-from tests.support.jobs import by_hand
 
 
 class Stream:
@@ -50,12 +50,12 @@ async def follow(job_id: str) -> tuple[Stream, asyncio.Task[list]]:
     stream = await open_stream(job_id)
     await stream.next()
     service, job = runtime.jobs(), UUID(job_id)
-    await by_hand(service).start(job, "worker-1")
+    await start_attempt(service, job, "worker-1")
     assert (await stream.next()).id == "2"
     for version in ("3", "4"):
         reading = asyncio.create_task(stream.next())
-        await runtime.current().reader.get(job)
-        await by_hand(service).add_notes(job, 1, [Note(EventType.LOG, log_message="warming up")])
+        await service.store.get(job)
+        await report_attempt(service, job, 1, [HandlerMessage(EventType.LOG, log_message="warming up")])
         assert (await reading).id == version
     return stream, asyncio.create_task(stream.rest())
 
@@ -63,10 +63,10 @@ async def follow(job_id: str) -> tuple[Stream, asyncio.Task[list]]:
 async def work(job_id: str, lines: int) -> None:
     """Run the job to its end, as a worker would."""
     service, job = runtime.jobs(), UUID(job_id)
-    await by_hand(service).start(job, "worker-1")
+    await start_attempt(service, job, "worker-1")
     for n in range(lines):
-        await by_hand(service).add_notes(job, 1, [Note(EventType.LOG, log_message=str(n))])
-    await by_hand(service).end(completed(job, 1, {"lines": lines}))
+        await report_attempt(service, job, 1, [HandlerMessage(EventType.LOG, log_message=str(n))])
+    await end_attempt(service, completed(job, 1, {"lines": lines}))
 
 
 @pytest.fixture
@@ -149,8 +149,8 @@ async def test_what_was_missed_while_redis_was_away_is_sent_when_it_is_back(clie
 
     with redis_server.away():
         for n in range(50):
-            await by_hand(runtime.jobs()).add_notes(UUID(job_id), 1, [Note(EventType.LOG, log_message=str(n))])
-        await by_hand(runtime.jobs()).end(completed(UUID(job_id), 1, None))
+            await report_attempt(runtime.jobs(), UUID(job_id), 1, [HandlerMessage(EventType.LOG, log_message=str(n))])
+        await end_attempt(runtime.jobs(), completed(UUID(job_id), 1, None))
 
     assert [m.id for m in await reading] == [*(str(n) for n in range(5, 56)), None]
 
@@ -159,8 +159,10 @@ async def test_a_change_that_was_never_announced_comes_in_its_place(client, list
     job_id = await client.submit("noop")
     _, reading = await follow(job_id)
 
-    await runtime.current().reader.record([Say(UUID(job_id), 1, [Note(EventType.LOG, log_message="unannounced")])])
-    await by_hand(runtime.jobs()).end(completed(UUID(job_id), 1, None))
+    await runtime.current().reader.record(
+        [Report(UUID(job_id), 1, [HandlerMessage(EventType.LOG, log_message="unannounced")])]
+    )
+    await end_attempt(runtime.jobs(), completed(UUID(job_id), 1, None))
 
     assert [m.id for m in await reading] == ["5", "6", None]
 
@@ -220,7 +222,7 @@ async def test_a_job_that_was_deleted_while_redis_was_away_ends_its_stream(clien
     _, reading = await follow(job_id)
 
     with redis_server.away():
-        await by_hand(runtime.jobs()).end(cancelled(UUID(job_id), 1, "Cancelled while it ran."))
+        await end_attempt(runtime.jobs(), cancelled(UUID(job_id), 1, "Cancelled while it ran."))
         await api.delete(f"/api/jobs/{job_id}")
 
     [end] = await reading
@@ -234,9 +236,9 @@ async def test_a_stream_goes_on_over_a_change_too_large_to_announce(client, list
     job = UUID(job_id)
     large = "x" * 100_000
 
-    await by_hand(runtime.jobs()).start(job, "worker-1")
-    await by_hand(runtime.jobs()).add_notes(job, 1, [Note(EventType.LOG, log_message=large)])
-    await by_hand(runtime.jobs()).end(completed(job, 1, None))
+    await start_attempt(runtime.jobs(), job, "worker-1")
+    await report_attempt(runtime.jobs(), job, 1, [HandlerMessage(EventType.LOG, log_message=large)])
+    await end_attempt(runtime.jobs(), completed(job, 1, None))
     messages = await stream.rest()
 
     assert [m.id for m in messages] == ["2", "3", "4", None]

@@ -2,10 +2,12 @@
 
 ``of_0_1_0/data.tar.gz`` is the data folder of that version, killed while it was in use: a job ran, three waited behind
 a paused queue, and there were ended, deleted, cancelled and scheduled ones, a schedule, a rule, limits and a retry of
-many. ``ids.json`` names one job of each sort. Both were made with its own programs.
+many. ``ids.json`` names one job of each sort, and ``backup.db.gz`` is a backup of it. All were made with its own
+programs.
 """
 
 import contextlib
+import gzip
 import json
 import sqlite3
 import subprocess
@@ -17,9 +19,10 @@ import httpx
 import pytest
 from redis import Redis
 
+from runlane.db import schema, transfer
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S, until
-from tests.integration.test_launcher import launch  # noqa: F401 - a fixture
+from tests.support.launchers import launching
 
 OLD = Path(__file__).parent / "of_0_1_0"
 IDS = json.loads((OLD / "ids.json").read_text())
@@ -32,59 +35,60 @@ def unpack(folder: Path) -> Path:
     return data
 
 
-async def test_a_data_folder_of_the_old_name_is_taken_over_without_loss(launch, tmp_path):  # noqa: F811
+async def test_a_data_folder_of_the_old_name_is_taken_over_without_loss(tmp_path):
     data = unpack(tmp_path)
 
-    run = await launch()
-    await run.ready()
+    async with launching(tmp_path) as launch:
+        run = await launch()
+        await run.ready()
 
-    async with httpx.AsyncClient(base_url=run.url, timeout=PATIENCE_S) as api:
+        async with httpx.AsyncClient(base_url=run.url, timeout=PATIENCE_S) as api:
 
-        async def get(path: str):
-            reply = await api.get(path)
-            assert reply.status_code == 200, f"{path}: {reply.text}"
-            return reply.json()
+            async def get(path: str):
+                reply = await api.get(path)
+                assert reply.status_code == 200, f"{path}: {reply.text}"
+                return reply.json()
 
-        statuses = {name: (await get(f"/api/jobs/{id}"))["status"] for name, id in IDS.items() if name != "deleted"}
-        assert statuses | {"running": "?"} == {
-            **dict.fromkeys(("completed", "report", "noisy", "flaky", "web"), "completed"),
-            "failed": "failed",
-            "scheduled": "scheduled",
-            "cancelled": "completed",
-            "queued": "queued",
-            "running": "?",
-        }
-        assert (await api.get(f"/api/jobs/{IDS['deleted']}")).status_code == 404
-        events = (await get(f"/api/jobs/{IDS['flaky']}/events"))["items"]
-        assert [event["version"] for event in events] == list(range(1, len(events) + 1))
-        [artifact] = (await get(f"/api/jobs/{IDS['report']}/artifacts"))["items"]
-        assert artifact["size_bytes"] > 0
-        [schedule] = (await get("/api/schedules"))["items"]
-        assert (schedule["name"], schedule["timezone"]) == ("Nightly report", "Europe/Berlin")
-        assert [rule["name"] for rule in (await get("/api/alerts/rules"))["items"]] == ["Long queue"]
-        queue = await get("/api/queue")
-        assert (queue["paused"], queue["concurrency"], queue["counts"]["queued"]) == (True, 4, 3)
-        noop = next(kind for kind in await get("/api/kinds") if kind["name"] == "noop")
-        assert noop["max_running"] == 2
+            statuses = {name: (await get(f"/api/jobs/{id}"))["status"] for name, id in IDS.items() if name != "deleted"}
+            assert statuses | {"running": "?"} == {
+                **dict.fromkeys(("completed", "report", "noisy", "flaky", "web"), "completed"),
+                "failed": "failed",
+                "scheduled": "scheduled",
+                "cancelled": "completed",
+                "queued": "queued",
+                "running": "?",
+            }
+            assert (await api.get(f"/api/jobs/{IDS['deleted']}")).status_code == 404
+            events = (await get(f"/api/jobs/{IDS['flaky']}/events"))["items"]
+            assert [event["version"] for event in events] == list(range(1, len(events) + 1))
+            [artifact] = (await get(f"/api/jobs/{IDS['report']}/artifacts"))["items"]
+            assert artifact["size_bytes"] > 0
+            [schedule] = (await get("/api/schedules"))["items"]
+            assert (schedule["name"], schedule["timezone"]) == ("Nightly report", "Europe/Berlin")
+            assert [rule["name"] for rule in (await get("/api/alerts/rules"))["items"]] == ["Long queue"]
+            queue = await get("/api/queue")
+            assert (queue["paused"], queue["concurrency"], queue["counts"]["queued"]) == (True, 4, 3)
+            noop = next(kind for kind in await get("/api/kinds") if kind["name"] == "noop")
+            assert noop["max_running"] == 2
 
-        await api.patch("/api/queue", json={"paused": False})
+            await api.patch("/api/queue", json={"paused": False})
 
-        async def queued_one():
-            return (await get(f"/api/jobs/{IDS['queued']}"))["status"]
+            async def queued_one():
+                return (await get(f"/api/jobs/{IDS['queued']}"))["status"]
 
-        async def interrupted_one():
-            return await get(f"/api/jobs/{IDS['running']}")
+            async def interrupted_one():
+                return await get(f"/api/jobs/{IDS['running']}")
 
-        await until(queued_one, lambda status: status == "completed")
-        again = await until(interrupted_one, lambda job: job["status"] == "running" and job["attempt"] == 2)
-        assert again["worker"] != ""
-        await api.post(f"/api/jobs/{IDS['running']}/cancel")
-        await until(interrupted_one, lambda job: job["status"] == "cancelled")
-        with contextlib.closing(Redis.from_url(run.child("worker").environ()["REDIS_URL"])) as redis:
-            assert [key for key in redis.scan_iter() if key.startswith(b"jobs:")] == []
+            await until(queued_one, lambda status: status == "completed")
+            again = await until(interrupted_one, lambda job: job["status"] == "running" and job["attempt"] == 2)
+            assert again["worker"] != ""
+            await api.post(f"/api/jobs/{IDS['running']}/cancel")
+            await until(interrupted_one, lambda job: job["status"] == "cancelled")
+            with contextlib.closing(Redis.from_url(run.child("worker").environ()["REDIS_URL"])) as redis:
+                assert [key for key in redis.scan_iter() if key.startswith(b"jobs:")] == []
 
-    assert sorted(path.name for path in data.iterdir() if path.name.startswith("jobs.db")) == []
-    assert (data / "runlane.db").exists()
+        assert sorted(path.name for path in data.iterdir() if path.name.startswith("jobs.db")) == []
+        assert (data / "runlane.db").exists()
 
 
 def test_migrate_takes_over_the_database_file_too(tmp_path):
@@ -101,6 +105,25 @@ def test_migrate_takes_over_the_database_file_too(tmp_path):
     assert done.returncode == 0, done.stderr
     assert not (data / "jobs.db").exists()
     assert count_jobs(data / "runlane.db") == 14
+
+
+@pytest.mark.databases
+def test_a_backup_of_the_old_name_is_restored_into_a_new_database(empty_url, tmp_path):
+    backup = tmp_path / "backup.db"
+    backup.write_bytes(gzip.decompress((OLD / "backup.db.gz").read_bytes()))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "runlane", "restore", str(backup)],
+        cwd=ROOT,
+        env={"DATABASE_URL": empty_url, "RUNLANE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Brought back 14 jobs" in done.stdout
+    assert transfer.count_jobs(empty_url) == 14
+    assert schema.is_current(empty_url)
 
 
 @pytest.mark.parametrize("command", [["run"], ["migrate"], ["worker"], ["app"]], ids=" ".join)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from uuid_utils.compat import uuid7
 
 from runlane.clock import utc_now
-from runlane.core.attempts import AttemptWrite, End, Note, Say, Start
-from runlane.core.follow_up import FollowUp
+from runlane.core.attempts import AttemptWrite
 from runlane.core.service import JobService
 from runlane.core.store import Store
 from runlane.model.requests import Submission
@@ -17,6 +16,7 @@ from runlane.model.snapshot import Change, JobError, JobSnapshot
 from runlane.model.status import JobStatus
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
 from runlane.search.matching import JobFilter
+from testbed.attempts import start_attempt
 
 BOOM = JobError(type="RuntimeError", message="boom")
 RUNNING = JobFilter(statuses=(JobStatus.RUNNING,))
@@ -30,7 +30,7 @@ async def submitted(service: JobService, *, kind: str = "noop", **more: object) 
 
 async def running(service: JobService, **more: object) -> JobSnapshot:
     job = await submitted(service, **more)
-    started = await by_hand(service).start(job.id, "worker-1")
+    started = await start_attempt(service, job.id, "worker-1")
     assert started is not None
     return started
 
@@ -54,38 +54,6 @@ def worker(name: str = "host-1", **changes: Any) -> WorkerInfo:
     now = utc_now()
     given: dict[str, Any] = {"id": name, "host": "host", "pid": 1, "started_at": now, "last_seen_at": now}
     return WorkerInfo(**given | {"running": [], "slots": 5, "state": WorkerState.RUNNING} | changes)
-
-
-class ByHand:
-    """What a worker writes about attempts, and what follows, one by one."""
-
-    def __init__(self, store: Store, follow_up: FollowUp) -> None:
-        self._store = store
-        self._follow_up = follow_up
-
-    async def start(self, job_id: UUID, worker: str) -> JobSnapshot | None:
-        """The job, now running on ``worker``; ``None`` if it is not queued (any more)."""
-        return await self._write(Start([job_id], worker, await self._store.filling()))
-
-    async def add_notes(self, job_id: UUID, attempt: int, notes: Sequence[Note]) -> bool:
-        """What a handler reports; ``False`` if this attempt is no longer running."""
-        return await self._write(Say(job_id, attempt, notes)) is not None
-
-    async def end(self, end: End) -> JobSnapshot | None:
-        """The end of an attempt; ``None`` if it is no longer running."""
-        return await self._write(end)
-
-    async def _write(self, write: AttemptWrite) -> JobSnapshot | None:
-        [changes] = await self._store.record([write])
-        if not changes:
-            return None
-        await self._follow_up.changed(changes)
-        return changes[-1].job
-
-
-def by_hand(service: JobService) -> ByHand:
-    """Does by hand what a worker would do with the jobs of this service."""
-    return ByHand(service._store, service._follow_up)
 
 
 class CountingStore(Store):

@@ -1,5 +1,6 @@
 """A browser tab without a browser: its root state, on a service of twins, and the ways to move in it."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from urllib.parse import parse_qsl
@@ -20,17 +21,16 @@ NOBODY = str(UUID(int=1))
 @pytest.fixture
 async def tab(world):
     """The root state of a browser tab, on a runtime of twins."""
-    runtime.use(
-        build(
-            world.config,
-            world.services,
-            world.service.kinds,
-            database=world.database,
-            queue=world.queue,
-            events=world.events,
-            registry=world.registry,
-        )
+    built = build(
+        world.config,
+        world.services,
+        world.service.kinds,
+        database=world.database,
+        queue=world.queue,
+        events=world.events,
+        registry=world.registry,
     )
+    runtime.use(dataclasses.replace(built, operations=world.operations))
     yield rx.State(_reflex_internal_init=True)
     runtime.use(None)
 

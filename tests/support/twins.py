@@ -11,8 +11,8 @@ from runlane.model.limits import Limits
 from runlane.model.snapshot import Change, Deleted, JobSnapshot, WaitingJob
 from runlane.model.status import JobStatus
 from runlane.queue.change_feed import Announcement, Feed, decode, encode
-from runlane.queue.client import Command, score
-from runlane.queue.worker_registry import WorkerInfo, WorkerState, WorkerWish
+from runlane.queue.client import Command, WorkerCommand, score
+from runlane.queue.worker_registry import WorkerInfo, WorkerState
 
 
 class MemoryQueue:
@@ -23,7 +23,7 @@ class MemoryQueue:
         self.entries: dict[str, tuple[int, str]] = {}
         self.kinds_of: dict[str, str] = {}
         self.scheduled: dict[str, datetime] = {}
-        self.told: list[Command] = []
+        self.sent: list[Command] = []
         self.limits: Limits | None = None
 
     async def enqueue(self, jobs: Sequence[JobSnapshot]) -> None:
@@ -52,16 +52,16 @@ class MemoryQueue:
         self._check()
         return [UUID(name) for name in self.in_order()[:count]]
 
-    async def tell(self, command: Command) -> None:
+    async def send(self, command: Command) -> None:
         self._check()
-        self.told.append(command)
+        self.sent.append(command)
 
     async def missing(self, jobs: Sequence[WaitingJob | JobSnapshot]) -> set[UUID]:
         self._check()
         waiting = {JobStatus.QUEUED: self.entries, JobStatus.SCHEDULED: self.scheduled}
         return {job.id for job in jobs if str(job.id) not in waiting[job.status]}
 
-    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, filling: int | None = None) -> Limits:
+    async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, generation: int | None = None) -> Limits:
         while True:
             self._check()
             before, limits = self.limits, await read()
@@ -144,7 +144,7 @@ class MemoryRegistry:
 
     def __init__(self) -> None:
         self._workers: dict[str, WorkerInfo] = {}
-        self.wishes: dict[str, WorkerWish] = {}
+        self.commands: dict[str, WorkerCommand] = {}
 
     async def beat(self, worker: WorkerInfo) -> None:
         self._workers[worker.id] = worker
@@ -152,10 +152,10 @@ class MemoryRegistry:
     async def leave(self, worker_id: str) -> None:
         self._workers.pop(worker_id, None)
 
-    async def ask(self, worker_id: str, wish: WorkerWish) -> WorkerInfo:
+    async def command(self, worker_id: str, command: WorkerCommand) -> WorkerInfo:
         if worker_id not in self._workers:
             raise WorkerNotFound(worker_id)
-        self.wishes[worker_id] = wish
+        self.commands[worker_id] = command
         return self._workers[worker_id]
 
     async def forget(self, worker_id: str) -> WorkerInfo:
@@ -165,8 +165,8 @@ class MemoryRegistry:
         self._workers[worker_id] = worker.model_copy(update={"forgotten": True})
         return self._workers[worker_id]
 
-    async def wish(self, worker_id: str) -> WorkerWish | None:
-        return self.wishes.get(worker_id)
+    async def last_command(self, worker_id: str) -> WorkerCommand | None:
+        return self.commands.get(worker_id)
 
     async def all(self) -> list[WorkerInfo]:
         seen = [worker.as_seen_at(utc_now()) for worker in self._workers.values()]

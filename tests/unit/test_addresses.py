@@ -2,7 +2,7 @@
 
 import pytest
 
-from runlane.addresses import server_of, shown
+from runlane.addresses import server_of, shown, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,32 @@ def test_an_address_is_shown_without_its_secrets(url, said):
 )
 def test_the_server_is_found_whatever_the_password_holds(url):
     assert server_of(url) == "cache:6379"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("tgram://123456789:hunter2hunter2/12345", "tgram://***"),
+        ("slack://hunter2/A1BRTD4JD/hunter2hunter2", "slack://***"),
+        ("pover://user@hunter2", "pover://***"),
+        ("json://api.example.com:8443", "json://api.example.com:8443"),
+        ("jsons://me:hunter2@api.example.com/hunter2?+token=hunter2", "jsons://***@api.example.com/***"),
+        ("JSON://[::1]:8080/?-x=hunter2", "JSON://[::1]:8080/***"),
+        ("mailtos://me:hunter2@gmail.com?to=you@example.com", "mailtos://***@gmail.com/***"),
+        ("mailto://me:hun/ter2@gmail.com", "mailto://***"),
+        ("mailto://me:hun?ter2@gmail.com", "mailto://***"),
+        ("gotify://push.example.com/hunter2", "gotify://push.example.com/***"),
+        ("HTTPS://hooks.example.com/XhunterXhunter22222222", "HTTPS://hooks.example.com/***"),
+    ],
+)
+def test_of_an_address_of_a_service_no_more_than_its_host_is_shown(url, said):
+    assert shown(url) == said
+    assert "hunter" not in shown(url)
+
+
+def test_what_is_hidden_of_an_address_is_hidden_in_a_text_about_it():
+    url = "jsons://me:hunter%202@api.example.com/Xk29/abc"
+
+    text = without_secrets("Failed at api.example.com/Xk29 as me with hunter 2 (hunter%202).", url)
+
+    assert text == "Failed at api.example.com/*** as me with *** (***)."

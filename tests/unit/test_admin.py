@@ -1,7 +1,6 @@
 """What the admin pages say is wrong, and what they change, without a browser."""
 
 import asyncio
-import dataclasses
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,8 +14,9 @@ from jobs_app.admin.overview import growth_text, overview
 from jobs_app.admin.queue.state import AdminQueue
 from jobs_app.admin.state import Admin
 from jobs_app.live import broadcaster
-from jobs_app.live.states import Live
-from runlane.alerts.service import RulePatch
+from jobs_app.live.arrival import Arrival
+from jobs_app.live.state import Live
+from runlane.alerts.rules import RulePatch
 from runlane.clock import utc_now
 from runlane.core.attempts import completed
 from runlane.kinds.catalogue import catalogue
@@ -24,8 +24,8 @@ from runlane.metrics.samples import Growth
 from runlane.model.limits import MOST_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.queue.worker_registry import WorkerState
-from runlane.settings import read_settings
-from tests.support.jobs import by_hand, running, submitted, worker
+from testbed.attempts import end_attempt
+from tests.support.jobs import running, submitted, worker
 
 NOW = utc_now()
 
@@ -113,7 +113,7 @@ async def test_a_worker_that_is_gone_cannot_be_asked(tab):
 
 async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):
     for _ in range(3):
-        await by_hand(service).end(completed((await running(service)).id, 1, None))
+        await end_attempt(service, completed((await running(service)).id, 1, None))
     page = await tab.get_state(AdminKinds)
 
     await page.load()
@@ -151,7 +151,7 @@ def test_growth_is_told_with_what_becomes_of_it(growth, said):
     assert growth_text(growth, datetime(2026, 2, 22, tzinfo=UTC)) == said
 
 
-async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch):
+async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch, store):
     await world.registry.beat(worker())
     admin = await tab.get_state(Admin)
     await overview(anew=True)
@@ -168,13 +168,12 @@ async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch
 
 
 async def test_the_name_of_the_installation_is_on_every_page(tab, world):
-    named = dataclasses.replace(runtime.current(), config=read_settings(_env_file=None, environment="staging"))
-    broadcaster._active = broadcaster.Broadcaster(None, named)
-    live = await tab.get_state(Live)
-    await live.arrive()
-    broadcaster._active = None
+    active = runtime.current()
+    broadcaster.use(broadcaster.Broadcaster(None, active.hub, active.limits, environment="staging"))
+    await (await tab.get_state(Arrival)).arrive()
+    broadcaster.use(None)
 
-    assert live.environment == "staging"
+    assert (await tab.get_state(Live)).environment == "staging"
 
 
 async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
@@ -280,7 +279,7 @@ async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, ser
 async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(
     tab, service, monkeypatch, limits_service
 ):
-    monkeypatch.setattr("jobs_app.admin.state.look_at_queue", _nothing)
+    monkeypatch.setattr("jobs_app.admin.state.show_limits", _nothing)
     admin = await tab.get_state(Admin)
     await overview(anew=True)
     await admin.load()
@@ -324,7 +323,7 @@ async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_
 
 
 async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch, limits_service):
-    monkeypatch.setattr("jobs_app.admin.state.look_at_queue", _nothing)
+    monkeypatch.setattr("jobs_app.admin.state.show_limits", _nothing)
     await overview(anew=True)
     await limits_service.change_queue(QueueChange(concurrency=7))
     admin = await tab.get_state(Admin)

@@ -11,7 +11,8 @@ from runlane.core.attempts import completed, failed
 from runlane.metrics.statistics import Step, floor
 from runlane.model.snapshot import JobError
 from runlane.search.matching import JobFilter
-from tests.support.jobs import by_hand, running
+from testbed.attempts import end_attempt
+from tests.support.jobs import running
 
 BROKEN = JobError(type="ValueError", message="no")
 
@@ -20,8 +21,8 @@ BROKEN = JobError(type="ValueError", message="no")
 async def metrics(tab, visit, service, statistics):
     for number in range(6):
         job = await running(service)
-        await by_hand(service).end(
-            failed(job.id, 1, BROKEN, retry_at=None) if number == 0 else completed(job.id, 1, None)
+        await end_attempt(
+            service, failed(job.id, 1, BROKEN, retry_at=None) if number == 0 else completed(job.id, 1, None)
         )
     await statistics.roll_up(utc_now())
 

@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from jobs_app import rows
-from jobs_app.admin.schedules.state import BLANK, AdminSchedules, _row
+from jobs_app.admin.schedules.rows import schedule_row
+from jobs_app.admin.schedules.state import BLANK, AdminSchedules
 from runlane.clock import utc_now
 from runlane.schedules.service import SchedulePatch
 
@@ -41,7 +42,7 @@ async def test_a_schedule_is_made_listed_changed_paused_run_and_deleted(page, st
     assert [job.kind for job in (await store.page()).jobs] == ["noop"]
 
     page.ask_delete(made["id"])
-    assert page.doomed["name"] == "Nightly"
+    assert page.pending_delete["name"] == "Nightly"
     await page.delete()
     assert page.schedules == []
 
@@ -135,7 +136,7 @@ async def test_a_schedule_that_is_gone_is_said_to_be(page, schedule_id):
 
     assert "There is no schedule" in str(await page.run_now(schedule_id))
     assert "There is no schedule" in str(await page.pause(schedule_id, True))
-    assert (page.editing, page.doomed["id"]) == ("", "")
+    assert (page.editing, page.pending_delete["id"]) == ("", "")
 
 
 async def test_what_is_wrong_with_a_part_of_the_parameters_names_the_part(page):
@@ -149,7 +150,7 @@ async def test_a_schedule_that_is_due_says_so_and_shows_no_time_that_is_past(pag
     await page.submit(wish(timing="every 3600"))
     [made] = await world.schedules.store.all()
     past = made.next_at - timedelta(hours=3)
-    row = _row(made.model_copy(update={"next_at": past}), [])
+    row = schedule_row(made.model_copy(update={"next_at": past}), [])
 
     assert row["is_due"]
     assert len(row["next"]) == 5

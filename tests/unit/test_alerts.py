@@ -10,9 +10,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from runlane.alerts.service import Alerts, RuleDraft, RulePatch, Seen, Silence, causes
-from runlane.alerts.store import AGAIN_AFTER, AlertStore, Rule
-from runlane.alerts.webhooks import Answer, new_secret, signature, wrong_with
+from runlane.alerts.delivery import wrong_with
+from runlane.alerts.evaluation import Silence, SystemState, causes
+from runlane.alerts.records import Answer, Rule
+from runlane.alerts.rules import RuleDraft, RulePatch
+from runlane.alerts.service import Alerts
+from runlane.alerts.store import AGAIN_AFTER, AlertStore
+from runlane.alerts.webhooks import new_secret, signature
 from runlane.errors import ChangedMeanwhile, InvalidInput, NameTaken, RuleNotFound
 from runlane.kinds.catalogue import catalogue
 from runlane.metrics.samples import Growth, Sample
@@ -22,7 +26,7 @@ from runlane.queue.worker_registry import WorkerInfo, WorkerState
 pytestmark = pytest.mark.databases
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-WELL = Seen(
+WELL = SystemState(
     now=NOW,
     oldest_queued_at=None,
     queued=0,
@@ -74,7 +78,7 @@ LONG = {"oldest_queued_at": NOW - timedelta(seconds=90), "queued": 3}
 
 
 @pytest.mark.parametrize(
-    ("wanted", "seen", "said"),
+    ("wanted", "system", "said"),
     [
         (rule("wait"), LONG, "A job has waited for 90 s; 3 jobs wait in all."),
         (rule("wait"), LONG | {"paused": True}, None),
@@ -107,8 +111,8 @@ LONG = {"oldest_queued_at": NOW - timedelta(seconds=90), "queued": 3}
         (rule("storage", 1.0), {}, None),
     ],
 )
-def test_a_condition_holds_or_not(wanted, seen, said):
-    found = list(causes(wanted, replace(WELL, **seen)).values())
+def test_a_condition_holds_or_not(wanted, system, said):
+    found = list(causes(wanted, replace(WELL, **system)).values())
 
     assert [text[: len(said)] for text in found] == [said] if said else found == []
 
@@ -127,16 +131,16 @@ async def test_an_alert_is_given_once_for_a_cause_until_it_clears(alerts):
     await made(alerts)
     waits = replace(WELL, **LONG)
 
-    fired, _ = await alerts.look(waits)
-    again, _ = await alerts.look(replace(waits, now=NOW + timedelta(minutes=5)))
+    fired, _ = await alerts.evaluate(waits)
+    again, _ = await alerts.evaluate(replace(waits, now=NOW + timedelta(minutes=5)))
     assert ([alert.text for alert in fired], again) == (["A job has waited for 90 s; 3 jobs wait in all."], [])
     assert len(await alerts.store.alerts(only_open=True)) == 1
 
-    _, cleared = await alerts.look(replace(WELL, now=NOW + timedelta(minutes=6)))
+    _, cleared = await alerts.evaluate(replace(WELL, now=NOW + timedelta(minutes=6)))
     assert [alert.id for alert in cleared] == [fired[0].id]
     assert await alerts.store.alerts(only_open=True) == []
 
-    fired, _ = await alerts.look(waits)
+    fired, _ = await alerts.evaluate(waits)
     assert (len(fired), len(await alerts.store.alerts())) == (1, 2)
 
 
@@ -144,8 +148,8 @@ async def test_each_cause_has_its_own_alert(alerts):
     await made(alerts, name="Silent", condition="silent_job")
     old, older = (Silence(UUID(int=n), "slow", NOW - timedelta(hours=n)) for n in (1, 2))
 
-    assert len((await alerts.look(replace(WELL, silences=[old])))[0]) == 1
-    fired, cleared = await alerts.look(replace(WELL, silences=[older]))
+    assert len((await alerts.evaluate(replace(WELL, silences=[old])))[0]) == 1
+    fired, cleared = await alerts.evaluate(replace(WELL, silences=[older]))
 
     assert ([alert.cause for alert in fired], [alert.cause for alert in cleared]) == (
         [str(older.job_id)],
@@ -163,29 +167,29 @@ async def test_a_change_that_makes_no_sense_with_what_stays_is_refused(alerts, c
         await alerts.change(growing.id, RulePatch(**change))
 
 
-async def test_a_rule_that_cannot_be_looked_at_keeps_no_other_from_it(alerts, caplog):
+async def test_a_rule_that_cannot_be_evaluated_keeps_no_other_from_it(alerts, caplog):
     """Such as one that an earlier version let in."""
     await alerts.store.insert(RuleDraft(name="A", condition="queue_growing", threshold=2e9).model_dump())
     await made(alerts, name="B")
 
-    fired, _ = await alerts.look(replace(WELL, **LONG, samples=growing(1, 2)))
+    fired, _ = await alerts.evaluate(replace(WELL, **LONG, samples=growing(1, 2)))
 
     assert [alert.rule for alert in fired] == ["B"]
-    assert "The rule 'A' cannot be looked at" in caplog.text
+    assert "The rule 'A' cannot be evaluated" in caplog.text
     assert "OverflowError" in caplog.text
 
 
 async def test_a_paused_rule_is_silent_and_its_alerts_are_over(alerts):
     rule = await made(alerts)
-    await alerts.look(replace(WELL, **LONG))
+    await alerts.evaluate(replace(WELL, **LONG))
 
     await alerts.change(rule.id, RulePatch(paused=True))
 
     assert await alerts.store.alerts(only_open=True) == []
-    assert await alerts.look(replace(WELL, **LONG)) == ([], [])
+    assert await alerts.evaluate(replace(WELL, **LONG)) == ([], [])
 
 
-async def test_a_look_that_began_before_its_rule_was_changed_gives_no_alert(alerts):
+async def test_an_evaluation_that_began_before_its_rule_was_changed_gives_no_alert(alerts):
     as_it_was = await made(alerts)
     await alerts.change(as_it_was.id, RulePatch(paused=True))
 
@@ -198,7 +202,7 @@ async def test_a_look_that_began_before_its_rule_was_changed_gives_no_alert(aler
 @pytest.mark.parametrize("change", [{"paused": True}, {"condition": "no_worker"}, {"kind": "noop"}])
 async def test_alerts_that_end_because_their_rule_was_changed_are_told_to_be_over(alerts, change):
     rule = await made(alerts, webhook_url="https://1.1.1.1/hook")
-    [fired], _ = await alerts.look(replace(WELL, **LONG))
+    [fired], _ = await alerts.evaluate(replace(WELL, **LONG))
 
     _, [cleared] = await alerts.change(rule.id, RulePatch(**change, webhook_url="https://1.1.1.1/other"))
 
@@ -220,7 +224,7 @@ async def test_the_second_of_two_people_who_change_a_rule_is_told_what_the_first
 
 async def test_a_message_whose_rule_is_deleted_while_it_is_sent_is_no_more(alerts):
     rule = await made(alerts, webhook_url="https://1.1.1.1/hook")
-    await alerts.look(replace(WELL, **LONG))
+    await alerts.evaluate(replace(WELL, **LONG))
     delivery, _ = await alerts.store.take_due(NOW)
 
     await alerts.store.delete(rule.id)
@@ -231,7 +235,7 @@ async def test_a_message_whose_rule_is_deleted_while_it_is_sent_is_no_more(alert
 
 async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given_up(alerts, monkeypatch):
     await made(alerts, webhook_url="https://1.1.1.1/hook")
-    await alerts.look(replace(WELL, **LONG))
+    await alerts.evaluate(replace(WELL, **LONG))
     tries, now = [], NOW
 
     for _ in range(len(AGAIN_AFTER) + 1):
@@ -251,7 +255,7 @@ async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given
 
 async def test_what_arrived_is_not_sent_again(alerts):
     await made(alerts, webhook_url="https://1.1.1.1/hook")
-    await alerts.look(replace(WELL, **LONG))
+    await alerts.evaluate(replace(WELL, **LONG))
     delivery, _ = await alerts.store.take_due(NOW)
 
     await alerts.store.record(delivery, Answer(204, ""), NOW)
@@ -262,7 +266,7 @@ async def test_what_arrived_is_not_sent_again(alerts):
 
 async def test_what_a_lost_server_was_sending_is_sent_by_another(alerts):
     await made(alerts, webhook_url="https://1.1.1.1/hook")
-    await alerts.look(replace(WELL, **LONG))
+    await alerts.evaluate(replace(WELL, **LONG))
     delivery, _ = await alerts.store.take_due(NOW)
 
     again, _ = await alerts.store.take_due(NOW + timedelta(minutes=1))
@@ -298,7 +302,7 @@ async def test_rules_have_names_of_their_own_and_are_deleted_with_their_alerts(a
     rule = await made(alerts)
     with pytest.raises(NameTaken, match="There is a rule named 'Waiting'"):
         await made(alerts)
-    await alerts.look(replace(WELL, **LONG))
+    await alerts.evaluate(replace(WELL, **LONG))
 
     await alerts.store.delete(rule.id)
 

@@ -23,12 +23,17 @@ from testbed import ROOT
 DOCUMENTS = sorted(
     [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + list((ROOT / "docs").rglob("*.md"))
 )
+# what is true of this version; the changelog has the names of each
+TODAY = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
 _LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"^(make|docker compose|python -m|curl|cp) ")
+_PATH = re.compile(r"`((?:runlane|jobs_app|worker|tests|testbed|bench|docs|deploy|tools)/[\w./*-]+)`")
+MADE_BY_READERS = {"word_count"}
+OF_VERSION_0_1 = {"python -m jobs", "python -m launcher"}
+_COMMAND = re.compile(r"^(make|docker compose|python -m|runlane|curl|cp) ")
 
 
-@pytest.mark.parametrize("name", ["reliability.md", "admin.md"])
+@pytest.mark.parametrize("name", ["reliability.md", "admin.md", "deploy.md"])
 def test_every_test_that_a_document_names_exists(name):
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / name).read_text()))
     defined: set[str] = set()
@@ -54,18 +59,44 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.parametrize("document", TODAY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_path_that_a_document_names_is_there(document):
+    named = {path for path in _PATH.findall(document.read_text()) if Path(path).stem not in MADE_BY_READERS}
+
+    assert {path for path in named if not list(ROOT.glob(path.rstrip("/")))} == set()
+
+
+def test_the_map_of_contributing_names_a_path_for_everything():
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", _section("CONTRIBUTING.md", "Where to look"), re.MULTILINE)[1:]
+
+    places = {what: re.findall(r"`([^`]+)`", where) for what, where in rows}
+    assert len(places) >= 20
+    assert {what for what, paths in places.items() if not paths} == set()
+    assert {path for paths in places.values() for path in paths if not (ROOT / path).exists()} == set()
+
+
+def test_the_way_of_a_job_leads_through_few_files():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    files = {path for path in _LINK.findall(text) if path.endswith((".py", ".lua"))}
+
+    assert 10 <= len(files) <= 20
+
+
+def _section(document: str, title: str) -> str:
+    """What stands below a heading of a document."""
+    return (ROOT / document).read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
 def commands() -> list[str]:
     """Every command of a code block, and those that a table or a sentence sets as code, on one line each."""
     found = []
-    for document in DOCUMENTS:
-        if document.name == "CHANGELOG.md":
-            continue
+    for document in TODAY:
         text = document.read_text()
         blocks = [block.replace("\\\n", " ") for language, block in _BLOCK.findall(text) if language in ("", "sh")]
         lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
         lines += re.findall(r"`([^`\n]+)`", _BLOCK.sub("", text))
         found += [line for line in lines if _COMMAND.match(line)]
-    return sorted(set(found))
+    return sorted(set(found) - OF_VERSION_0_1)
 
 
 def test_there_are_commands_of_every_sort():
@@ -73,6 +104,7 @@ def test_there_are_commands_of_every_sort():
         "make",
         "docker compose",
         "python -m",
+        "runlane",
         "curl",
         "cp",
     }
@@ -89,8 +121,6 @@ def test_make_knows_what_it_is_told(command):
 def test_python_knows_what_it_is_told(command):
     """Run for real where that ends by itself, else imported; what they do has tests of its own."""
     _, _, module, *words = shlex.split(command)
-    if module == "runlane":
-        words = [word for word in words[:1] if not word.startswith("-")]
     done = subprocess.run(
         [sys.executable, "-m", module, *words, "--help"] if module not in ("worker", "jobs_app") else
         [sys.executable, "-c", f"import importlib.util as u; assert u.find_spec('{module}.__main__')"],
@@ -100,9 +130,18 @@ def test_python_knows_what_it_is_told(command):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("runlane ")])
+def test_the_command_runlane_knows_what_it_is_told(command):
+    words = [word for word in shlex.split(command)[1:] if not word.isupper()]
+
+    done = subprocess.run([sys.executable, "-m", "runlane", *words, "--help"], cwd=ROOT, capture_output=True)
+
+    assert done.returncode == 0, done.stderr
+
+
 RUN_ONE_AFTER_THE_OTHER = (
     "cp deploy/env.example .env",
-    "python -m runlane migrate",
+    "runlane migrate",
     "make backup FILE=backups/today.db",
     "make restore FILE=backups/today.db REPLACE=1",
     "make migrate-data FROM=sqlite:///.data/runlane.db TO=postgresql://runlane:password@host:5432/runlane",
@@ -112,8 +151,11 @@ RUN_ONE_AFTER_THE_OTHER = (
 RUN_BY_OTHER_TESTS = {
     "make run": "test_a_newcomer.py",
     "make compose-test": "test_compose.py",
+    "python -m runlane": "test_upgrade.py",
+    **dict.fromkeys(("runlane run", "runlane worker", "runlane app"), "test_upgrade.py"),
+    "runlane backup FILE": "test_transfer.py",
     **dict.fromkeys(
-        ("python -m jobs_app", "python -m worker", "python -m runlane health", "python -m runlane health --worker"),
+        ("python -m jobs_app", "python -m worker", "runlane health", "runlane health --worker"),
         "test_compose.py",
     ),
 }
@@ -136,13 +178,13 @@ async def _do_as_told(tmp_path: Path, server: str) -> None:
     said = {}
     for command in RUN_ONE_AFTER_THE_OTHER:
         said[command.split(" FILE")[0].split(" FROM")[0]] = run(command, tmp_path, server)
-        if command == "python -m runlane migrate":
+        if command == "runlane migrate":
             await add_a_job(f"sqlite:///{tmp_path}/.data/runlane.db")
         if command.startswith("make backup FILE"):
             shutil.rmtree(tmp_path / ".data")
 
     assert (tmp_path / ".env").read_text() == (ROOT / "deploy" / "env.example").read_text()
-    assert f"is at {schema.newest_revision()}." in said["python -m runlane migrate"]
+    assert f"is at {schema.newest_revision()}." in said["runlane migrate"]
     assert "Brought back 1 job from backups/today.db" in said["make restore"]
     assert "job: 1 rows alike" in said["make migrate-data"]
     assert transfer.count_jobs(server) == 1
@@ -156,7 +198,7 @@ def run(command: str, folder: Path, server: str) -> str:
     programs = Path(sys.executable).parent
     words = shlex.split(command.replace("postgresql://runlane:password@host:5432/runlane", server))
     words += [f"BIN={programs}", "--assume-old=.venv/.stamps/run"] if words[0] == "make" else []
-    words[0] = sys.executable if words[0] == "python" else words[0]
+    words[:1] = [sys.executable, "-m", "runlane"] if words[0] == "runlane" else words[:1]
     environ = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}: {done.stderr}"
@@ -170,7 +212,7 @@ async def add_a_job(url: str) -> None:
 
 
 def test_every_command_is_run_somewhere_or_takes_long():
-    told = {command for command in commands() if command.startswith(("make ", "python -m ", "cp "))}
+    told = {command for command in commands() if command.startswith(("make ", "python -m ", "runlane ", "cp "))}
     there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
 
     assert set(RUN_ONE_AFTER_THE_OTHER) <= told
@@ -208,3 +250,19 @@ def test_curl_is_run_by_the_tests_of_the_readme():
     run = (ROOT / "README.md").read_text().replace("\\\n", " ")
 
     assert all(command in run or command == "curl /healthz" for command in told)
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.stem
+)
+def test_the_forms_for_issues_are_what_github_reads(form):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-issue-forms", str(form)]
+    found = subprocess.run(command, capture_output=True, text=True)
+
+    assert (found.returncode, found.stderr) == (0, ""), found.stdout
+
+
+def test_a_commit_is_checked_with_what_make_check_runs():
+    [repo] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+
+    assert (repo["repo"], [hook["entry"] for hook in repo["hooks"]]) == ("local", ["make check"])

@@ -10,11 +10,12 @@ from runlane.audit import acting_as
 from runlane.clock import utc_now
 from runlane.core.attempts import completed
 from runlane.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
+from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
 from runlane.model.status import JobStatus
-from runlane.queue.client import HIGHEST_PRIORITY
 from runlane.schedules.service import ScheduleDraft
-from tests.support.jobs import by_hand, running, submitted
+from testbed.attempts import end_attempt, start_attempt
+from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 
 pytestmark = pytest.mark.databases
@@ -88,7 +89,7 @@ async def test_an_edit_and_a_start_that_meet_are_decided_by_the_database(service
     for _ in range(20):
         job = await submitted(service)
         edit, started = await asyncio.gather(
-            service.edit(job.id, JobPatch(priority=5)), by_hand(service).start(job.id, "w"), return_exceptions=True
+            service.edit(job.id, JobPatch(priority=5)), start_attempt(service, job.id, "w"), return_exceptions=True
         )
         now = await store.get(job.id)
         assert started is not None
@@ -118,17 +119,6 @@ async def test_a_scheduled_job_is_promoted_once(service, world):
         await service.promote(job.id)
 
 
-async def test_all_scheduled_jobs_are_promoted_at_once(service):
-    for _ in range(3):
-        await submitted(service, delay_s=3600)
-    waiting = await submitted(service)
-
-    outcome = await service.bulk("promote")
-
-    assert (outcome.matched, outcome.done) == (4, 3)
-    assert [skipped.id for skipped in outcome.skipped] == [waiting.id]
-
-
 async def test_a_job_is_moved_to_the_front(service, world):
     first, last = await submitted(service, priority=7), await submitted(service, priority=-3)
 
@@ -147,7 +137,7 @@ async def test_nothing_goes_before_the_highest_priority(service):
         await service.move_to_front(job.id)
 
 
-async def test_people_set_what_holds_for_a_kind(service, audit, limits_service):
+async def test_people_set_what_holds_for_a_kind(service, limits_service, audit):
     with acting_as("ada"):
         await limits_service.change_kind("noop", KindChange(paused=True, max_running=2))
     limits = await limits_service.change_kind("noop", KindChange(rate=RateChange(count=3, seconds=60.0)))
@@ -197,7 +187,7 @@ async def test_who_acted_is_on_the_timeline_and_in_the_audit(service, store, aud
         await service.delete(cancelled.id)
         await service.restore(cancelled.id)
     done = await running(service)
-    await by_hand(service).end(completed(done.id, 1, None))
+    await end_attempt(service, completed(done.id, 1, None))
 
     assert [action for _, action, *_ in await told(audit)] == ["restore", "delete", "retry", "cancel"]
     by = [(event.data or {}).get("by") for event in await store.events(cancelled.id)]

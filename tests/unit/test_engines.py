@@ -139,7 +139,7 @@ class TestAddressesThatAreWrong:
     def test_a_server_that_does_not_answer_is_waited_for_with_a_sentence(self, caplog):
         looks = schema.until_it_answers(f"postgresql://runlane:hunter2@127.0.0.1:{free_port()}/runlane")
 
-        assert [next(looks), next(looks)] == [schema.LOOK_AGAIN_S] * 2
+        assert [next(looks), next(looks)] == [schema.RETRY_EVERY_S] * 2
 
         assert caplog.text.count("Waiting for it.") == 1, "not at each look"
         assert "hunter2" not in caplog.text

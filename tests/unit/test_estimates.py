@@ -11,7 +11,8 @@ from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
 from runlane.model.limits import KindLimit, Limits, Rate
 from runlane.model.snapshot import JobError
-from tests.support.jobs import by_hand, running, snapshot
+from testbed.attempts import end_attempt
+from tests.support.jobs import running, snapshot
 
 pytestmark = pytest.mark.databases
 
@@ -145,9 +146,9 @@ def test_a_slot_whose_job_has_just_spoken_has_no_mark():
 
 async def test_only_completed_runs_of_the_kind_count(service, store):
     for _ in range(3):
-        await by_hand(service).end(completed((await running(service)).id, 1, None))
+        await end_attempt(service, completed((await running(service)).id, 1, None))
     error = JobError(type="E", message="m")
-    await by_hand(service).end(failed((await running(service)).id, 1, error, retry_at=None))
+    await end_attempt(service, failed((await running(service)).id, 1, error, retry_at=None))
     await running(service)
     estimates = Estimates(store)
 

@@ -12,7 +12,8 @@ from runlane.metrics.failures import HOURS, Failures
 from runlane.model.fingerprint import fingerprint, normalised
 from runlane.model.snapshot import JobError
 from runlane.search.matching import JobFilter
-from tests.support.jobs import by_hand, running
+from testbed.attempts import end_attempt
+from tests.support.jobs import running
 
 pytestmark = pytest.mark.databases
 
@@ -30,7 +31,7 @@ def failures(database):
 
 async def fail(service, what, **more):
     job = await running(service, **more)
-    await by_hand(service).end(failed(job.id, 1, what, retry_at=None))
+    await end_attempt(service, failed(job.id, 1, what, retry_at=None))
     return job
 
 

@@ -8,14 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runlane.clock import utc_now
-from runlane.core.attempts import Note, cancelled, completed, failed, handed_back
+from runlane.core.attempts import HandlerMessage, cancelled, completed, failed, handed_back
 from runlane.core.reconcile import Reconciler
 from runlane.core.service import JobService
 from runlane.errors import JobsError
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import FOLLOWS, TERMINAL, EventType, JobStatus
 from runlane.search.matching import JobFilter
-from tests.support.jobs import BOOM, by_hand, running, submitted
+from testbed.attempts import end_attempt, report_attempt, start_attempt
+from tests.support.jobs import BOOM, running, submitted
 
 pytestmark = pytest.mark.databases
 
@@ -40,7 +41,7 @@ async def test_a_submitted_job_is_queued_at_version_one_with_one_timeline_row(se
 async def test_a_job_that_completed_holds_its_result_and_all_its_times(service):
     job = await running(service)
 
-    done = await by_hand(service).end(completed(job.id, job.attempt, {"pages": 3}))
+    done = await end_attempt(service, completed(job.id, job.attempt, {"pages": 3}))
 
     assert done.status is JobStatus.COMPLETED
     assert (done.result, done.progress, done.error) == ({"pages": 3}, 100, None)
@@ -51,7 +52,7 @@ async def test_a_job_that_completed_holds_its_result_and_all_its_times(service):
 async def test_any_json_is_kept_exactly_as_a_result(service, store, result):
     job = await running(service)
 
-    await by_hand(service).end(completed(job.id, job.attempt, result))
+    await end_attempt(service, completed(job.id, job.attempt, result))
 
     assert (await store.get(job.id)).result == result
 
@@ -60,7 +61,7 @@ async def test_a_failed_attempt_waits_for_its_next_one_and_tells_why(service):
     job = await running(service, max_attempts=3)
     retry_at = utc_now()
 
-    waiting = await by_hand(service).end(failed(job.id, job.attempt, BOOM, retry_at=retry_at))
+    waiting = await end_attempt(service, failed(job.id, job.attempt, BOOM, retry_at=retry_at))
 
     assert (waiting.status, waiting.attempt, waiting.scheduled_for) == (JobStatus.SCHEDULED, 2, retry_at)
     assert waiting.error == BOOM
@@ -69,7 +70,7 @@ async def test_a_failed_attempt_waits_for_its_next_one_and_tells_why(service):
 async def test_a_job_without_attempts_left_is_failed_for_good(service):
     job = await running(service)
 
-    ended = await by_hand(service).end(failed(job.id, job.attempt, BOOM, retry_at=None))
+    ended = await end_attempt(service, failed(job.id, job.attempt, BOOM, retry_at=None))
 
     assert ended.status is JobStatus.FAILED
     assert ended.finished_at is not None
@@ -86,7 +87,7 @@ async def test_of_a_cancel_and_a_finish_that_meet_the_database_takes_one(service
         return True
 
     for job in jobs:
-        told, done = await asyncio.gather(cancel(job), by_hand(service).end(completed(job.id, job.attempt, 1)))
+        told, done = await asyncio.gather(cancel(job), end_attempt(service, completed(job.id, job.attempt, 1)))
         after = await store.get(job.id)
         assert done is not None, "a running job that ends has ended, whoever wished otherwise"
         assert after.status is JobStatus.COMPLETED
@@ -95,7 +96,7 @@ async def test_of_a_cancel_and_a_finish_that_meet_the_database_takes_one(service
 
 async def test_ten_retries_at_once_make_one_new_attempt(service, store):
     job = await running(service)
-    await by_hand(service).end(failed(job.id, 1, BOOM, retry_at=None))
+    await end_attempt(service, failed(job.id, 1, BOOM, retry_at=None))
 
     outcomes = await asyncio.gather(*(service.retry(job.id) for _ in range(10)), return_exceptions=True)
 
@@ -106,10 +107,10 @@ async def test_ten_retries_at_once_make_one_new_attempt(service, store):
 async def test_an_attempt_that_was_taken_away_can_write_nothing(service, store, reconciler):
     job = await running(service, max_attempts=3)
     await reconciler.reclaim(job.id)
-    again = await by_hand(service).start(job.id, "worker-2")
+    again = await start_attempt(service, job.id, "worker-2")
 
-    late = await by_hand(service).end(completed(job.id, 1, "late"))
-    heard = await by_hand(service).add_notes(job.id, 1, [Note(EventType.PROGRESS, progress=99.0)])
+    late = await end_attempt(service, completed(job.id, 1, "late"))
+    heard = await report_attempt(service, job.id, 1, [HandlerMessage(EventType.PROGRESS, progress=99.0)])
 
     assert (late, heard) == (None, False)
     assert (await store.get(job.id)).version == again.version
@@ -146,14 +147,14 @@ async def test_a_lost_workers_job_that_was_to_be_cancelled_is_cancelled(service,
 async def test_a_job_handed_back_costs_no_attempt(service):
     job = await running(service)
 
-    back = await by_hand(service).end(handed_back(job.id, job.attempt))
+    back = await end_attempt(service, handed_back(job.id, job.attempt))
 
     assert (back.status, back.attempt, back.worker) == (JobStatus.QUEUED, 1, None)
 
 
 async def test_a_retry_gives_one_more_attempt_when_all_are_used(service):
     job = await running(service)
-    await by_hand(service).end(failed(job.id, 1, BOOM, retry_at=None))
+    await end_attempt(service, failed(job.id, 1, BOOM, retry_at=None))
 
     again = await service.retry(job.id)
 
@@ -163,7 +164,7 @@ async def test_a_retry_gives_one_more_attempt_when_all_are_used(service):
 
 async def test_earlier_attempts_stay_in_the_timeline_after_a_retry(service, store):
     job = await running(service)
-    await by_hand(service).end(failed(job.id, 1, BOOM, retry_at=None))
+    await end_attempt(service, failed(job.id, 1, BOOM, retry_at=None))
     await service.retry(job.id)
 
     told = [event.message for event in await store.events(job.id)]
@@ -191,7 +192,7 @@ ACTIONS = st.sampled_from(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=st.lists(ACTIONS, max_size=25), late=st.booleans())
 async def test_whatever_happens_in_whatever_order_versions_have_no_gap_and_the_timeline_ends_as_the_job_is(
-    service, store, reconciler, actions, late, counts
+    service, store, actions, late, counts, reconciler
 ):
     job = await submitted(service, max_attempts=5)
     seen = job
@@ -218,26 +219,26 @@ async def act(service: JobService, reconciler: Reconciler, job_id: UUID, attempt
     try:
         match action:
             case "start":
-                await by_hand(service).start(job_id, "worker-1")
+                await start_attempt(service, job_id, "worker-1")
             case "complete":
-                await by_hand(service).end(completed(job_id, attempt, {"ok": True}))
+                await end_attempt(service, completed(job_id, attempt, {"ok": True}))
             case "fail":
-                await by_hand(service).end(failed(job_id, attempt, BOOM, retry_at=utc_now()))
+                await end_attempt(service, failed(job_id, attempt, BOOM, retry_at=utc_now()))
             case "fail_for_good":
-                await by_hand(service).end(failed(job_id, attempt, BOOM, retry_at=None))
+                await end_attempt(service, failed(job_id, attempt, BOOM, retry_at=None))
             case "cancel":
                 await service.cancel(job_id)
             case "end_cancelled":
-                await by_hand(service).end(cancelled(job_id, attempt, "Cancelled."))
+                await end_attempt(service, cancelled(job_id, attempt, "Cancelled."))
             case "retry":
                 await service.retry(job_id)
             case "hand_back":
-                await by_hand(service).end(handed_back(job_id, attempt))
+                await end_attempt(service, handed_back(job_id, attempt))
             case "lost":
                 await reconciler.reclaim(job_id)
             case "note":
-                await by_hand(service).add_notes(
-                    job_id, attempt, [Note(EventType.PROGRESS, message="step", progress=50.0)]
+                await report_attempt(
+                    service, job_id, attempt, [HandlerMessage(EventType.PROGRESS, message="step", progress=50.0)]
                 )
             case "promote":
                 await reconciler.promote_due([job_id], utc_now())

@@ -19,7 +19,7 @@ from runlane.model.requests import Submission
 from runlane.model.snapshot import JobError
 from runlane.search import text_index
 from runlane.search.matching import JobFilter
-from tests.support.jobs import by_hand
+from testbed.attempts import end_attempt, start_attempt
 
 pytestmark = pytest.mark.databases
 
@@ -50,10 +50,10 @@ async def named(world):
         "cancelled": await submit("page"),
     }
     for name in ("running", "done", "failed"):
-        await by_hand(service).start(names[name], f"worker-of-{name}")
-    await by_hand(service).end(completed(names["done"], 1, {"pages": [{"title": "Hello"}]}))
+        await start_attempt(service, names[name], f"worker-of-{name}")
+    await end_attempt(service, completed(names["done"], 1, {"pages": [{"title": "Hello"}]}))
     error = JobError(type="TimedOut", message="It ran longer than 5 seconds.")
-    await by_hand(service).end(failed(names["failed"], 1, error, retry_at=None))
+    await end_attempt(service, failed(names["failed"], 1, error, retry_at=None))
     await service.cancel(names["cancelled"])
     return names
 

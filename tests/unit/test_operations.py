@@ -1,25 +1,28 @@
-"""What is done to many jobs on the server: previewed, done once, stopped, and gone on with after a restart."""
+"""What is done to many jobs: previewed, done by a call or the server, stopped, undone, gone on with after a restart."""
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from runlane.audit import acting_as
 from runlane.background import end_tasks
-from runlane.bulk.service import Operations, needs_confirmation
-from runlane.bulk.store import TAKEN_FOR, OperationState, OperationStore, Progress
+from runlane.bulk.execution import LeftAlone, TakenOver
+from runlane.bulk.service import MAX_UNLISTED, OperationReport, Operations, needs_confirmation
+from runlane.bulk.store import MAX_IDS, TAKEN_FOR, UNLISTED, UNLISTED_KEPT_FOR, OperationState, OperationStore, Progress
 from runlane.clock import utc_now
 from runlane.core.attempts import cancelled, completed, failed
 from runlane.core.deletion import UNDO_WITHIN
 from runlane.errors import NothingToDo, OperationNotFound, Unavailable, WrongStatus
+from runlane.model.requests import Submission
 from runlane.model.snapshot import Deleted, JobError
 from runlane.model.status import JobStatus
 from runlane.search.matching import JobFilter
 from runlane.search.query import QueryError
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
-from tests.support.jobs import by_hand, running, submitted
+from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 
 pytestmark = pytest.mark.databases
@@ -44,7 +47,7 @@ async def over(operations, operation):
 async def failures(service, count):
     jobs = [await running(service) for _ in range(count)]
     for job in jobs:
-        await by_hand(service).end(failed(job.id, 1, JobError(type="ValueError", message="x"), retry_at=None))
+        await end_attempt(service, failed(job.id, 1, JobError(type="ValueError", message="x"), retry_at=None))
     return jobs
 
 
@@ -98,7 +101,7 @@ async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations
 
     async def one_starts_first(*given):
         if await store.statuses([starts.id]) == {starts.id: JobStatus.QUEUED}:
-            await by_hand(service).start(starts.id, "worker-1")
+            await start_attempt(service, starts.id, "worker-1")
         return await clean(*given)
 
     monkeypatch.setattr(service, "clean", one_starts_first)
@@ -126,7 +129,7 @@ def test_a_word_is_needed_where_everything_goes_for_good(action, wanted, needs):
 
 async def test_only_what_is_old_is_cleaned(service, operations, store):
     job = await running(service)
-    await by_hand(service).end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
 
     with pytest.raises(NothingToDo, match="matches no job; nothing was begun"):
         await operations.begin("clean", JobFilter(finished_before=utc_now() - timedelta(days=1)))
@@ -141,7 +144,7 @@ async def test_obliterating_stops_what_runs_first(service, operations, store):
     begun = await operations.begin("obliterate", EVERYTHING)
     await until(lambda: store.get(job.id), lambda found: found.cancel_requested_at is not None)
     assert not await store.statuses([waiting.id])
-    await by_hand(service).end(cancelled(job.id, 1, "Cancelled."))
+    await end_attempt(service, cancelled(job.id, 1, "Cancelled."))
 
     done = await over(operations, begun)
     assert (done.done, done.left_alone, await store.count(EVERYTHING)) == (2, 0, 0)
@@ -154,7 +157,7 @@ async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(
     cancel = service.cancel
 
     async def too_late(job_id):
-        await by_hand(service).end(completed(job_id, 1, None))
+        await end_attempt(service, completed(job_id, 1, None))
         return await cancel(job_id)
 
     monkeypatch.setattr(service, "cancel", too_late)
@@ -165,7 +168,7 @@ async def test_a_job_that_ends_just_before_it_is_stopped_does_not_stop_the_rest(
 
 
 async def test_what_does_not_stop_is_left_alone(service, operations, monkeypatch):
-    monkeypatch.setattr("runlane.bulk.service.STOPPED_WITHIN_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.execution.STOPPED_WITHIN_S", 0.0)
     job = await running(service)
 
     done = await over(operations, await operations.begin("obliterate", EVERYTHING))
@@ -209,7 +212,7 @@ async def test_one_that_is_stopped_says_how_far_it_came(service, operations, mon
         return await cancel(job_id)
 
     monkeypatch.setattr(service, "cancel", slow)
-    monkeypatch.setattr("runlane.bulk.service.RECORD_EVERY_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
     begun = await operations.begin("cancel", EVERYTHING)
     await until(lambda: _value(len(seen)), lambda count: count == 5)
 
@@ -322,7 +325,7 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     taken = await lost.store.take("lost", utc_now() - TAKEN_FOR * 2)
     for job in jobs[:3]:
         await service.retry(job.id)
-    await lost.store.record(taken, "lost", Progress(3, 0, [], jobs[2].id))
+    await lost.store.record(taken, Progress(3, 0, [], jobs[2].id))
     assert await other.store.take("other", utc_now()) is None
     await _change(world, begun, seen_at=utc_now() - TAKEN_FOR * 2)
 
@@ -331,7 +334,7 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     await end_tasks(task)
 
     assert (done.done, done.left_alone) == (6, 0)
-    assert await lost.store.record(taken, "lost", Progress(1, 0, [], None)) is None
+    assert await lost.store.record(taken, Progress(1, 0, [], None)) is None
 
 
 async def _change(world, operation, **values):
@@ -369,3 +372,210 @@ async def test_it_waits_while_the_database_is_away(service, operations, monkeypa
 
     assert done.state is OperationState.DONE
     assert await store.count(FAILED) == 0
+
+
+def named(*jobs):
+    return JobFilter(ids=tuple(getattr(job, "id", job) for job in jobs))
+
+
+async def test_a_call_does_what_it_can_and_reports_why_it_left_the_rest_alone(service, world):
+    waiting, busy, unknown = await submitted(service), await running(service), uuid4()
+
+    report = await world.operations.do("delete", named(waiting, busy, unknown, waiting))
+
+    assert (report.matched, report.done, report.stopped) == (3, 1, False)
+    reasons = {each.id: each.reason for each in report.left_alone}
+    assert "cancel it first" in reasons[busy.id]
+    assert "There is no job" in reasons[unknown]
+
+
+async def test_a_dry_run_reports_what_a_call_would_do_and_changes_nothing(service, store, world):
+    jobs, busy, unknown = [await submitted(service) for _ in range(3)], await running(service), uuid4()
+
+    by_filter = await world.operations.dry_run("delete", EVERYTHING)
+    by_ids = await world.operations.dry_run("delete", named(jobs[0], unknown, jobs[0]))
+
+    left = LeftAlone(busy.id, f"Job {busy.short_id} is running; it would be left alone.")
+    assert by_filter == OperationReport(None, 3, [left])
+    assert (by_ids.done, [each.id for each in by_ids.left_alone]) == (1, [unknown])
+    assert "There is no job" in by_ids.left_alone[0].reason
+    assert await store.count(EVERYTHING) == len(jobs) + 1
+
+
+async def test_a_call_reaches_every_match_however_many(service, store, world):
+    await service.submit_many([Submission(kind="noop") for _ in range(700)])
+    other, _ = await service.submit(Submission(kind="slow"))
+
+    report = await world.operations.do("cancel", JobFilter(kinds=("noop",)))
+
+    assert (report.matched, report.done, report.left_alone) == (700, 700, [])
+    assert (await store.get(other.id)).status is JobStatus.QUEUED
+
+
+async def test_jobs_that_are_named_are_done_in_the_order_they_were_named(service, world):
+    jobs = await service.submit_many([Submission(kind="noop") for _ in range(520)])
+    await world.operations.do("cancel", EVERYTHING)
+    backwards = jobs[::-1]
+
+    report = await world.operations.do("retry", named(*backwards))
+
+    assert report.done == len(jobs)
+    assert [change.job.id for change in world.events.published[-len(jobs) :]] == [job.id for job in backwards]
+
+
+async def test_all_scheduled_jobs_are_started_at_once(service, world):
+    for _ in range(3):
+        await submitted(service, delay_s=3600)
+    waiting = await submitted(service)
+
+    report = await world.operations.do("promote", EVERYTHING)
+
+    assert (report.matched, report.done) == (4, 3)
+    assert [each.id for each in report.left_alone] == [waiting.id]
+
+
+@pytest.mark.parametrize("action", ["cancel", "restore"])
+async def test_a_call_about_no_job_reports_so_and_leaves_no_trace(service, world, action):
+    assert await world.operations.do(action, named()) == OperationReport()
+    assert await world.operations.do("cancel", FAILED) == OperationReport()
+    assert await world.operations.dry_run("cancel", FAILED) == OperationReport()
+
+
+async def test_a_small_call_is_in_no_list_and_in_the_audit_job_by_job(service, world, audit):
+    jobs = [await submitted(service) for _ in range(2)]
+
+    with acting_as("ada"):
+        await world.operations.do("cancel", named(*jobs))
+
+    assert await world.operations.newest(5) == []
+    assert not world.operations.changed.is_set()
+    told = {(each.who, each.action, each.target, each.name) for each in await audit.page()}
+    assert told == {("ada", "cancel", "job", str(job.id)) for job in jobs}
+
+
+async def test_a_large_call_is_listed_and_in_the_audit_as_a_whole(service, world, audit):
+    jobs = await service.submit_many([Submission(kind="noop") for _ in range(MAX_UNLISTED + 1)])
+
+    report = await world.operations.do("delete", named(*jobs))
+
+    [listed] = await world.operations.newest(5)
+    assert (listed.id, listed.state, listed.done) == (report.operation, OperationState.DONE, len(jobs))
+    assert (len(listed.filter.ids), world.operations.changed.is_set()) == (MAX_IDS, True)
+    [whole] = [each for each in await audit.page(limit=1000) if each.target == "jobs"]
+    assert (whole.action, whole.after["jobs"], len(whole.after["ids"])) == ("delete", len(jobs), MAX_IDS)
+
+
+async def test_a_deletion_by_a_call_is_undone_by_its_operation(service, world, store):
+    jobs, other = [await submitted(service) for _ in range(3)], await submitted(service)
+    await service.delete(other.id)
+    deleted = await world.operations.do("delete", named(*jobs))
+
+    report = await world.operations.undo_here(deleted.operation)
+
+    assert (report.done, report.left_alone) == (3, [])
+    assert set(await store.statuses([job.id for job in (*jobs, other)])) == {job.id for job in jobs}
+    assert await world.operations.newest(5) == []
+    with pytest.raises(WrongStatus, match="undone already"):
+        await world.operations.undo_here(deleted.operation)
+
+
+async def test_jobs_that_are_named_are_brought_back(service, world):
+    jobs, there = [await submitted(service) for _ in range(2)], await submitted(service)
+    await world.operations.do("delete", named(*jobs))
+
+    report = await world.operations.do("restore", named(*jobs, there))
+
+    assert (report.matched, report.done) == (3, 2)
+    assert "is not deleted" in report.left_alone[0].reason
+
+
+async def test_a_call_tells_its_progress_and_is_stopped_after_the_job_it_is_at(
+    service, world, monkeypatch, audit, store
+):
+    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
+    jobs, seen = [await submitted(service) for _ in range(5)], []
+
+    async def follow(operation):
+        seen.append(operation.done)
+        if operation.done == 2:
+            await world.operations.stop(operation.id)
+
+    report = await world.operations.do("cancel", EVERYTHING, follow)
+
+    assert (report.matched, report.done, report.stopped, seen) == (3, 3, True, [0, 1, 2, 3])
+    assert (await store.get(jobs[4].id)).status is JobStatus.QUEUED
+    assert [each.action for each in await audit.page()] == ["cancel"] * 3
+
+
+async def test_what_a_call_could_not_end_is_done_by_a_server_and_then_seen(service, operations, world, monkeypatch):
+    jobs, cancel = [await submitted(service) for _ in range(4)], service.cancel
+
+    async def away(job_id):
+        if job_id == jobs[2].id:
+            raise Unavailable("The database does not answer.")
+        return await cancel(job_id)
+
+    monkeypatch.setattr(service, "cancel", away)
+    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
+    begun = []
+
+    async def follow(operation):
+        begun.append(operation)
+
+    with pytest.raises(Unavailable):
+        await operations.do("cancel", named(*jobs), follow)
+    assert await operations.store.take("other", utc_now()) is None
+    monkeypatch.setattr(service, "cancel", cancel)
+    await _change(world, begun[0], seen_at=utc_now() - TAKEN_FOR * 2)
+    operations._begun.set()
+    done = await over(operations, begun[0])
+
+    assert (done.state, done.done, done.left_alone) == (OperationState.DONE, 4, 0)
+    assert [each.id for each in await operations.newest(5)] == [done.id]
+
+
+async def test_a_call_whose_operation_another_server_took_says_where_to_look(service, world):
+    jobs = [await submitted(service) for _ in range(2)]
+
+    async def lose(operation):
+        await _change(world, operation, taken_by="other")
+
+    with pytest.raises(TakenOver, match=r"GET /api/operations/.+ says how far it is") as refusal:
+        await world.operations.do("cancel", named(*jobs), lose)
+
+    assert refusal.value.status_code == 503
+
+
+async def test_a_call_that_fails_oddly_is_not_gone_on_with(service, world, monkeypatch):
+    await submitted(service)
+    monkeypatch.setattr(service, "cancel", None)
+    begun = []
+
+    async def follow(operation):
+        begun.append(operation)
+
+    with pytest.raises(TypeError):
+        await world.operations.do("cancel", EVERYTHING, follow)
+
+    assert (await world.operations.get(begun[0].id)).state is OperationState.STOPPED
+
+
+async def test_the_row_of_a_small_call_goes_when_nobody_can_need_it_any_more(service, world):
+    begun = []
+
+    async def follow(operation):
+        begun.append(operation)
+
+    for _ in range(2):
+        await submitted(service)
+        await world.operations.do("cancel", QUEUED, follow)
+    past = begun[0]
+    assert past.taken_by.startswith(UNLISTED)
+    await _change(world, past, ended_at=utc_now() - UNLISTED_KEPT_FOR * 2)
+
+    await submitted(service)
+    await world.operations.do("cancel", QUEUED)
+
+    with pytest.raises(OperationNotFound):
+        await world.operations.get(past.id)
+    assert await world.operations.get(begun[-1].id)

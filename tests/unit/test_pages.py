@@ -12,16 +12,19 @@ from reflex.utils import frontend_skeleton
 from jobs_app import rows
 from jobs_app.dashboard.running import MOST_HOT, Board
 from jobs_app.job import timeline_rows
+from jobs_app.live.freshness import Freshness
 from jobs_app.live.hub import MAILBOX_SIZE, Hub
 from jobs_app.submit.forms import form_fields, form_params
+from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
 from runlane.errors import InvalidInput
 from runlane.kinds.catalogue import MASK, Kind, Params, Secret, catalogue, unmasked
 from runlane.model.snapshot import Change, JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 from runlane.queue.change_feed import Feed
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
-from tests.support.jobs import BOOM, NOON, by_hand, running, snapshot
+from tests.support.jobs import BOOM, NOON, running, snapshot
 
 
 @pytest.mark.parametrize(
@@ -38,10 +41,10 @@ def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
 
 async def test_attempts_are_told_from_the_timeline(service, store, reconciler):
     job = await running(service, max_attempts=3)
-    await by_hand(service).end(failed(job.id, 1, BOOM, retry_at=NOON))
+    await end_attempt(service, failed(job.id, 1, BOOM, retry_at=NOON))
     await reconciler.promote_due([job.id], NOON)
-    await by_hand(service).start(job.id, "worker-2")
-    await by_hand(service).end(completed(job.id, 2, None))
+    await start_attempt(service, job.id, "worker-2")
+    await end_attempt(service, completed(job.id, 2, None))
 
     told = timeline_rows.lanes(await store.events(job.id), NOON)
 
@@ -174,8 +177,28 @@ def test_a_running_job_keeps_its_place_and_a_new_one_takes_the_first_free_one():
     assert [slot["id"] for slot in board.slots()] == [str(third.id), str(second.id), ""]
 
 
-def test_a_board_that_has_heard_nothing_yet_does_not_claim_to_be_live():
-    assert Board(3).feed == "down"
+def test_a_server_that_has_heard_nothing_yet_does_not_claim_to_be_live():
+    assert Freshness().feed == "down"
+
+
+def test_only_announcements_that_had_stopped_come_back_after_a_gap():
+    freshness = Freshness()
+    assert freshness.turn(Feed.UP) is None
+
+    freshness.turn(Feed.DOWN)
+
+    assert [freshness.turn(Feed.UP), freshness.turn(Feed.UP)] == [0, None]
+
+
+def test_the_delay_of_pages_is_that_of_the_oldest_change_that_was_sent():
+    freshness = Freshness()
+    assert freshness.delay_ms == 0
+    freshness.heard(utc_now() - timedelta(seconds=2))
+    freshness.heard(utc_now())
+
+    freshness.sent()
+
+    assert freshness.delay_ms >= 2000
 
 
 def test_the_board_drops_what_is_not_newer():
@@ -287,7 +310,7 @@ async def test_a_change_too_big_to_announce_is_read_from_the_store(world, hub, s
     job = await running(service)
 
     with hub.listen(job.id) as mailbox:
-        await by_hand(service).end(completed(job.id, 1, "x" * 200_000))
+        await end_attempt(service, completed(job.id, 1, "x" * 200_000))
         change = await mailbox.get()
         while change.event.version < 3:
             change = await mailbox.get()

@@ -10,14 +10,14 @@ import pytest
 
 from runlane.composition import Services, compose
 from runlane.engine.progress import Progress
-from runlane.engine.runner import LONGEST_PAUSE_S, Interruption, Runner, pause_s
+from runlane.engine.runner import MAX_PAUSE_S, Interruption, Runner, pause_s
 from runlane.engine.writer import Writer
 from runlane.kinds.catalogue import Catalogue, Kind, Params
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import EventType, JobStatus
+from testbed.attempts import start_attempt
 from testbed.waiting import until
-from tests.support.jobs import by_hand
 
 KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1)
 
@@ -37,7 +37,7 @@ class Bench:
 
     async def run(self, job: JobSnapshot) -> JobSnapshot:
         run = self.runner.expect(job.id)
-        if started := await by_hand(self.services.jobs).start(job.id, "worker-1"):
+        if started := await start_attempt(self.services.jobs, job.id, "worker-1"):
             await self.runner.run(started, run)
         return await self.services.store.get(job.id)
 
@@ -624,7 +624,7 @@ async def test_the_end_of_a_job_is_not_lost_while_the_database_is_away(bench, da
 
 @pytest.mark.parametrize("attempt", range(1, 40))
 def test_pauses_double_up_to_a_bound_and_spread_downwards(attempt):
-    longest = min(1.0 * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+    longest = min(1.0 * 2 ** (attempt - 1), MAX_PAUSE_S)
 
     found = {pause_s(attempt, 1.0) for _ in range(50)}
 

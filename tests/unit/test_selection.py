@@ -5,9 +5,9 @@ from uuid import UUID
 import pytest
 
 from jobs_app import routes
-from jobs_app.dashboard.selection_state import MOST_SELECTED, Selection
+from jobs_app.dashboard.selection_state import MAX_SELECTED, Selection
 from jobs_app.dashboard.state import PAGE_SIZE, BoardState, Views
-from jobs_app.live.notices import Notices
+from jobs_app.live.notify import OwnNotifications
 from runlane.model.requests import Submission
 from runlane.model.status import JobStatus
 from tests.support.jobs import running, submitted, worker
@@ -69,7 +69,7 @@ async def test_more_than_can_be_selected_by_hand_is_said_and_drops_nothing(board
         await selection.toggle_page()
         await follow(board, board.next_page())
     before = list(selection.selected)
-    assert len(before) == MOST_SELECTED
+    assert len(before) == MAX_SELECTED
 
     told = [await selection.toggle_page(), await selection.toggle(ids(board)[0], PLAIN)]
 
@@ -77,7 +77,7 @@ async def test_more_than_can_be_selected_by_hand_is_said_and_drops_nothing(board
     assert all("Up to 200 rows can be selected by hand" in str(each) for each in told)
 
 
-async def test_how_many_match_is_known_when_something_is_selected(board, selection, service):
+async def test_how_many_match_is_known_when_something_is_selected(board, selection, service, follow):
     await service.submit_many([Submission(kind="noop") for _ in range(1500)])
     await service.submit(Submission(kind="slow"))
 
@@ -85,13 +85,13 @@ async def test_how_many_match_is_known_when_something_is_selected(board, selecti
     assert ["count_matching" in str(each) for each in counted] == [True, False]
 
     for text, number in (("", 1507), ("kind:slow", 1)):
-        board.search = text
+        await follow(board, board.find({"q": text}))
         await selection.select_all_matching()
         assert selection.matching == number
 
 
 async def test_what_the_list_tells_is_kept_in_the_list_of_messages(board, selection, database_away):
-    views, notices = await board.get_state(Views), await board.get_state(Notices)
+    views, notifications = await board.get_state(Views), await board.get_state(OwnNotifications)
     await selection.toggle(ids(board)[0], PLAIN)
 
     await views.save({"name": ""})
@@ -100,7 +100,7 @@ async def test_what_the_list_tells_is_kept_in_the_list_of_messages(board, select
         await selection.ask("delete")
         await selection.ask_group("noop", "x")
 
-    assert [(each["level"], each["text"][:22]) for each in notices.own[::-1]] == [
+    assert [(each["level"], each["text"][:22]) for each in notifications.newest[::-1]] == [
         ("error", "Give the view a name."),
         ("success", "The view is saved as '"),
         ("error", "The database does not "),

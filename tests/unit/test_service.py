@@ -1,4 +1,4 @@
-"""Submitting, cancelling, retrying, deleting, one by one and in bulk; and what happens while Redis is away."""
+"""Submitting, cancelling, retrying, deleting; and what happens while Redis is away."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,8 +14,8 @@ from runlane.model.requests import QueueChange, Submission
 from runlane.model.snapshot import Deleted, JobError
 from runlane.model.status import JobStatus
 from runlane.queue.client import Command
-from runlane.search.matching import JobFilter
-from tests.support.jobs import by_hand, running, submitted
+from testbed.attempts import end_attempt, start_attempt
+from tests.support.jobs import running, submitted
 
 
 async def test_a_submitted_job_is_committed_then_queued_then_announced(service, world):
@@ -117,10 +117,10 @@ async def test_a_queued_job_that_is_cancelled_leaves_the_queue_at_once(service, 
 
     assert cancelled.status is JobStatus.CANCELLED
     assert world.queue.in_order() == []
-    assert await by_hand(service).start(job.id, "worker-1") is None
+    assert await start_attempt(service, job.id, "worker-1") is None
 
 
-async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world, store, reconciler):
+async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world, reconciler, store):
     job = await submitted(service, delay_s=0.01)
 
     await service.cancel(job.id)
@@ -136,7 +136,7 @@ async def test_a_running_job_that_is_cancelled_is_told_to_stop(service, world):
     told = await service.cancel(job.id)
 
     assert (told.status, told.cancel_requested_at is not None) == (JobStatus.RUNNING, True)
-    assert world.queue.told == [Command(cancel=job.id)]
+    assert world.queue.sent == [Command(cancel=job.id)]
 
 
 async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, world):
@@ -146,12 +146,12 @@ async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, w
     second = await service.cancel(job.id)
 
     assert second.version == first.version
-    assert world.queue.told == [Command(cancel=job.id)] * 2
+    assert world.queue.sent == [Command(cancel=job.id)] * 2
 
 
 async def test_a_finished_job_cannot_be_cancelled(service):
     job = await running(service)
-    await by_hand(service).end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
 
     with pytest.raises(WrongStatus, match=f"Job {job.short_id} has already completed"):
         await service.cancel(job.id)
@@ -175,7 +175,7 @@ async def test_a_cancelled_job_that_is_retried_is_not_hit_by_the_old_cancel(serv
     await service.cancel(job.id)
 
     retried = await service.retry(job.id)
-    again = await by_hand(service).start(job.id, "worker-1")
+    again = await start_attempt(service, job.id, "worker-1")
 
     assert (retried.cancel_requested_at, again.cancel_requested_at) == (None, None)
 
@@ -207,9 +207,10 @@ async def test_a_deleted_job_is_not_started_counted_listed_or_retried(service, s
     job, ended = await submitted(service), await submitted(service)
     await service.cancel(ended.id)
 
-    await service.bulk("delete", ids=[job.id, ended.id])
+    await service.delete(job.id)
+    await service.delete(ended.id)
 
-    assert await by_hand(service).start(job.id, "worker-1") is None
+    assert await start_attempt(service, job.id, "worker-1") is None
     assert set((await counts.all()).values()) == {0}
     assert (await store.page()).jobs == []
     for act in (service.retry, service.cancel, service.delete):
@@ -243,38 +244,6 @@ async def test_a_running_job_cannot_be_deleted(service):
         await service.delete(job.id)
 
 
-async def test_a_bulk_action_does_what_it_can_and_says_why_it_left_the_rest(service, store):
-    waiting, busy = await submitted(service), await running(service)
-    unknown = uuid4()
-
-    outcome = await service.bulk("delete", ids=[waiting.id, busy.id, unknown])
-
-    assert (outcome.matched, outcome.done) == (3, 1)
-    reasons = {skipped.id: skipped.reason for skipped in outcome.skipped}
-    assert "cancel it first" in reasons[busy.id]
-    assert "There is no job" in reasons[unknown]
-
-
-async def test_a_dry_run_counts_and_changes_nothing(service, store):
-    jobs = [await submitted(service) for _ in range(3)]
-    busy = await running(service)
-
-    outcome = await service.bulk("delete", job_filter=JobFilter(), dry_run=True)
-
-    assert (outcome.matched, outcome.done, [s.id for s in outcome.skipped]) == (4, 3, [busy.id])
-    assert await store.count(JobFilter()) == len(jobs) + 1
-
-
-async def test_a_bulk_action_over_a_filter_reaches_every_match(service, store):
-    await service.submit_many([Submission(kind="noop") for _ in range(700)])
-    other, _ = await service.submit(Submission(kind="slow"))
-
-    outcome = await service.bulk("cancel", job_filter=JobFilter(kinds=("noop",)))
-
-    assert outcome.done == 700
-    assert (await store.get(other.id)).status is JobStatus.QUEUED
-
-
 async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is_back(
     service, store, world, reconciler
 ):
@@ -291,7 +260,7 @@ async def test_a_job_submitted_while_redis_is_away_is_kept_and_queued_when_it_is
 
 async def test_an_emptied_redis_gets_every_queued_job_back_and_nothing_else(service, world, reconciler):
     jobs = await service.submit_many([Submission(kind="noop") for _ in range(600)])
-    await by_hand(service).start(jobs[0].id, "worker-1")
+    await start_attempt(service, jobs[0].id, "worker-1")
     await service.cancel(jobs[1].id)
     world.queue.entries.clear()
 
@@ -306,7 +275,7 @@ async def test_a_job_ends_even_when_nobody_can_be_told(service, store, world):
     job = await running(service)
     world.queue.away = True
 
-    await by_hand(service).end(failed(job.id, 1, JobError(type="X", message="y"), retry_at=None))
+    await end_attempt(service, failed(job.id, 1, JobError(type="X", message="y"), retry_at=None))
     await service.retry(job.id)
 
     assert (await store.get(job.id)).status is JobStatus.QUEUED
@@ -324,7 +293,7 @@ async def test_a_claim_that_ended_before_its_job_started_puts_the_job_back_as_it
 
 async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world, reconciler):
     job = await running(service)
-    await by_hand(service).end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     world.queue.entries.clear()
 
     await reconciler.reclaim(job.id)
@@ -335,7 +304,7 @@ async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world,
 
 async def test_entries_that_no_waiting_job_belongs_to_are_dropped(service, world, reconciler):
     job, waits = await submitted(service), await submitted(service)
-    await by_hand(service).start(job.id, "worker-1")
+    await start_attempt(service, job.id, "worker-1")
 
     assert await reconciler.drop_orphans() == 1
     assert world.queue.in_order() == [str(waits.id)]

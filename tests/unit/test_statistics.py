@@ -21,7 +21,8 @@ from runlane.db.database import Database
 from runlane.metrics.histogram import Histogram
 from runlane.metrics.statistics import KEPT, WINDOWS, Figures, Outcome, Statistics, Step, floor, step_for
 from runlane.model.snapshot import JobError
-from tests.support.jobs import by_hand, running, submitted
+from testbed.attempts import end_attempt
+from tests.support.jobs import running, submitted
 
 pytestmark = pytest.mark.databases
 
@@ -38,9 +39,9 @@ def counted(figures):
 
 
 async def test_every_outcome_is_counted_where_it_belongs(service, statistics):
-    await by_hand(service).end(completed((await running(service)).id, 1, None))
-    await by_hand(service).end(failed((await running(service)).id, 1, BROKEN, retry_at=None))
-    await by_hand(service).end(failed((await running(service)).id, 1, BROKEN, retry_at=utc_now()))
+    await end_attempt(service, completed((await running(service)).id, 1, None))
+    await end_attempt(service, failed((await running(service)).id, 1, BROKEN, retry_at=None))
+    await end_attempt(service, failed((await running(service)).id, 1, BROKEN, retry_at=utc_now()))
     await service.cancel((await submitted(service)).id)
 
     report = await last_hour(statistics)
@@ -59,9 +60,9 @@ async def test_every_outcome_is_counted_where_it_belongs(service, statistics):
 
 async def test_what_is_no_outcome_is_not_counted(service, statistics):
     job = await running(service)
-    await by_hand(service).end(handed_back(job.id, 1))
+    await end_attempt(service, handed_back(job.id, 1))
     done = await running(service)
-    await by_hand(service).end(completed(done.id, 1, None))
+    await end_attempt(service, completed(done.id, 1, None))
     await service.delete(done.id)
     await service.restore(done.id)
 
@@ -91,7 +92,7 @@ async def test_rolling_up_twice_counts_once(service, statistics):
 
 async def test_all_steps_agree(service, statistics):
     for _ in range(5):
-        await by_hand(service).end(completed((await running(service)).id, 1, None))
+        await end_attempt(service, completed((await running(service)).id, 1, None))
     await statistics.roll_up(utc_now())
 
     totals = [(await statistics.window(name, utc_now())).total for name in WINDOWS]
@@ -116,7 +117,7 @@ async def test_the_figures_are_those_of_the_jobs(service, statistics, store):
     for number in range(40):
         job = await running(service, kind="noop" if number % 3 else "slow")
         end = completed(job.id, 1, None) if number % 4 else failed(job.id, 1, BROKEN, retry_at=None)
-        await by_hand(service).end(end)
+        await end_attempt(service, end)
 
     report = await last_hour(statistics)
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.attempts import HandlerMessage, Report, completed, failed
 from runlane.core.insertion import NewJob, Once
 from runlane.core.pagination import SORTS
 from runlane.core.store import Store
@@ -14,8 +14,9 @@ from runlane.errors import InvalidInput, JobNotFound
 from runlane.model.snapshot import JobError, Part
 from runlane.model.status import EventType, JobStatus
 from runlane.search.matching import JobFilter
+from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
-from tests.support.jobs import by_hand, running, submitted
+from tests.support.jobs import running, submitted
 
 pytestmark = pytest.mark.databases
 
@@ -48,7 +49,7 @@ async def test_pages_show_every_job_once_in_every_order(store, sort):
 
 async def ended(service, size, **more):
     job = await running(service, **more)
-    return await by_hand(service).end(completed(job.id, 1, "r" * size))
+    return await end_attempt(service, completed(job.id, 1, "r" * size))
 
 
 async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, monkeypatch):
@@ -58,7 +59,7 @@ async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, mo
     with_result = await ended(service, 10)
     failing = await running(service)
     error = JobError(type="ValueError", message="no", traceback="Traceback ...")
-    await by_hand(service).end(failed(failing.id, 1, error, retry_at=None))
+    await end_attempt(service, failed(failing.id, 1, error, retry_at=None))
 
     found = {job.id: job for job in (await store.listing()).jobs}
 
@@ -77,7 +78,7 @@ async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, 
     monkeypatch.setattr("runlane.core.reader.SMALL_PARAMS", 1000)
     job = await running(service, kind="web_agent", params={"goal": "ä" * 2000})
     error = JobError(type="ValueError", message="no", traceback="Traceback ...")
-    await by_hand(service).end(failed(job.id, 1, error, retry_at=None))
+    await end_attempt(service, failed(job.id, 1, error, retry_at=None))
     other = await ended(service, 10)
 
     found = {job.id: job for job in (await store.listing(parts=[part])).jobs}
@@ -181,7 +182,7 @@ async def test_filters_narrow_by_status_kind_time_and_words(store, service):
 
 async def test_a_brief_page_leaves_out_what_may_be_large(store, service):
     job = await running(service)
-    await by_hand(service).end(completed(job.id, 1, "x" * 1000))
+    await end_attempt(service, completed(job.id, 1, "x" * 1000))
 
     [brief] = (await store.page(brief=True)).jobs
     [whole] = (await store.page()).jobs
@@ -211,8 +212,8 @@ async def test_counts_are_kept_for_each_kind(store, service, counts):
 async def test_counts_are_kept_through_every_change_and_deletion(store, service, counts):
     jobs = [await submitted(service) for _ in range(4)]
     await service.cancel(jobs[0].id)
-    await by_hand(service).start(jobs[1].id, "worker-1")
-    await by_hand(service).end(completed(jobs[1].id, 1, None))
+    await start_attempt(service, jobs[1].id, "worker-1")
+    await end_attempt(service, completed(jobs[1].id, 1, None))
     await service.delete(jobs[0].id)
     await service.delete(jobs[2].id)
 
@@ -223,11 +224,11 @@ async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, s
     job = await running(service)
 
     notes = [
-        Note(EventType.PROGRESS, message="Opening", progress=10.0),
-        Note(EventType.LOG, log_message="a line", data={"level": "info"}),
-        Note(EventType.PROGRESS, progress=20.0),
+        HandlerMessage(EventType.PROGRESS, message="Opening", progress=10.0),
+        HandlerMessage(EventType.LOG, log_message="a line", data={"level": "info"}),
+        HandlerMessage(EventType.PROGRESS, progress=20.0),
     ]
-    [changes] = await store.record([Say(job.id, 1, notes)])
+    [changes] = await store.record([Report(job.id, 1, notes)])
 
     assert [change.job.version for change in changes] == [3, 4, 5]
     assert [change.event.message for change in changes] == ["Opening", "a line", "Opening"]
@@ -237,7 +238,7 @@ async def test_notes_raise_the_version_by_one_each_and_keep_their_order(store, s
 
 async def test_a_timeline_is_read_from_either_end_and_by_type(store, service):
     job = await running(service)
-    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(10)])])
+    await store.record([Report(job.id, 1, [HandlerMessage(EventType.LOG, log_message=str(n)) for n in range(10)])])
 
     assert [e.version for e in await store.events(job.id, after=3, limit=2)] == [4, 5]
     assert [e.version for e in await store.events(job.id, limit=2, newest=True)] == [11, 12]
@@ -252,16 +253,16 @@ async def test_the_timeline_of_an_unknown_job_is_no_empty_list(store):
 
 async def test_an_artifact_is_kept_whole_and_deleted_with_its_job(store, service):
     job = await running(service)
-    note = Note(
+    note = HandlerMessage(
         EventType.ARTIFACT, log_message="a.bin", data={"name": "a.bin", "media_type": "x/y"}, content=b"\x00\xff"
     )
-    await store.record([Say(job.id, 1, [note])])
+    await store.record([Report(job.id, 1, [note])])
     [artifact] = await store.artifacts(job.id)
 
     assert (artifact.name, artifact.media_type, artifact.size_bytes) == ("a.bin", "x/y", 2)
     assert (await store.artifact_content(job.id, artifact.id))[1] == b"\x00\xff"
 
-    await by_hand(service).end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     await service.delete(job.id)
 
     with pytest.raises(JobNotFound):

@@ -18,12 +18,13 @@ from jobs_app.job.tree_state import Trees
 from jobs_app.keys.state import Keys
 from jobs_app.submit.state import StartForm
 from runlane.clock import utc_now
-from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.attempts import HandlerMessage, Report, completed, failed
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType, JobStatus
 from runlane.search.query import LONGEST
-from tests.support.jobs import by_hand, running, submitted
+from testbed.attempts import end_attempt, start_attempt
+from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
 
 
@@ -250,7 +251,7 @@ async def test_actions_that_a_jobs_status_forbids_end_in_a_sentence(tab, visit, 
 
     assert "only failed or cancelled" in str(await actions.retry(str(job.id)))
     assert "cancel it first" in str(await actions.delete())
-    await by_hand(service).end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     assert "has already completed" in str(await actions.cancel(str(job.id)))
 
 
@@ -301,7 +302,7 @@ async def test_deleting_the_job_one_looks_at_leads_back_to_the_list(tab, service
 
 async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open_job):
     job = await running(service, max_attempts=3)
-    await by_hand(service).end(failed(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None))
+    await end_attempt(service, failed(job.id, 1, JobError(type="X", message="y", traceback="z"), retry_at=None))
 
     page = await open_job(job.id)
 
@@ -317,10 +318,12 @@ async def test_the_page_of_a_job_shows_error_timeline_and_attempts(service, open
 
 async def test_the_page_of_a_job_shows_its_files_and_the_newest_lines(service, store, open_job):
     job = await running(service)
-    await store.record([Say(job.id, 1, [Note(EventType.LOG, log_message=str(n)) for n in range(FIRST_LINES)])])
+    await store.record(
+        [Report(job.id, 1, [HandlerMessage(EventType.LOG, log_message=str(n)) for n in range(FIRST_LINES)])]
+    )
     about = {"name": "a.txt", "media_type": "text/plain"}
     await store.record(
-        [Say(job.id, 1, [Note(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])]
+        [Report(job.id, 1, [HandlerMessage(EventType.ARTIFACT, log_message="a.txt", data=about, content=b"x" * 1500)])]
     )
 
     page = await open_job(job.id)
@@ -362,14 +365,14 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
     jobs = [await running(service, max_attempts=2) for _ in range(2)]
     error = JobError(type="X", message="y")
     for job in jobs:
-        steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
-        await store.record([Say(job.id, 1, steps)])
-        await by_hand(service).end(failed(job.id, 1, error, retry_at=utc_now()))
+        steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+        await store.record([Report(job.id, 1, steps)])
+        await end_attempt(service, failed(job.id, 1, error, retry_at=utc_now()))
         await reconciler.promote_due([job.id], utc_now())
-        await by_hand(service).start(job.id, "worker-1")
-        ticks = [Note(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
-        last = Note(EventType.PROGRESS, message="The last step", data={"step": True})
-        await store.record([Say(job.id, 2, [*ticks, last])])
+        await start_attempt(service, job.id, "worker-1")
+        ticks = [HandlerMessage(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
+        last = HandlerMessage(EventType.PROGRESS, message="The last step", data={"step": True})
+        await store.record([Report(job.id, 2, [*ticks, last])])
 
     page = await compare(*[job.id for job in jobs])
 
@@ -379,8 +382,8 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
 
 async def test_a_comparison_that_leaves_out_steps_says_so(service, store, compare):
     jobs = [await running(service) for _ in range(2)]
-    steps = [Note(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
-    await store.record([Say(jobs[0].id, 1, steps)])
+    steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+    await store.record([Report(jobs[0].id, 1, steps)])
 
     page = await compare(*[job.id for job in jobs])
 
@@ -392,7 +395,7 @@ async def test_a_comparison_that_is_read_again_shows_what_became_of_both(service
     page = await compare(*[job.id for job in jobs])
     assert [row["live"]["status"] for row in (page.left, page.right)] == ["running", "running"]
 
-    await by_hand(service).end(completed(jobs[0].id, 1, None))
+    await end_attempt(service, completed(jobs[0].id, 1, None))
     await page.refresh()
 
     assert [row["live"]["status"] for row in (page.left, page.right)] == ["completed", "running"]
@@ -573,7 +576,7 @@ async def test_the_palette_offers_what_can_be_done_with_the_job_as_it_is(tab, vi
 
 async def test_rows_of_a_large_tree_are_loaded_as_many_as_are_asked_for(service, open_job):
     job = await running(service)
-    await by_hand(service).end(completed(job.id, 1, [[n] for n in range(2 * FIRST_ROWS)]))
+    await end_attempt(service, completed(job.id, 1, [[n] for n in range(2 * FIRST_ROWS)]))
     trees = await (await open_job(job.id)).get_state(Trees)
     trees.load_rest("result", "")
     assert len(trees.rows["result"]) == FIRST_ROWS + 1

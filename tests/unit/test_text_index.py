@@ -14,7 +14,8 @@ from runlane.model.requests import JobPatch
 from runlane.search import text_index
 from runlane.search.matching import JobFilter
 from runlane.search.text_index import RARE, TextIndex, candidates
-from tests.support.jobs import by_hand, running, submitted
+from testbed.attempts import end_attempt
+from tests.support.jobs import running, submitted
 
 pytestmark = pytest.mark.databases
 
@@ -79,7 +80,7 @@ async def test_what_a_running_job_says_is_found_and_what_it_ended_with_is_indexe
     await index.catch_up()
     assert await found(store, "started") == {job.id}
 
-    await by_hand(service).end(completed(job.id, 1, {"title": "a walrus"}))
+    await end_attempt(service, completed(job.id, 1, {"title": "a walrus"}))
     assert await found(store, "result:walrus") == {job.id}
     assert await index.catch_up() == (1 if has_index else 0)
 

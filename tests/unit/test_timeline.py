@@ -9,11 +9,12 @@ from jobs_app.compare import comparison
 from jobs_app.job import timeline_rows
 from jobs_app.job.timeline_state import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
 from runlane.clock import utc_now
-from runlane.core.attempts import Note, cancelled, completed, failed, told_to_stop
+from runlane.core.attempts import HandlerMessage, cancel_delivered, cancelled, completed, failed
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType
 from runlane.model.tracebacks import frames, top_frame
-from tests.support.jobs import BOOM, by_hand, running
+from testbed.attempts import end_attempt, report_attempt, start_attempt
+from tests.support.jobs import BOOM, running
 
 pytestmark = pytest.mark.databases
 
@@ -27,11 +28,11 @@ TimeoutError: 10 s are over
 
 
 def step(text, progress=None):
-    return Note(EventType.PROGRESS, message=text, progress=progress, data={"step": True})
+    return HandlerMessage(EventType.PROGRESS, message=text, progress=progress, data={"step": True})
 
 
 def log(text, level="info"):
-    return Note(EventType.LOG, log_message=text, data={"level": level})
+    return HandlerMessage(EventType.LOG, log_message=text, data={"level": level})
 
 
 async def told(service, *notes, **more):
@@ -39,13 +40,13 @@ async def told(service, *notes, **more):
     job = await running(service, **more)
     for note in notes:
         await asyncio.sleep(0.002)  # apart on the clock
-        await by_hand(service).add_notes(job.id, job.attempt, [note])
+        await report_attempt(service, job.id, job.attempt, [note])
     return job
 
 
 async def test_a_step_lasts_until_the_next_one_or_the_end_of_its_attempt(service, store):
     job = await told(service, step("One"), log("in between"), step("Two"))
-    await by_hand(service).end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     events = await store.events(job.id)
 
     lines = timeline_rows.lines(events, timeline_rows.starts(events))
@@ -66,10 +67,10 @@ async def test_the_step_under_way_is_open(service, store):
 
 async def test_attempts_are_lanes_on_one_axis(service, store, reconciler):
     job = await running(service, max_attempts=3)
-    await by_hand(service).end(failed(job.id, 1, BOOM, retry_at=utc_now()))
+    await end_attempt(service, failed(job.id, 1, BOOM, retry_at=utc_now()))
     await reconciler.promote_due([job.id], utc_now())
-    await by_hand(service).start(job.id, "worker-2")
-    await by_hand(service).end(completed(job.id, 2, None))
+    await start_attempt(service, job.id, "worker-2")
+    await end_attempt(service, completed(job.id, 2, None))
 
     first, second = timeline_rows.lanes(await store.events(job.id), utc_now())
 
@@ -92,8 +93,8 @@ async def test_a_cancel_is_proved_stage_by_stage(service, store):
         "Cleaned up": False,
         "Cancelled": False,
     }
-    await by_hand(service).add_notes(job.id, 1, [told_to_stop()])
-    await by_hand(service).end(cancelled(job.id, 1, "Cancelled while it ran.", code_ended_at=utc_now()))
+    await report_attempt(service, job.id, 1, [cancel_delivered()])
+    await end_attempt(service, cancelled(job.id, 1, "Cancelled while it ran.", code_ended_at=utc_now()))
     assert set(at(await store.events(job.id), await store.get(job.id)).values()) == {True}
 
 
@@ -106,7 +107,7 @@ async def test_a_job_that_nobody_cancelled_has_no_proof_of_it(service, store):
 async def test_a_handler_that_did_not_stop_is_not_said_to_have_cleaned_up(service, store):
     job = await running(service)
     await service.cancel(job.id)
-    await by_hand(service).end(cancelled(job.id, 1, "Cancelled; it did not stop in time."))
+    await end_attempt(service, cancelled(job.id, 1, "Cancelled; it did not stop in time."))
 
     stages = timeline_rows.proof(await store.get(job.id), await store.events(job.id))
 
@@ -133,7 +134,7 @@ async def test_a_timeline_is_narrowed_by_sort_words_and_attempt(service, tab):
 
 async def test_earlier_lines_are_shown_when_asked_for(service, tab):
     job = await running(service)
-    await by_hand(service).add_notes(job.id, 1, [log(f"line {i}") for i in range(FIRST_LINES + 50)])
+    await report_attempt(service, job.id, 1, [log(f"line {i}") for i in range(FIRST_LINES + 50)])
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
     assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES, True)
@@ -145,7 +146,7 @@ async def test_earlier_lines_are_shown_when_asked_for(service, tab):
 
 async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, tab):
     job = await running(service)
-    await by_hand(service).add_notes(job.id, 1, [log(f"line {i}") for i in range(MOST_LINES)])
+    await report_attempt(service, job.id, 1, [log(f"line {i}") for i in range(MOST_LINES)])
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
     assert (timeline.earlier, timeline.most) == (True, False)
@@ -162,7 +163,7 @@ async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, ta
 
 async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):
     job = await told(service, step("One", 0.0), step("Two", 50.0))
-    await by_hand(service).end(completed(job.id, 1, None))
+    await end_attempt(service, completed(job.id, 1, None))
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
     second = next(line for line in shown_lines(timeline) if line["text"] == "Two")
@@ -188,9 +189,9 @@ def test_our_own_frames_are_set_apart_and_the_innermost_names_the_failure():
 
 async def test_two_runs_are_compared_value_by_value_and_step_by_step(service, store):
     left = await told(service, step("One"), step("Two"), priority=1)
-    await by_hand(service).end(completed(left.id, 1, None))
+    await end_attempt(service, completed(left.id, 1, None))
     right = await told(service, step("One"))
-    await by_hand(service).end(failed(right.id, 1, JobError(type="E", message="m"), retry_at=None))
+    await end_attempt(service, failed(right.id, 1, JobError(type="E", message="m"), retry_at=None))
     jobs = [await store.get(job.id) for job in (left, right)]
     jobs[0] = jobs[0].model_copy(update={"params": {"a": {"b": 1}, "c": [1, 2]}})
     jobs[1] = jobs[1].model_copy(update={"params": {"a": {"b": 2}, "c": [1]}})

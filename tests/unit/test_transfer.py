@@ -12,11 +12,12 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from runlane.core.attempts import Note, Say, completed, failed
+from runlane.core.attempts import HandlerMessage, Report, completed, failed
 from runlane.core.counts import Counts
 from runlane.core.insertion import NewJob
 from runlane.core.store import Store
 from runlane.db import engines, schema, transfer
+from runlane.db.backup import back_up
 from runlane.db.database import Database
 from runlane.db.engines import Use
 from runlane.errors import StartRefused
@@ -36,10 +37,10 @@ async def history(world, service, kind_settings, statistics, store):
     done = await running(service, kind="web_agent")
     file = {"name": "a.bin", "media_type": "x/y"}
     notes = [
-        Note(EventType.PROGRESS, progress=12.345678901234567, message="Größe – 漢字"),
-        Note(EventType.ARTIFACT, log_message="A file.", data=file, content=bytes(range(256)) * 50),
+        HandlerMessage(EventType.PROGRESS, progress=12.345678901234567, message="Größe – 漢字"),
+        HandlerMessage(EventType.ARTIFACT, log_message="A file.", data=file, content=bytes(range(256)) * 50),
     ]
-    await store.record([Say(done.id, 1, notes)])
+    await store.record([Report(done.id, 1, notes)])
     big = {"big": 12345678901234567890123, "none": None, "nested": [1, 2.5, {"x": "é"}]}
     await store.record([completed(done.id, 1, big)])
     bad = await running(service)
@@ -151,9 +152,21 @@ async def test_everything_is_lost_and_brought_back(history, database_url, tmp_pa
     assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
 
 
+def test_a_backup_is_one_sound_file_of_its_own_that_nobody_else_may_read(history, database_url, tmp_path):
+    backup = tmp_path / "backup.db"
+
+    assert back_up(database_url, backup) == history
+
+    assert backup.stat().st_mode & 0o077 == 0
+    with contextlib.closing(sqlite3.connect(backup)) as db:
+        [[journal]] = db.execute("PRAGMA journal_mode").fetchall()
+        [[soundness]] = db.execute("PRAGMA integrity_check").fetchall()
+    assert (journal, soundness) == ("delete", "ok")
+
+
 async def test_a_backup_replaces_nothing_unasked(history, database_url, tmp_path):
     backup = tmp_path / "backup.db"
-    transfer.back_up(database_url, backup)
+    back_up(database_url, backup)
 
     refused = run(database_url, "restore", str(backup), code=2)
     again = run(database_url, "backup", str(backup), code=2)

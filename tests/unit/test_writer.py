@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runlane.core.attempts import Note, Say, Start, completed
+from runlane.core.attempts import HandlerMessage, Report, Start, completed
 from runlane.engine.writer import Writer
 from runlane.model.requests import Submission
 from runlane.model.status import EventType, JobStatus
@@ -42,20 +42,20 @@ async def running(service, writer):
 
 
 def line(text):
-    return Note(EventType.LOG, log_message=text)
+    return HandlerMessage(EventType.LOG, log_message=text)
 
 
 async def test_what_is_pending_together_is_written_in_one_transaction(store, writer, running):
     before = store.transactions
 
-    await asyncio.gather(*(writer.write(Say(job.id, 1, [line(str(n))])) for n in range(5) for job in running))
+    await asyncio.gather(*(writer.write(Report(job.id, 1, [line(str(n))])) for n in range(5) for job in running))
 
     assert store.transactions - before <= 2, "the first may go alone; all others wait for it and go together"
 
 
 async def test_changes_are_announced_in_the_order_they_were_committed(world, writer, running):
     for n in range(3):
-        await writer.write(Say(running[0].id, 1, [line(str(n))]))
+        await writer.write(Report(running[0].id, 1, [line(str(n))]))
     await writer.write(completed(running[0].id, 1, None))
 
     async def announced():
@@ -66,7 +66,7 @@ async def test_changes_are_announced_in_the_order_they_were_committed(world, wri
 
 async def test_a_change_of_an_attempt_that_no_longer_runs_is_refused_and_the_others_are_kept(writer, running, store):
     late, fine = await asyncio.gather(
-        writer.write(Say(running[0].id, 7, [line("late")])), writer.write(Say(running[1].id, 1, [line("fine")]))
+        writer.write(Report(running[0].id, 7, [line("late")])), writer.write(Report(running[1].id, 1, [line("fine")]))
     )
 
     assert late is None

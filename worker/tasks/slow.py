@@ -1,4 +1,4 @@
-"""Waits for the time it was given, and says how far it is."""
+"""Waits for the time it was given, and reports how far it is."""
 
 import asyncio
 

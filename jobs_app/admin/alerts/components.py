@@ -2,22 +2,21 @@
 
 import reflex as rx
 
-from jobs_app.rows import AlertRow, DeliveryRow, RuleRow
-from jobs_app.ui.basics import ago, card, editor, heading, labelled, mono, question, small_button
-from runlane.alerts.service import MEANING
+from jobs_app.admin.alerts.rows import AlertRow, DeliveryRow, RuleRow
+from jobs_app.admin.editor.components import Fields, editable, editable_list, editor
+from jobs_app.ui.basics import ago, card, heading, mono, or_nothing, small_button
+from runlane.alerts.rules import MEANING
 from runlane.kinds.catalogue import catalogue
+
+WHERE_TO = (
+    "Also to an address: https:// gets signed JSON; mailto://, slack://, workflows:// (Teams), tgram:// and a hundred "
+    "more are written as apprise has them. Empty: only on the pages."
+)
 
 
 def alert_list(alerts: rx.Var[list[AlertRow]]) -> rx.Component:
-    return card(
-        heading("Alerts"),
-        rx.cond(
-            alerts.length() > 0,
-            rx.vstack(rx.foreach(alerts, _alert), spacing="2", width="100%"),
-            rx.text("None so far.", size="2", color_scheme="gray"),
-        ),
-        id="alerts",
-    )
+    listed = rx.vstack(rx.foreach(alerts, _alert), spacing="2", width="100%")
+    return card(heading("Alerts"), or_nothing(alerts, listed, "None so far."), id="alerts")
 
 
 def _alert(alert: rx.Var[AlertRow]) -> rx.Component:
@@ -45,52 +44,27 @@ def rule_list(
     on_edit: object,
     on_delete: object,
 ) -> rx.Component:
-    return rx.cond(
-        rules.length() > 0,
-        rx.vstack(
-            rx.foreach(rules, lambda rule: _rule(rule, on_pause, on_test, on_secret, on_edit, on_delete)),
-            spacing="3",
-            width="100%",
-        ),
-        card(rx.text("No rules yet. The form makes one.", size="2")),
-    )
-
-
-def _rule(
-    rule: rx.Var[RuleRow], on_pause: object, on_test: object, on_secret: object, on_edit: object, on_delete: object
-) -> rx.Component:
-    rule_id = rule["id"]
-    return card(
-        rx.flex(
-            rx.heading(rule["name"], as_="h2", size="3"),
-            rx.cond(rule["paused"], rx.badge("Paused", color_scheme="amber", high_contrast=True)),
-            rx.spacer(),
-            rx.cond(
-                rule["paused"],
-                small_button("Resume", on_pause(rule_id, False)),
-                small_button("Pause", on_pause(rule_id, True)),
+    def draw(rule: rx.Var[RuleRow]) -> rx.Component:
+        test = small_button("Test", on_test(rule["id"]))
+        copy = rx.cond(rule["is_signed"], small_button("Copy secret", on_secret(rule["id"])))
+        return editable(
+            "rule",
+            rule,
+            rx.text(
+                "Tells when ",
+                rule["meaning"],
+                rx.cond(rule["kind"] != "", rx.fragment("; only ", rx.code(rule["kind"])), rx.fragment()),
+                size="2",
+                margin_top="4px",
             ),
-            rx.cond(
-                rule["webhook_url"] != "",
-                rx.fragment(small_button("Test", on_test(rule_id)), small_button("Copy secret", on_secret(rule_id))),
-            ),
-            small_button("Edit", on_edit(rule_id)),
-            small_button("Delete", on_delete(rule_id)),
-            gap="8px",
-            align="center",
-            wrap="wrap",
-        ),
-        rx.text(
-            "Tells when ",
-            rule["meaning"],
-            rx.cond(rule["kind"] != "", rx.fragment("; only ", rx.code(rule["kind"])), rx.fragment()),
-            size="2",
-            margin_top="4px",
-        ),
-        rx.cond(rule["webhook_url"] != "", mono(rule["webhook_url"], class_name="anywhere")),
-        key=rule_id,
-        custom_attrs={"data-rule": rule["name"]},
-    )
+            rx.cond(rule["webhook_url"] != "", mono(rule["webhook_url"], class_name="anywhere")),
+            actions=[rx.cond(rule["webhook_url"] != "", rx.fragment(test, copy))],
+            on_pause=on_pause,
+            on_edit=on_edit,
+            on_delete=on_delete,
+        )
+
+    return editable_list(rules, draw, "No rules yet. The form makes one.")
 
 
 def rule_form(
@@ -104,36 +78,15 @@ def rule_form(
     on_leave: object,
 ) -> rx.Component:
     meaning = rx.match(condition, *((name, text.format("so many")) for name, text in MEANING.items()), "")
-
-    def text(name: str, label: str, help_text: rx.Var[str] | str = "") -> rx.Component:
-        field = rx.input(
-            name=name, id=f"rule-{name}", default_value=form[name], aria_invalid=errors.contains(name), width="100%"
-        )
-        return labelled("rule", label, field, errors, name, help_text)
-
-    def choice(name: str, label: str, options: list[tuple[str, str]], **more: object) -> rx.Component:
-        field = rx.el.select(
-            *[rx.el.option(shown, value=value) for value, shown in options],
-            name=name,
-            id=f"rule-{name}",
-            default_value=form[name],
-            class_name="select",
-            **more,
-        )
-        return labelled("rule", label, field, errors, name, "")
-
+    conditions = [(name, name.replace("_", " ")) for name in MEANING]
+    fields = Fields("rule", form, errors)
     return editor(
         "rule",
-        text("name", "Name"),
-        choice(
-            "condition",
-            "Tell when",
-            [(name, name.replace("_", " ")) for name in MEANING],
-            on_change=on_condition,
-        ),
-        text("threshold", "Threshold", meaning),
-        choice("kind", "Only jobs of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
-        text("webhook_url", "Webhook", "Where to send it as well; empty: only on the pages."),
+        fields.text("name", "Name"),
+        fields.choice("condition", "Tell when", conditions, on_change=on_condition),
+        fields.text("threshold", "Threshold", meaning),
+        fields.choice("kind", "Only jobs of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
+        fields.text("webhook_url", "Webhook or service", WHERE_TO),
         editing=editing,
         filled=filled,
         on_submit=on_submit,
@@ -142,15 +95,8 @@ def rule_form(
 
 
 def delivery_list(deliveries: rx.Var[list[DeliveryRow]]) -> rx.Component:
-    return card(
-        heading("Messages"),
-        rx.cond(
-            deliveries.length() > 0,
-            rx.vstack(rx.foreach(deliveries, _delivery), spacing="2", width="100%"),
-            rx.text("None has been sent.", size="2", color_scheme="gray"),
-        ),
-        id="deliveries",
-    )
+    listed = rx.vstack(rx.foreach(deliveries, _delivery), spacing="2", width="100%")
+    return card(heading("Messages"), or_nothing(deliveries, listed, "None has been sent."), id="deliveries")
 
 
 def _delivery(delivery: rx.Var[DeliveryRow]) -> rx.Component:
@@ -173,15 +119,4 @@ def _delivery(delivery: rx.Var[DeliveryRow]) -> rx.Component:
         wrap="wrap",
         align="center",
         custom_attrs={"data-delivery": delivery["state"]},
-    )
-
-
-def delete_rule_dialog(doomed: rx.Var[RuleRow], on_delete: object, on_open_change: object) -> rx.Component:
-    return question(
-        is_open=doomed["id"] != "",
-        title="Delete this rule?",
-        text=rx.fragment("The rule ", rx.code(doomed["name"]), " goes with its alerts and messages."),
-        go="Delete",
-        on_go=on_delete,
-        on_open_change=on_open_change,
     )

@@ -2,10 +2,10 @@
 
 import reflex as rx
 
-from jobs_app.dashboard.filters import download_link
 from jobs_app.live.event_log import LogLine
 from jobs_app.rows import ActionRow
-from jobs_app.ui.basics import ago, card, heading, mono
+from jobs_app.ui.basics import ago, card, heading, mono, or_nothing
+from jobs_app.ui.toolbar import choice, download_button, find_box, pause_button, toolbar
 
 WHAT = {"job": "Jobs", "worker": "Workers", "setting": "Settings", "alert": "Alerts", "system": "System"}
 COLOR = {"job": "blue", "worker": "grass", "setting": "amber", "alert": "tomato", "system": "tomato"}
@@ -25,50 +25,22 @@ def event_lines(
         return ((what == "") | (line["what"] == what)) & words.contains(text)
 
     return card(
-        rx.flex(
-            rx.input(
-                placeholder="Find",
-                aria_label="Find in the events",
-                on_change=lambda typed: on_find(typed).debounce(150),
-                width="220px",
-            ),
-            rx.el.select(
-                rx.el.option("Everything", value=""),
-                *[rx.el.option(label, value=name) for name, label in WHAT.items()],
-                value=what,
-                on_change=on_show,
-                class_name="select",
-                aria_label="What to show",
-            ),
-            rx.cond(
-                paused,
-                rx.button(rx.icon("play", size=15), "Go on", on_click=on_pause(False)),
-                rx.button(
-                    rx.icon("pause", size=15), "Pause", variant="soft", color_scheme="gray", on_click=on_pause(True)
-                ),
-            ),
+        toolbar(
+            find_box("Find in the events", on_find),
+            choice([("", "Everything"), *WHAT.items()], value=what, on_change=on_show, aria_label="What to show"),
+            pause_button(paused, on_pause, resume="Go on"),
             rx.spacer(),
-            rx.button(
-                download_link(
-                    "/api/events?format=ndjson&what=" + what + "&q=" + text, rx.icon("download", size=15), "Download"
-                ),
-                as_child=True,
-                variant="soft",
-                color_scheme="gray",
-            ),
-            gap="10px",
-            align="center",
-            wrap="wrap",
+            download_button("/api/events?format=ndjson&what=" + what + "&q=" + text, "Download"),
             margin_bottom="12px",
         ),
-        rx.cond(
-            lines.length() > 0,
+        or_nothing(
+            lines,
             rx.el.ol(
                 rx.foreach(lines, lambda line: rx.cond(shown(line), _line(line))),
                 class_name="event-lines",
                 aria_label="Events, newest first",
             ),
-            rx.text("Nothing has happened since the server started.", size="2", color_scheme="gray"),
+            "Nothing has happened since the server started.",
         ),
         id="events",
     )
@@ -119,8 +91,8 @@ def audit_table(
                 width="auto",
             ),
         ),
-        rx.cond(
-            actions.length() > 0,
+        or_nothing(
+            actions,
             rx.box(
                 rx.table.root(
                     rx.table.header(
@@ -136,7 +108,7 @@ def audit_table(
                 ),
                 overflow_x="auto",
             ),
-            rx.text("Nobody has done anything that matches.", size="2", color_scheme="gray"),
+            "Nobody has done anything that matches.",
         ),
         rx.flex(
             rx.button("Newest", size="1", variant="soft", color_scheme="gray", on_click=on_newest),

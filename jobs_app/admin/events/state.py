@@ -5,9 +5,11 @@ from uuid import UUID
 import reflex as rx
 
 from jobs_app import routes, rows, runtime
+from jobs_app.admin.events.live_state import LiveEvents
+from jobs_app.live import rooms
+from jobs_app.live.arrival import join
 from jobs_app.live.event_log import LogLine, differences
-from jobs_app.live.notices import tell
-from jobs_app.live.states import LiveEvents
+from jobs_app.live.notify import notify
 from jobs_app.rows import ActionRow
 from runlane.audit import PAGE, Action
 from runlane.errors import JobsError
@@ -23,6 +25,11 @@ class AdminEvents(rx.State):
     paused: bool = False
     held: list[LogLine] = []
     """What is shown while it is paused."""
+
+    @rx.event
+    async def join(self):
+        """Have the page show each event as it happens."""
+        await join(self, rooms.EVENTS)
 
     @rx.event
     def load(self):
@@ -83,7 +90,7 @@ class AdminAudit(rx.State):
         try:
             found = await runtime.current().audit.page(text=self.text, before=before)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         self.actions, self.more = [_row(action) for action in found], len(found) == PAGE
         return None
 

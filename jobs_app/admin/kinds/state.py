@@ -9,9 +9,10 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app import runtime
+from jobs_app.admin.inputs import whole
 from jobs_app.admin.overview import overview
 from jobs_app.dashboard.estimates import Estimates, Usual
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.rows import KindRow, seconds_text
 from jobs_app.server.single_flight import Shared
 from jobs_app.submit.forms import form_fields
@@ -67,10 +68,10 @@ class AdminKinds(rx.State):
         except JobsError as error:
             runtime.current().caches.of(_KINDS).forget()
             await self._read()
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         runtime.current().caches.of(_KINDS).forget()
         await self._read()
-        return await tell(self, "success", f"The kind {name} {said}.")
+        return await notify(self, "success", f"The kind {name} {said}.")
 
     def _version(self, name: str) -> int:
         return next((kind["version"] for kind in self.kinds if kind["name"] == name), 0)
@@ -79,7 +80,7 @@ class AdminKinds(rx.State):
         try:
             self.kinds = await runtime.current().caches.of(_KINDS).get(_read_kinds)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return None
 
 
@@ -126,11 +127,6 @@ def _limits_asked(form: Mapping[str, str]) -> dict[str, Any]:
     at_once, count, seconds = (form.get(name, "").strip() for name in LIMITS)
     rate = {"count": whole(count), "seconds": _number(seconds)} if count or seconds else None
     return {"max_running": whole(at_once) if at_once else None, "rate": rate}
-
-
-def whole(text: str) -> int | str:
-    """The whole number that a field of a form holds; what it holds, if that is none."""
-    return int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 12 else text
 
 
 def _number(text: str) -> float | str:

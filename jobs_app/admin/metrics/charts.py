@@ -9,9 +9,9 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from jobs_app.rows import seconds_text
+from jobs_app.ui.charts import Chart, Series
 from jobs_app.ui.styles import STATUS_COLOR
 from runlane.metrics.histogram import Histogram
 from runlane.metrics.samples import Sample
@@ -24,23 +24,6 @@ PERCENTILES = ((0.5, "p50", "blue"), (0.95, "p95", "amber"), (0.99, "p99", "toma
 ENDS = (Outcome.COMPLETED, Outcome.FAILED, Outcome.CANCELLED, Outcome.RETRIED)
 A = {Step.MINUTE: "a minute", Step.HOUR: "an hour", Step.DAY: "a day"}
 COLORS = {**STATUS_COLOR, Outcome.RETRIED: "orange", Outcome.SUBMITTED: "iris"}
-
-
-class Series(TypedDict):
-    name: str
-    color: str
-    path: str
-    filled: bool
-
-
-class Chart(TypedDict):
-    """``top`` and ``half``: what the upper edge and the middle stand for. ``tips``: each bucket in words."""
-
-    title: str
-    top: str
-    half: str
-    series: list[Series]
-    tips: list[str]
 
 
 Values = Sequence[float | None]

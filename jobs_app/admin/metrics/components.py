@@ -5,6 +5,7 @@ import reflex as rx
 from jobs_app.rows import CostRow, FiguresRow
 from jobs_app.ui.basics import ago, card, heading
 from jobs_app.ui.styles import TABULAR
+from jobs_app.ui.toolbar import choice
 from runlane.kinds.catalogue import catalogue
 from runlane.metrics.statistics import WINDOWS
 
@@ -29,12 +30,10 @@ def metrics_control(window: rx.Var[str], kind: rx.Var[str], on_window: object, o
             size="1",
             aria_label="Window",
         ),
-        rx.el.select(
-            rx.el.option("All kinds", value=""),
-            *[rx.el.option(each.title, value=each.name) for each in catalogue()],
+        choice(
+            [("", "All kinds"), *((each.name, each.title) for each in catalogue())],
             value=kind,
             on_change=on_kind,
-            class_name="select",
             aria_label="Kind",
         ),
         rx.text("Times in UTC; at most 5 s behind.", size="1", color_scheme="gray"),

@@ -9,11 +9,12 @@ import reflex as rx
 
 from jobs_app import routes, rows, runtime
 from jobs_app.admin.metrics import charts
-from jobs_app.admin.metrics.charts import Chart, percent, span
+from jobs_app.admin.metrics.charts import percent, span
 from jobs_app.live.effects import go_to
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.rows import CostRow, FiguresRow
 from jobs_app.server.single_flight import Shared
+from jobs_app.ui.charts import Chart
 from runlane.clock import utc_now
 from runlane.errors import InvalidInput, JobsError
 from runlane.kinds.catalogue import catalogue
@@ -112,11 +113,11 @@ class AdminMetrics(rx.State):
         try:
             purged = await runtime.current().statistics.purge(step, utc_now() + timedelta(days=1))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         runtime.current().caches.of(_CHARTS).forget()
         await self._read()
         await self._read_costs()
-        return await tell(
+        return await notify(
             self,
             "success",
             f"Gone: {counted(purged, 'row')} of figures by the {step}; jobs stay as they were.",

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app.rows import OperationRow
-from jobs_app.ui.basics import ago, card, heading
+from jobs_app.ui.basics import ago, card, heading, or_nothing
 from jobs_app.ui.styles import CARD, STATUS_LABEL, TABULAR
 from runlane.kinds.catalogue import catalogue
 from runlane.model.status import JobStatus
@@ -125,10 +125,10 @@ def clean_up(
 def operation_list(operations: rx.Var[list[OperationRow]], on_stop: object) -> rx.Component:
     return card(
         heading("What was done to many jobs"),
-        rx.cond(
-            operations.length() > 0,
+        or_nothing(
+            operations,
             rx.vstack(rx.foreach(operations, lambda each: _operation(each, on_stop)), spacing="3", width="100%"),
-            rx.text("Nothing yet.", size="2", color_scheme="gray"),
+            "Nothing yet.",
         ),
         id="operations",
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 import reflex as rx
 
 from jobs_app import rows, runtime
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from runlane.bulk.service import AFFECTED, CONFIRMATION, Action, needs_confirmation
 from runlane.errors import InvalidInput, JobsError, OperationNotFound
 from runlane.kinds.catalogue import catalogue
@@ -94,7 +94,7 @@ class AdminQueue(rx.State):
         try:
             await runtime.current().operations.begin(action, self._wanted)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return None
 
     @rx.event
@@ -102,7 +102,7 @@ class AdminQueue(rx.State):
         try:
             await runtime.current().operations.stop(_parse_id(operation_id))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return None
 
     @rx.event
@@ -111,7 +111,7 @@ class AdminQueue(rx.State):
         try:
             await runtime.current().operations.undo(_parse_id(operation_id))
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return None
 
     async def _ask(self, action: Action, wanted: JobFilter) -> Any:
@@ -119,11 +119,11 @@ class AdminQueue(rx.State):
         try:
             found = await runtime.current().operations.preview(action, wanted)
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         left = ", ".join(f"{number:,} {status}" for status, number in found.left_alone.items())
         left = f" Left alone: {left}." if left else ""
         if not found.affected:
-            return await tell(self, "info", f"There is no job to {VERBS[action].lower()}.{left}")
+            return await notify(self, "info", f"There is no job to {VERBS[action].lower()}.{left}")
         jobs = counted(found.affected, "job")
         self._wanted, self.action, self.typed = wanted, action, ""
         self.needs_word = needs_confirmation(action, wanted)

@@ -1,10 +1,11 @@
-"""The list of schedules, the form that makes or changes one, and the question before one is deleted."""
+"""The list of schedules, and the form that makes or changes one."""
 
 import reflex as rx
 
 from jobs_app import routes
-from jobs_app.rows import ScheduleRow
-from jobs_app.ui.basics import ago, card, editor, labelled, mono, question, small_button, status_badge
+from jobs_app.admin.editor.components import Fields, editable, editable_list, editor
+from jobs_app.admin.schedules.rows import ScheduleRow
+from jobs_app.ui.basics import ago, mono, small_button, status_badge
 from jobs_app.ui.styles import TABULAR
 from runlane.kinds.catalogue import catalogue
 
@@ -14,77 +15,55 @@ CATCH_UP = {"skip": "skip them", "once": "make one job for all"}
 def schedule_list(
     schedules: rx.Var[list[ScheduleRow]], on_pause: object, on_run: object, on_edit: object, on_delete: object
 ) -> rx.Component:
-    return rx.cond(
-        schedules.length() > 0,
-        rx.vstack(
-            rx.foreach(schedules, lambda schedule: _schedule(schedule, on_pause, on_run, on_edit, on_delete)),
-            spacing="3",
-            width="100%",
-        ),
-        card(rx.text("No schedules yet. The form makes one: jobs of a kind, again and again.", size="2")),
-    )
-
-
-def _schedule(
-    schedule: rx.Var[ScheduleRow], on_pause: object, on_run: object, on_edit: object, on_delete: object
-) -> rx.Component:
-    schedule_id = schedule["id"]
-    return card(
-        rx.flex(
-            rx.heading(schedule["name"], as_="h2", size="3"),
-            rx.text(schedule["title"], size="2", color_scheme="gray"),
-            mono(
-                schedule["timing"] + rx.cond(schedule["timing"].startswith("every"), " s", " " + schedule["timezone"]),
-                color_scheme="gray",
-            ),
-            rx.cond(schedule["paused"], rx.badge("Paused", color_scheme="amber", high_contrast=True)),
-            rx.spacer(),
-            rx.cond(
-                schedule["paused"],
-                small_button("Resume", on_pause(schedule_id, False)),
-                small_button("Pause", on_pause(schedule_id, True)),
-            ),
-            small_button("Run now", on_run(schedule_id)),
-            small_button("Edit", on_edit(schedule_id)),
-            small_button("Delete", on_delete(schedule_id)),
-            gap="8px",
-            align="center",
-            wrap="wrap",
-        ),
-        rx.flex(
-            rx.text("Next: ", size="2", weight="medium"),
-            rx.cond(schedule["is_due"], rx.text("now, as soon as a worker sees to it", size="2", color_scheme="gray")),
-            rx.cond(
-                schedule["next"].length() > 0,
-                rx.foreach(schedule["next"], _time),
-                rx.text("none while it is paused", size="2", color_scheme="gray"),
-            ),
-            gap="12px",
-            wrap="wrap",
-            margin_top="8px",
-        ),
-        rx.cond(
-            schedule["last"].length() > 0,
+    def draw(schedule: rx.Var[ScheduleRow]) -> rx.Component:
+        unit = rx.cond(schedule["timing"].startswith("every"), " s", " " + schedule["timezone"])
+        return editable(
+            "schedule",
+            schedule,
             rx.flex(
-                rx.text("Last:", size="2", weight="medium"),
-                rx.foreach(
-                    schedule["last"],
-                    lambda job: rx.flex(
-                        rx.link(mono(job["short_id"]), href=routes.job(job["id"])),
-                        status_badge(job["status"]),
-                        gap="6px",
-                        align="center",
-                    ),
+                rx.text("Next: ", size="2", weight="medium"),
+                rx.cond(
+                    schedule["is_due"], rx.text("now, as soon as a worker sees to it", size="2", color_scheme="gray")
                 ),
-                rx.cond(schedule["last_at"] != "", rx.text("due ", ago(schedule["last_at"]), size="2")),
+                rx.cond(
+                    schedule["next"].length() > 0,
+                    rx.foreach(schedule["next"], _time),
+                    rx.text("none while it is paused", size="2", color_scheme="gray"),
+                ),
                 gap="12px",
                 wrap="wrap",
-                margin_top="6px",
+                margin_top="8px",
             ),
-        ),
-        key=schedule_id,
-        custom_attrs={"data-schedule": schedule["name"]},
-    )
+            rx.cond(
+                schedule["last"].length() > 0,
+                rx.flex(
+                    rx.text("Last:", size="2", weight="medium"),
+                    rx.foreach(
+                        schedule["last"],
+                        lambda job: rx.flex(
+                            rx.link(mono(job["short_id"]), href=routes.job(job["id"])),
+                            status_badge(job["status"]),
+                            gap="6px",
+                            align="center",
+                        ),
+                    ),
+                    rx.cond(schedule["last_at"] != "", rx.text("due ", ago(schedule["last_at"]), size="2")),
+                    gap="12px",
+                    wrap="wrap",
+                    margin_top="6px",
+                ),
+            ),
+            beside=[
+                rx.text(schedule["title"], size="2", color_scheme="gray"),
+                mono(schedule["timing"] + unit, color_scheme="gray"),
+            ],
+            actions=[small_button("Run now", on_run(schedule["id"]))],
+            on_pause=on_pause,
+            on_edit=on_edit,
+            on_delete=on_delete,
+        )
+
+    return editable_list(schedules, draw, "No schedules yet. The form makes one: jobs of a kind, again and again.")
 
 
 def schedule_form(
@@ -97,36 +76,19 @@ def schedule_form(
     on_submit: object,
     on_leave: object,
 ) -> rx.Component:
-    """Makes a schedule, or changes the one that is edited; tells its next times while one types."""
-    kinds = [rx.el.option(kind.title, value=kind.name) for kind in catalogue()]
-    catch_up = [rx.el.option(label, value=name) for name, label in CATCH_UP.items()]
+    """Makes a schedule, or changes the one that is edited; shows its next times while one types."""
+    fields = Fields("schedule", form, errors)
 
     def text(name: str, label: str, help_text: str = "") -> rx.Component:
-        field = rx.input(
-            name=name,
-            id=f"schedule-{name}",
-            default_value=form[name],
-            aria_invalid=errors.contains(name),
-            on_change=lambda typed: on_type(name, typed).debounce(150),
-            width="100%",
-        )
-        return labelled("schedule", label, field, errors, name, help_text)
+        return fields.text(name, label, help_text, on_change=lambda typed: on_type(name, typed).debounce(150))
 
-    def choice(name: str, label: str, options: list[rx.Component]) -> rx.Component:
-        field = rx.el.select(
-            *options,
-            name=name,
-            id=f"schedule-{name}",
-            default_value=form[name],
-            class_name="select",
-            on_change=lambda chosen: on_type(name, chosen),
-        )
-        return labelled("schedule", label, field, errors, name, "")
+    def choice(name: str, label: str, options: list[tuple[str, str]]) -> rx.Component:
+        return fields.choice(name, label, options, on_change=lambda chosen: on_type(name, chosen))
 
     return editor(
         "schedule",
         text("name", "Name"),
-        choice("kind", "Kind of job", kinds),
+        choice("kind", "Kind of job", [(kind.name, kind.title) for kind in catalogue()]),
         text("timing", "When", "Minute, hour, day, month, weekday; or: every 90, in seconds."),
         text("timezone", "Time zone", "Such as Europe/Berlin."),
         rx.box(
@@ -138,22 +100,11 @@ def schedule_form(
         text("params", "Parameters", "As JSON; what is not named is as usual."),
         text("priority", "Priority", "Higher first."),
         text("max_attempts", "Attempts", "Empty: as many as the kind says."),
-        choice("catch_up", "Runs missed while nothing ran", catch_up),
+        choice("catch_up", "Runs missed while nothing ran", list(CATCH_UP.items())),
         editing=editing,
         filled=filled,
         on_submit=on_submit,
         on_leave=on_leave,
-    )
-
-
-def delete_schedule_dialog(doomed: rx.Var[ScheduleRow], on_delete: object, on_open_change: object) -> rx.Component:
-    return question(
-        is_open=doomed["id"] != "",
-        title="Delete this schedule?",
-        text=rx.fragment("The schedule ", rx.code(doomed["name"]), " makes no more jobs. Those it made stay."),
-        go="Delete",
-        on_go=on_delete,
-        on_open_change=on_open_change,
     )
 
 

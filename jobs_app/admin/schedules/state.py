@@ -2,24 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import reflex as rx
 from pydantic import ValidationError
 
-from jobs_app import rows, runtime
-from jobs_app.admin.kinds.state import whole
-from jobs_app.live.notices import tell
-from jobs_app.rows import ScheduleRow
+from jobs_app import runtime
+from jobs_app.admin.editor.editing import Editing, parse_id
+from jobs_app.admin.inputs import whole
+from jobs_app.admin.schedules.rows import ScheduleRow, schedule_row
+from jobs_app.live.notify import notify
+from jobs_app.rows import iso
 from runlane import plain_json
-from runlane.clock import utc_now
-from runlane.errors import ChangedMeanwhile, FieldError, InvalidInput, JobsError, ScheduleNotFound
+from runlane.errors import FieldError, InvalidInput, JobsError, ScheduleNotFound
 from runlane.kinds.catalogue import catalogue, field_errors, unmasked
-from runlane.model.snapshot import short_id
-from runlane.model.status import JobStatus
-from runlane.schedules.service import ScheduleDraft, SchedulePatch, ScheduleService, Timing, next_times
-from runlane.schedules.store import Schedule
+from runlane.schedules.service import ScheduleDraft, SchedulePatch, ScheduleService, Timing
 
+# what the form of a new schedule begins with
 BLANK = {
     "name": "",
     "kind": "web_agent",
@@ -30,32 +28,18 @@ BLANK = {
     "max_attempts": "",
     "catch_up": "skip",
 }
-"""What the form of a new schedule begins with."""
 
 
-class AdminSchedules(rx.State):
+class AdminSchedules(Editing, rx.State):
     """One tab's schedules, and the form that makes or changes one."""
 
     schedules: list[ScheduleRow] = []
-    form: dict[str, str] = dict(BLANK)
-    """What the form begins with; what is typed since is in ``_typed``."""
-    filled: int = 0
-    editing: str = ""
-    """The schedule that the form changes; empty: it makes a new one."""
-    doomed: ScheduleRow = rows.NO_SCHEDULE
-    errors: dict[str, str] = {}
     next: list[str] = []
     """The next times of what is typed."""
     _typed: dict[str, str] = {}
+    """What the fields of the form hold by now."""
     _params: dict[str, dict[str, Any]] = {}
     """Those of each schedule, secrets included."""
-    _version: int | None = None
-    """Of the schedule that is edited, as a person has seen it."""
-
-    @rx.event
-    async def load(self):
-        self._fill(BLANK, "")
-        return await self._read()
 
     @rx.event
     async def refresh(self):
@@ -71,108 +55,55 @@ class AdminSchedules(rx.State):
             self._preview()
 
     @rx.event
-    async def submit(self, form: dict[str, str]):
-        """Make the schedule, or change the one that is edited."""
-        try:
-            typed = {**self._typed, **{name: form[name] for name in BLANK if name in form}}
-            values = _values(typed, self._params.get(self.editing, {}))
-            if self.editing:
-                patch = SchedulePatch.model_validate(values | {"version": self._version})
-                await _service().change(UUID(self.editing), patch)
-            else:
-                await _service().create(ScheduleDraft.model_validate(values))
-        except ValidationError as exc:
-            self.errors = _by_field(field_errors(exc))
-            return None
-        except InvalidInput as error:
-            self.errors = _by_field(error.errors)
-            return None
-        except ChangedMeanwhile as error:
-            await self._read()
-            self._note_version()
-            return await tell(self, "error", error.message)
-        except JobsError as error:
-            return await tell(self, "error", error.message)
-        said = f"Schedule {values['name']!r} is {'changed' if self.editing else 'made'}."
-        self._fill(BLANK, "")
-        await self._read()
-        return await tell(self, "success", said)
-
-    @rx.event
-    def edit(self, schedule_id: str):
-        """Put a schedule in the form."""
-        row = self._row(schedule_id)
-        if row is not None:
-            self._fill({name: row[name] for name in BLANK}, schedule_id)  # type: ignore[literal-required]
-
-    @rx.event
-    def leave(self):
-        """Let the form make a new schedule again."""
-        self._fill(BLANK, "")
-
-    @rx.event
     async def pause(self, schedule_id: str, paused: bool):
-        said = "is paused" if paused else "runs again"
-        return await self._do(
-            schedule_id, lambda id: _service().change(id, SchedulePatch(paused=paused)), f"The schedule {said}."
-        )
+        return await self._do(_pause(schedule_id, paused))
 
     @rx.event
     async def run_now(self, schedule_id: str):
-        return await self._do(schedule_id, lambda id: _service().run_now(id), "A job was made.")
+        return await self._do(_run_now(schedule_id))
 
-    @rx.event
-    def ask_delete(self, schedule_id: str):
-        self.doomed = self._row(schedule_id) or rows.NO_SCHEDULE
+    def _blank(self) -> Mapping[str, str]:
+        return BLANK
 
-    @rx.event
-    def forget_question(self, is_open: bool):
-        if not is_open:
-            self.doomed = rows.NO_SCHEDULE
+    def _rows(self) -> list[ScheduleRow]:
+        return self.schedules
 
-    @rx.event
-    async def delete(self):
-        doomed, self.doomed = self.doomed["id"], rows.NO_SCHEDULE
-        if self.editing == doomed:
-            self._fill(BLANK, "")
-        return await self._do(doomed, lambda id: _service().delete(id), "The schedule is deleted; its jobs stay.")
+    async def _save(self, form: Mapping[str, str]) -> str:
+        typed = {**self._typed, **{name: form[name] for name in BLANK if name in form}}
+        values = _values(typed, self._params.get(self.editing, {}))
+        if self.editing:
+            patch = SchedulePatch.model_validate(values | {"version": self._version})
+            await _service().change(parse_id(self.editing, ScheduleNotFound), patch)
+        else:
+            await _service().create(ScheduleDraft.model_validate(values))
+        return f"Schedule {values['name']!r} is {'changed' if self.editing else 'made'}."
 
-    async def _do(self, schedule_id: str, act: Any, said: str) -> Any:
-        try:
-            await act(_parse_id(schedule_id))
-        except JobsError as error:
-            return await tell(self, "error", error.message)
-        await self._read()
-        return await tell(self, "success", said)
+    async def _delete(self, id: str) -> str:
+        await _service().delete(parse_id(id, ScheduleNotFound))
+        return "The schedule is deleted; its jobs stay."
+
+    def _by_field(self, errors: Sequence[FieldError]) -> dict[str, str]:
+        return _by_field(errors)
 
     async def _read(self) -> Any:
         try:
             found = await _service().with_outcomes()
-            self.schedules = [_row(schedule, made) for schedule, made in found]
+            self.schedules = [schedule_row(schedule, made) for schedule, made in found]
             self._params = {str(schedule.id): schedule.params for schedule, _ in found}
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return None
 
-    def _row(self, schedule_id: str) -> ScheduleRow | None:
-        return next((row for row in self.schedules if row["id"] == schedule_id), None)
-
-    def _fill(self, values: Mapping[str, str], schedule_id: str) -> None:
-        self.form, self._typed, self.editing = dict(values), dict(values), schedule_id
-        self.filled, self.errors = self.filled + 1, {}
-        self._note_version()
+    def _fill(self, values: Mapping[str, str], id: str) -> None:
+        self._typed = dict(values)
+        super()._fill(values, id)
         self._preview()
-
-    def _note_version(self) -> None:
-        """The list shows how the edited schedule is now; what is changed is changed from there on."""
-        row = self._row(self.editing)
-        self._version = row["version"] if row else None
 
     def _preview(self) -> None:
         """When it would run, or what is wrong with the timing."""
         try:
             timing = Timing.model_validate({**_timing(self._typed["timing"]), "timezone": self._typed["timezone"]})
-            self.next = [rows.iso(at) for at in _service().preview(timing)]
+            self.next = [iso(at) for at in _service().preview(timing)]
             self.errors = {name: text for name, text in self.errors.items() if name not in ("timing", "timezone")}
         except ValidationError as exc:
             self.next, self.errors = [], _by_field(field_errors(exc))
@@ -182,6 +113,16 @@ class AdminSchedules(rx.State):
 
 def _service() -> ScheduleService:
     return runtime.current().schedules
+
+
+async def _pause(schedule_id: str, paused: bool) -> str:
+    await _service().change(parse_id(schedule_id, ScheduleNotFound), SchedulePatch(paused=paused))
+    return "The schedule is paused." if paused else "The schedule runs again."
+
+
+async def _run_now(schedule_id: str) -> str:
+    await _service().run_now(parse_id(schedule_id, ScheduleNotFound))
+    return "A job was made."
 
 
 def _values(form: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,32 +169,3 @@ def _by_field(errors: Sequence[FieldError]) -> dict[str, str]:
         field = "timing" if first in ("cron", "interval_s") else first
         named.setdefault(field, f"{part}: {error.message}" if part else error.message)
     return named
-
-
-def _row(schedule: Schedule, made: list[tuple[UUID, JobStatus]]) -> ScheduleRow:
-    now = utc_now()
-    return {
-        "id": str(schedule.id),
-        "name": schedule.name,
-        "kind": schedule.kind,
-        "title": rows.kind_title(schedule.kind),
-        "timing": schedule.cron or f"every {schedule.interval_s:g}",
-        "timezone": schedule.timezone,
-        "params": plain_json.dumps(rows.shown_params(schedule.kind, schedule.params)),
-        "priority": str(schedule.priority),
-        "max_attempts": str(schedule.max_attempts or ""),
-        "catch_up": str(schedule.catch_up),
-        "paused": schedule.paused,
-        "version": schedule.version,
-        "next": [rows.iso(at) for at in next_times(schedule, now)],
-        "is_due": not schedule.paused and schedule.next_at <= now,
-        "last_at": rows.iso(schedule.last_at),
-        "last": [{"id": str(job_id), "short_id": short_id(job_id), "status": str(status)} for job_id, status in made],
-    }
-
-
-def _parse_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as exc:
-        raise ScheduleNotFound(text[:40]) from exc

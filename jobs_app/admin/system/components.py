@@ -2,10 +2,10 @@
 
 import reflex as rx
 
-from jobs_app.dashboard.filters import download_link
 from jobs_app.rows import FactRow
 from jobs_app.ui.basics import ago, card, heading, mono, notice
 from jobs_app.ui.styles import TABULAR
+from jobs_app.ui.toolbar import download_button, toolbar
 
 
 def redis_card(facts: rx.Var[list[FactRow]], troubles: rx.Var[list[str]], slow: rx.Var[list[FactRow]]) -> rx.Component:
@@ -48,12 +48,10 @@ def database_card(
         rx.el.details(rx.el.summary("Which index answers what"), _facts(indexes), class_name="small", id="index-use"),
         rx.cond(
             can_care,
-            rx.flex(
+            toolbar(
                 _button("Check", "shield-check", working == "check", working != "", on_check),
                 _button("Tidy (vacuum)", "package", working == "vacuum", working != "", on_vacuum),
-                _download("/api/database/backup", "Download a backup"),
-                gap="10px",
-                wrap="wrap",
+                download_button("/api/database/backup", "Download a backup"),
                 margin_top="12px",
             ),
             rx.text(
@@ -77,14 +75,12 @@ def chain_card(
 ) -> rx.Component:
     return card(
         heading("Diagnostics"),
-        rx.flex(
+        toolbar(
             _button("Test the whole chain", "route", working == "canary", working != "", on_test),
             rx.button(
                 rx.icon("copy", size=15), "Copy for an issue", variant="soft", color_scheme="gray", on_click=on_copy
             ),
-            _download("/api/diagnostics", "Download"),
-            gap="10px",
-            wrap="wrap",
+            download_button("/api/diagnostics", "Download"),
         ),
         rx.cond(
             said != "",
@@ -117,8 +113,3 @@ def _button(label: str, icon: str, is_working: rx.Var[bool], disabled: rx.Var[bo
         on_click=on_click,
         disabled=disabled,
     )
-
-
-def _download(href: str, label: str) -> rx.Component:
-    link = download_link(href, rx.icon("download", size=15), label)
-    return rx.button(link, as_child=True, variant="soft", color_scheme="gray")

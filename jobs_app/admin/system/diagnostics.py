@@ -22,10 +22,10 @@ from runlane import __version__
 from runlane.addresses import shown as shown_url
 from runlane.clock import utc_now
 from runlane.errors import JobsError, WrongStatus
+from runlane.model.limits import HIGHEST_PRIORITY
 from runlane.model.requests import Submission
 from runlane.model.snapshot import Change
 from runlane.model.status import JobStatus
-from runlane.queue.client import HIGHEST_PRIORITY
 from runlane.queue.redis_client import REDIS_TROUBLE, place
 from runlane.settings import Settings
 

@@ -7,7 +7,7 @@ import reflex as rx
 from jobs_app import rows, runtime
 from jobs_app.admin.overview import overview
 from jobs_app.admin.system.diagnostics import diagnostics, send_canary
-from jobs_app.live.notices import tell
+from jobs_app.live.notify import notify
 from jobs_app.rows import FactRow, seconds_text
 from jobs_app.server.single_flight import Shared
 from jobs_app.ui.clipboard import copy
@@ -91,7 +91,7 @@ class AdminSystem(rx.State):
         try:
             found = await diagnostics()
         except JobsError as error:
-            return await tell(self, "error", error.message)
+            return await notify(self, "error", error.message)
         return copy(plain_json.dumps(found), "Copied; no secret is in it.")
 
     async def _care(self, name: str, act: Any) -> None:

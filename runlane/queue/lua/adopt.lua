@@ -1,6 +1,6 @@
 -- Give running jobs that nobody holds a lease: their worker takes it over if it lives, else it ends and they run again.
 --
--- Keys:      runlane:owners and runlane:leases, written; runlane:running, counted; runlane:ending, read.
+-- Keys:      OWNERS and LEASES, written; RUNNING, counted; ENDING, read.
 -- Arguments: lease in ms; then a job and its kind for each.
 -- Reply:     now in µs; how many got one.
 

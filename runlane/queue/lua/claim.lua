@@ -5,14 +5,13 @@
 -- a job claimed in this very call, or not at all: so a worker can start the next job in the write that ends the last,
 -- and yet no reader of the database ever sees more running than the limit.
 --
--- Keys:      runlane:queue:<kind> and arq:job:<id>, taken from; runlane:owners, runlane:leases and runlane:ending, written and taken
---            from; runlane:running, counted; runlane:parked, both ways; runlane:starts:<kind> and runlane:wake:<kind>, written;
---            runlane:limits and runlane:kinds, read.
+-- Keys:      QUEUE<kind> and BODY<job>, taken from; OWNERS, LEASES and ENDING, written and taken from; RUNNING, counted;
+--            PARKED, both ways; STARTS<kind> and WAKE<kind>, written; LIMITS and KINDS, read.
 -- Arguments: worker; number of its first new claim; lease in ms; how many jobs it wants; how many kinds it runs; those
 --            kinds; how many slots it passes on; a job and its token for each of those; then for each ended one.
 -- Reply:     now in µs; 1 if Redis was emptied, else 0; how many more may be claimed; in how many ms a rate allows more
---            (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; which
---            filling this is; then for each claimed job: id, token, body (or false).
+--            (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; the
+--            generation of this Redis; then for each claimed job: id, token, body (or false).
 
 local worker, first_number, lease_ms, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind_count = tonumber(ARGV[5])
@@ -34,7 +33,7 @@ if limits.paused ~= '1' then
     end
   end
 end
-local reply = {now_us, 0, 0, -1, tonumber(limits.concurrency), 0, tonumber(limits.filling or 0)}
+local reply = {now_us, 0, 0, -1, tonumber(limits.concurrency), 0, tonumber(limits.generation or 0)}
 
 -- the candidates of each kind, as many as could be taken of it
 local lists = {}

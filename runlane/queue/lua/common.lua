@@ -1,27 +1,5 @@
--- Put before every other script of this folder. Keys are named here and not passed in, which only a Redis Cluster
--- would ask for; a Cluster is refused at start.
---
--- runlane:limits         hash    concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms";
---                             filling, the number that claims are given.
---                             Missing means that Redis was emptied: nothing is claimed before a worker has refilled it.
--- runlane:limits:changes string  how often limits were set: who fills Redis sees that they were set meanwhile
--- runlane:kinds          set     kinds that have ever waited
--- runlane:queue:<kind>   zset    waiting jobs; the lowest score goes first
--- runlane:wake:<kind>    zset    one marker: a job of this kind may be claimed; idle workers wait for it
--- runlane:scheduled      zset    name -> when it is due, ms
--- runlane:leases         zset    claimed job -> when its lease ends, ms
--- runlane:owners         hash    claimed job -> token "<kind>|<worker>|<number>"; as many as slots are taken
--- runlane:ending         hash    the same for jobs whose code has ended and whose end is being recorded: they take no slot
--- runlane:running        hash    kind -> how many of the claimed jobs, those that are ending too, are of it
--- arq:job:<id>        string  a waiting job as arq's worker reads it, JSON
--- runlane:parked         hash    job -> "<kind>|<score>": it waits for an earlier attempt of its own to let go
--- runlane:starts:<kind>  list    when its jobs were claimed, newest first, ms; only of a kind with a rate
-
-local QUEUE, WAKE, STARTS = 'runlane:queue:', 'runlane:wake:', 'runlane:starts:'
-local LIMITS, KINDS, RUNNING = 'runlane:limits', 'runlane:kinds', 'runlane:running'
-local SCHEDULED, LEASES, PARKED = 'runlane:scheduled', 'runlane:leases', 'runlane:parked'
-local OWNERS, ENDING = 'runlane:owners', 'runlane:ending'
-local BODY = 'arq:job:'
+-- Put before every other script of this folder. Names in capitals are keys, from runlane/queue/keys.py: it says what each
+-- holds, and is put before this.
 
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
@@ -93,23 +71,23 @@ end
 -- Give up claims: ARGV from `first` to `last` holds pairs of job and token. A claim that is another's by now is left.
 local function release(first, last)
   if last < first then return end
-  local ids, gone, freed, counts = {}, {}, {}, {}
+  local ids, ours, freed, counts = {}, {}, {}, {}
   for i = first, last, 2 do ids[#ids + 1] = ARGV[i] end
   local owners, ending = redis.call('HMGET', OWNERS, unpack(ids)), redis.call('HMGET', ENDING, unpack(ids))
   for i, id in ipairs(ids) do
     local token = ARGV[first + 2 * i - 1]
     if owners[i] == token or ending[i] == token then
-      gone[#gone + 1] = id
+      ours[#ours + 1] = id
       if owners[i] == token then freed[#freed + 1] = id end
       counts[kind_of(token)] = (counts[kind_of(token)] or 0) + 1
     end
   end
-  if #gone == 0 then return end
-  redis.call('ZREM', LEASES, unpack(gone))
-  redis.call('HDEL', ENDING, unpack(gone))
+  if #ours == 0 then return end
+  redis.call('ZREM', LEASES, unpack(ours))
+  redis.call('HDEL', ENDING, unpack(ours))
   if #freed > 0 then redis.call('HDEL', OWNERS, unpack(freed)) end
   for kind, count in pairs(counts) do redis.call('HINCRBY', RUNNING, kind, -count) end
   if redis.call('HLEN', PARKED) > 0 then
-    for _, id in ipairs(gone) do unpark(id) end
+    for _, id in ipairs(ours) do unpark(id) end
   end
 end

@@ -1,7 +1,7 @@
 -- Give up claims, and let idle workers know if that makes room.
 --
--- Keys:      runlane:owners, runlane:ending and runlane:leases, taken from; runlane:running, counted; runlane:parked, whose jobs go back
---            to runlane:queue:<kind>; runlane:wake:<kind>, set; runlane:starts:<kind>, trimmed; runlane:limits and runlane:kinds, read.
+-- Keys:      OWNERS, ENDING and LEASES, taken from; RUNNING, counted; PARKED, whose jobs go back
+--            to QUEUE<kind>; WAKE<kind>, set; STARTS<kind>, trimmed; LIMITS and KINDS, read.
 -- Arguments: a job and its token for each claim.
 -- Reply:     now in µs.
 

@@ -1,6 +1,6 @@
 -- Prolong the leases of claimed jobs.
 --
--- Keys:      runlane:leases, written; runlane:owners and runlane:ending, read.
+-- Keys:      LEASES, written; OWNERS and ENDING, read.
 -- Arguments: lease in ms; then a job and its token for each claim.
 -- Reply:     now in µs; then the jobs that are not claimed under their token (any more).
 

@@ -1,6 +1,6 @@
 -- Claim again jobs whose code still runs while Redis knows nothing of it: it was emptied, or the lease was over.
 --
--- Keys:      runlane:owners and runlane:leases, written; runlane:running, counted; runlane:ending, read.
+-- Keys:      OWNERS and LEASES, written; RUNNING, counted; ENDING, read.
 -- Arguments: lease in ms; then a job and its token for each.
 -- Reply:     now in µs; then the jobs that another holds by now.
 

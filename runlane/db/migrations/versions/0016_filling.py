@@ -1,4 +1,4 @@
-"""How often Redis was filled after it had been emptied, see ``runlane.core.filling``. No row: never."""
+"""How often Redis was rebuilt after it had been emptied, see ``runlane.core.generation``. No row: never."""
 
 import sqlalchemy as sa
 from alembic import op

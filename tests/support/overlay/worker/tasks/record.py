@@ -33,9 +33,9 @@ async def run(params: RecordParams, job: Progress) -> dict[str, int]:
         return {"attempt": job.attempt}
     write(params.path, "begin", job)
     try:
-        if params.ends_duties:
+        if params.ends_housekeeping:
             for task in asyncio.all_tasks():
-                if "Upkeep" in task.get_coro().__qualname__:
+                if "Housekeeping" in task.get_coro().__qualname__:
                     task.cancel()
         if params.block_s:
             time.sleep(params.block_s)  # noqa: ASYNC251 - it blocks the loop on purpose

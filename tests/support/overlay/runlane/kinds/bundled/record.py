@@ -13,7 +13,7 @@ class RecordParams(Params):
     block_s: float = 0.0
     fails: bool = False
     talks: bool = False
-    ends_duties: bool = False
+    ends_housekeeping: bool = False
     wants_retry: bool = False
     in_thread: bool = False
 

@@ -1,0 +1,17 @@
+"""What every dashboard shows alike. Written by broadcast, and when a tab joins: see ``jobs_app.dashboard.feeder``."""
+
+import reflex as rx
+
+from jobs_app import rows
+
+
+class LiveDashboard(rx.State):
+    """The jobs in motion, and the queue as it is now."""
+
+    hot: dict[str, rows.Hot] = {}
+    slots: list[rows.Slot] = []
+    next: list[rows.Next] = []
+    counts: dict[str, int] = {}
+    workers: int = 1
+    paused: bool = False
+    paused_kinds: list[str] = []

@@ -1,0 +1,17 @@
+"""What every page of one job shows alike. Written by broadcast, and when a tab joins: see ``jobs_app.job.feeder``."""
+
+import reflex as rx
+
+from jobs_app import rows
+from jobs_app.job.timeline_rows import Line
+
+
+class LiveJob(rx.State):
+    """The job as it is now, and its newest lines."""
+
+    head: rows.Hot = rows.EMPTY_HOT
+    tail: list[Line] = []
+    ended: dict[str, float] = {}
+    """How many seconds steps took that a line of the tail ended, by their version."""
+    elapsed_s: float = 0.0
+    """How long the present attempt has been running."""

@@ -1,0 +1,89 @@
+"""What keys and the command palette can do: features register it, and ``jobs_app.keys.state`` does it.
+
+Owns the tables. Knows no feature, so that each says for itself what ``c`` or "Retry …" does with its states.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from jobs_app import routes
+from jobs_app.live.effects import call
+from jobs_app.rows import Command
+
+ARRIVES_WITHIN_S = 5
+"""How long what is to have the focus on another page is waited for."""
+_FOCUS = """(id, within_ms) => {
+  const ends = performance.now() + within_ms;
+  (function look() {
+    const found = document.getElementById(id);
+    if (found) found.focus(); else if (performance.now() < ends) requestAnimationFrame(look);
+  })();
+}"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a person is. ``tab``: any state of theirs; ``job_id``: the job that is open or has the focus, or empty."""
+
+    tab: rx.State
+    job_id: str = ""
+    open_job: str = ""
+    """The job whose own page is open; empty on every other page."""
+
+    @property
+    def is_dashboard(self) -> bool:
+        return bool(self.tab.router.url.path == routes.DASHBOARD)
+
+
+Press = Callable[[Place], Awaitable[Any]]
+"""The event that a key means; ``None``: nothing here."""
+Perform = Callable[[str], Any]
+"""The event that does a command; the text says with what."""
+Offer = Callable[[Place], Awaitable[Sequence[Command]]]
+"""The commands that there are."""
+
+_presses: dict[str, list[Press]] = {}
+_performs: dict[str, Perform] = {}
+_offers: list[Offer] = []
+
+
+def on_key(key: str, press: Press) -> None:
+    """Let a key mean something; the first of its meanings counts that means anything where the person is."""
+    _presses.setdefault(key, []).append(press)
+
+
+def on_command(what: str, perform: Perform) -> None:
+    """Let commands of the palette that begin with ``what:`` do something."""
+    _performs[what] = perform
+
+
+def offer(offered: Offer) -> None:
+    """List commands in the palette, after those that were offered before."""
+    _offers.append(offered)
+
+
+async def press(key: str, place: Place) -> Any:
+    """What a key means where the person is."""
+    for each in _presses.get(key, ()):
+        if (meant := await each(place)) is not None:
+            return meant
+    return None
+
+
+def perform(does: str) -> Any:
+    """What a command does: ``<what>:<with what>``. Anything can come from a browser."""
+    what, _, whom = does.partition(":")
+    return _performs[what](whom) if what in _performs else None
+
+
+async def offers(place: Place) -> list[Command]:
+    """Every command that needs no search, in the order of their registration."""
+    return [command for each in _offers for command in await each(place)]
+
+
+def focus(element_id: str, within_s: float = 0) -> rx.event.EventSpec:
+    """Give an element the focus as soon as it is there, if that is soon enough."""
+    return call(_FOCUS, element_id, within_s * 1000)

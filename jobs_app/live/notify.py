@@ -1,0 +1,42 @@
+"""Notifications of one person: each is shown once in passing, and listed for as long as the tab is open.
+
+What everybody is notified of is ``jobs_app.live.notifications``.
+"""
+
+import reflex as rx
+
+from jobs_app import rows
+from jobs_app.live.effects import Level, toast
+from jobs_app.rows import Notification
+from runlane.clock import utc_now
+
+MAX_KEPT = 30
+
+
+class OwnNotifications(rx.State):
+    """The notifications of one tab, newest first."""
+
+    newest: list[Notification] = []
+
+    @rx.event
+    def clear(self):
+        self.newest = []
+
+    @rx.event
+    async def copied(self, done: bool, message: str):
+        """Report what came of copying: ``message``, if it was ``done``."""
+        if done:
+            return toast("success", message, id="copied")
+        return await notify(
+            self, "error", "The browser did not let this page copy. Select the text, and copy it by hand."
+        )
+
+    def add(self, level: Level, text: str) -> None:
+        added = Notification(at=rows.iso(utc_now()), level=level, text=text, href="")
+        self.newest = [added, *self.newest][:MAX_KEPT]
+
+
+async def notify(state: rx.State, level: Level, text: str, **options: object) -> rx.event.EventSpec:
+    """List ``text`` in the tab that ``state`` belongs to; the event that shows it in passing."""
+    (await state.get_state(OwnNotifications)).add(level, text)
+    return toast(level, text, **options)

@@ -1,0 +1,21 @@
+"""What every page shows alike, whatever it is about. Written by broadcast, and when a tab arrives."""
+
+import reflex as rx
+
+from jobs_app.rows import Notification
+
+
+class Live(rx.State):
+    """How fresh the page is, and what everybody is notified of."""
+
+    feed: str = "connecting"
+    """``connecting`` until this tab has arrived, then whether announcements arrive: ``up`` or ``down``."""
+    heard_at: str = ""
+    """When the server last confirmed that all it shows is true."""
+    delay_ms: int = 0
+    """From a change being written to its being sent to this page: the median of the last ones; 0: none yet."""
+    notifications: list[Notification] = []
+    environment: str = ""
+    """What this installation is called, if it has a name."""
+    spoken: str = ""
+    """What a screen reader reads out: how many jobs ended lately, by status."""
