@@ -423,7 +423,7 @@ async def test_jobs_that_are_named_are_done_in_the_order_they_were_named(service
     assert [change.job.id for change in world.events.published[-len(jobs) :]] == [job.id for job in backwards]
 
 
-async def test_all_scheduled_jobs_are_started_at_once(service, world):
+async def test_all_scheduled_jobs_are_promoted_at_once(service, world):
     for _ in range(3):
         await submitted(service, delay_s=3600)
     waiting = await submitted(service)

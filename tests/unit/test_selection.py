@@ -4,12 +4,15 @@ from uuid import UUID
 
 import pytest
 
-from jobs_app import routes
+from jobs_app import routes, runtime
 from jobs_app.dashboard.selection_state import MAX_SELECTED, Selection
 from jobs_app.dashboard.state import PAGE_SIZE, BoardState, Views
 from jobs_app.live.notify import OwnNotifications
+from runlane.bulk.service import MAX_UNLISTED
+from runlane.errors import Unavailable
 from runlane.model.requests import Submission
 from runlane.model.status import JobStatus
+from runlane.search.matching import JobFilter
 from tests.support.jobs import running, submitted, worker
 
 PLAIN = {"shift_key": False}
@@ -193,6 +196,55 @@ async def test_all_that_match_are_counted_beyond_the_page(board, selection, serv
     await selection.ask("cancel")
 
     assert (selection.matching, selection.affected) == (56, 56)
+
+
+async def test_a_deletion_of_selected_rows_is_undone_by_its_operation(board, selection, service):
+    chosen = JobFilter(ids=tuple(UUID(job_id) for job_id in ids(board)[:2]))
+    deleted = await runtime.current().operations.do("delete", chosen)
+    selection._show("delete", deleted)
+    assert (selection.report, selection.undoable) == ("2 of 2 jobs deleted.", True)
+
+    await selection.bring_back()
+    assert (selection.report, selection.undoable) == ("2 jobs are back.", False)
+    await selection.bring_back()
+
+    assert await service.store.count(JobFilter()) == 6
+    assert await runtime.current().operations.newest(5) == []
+
+
+async def test_an_action_on_selected_rows_is_stopped_by_its_operation(board, selection, monkeypatch):
+    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
+
+    async def stop_after_the_first(operation):
+        selection._operation = operation.id
+        if operation.done == 1:
+            await selection.stop()
+
+    report = await runtime.current().operations.do("cancel", JobFilter(), stop_after_the_first)
+    selection._show("cancel", report)
+
+    assert selection.report == "2 of 2 jobs cancelled. Stopped after 2."
+
+
+async def test_many_jobs_are_left_to_the_server(board, selection, service):
+    await service.submit_many([Submission(kind="noop") for _ in range(MAX_UNLISTED)])
+
+    message = await selection._leave_to_server("cancel", JobFilter())
+
+    assert "The server does it: 206 jobs, seen above the list." in str(message)
+    [begun] = await runtime.current().operations.newest(5)
+    assert (begun.action, begun.total, begun.taken_by) == ("cancel", 206, None)
+
+
+async def test_a_failure_says_whether_the_server_goes_on(board, selection):
+    selection.total, selection.done = 5, 2
+    selection._show_failure(Unavailable("The database does not answer."))
+    assert selection.report == "The database does not answer. Nothing was done."
+
+    selection._operation = UUID(int=1)
+    selection._show_failure(Unavailable("The database does not answer."))
+
+    assert selection.report.endswith("2 of 5 jobs done so far; the server goes on as soon as it can.")
 
 
 async def test_selecting_a_row_by_hand_ends_selecting_all_that_match(board, selection):
