@@ -4,9 +4,10 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.admin.metrics.charts import SPARK_MINUTES
-from jobs_app.rows import JobLink, WorkerRow
+from jobs_app.admin.rows import WorkerRow
 from jobs_app.ui.basics import ago, card, heading, mono, notice, question, small_button, status_badge
 from jobs_app.ui.charts import spark_line
+from jobs_app.ui.job_rows import JobLink
 from jobs_app.ui.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
 from jobs_app.ui.toolbar import choice, find_box, pause_button, toolbar
 from runlane.model.status import JobStatus

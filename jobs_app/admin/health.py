@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs_app.rows import seconds_text
+from jobs_app.ui.formats import seconds_text
 from runlane.parts import Down
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
 from runlane.text import counted, waiting

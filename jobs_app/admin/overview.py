@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from jobs_app import rows, runtime
+from jobs_app import runtime
 from jobs_app.admin.health import Facts
 from jobs_app.admin.metrics import charts
 from jobs_app.admin.metrics.charts import ENDS, SPARK_MINUTES, percent, spark
 from jobs_app.server.single_flight import Shared
+from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
 from runlane.metrics.samples import Growth
@@ -112,7 +113,7 @@ async def _read_history() -> History:
         {
             "ended": f"{sum(map(_ended, minutes[-2:-1])):,}",
             "failure_rate": percent(report.total.failure_rate),
-            "bytes": rows.size(growth.bytes),
+            "bytes": formats.size(growth.bytes),
             "growth": growth_text(growth, now),
         },
         max((sample.at for sample in samples if sample.workers), default=None),
@@ -125,13 +126,13 @@ def growth_text(growth: Growth, now: datetime) -> str:
         return "how fast it grows is known after an hour"
     if abs(growth.bytes_per_day) < 1000:
         return "does not grow"
-    said = f"{'grows' if growth.bytes_per_day > 0 else 'shrinks'} by {rows.size(abs(growth.bytes_per_day))} a day"
+    said = f"{'grows' if growth.bytes_per_day > 0 else 'shrinks'} by {formats.size(abs(growth.bytes_per_day))} a day"
     if growth.days_left is not None and growth.days_left < 3650:
         full_at = now + timedelta(days=growth.days_left)
         said += f"; the disk is full by {full_at:%-d %B %Y}"
     elif growth.bytes_per_day > 0:
         later = growth.bytes + 365 * growth.bytes_per_day
-        said += f"; {rows.size(later)} in a year"
+        said += f"; {formats.size(later)} in a year"
     return said
 
 

@@ -5,15 +5,17 @@ from uuid import UUID
 
 import reflex as rx
 
-from jobs_app import rows, runtime
+from jobs_app import runtime
 from jobs_app.admin import tabs
 from jobs_app.admin.health import troubles
 from jobs_app.admin.overview import overview
+from jobs_app.admin.rows import WorkerRow
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.broadcaster import show_limits
 from jobs_app.live.notify import notify
-from jobs_app.rows import WorkerRow
+from jobs_app.ui import formats
+from jobs_app.ui.formats import seconds_text
 from runlane.errors import JobsError
 from runlane.model.limits import MOST_CONCURRENCY
 from runlane.model.requests import QueueChange
@@ -167,7 +169,7 @@ class Admin(rx.State):
         if facts.database_ok:
             self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
             self._version = seen.queue_version
-            self.oldest_queued_at = rows.iso(facts.oldest_queued_at)
+            self.oldest_queued_at = formats.iso(facts.oldest_queued_at)
             self.sparks, self.lately = seen.history.sparks, seen.history.lately
         became = await _became(facts.workers or [])
         self.workers = [_worker(worker, became) for worker in facts.workers or []]
@@ -194,17 +196,17 @@ def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
         "pid": worker.pid,
         "version": worker.version,
         "state": str(worker.state),
-        "started_at": rows.iso(worker.started_at),
-        "seen_at": rows.iso(worker.last_seen_at),
+        "started_at": formats.iso(worker.started_at),
+        "seen_at": formats.iso(worker.last_seen_at),
         "slots": worker.slots,
         "running": [
             {"id": str(job_id), "short_id": short_id(str(job_id)), "status": became.get(job_id, "")}
             for job_id in worker.running
         ],
         "cpu": f"{worker.cpu_percent:.0f} %",
-        "memory": rows.size(worker.memory_bytes),
+        "memory": formats.size(worker.memory_bytes),
         "clock": ""
         if abs(skew_s) < WORTH_TELLING_S
-        else f"Its clock is {rows.seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
+        else f"Its clock is {seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
         "can_forget": worker.state is WorkerState.LOST and not worker.forgotten,
     }

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, TypedDict
 
-from jobs_app import rows
 from jobs_app.job import timeline_rows
+from jobs_app.ui import formats
+from jobs_app.ui.formats import seconds_text, shown_params
 from runlane import plain_json
 from runlane.model.snapshot import JobEvent, JobSnapshot
 
@@ -40,8 +41,8 @@ def facts(left: JobSnapshot, right: JobSnapshot) -> list[Pair]:
         {
             "Status": str(job.status),
             "Attempt": f"{job.attempt} of {job.max_attempts}",
-            "Waited": rows.duration(job.queued_at, job.started_at),
-            "Took": rows.duration(job.started_at, job.finished_at),
+            "Waited": formats.duration(job.queued_at, job.started_at),
+            "Took": formats.duration(job.started_at, job.finished_at),
             "Worker": job.worker or "",
             "Error": f"{job.error.type}: {job.error.message}" if job.error else "",
         }
@@ -52,7 +53,7 @@ def facts(left: JobSnapshot, right: JobSnapshot) -> list[Pair]:
 
 def params(left: JobSnapshot, right: JobSnapshot) -> list[Pair]:
     """Every value of both jobs' parameters, under its dotted path."""
-    return _pairs(_flat(rows.shown_params(left.kind, left.params)), _flat(rows.shown_params(right.kind, right.params)))
+    return _pairs(_flat(shown_params(left.kind, left.params)), _flat(shown_params(right.kind, right.params)))
 
 
 def steps(left: Sequence[JobEvent], right: Sequence[JobEvent]) -> list[StepPair]:
@@ -84,7 +85,7 @@ def _last_steps(events: Sequence[JobEvent]) -> list[tuple[str, float]]:
 def _took(text: str, took_s: float) -> str:
     if not text:
         return ""
-    return "under way" if took_s == timeline_rows.OPEN else rows.seconds_text(took_s)
+    return "under way" if took_s == timeline_rows.OPEN else seconds_text(took_s)
 
 
 def _is_step(line: timeline_rows.Line) -> bool:

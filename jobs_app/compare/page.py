@@ -6,8 +6,8 @@ from jobs_app import routes
 from jobs_app.compare.comparison import Pair, StepPair
 from jobs_app.compare.state import MOST_STEPS, Comparison
 from jobs_app.page_frame import page
-from jobs_app.rows import Row
 from jobs_app.ui.basics import ago, card, heading, mono, notice, status_badge
+from jobs_app.ui.job_rows import Row
 
 
 def compare_page() -> rx.Component:

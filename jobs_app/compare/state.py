@@ -2,14 +2,15 @@
 
 import reflex as rx
 
-from jobs_app import routes, rows, runtime
+from jobs_app import routes, runtime
 from jobs_app.compare import comparison
 from jobs_app.compare.comparison import Pair, StepPair
 from jobs_app.job import timeline_rows
 from jobs_app.job.timeline_rows import SHOWN_STATUS_ROWS
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
-from jobs_app.rows import Row
+from jobs_app.ui import job_rows
+from jobs_app.ui.job_rows import EMPTY_ROW, Row
 from runlane.errors import JobsError
 from runlane.model.snapshot import JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
@@ -22,8 +23,8 @@ MOST_STEPS = 2000
 class Comparison(rx.State):
     """One tab's comparison of the job in its address with another one."""
 
-    left: Row = rows.EMPTY_ROW
-    right: Row = rows.EMPTY_ROW
+    left: Row = EMPTY_ROW
+    right: Row = EMPTY_ROW
     choices: list[Row] = []
     """Other runs of the kind, newest first."""
     facts: list[Pair] = []
@@ -39,12 +40,12 @@ class Comparison(rx.State):
         """Take the job of the address, and the one named by ``with``, else the last that completed."""
         self.reset()
         try:
-            self.left = rows.row(await runtime.current().reader.get(routes.parse_job_id(self.job_id)))
+            self.left = job_rows.row(await runtime.current().reader.get(routes.parse_job_id(self.job_id)))
             other = await self._other(self.router.url.query_parameters.get("with", ""))
         except JobsError as error:
             self.trouble = error.message
             return
-        self.right = rows.row(other) if other else rows.EMPTY_ROW
+        self.right = job_rows.row(other) if other else EMPTY_ROW
 
     @rx.event
     async def join(self):
@@ -66,8 +67,8 @@ class Comparison(rx.State):
         reader = runtime.current().reader
         job, other = [await reader.get(routes.parse_job_id(row["id"])) for row in (self.left, self.right)]
         steps = [await _last_steps(found) for found in (job, other)]
-        self.choices = [rows.row(found) for found in await self._others()]
-        self.left, self.right = rows.row(job), rows.row(other)
+        self.choices = [job_rows.row(found) for found in await self._others()]
+        self.left, self.right = job_rows.row(job), job_rows.row(other)
         if self.right["id"] not in {row["id"] for row in self.choices}:
             self.choices = [*self.choices, self.right]
         self.facts, self.params = comparison.facts(job, other), comparison.params(job, other)

@@ -9,8 +9,8 @@ from jobs_app.dashboard.selection_state import ACTIONS, Selection
 from jobs_app.dashboard.state import BoardState, Views
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
+from jobs_app.keys.rows import Command
 from jobs_app.live.effects import literal
-from jobs_app.rows import Command
 from runlane.model.status import JobStatus
 
 

@@ -4,8 +4,9 @@ import math
 
 import reflex as rx
 
-from jobs_app import rows, runtime
-from jobs_app.rows import FailureRow
+from jobs_app import runtime
+from jobs_app.dashboard import failure_rows
+from jobs_app.dashboard.failure_rows import FailureRow
 from jobs_app.server.single_flight import Shared
 from runlane.clock import utc_now
 from runlane.errors import JobsError
@@ -42,4 +43,4 @@ async def _shared_groups() -> list[FailureRow]:
 
 
 async def _read_groups() -> list[FailureRow]:
-    return [rows.failure(group) for group in await runtime.current().failures.groups(utc_now())]
+    return [failure_rows.failure(group) for group in await runtime.current().failures.groups(utc_now())]

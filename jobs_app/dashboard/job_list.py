@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import reflex as rx
 
 from jobs_app.dashboard.list_view import COLUMNS
-from jobs_app.rows import GONE
 from jobs_app.ui.basics import icon_button
+from jobs_app.ui.job_rows import GONE
 from jobs_app.ui.styles import CARD, TABULAR
 from runlane.model.status import JobStatus
 

@@ -2,15 +2,16 @@
 
 import reflex as rx
 
-from jobs_app import rows
+from jobs_app.dashboard.slot_rows import Next, Slot
+from jobs_app.ui.job_rows import Hot
 
 
 class LiveDashboard(rx.State):
     """The jobs in motion, and the queue as it is now."""
 
-    hot: dict[str, rows.Hot] = {}
-    slots: list[rows.Slot] = []
-    next: list[rows.Next] = []
+    hot: dict[str, Hot] = {}
+    slots: list[Slot] = []
+    next: list[Next] = []
     counts: dict[str, int] = {}
     workers: int = 1
     paused: bool = False

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from jobs_app import rows
+from jobs_app.dashboard import slot_rows
 from jobs_app.dashboard.estimates import Usual, expected_end, starts
+from jobs_app.dashboard.slot_rows import Next, Slot, free_slot
+from jobs_app.ui import job_rows
+from jobs_app.ui.job_rows import Hot
 from runlane.clock import utc_now
 from runlane.model.limits import KindLimit, Limits
 from runlane.model.snapshot import JobSnapshot
@@ -31,7 +34,7 @@ class Board:
         self._slots: list[UUID | None] = [None] * slots
         self._jobs: OrderedDict[UUID, tuple[JobSnapshot, float]] = OrderedDict()
         self._heard: dict[UUID, datetime] = {}
-        self.next: list[rows.Next] = []
+        self.next: list[Next] = []
         self.counts: dict[str, int] = {}
         self.workers = 1
         self.limits = Limits(slots)
@@ -75,13 +78,13 @@ class Board:
         self._slots += [None] * (count - len(self._slots))
         self._drop_spare()
 
-    def hot(self) -> dict[str, rows.Hot]:
-        return {str(job_id): rows.hot(job) for job_id, (job, _) in self._jobs.items()}
+    def hot(self) -> dict[str, Hot]:
+        return {str(job_id): job_rows.hot(job) for job_id, (job, _) in self._jobs.items()}
 
-    def slots(self) -> list[rows.Slot]:
+    def slots(self) -> list[Slot]:
         now = utc_now()
         return [
-            rows.free_slot(number) if job_id is None else self._slot(number, job_id, now)
+            free_slot(number) if job_id is None else self._slot(number, job_id, now)
             for number, job_id in enumerate(self._slots, start=1)
         ]
 
@@ -96,9 +99,9 @@ class Board:
         held_up = self._held_up(waiting)
         times = iter(starts(len(waiting) - len(held_up), self._places, ends, now))
         self.next = [
-            rows.coming(job, None, held_up[job.id], now)
+            slot_rows.coming(job, None, held_up[job.id], now)
             if job.id in held_up
-            else rows.coming(job, next(times), "when a slot is free", now)
+            else slot_rows.coming(job, next(times), "when a slot is free", now)
             for job in waiting
         ]
 
@@ -117,9 +120,9 @@ class Board:
             begun[job.kind] += 1
         return held_up
 
-    def _slot(self, number: int, job_id: UUID, now: datetime) -> rows.Slot:
+    def _slot(self, number: int, job_id: UUID, now: datetime) -> Slot:
         job = self._jobs[job_id][0]
-        return rows.slot(number, job, self._heard[job_id], self._usual(job.kind), now)
+        return slot_rows.slot(number, job, self._heard[job_id], self._usual(job.kind), now)
 
     def _seat(self, job: JobSnapshot) -> None:
         """Give a running job the first free place and keep it there; free the place of one that ended."""

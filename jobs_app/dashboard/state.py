@@ -19,7 +19,7 @@ from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.effects import go_to
 from jobs_app.live.notify import notify
-from jobs_app.rows import Row, gone, row
+from jobs_app.ui.job_rows import Row, gone, row
 from runlane.core.pagination import Page, comes_before
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.snapshot import JobSnapshot

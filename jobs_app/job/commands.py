@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jobs_app import routes, rows, runtime
+from jobs_app import routes, runtime
 from jobs_app.job.actions import Actions
 from jobs_app.job.state import JobPage
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
+from jobs_app.keys.rows import Command
 from jobs_app.live.effects import go_to, literal
-from jobs_app.rows import Command
+from jobs_app.ui.formats import kind_title
 from runlane.errors import JobsError
 from runlane.model.status import RETRYABLE, JobStatus
 
@@ -38,7 +39,7 @@ async def with_job(place: Place) -> Sequence[Command]:
         "retry": job.status in RETRYABLE,
         "delete": job.status is not JobStatus.RUNNING,
     }
-    name = f"{rows.kind_title(job.kind)} {job.short_id}"
+    name = f"{kind_title(job.kind)} {job.short_id}"
     return [
         Command(label=f"{action.capitalize()} {name}", hint="action", does=f"{action}:{job.id}")
         for action, may_be in can.items()

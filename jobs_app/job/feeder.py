@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from jobs_app import rows
 from jobs_app.job.live_state import LiveJob
 from jobs_app.job.state import JobPage
 from jobs_app.job.tails import TAIL_LINES, Tail
@@ -17,6 +16,8 @@ from jobs_app.live import rooms
 from jobs_app.live.broadcaster import Broadcaster
 from jobs_app.live.feeder import Feeder, Values
 from jobs_app.runtime import Runtime
+from jobs_app.ui import job_rows
+from jobs_app.ui.job_rows import EMPTY_HOT
 from runlane.clock import utc_now
 from runlane.model.snapshot import Change, JobSnapshot
 from runlane.model.status import EventType, JobStatus
@@ -54,7 +55,7 @@ class JobFeeder(Feeder):
 
     async def present(self, room: str) -> Values:
         is_ours = rooms.kind_of(room) == rooms.JOB
-        return {LiveJob: {"head": rows.EMPTY_HOT, "tail": [], "ended": {}, "elapsed_s": 0.0}} if is_ours else {}
+        return {LiveJob: {"head": EMPTY_HOT, "tail": [], "ended": {}, "elapsed_s": 0.0}} if is_ours else {}
 
     def refreshed(self, rooms_read: set[str]) -> None:
         """Drop what the tabs in these rooms have just been told to read, and what nobody looks at any more."""
@@ -82,7 +83,12 @@ def register(live: Broadcaster, active: Runtime) -> None:
 
 def _values(job: JobSnapshot, tail: Tail | None) -> dict[str, Any]:
     tail = tail or Tail()
-    return {"head": rows.hot(job), "tail": list(tail.lines), "ended": dict(tail.ended), "elapsed_s": _elapsed_s(job)}
+    return {
+        "head": job_rows.hot(job),
+        "tail": list(tail.lines),
+        "ended": dict(tail.ended),
+        "elapsed_s": _elapsed_s(job),
+    }
 
 
 def _elapsed_s(job: JobSnapshot) -> float:

@@ -2,14 +2,14 @@
 
 import reflex as rx
 
-from jobs_app import rows
 from jobs_app.job.timeline_rows import Line
+from jobs_app.ui.job_rows import EMPTY_HOT, Hot
 
 
 class LiveJob(rx.State):
     """The job as it is now, and its newest lines."""
 
-    head: rows.Hot = rows.EMPTY_HOT
+    head: Hot = EMPTY_HOT
     tail: list[Line] = []
     ended: dict[str, float] = {}
     """How many seconds steps took that a line of the tail ended, by their version."""

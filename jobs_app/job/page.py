@@ -13,7 +13,6 @@ from jobs_app.job.timeline_state import MOST_LINES, Timeline
 from jobs_app.job.tree_state import Trees
 from jobs_app.live.state import Live
 from jobs_app.page_frame import page
-from jobs_app.rows import Hot
 from jobs_app.submit.page import again_dialog
 from jobs_app.submit.state import StartForm
 from jobs_app.ui.basics import (
@@ -27,6 +26,7 @@ from jobs_app.ui.basics import (
     status_color,
     ticking,
 )
+from jobs_app.ui.job_rows import Hot
 from jobs_app.ui.styles import MONO_BLOCK, TABULAR
 from runlane.model.status import JobStatus
 

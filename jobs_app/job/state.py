@@ -5,8 +5,9 @@ from typing import TypedDict
 
 import reflex as rx
 
-from jobs_app import routes, rows, runtime
+from jobs_app import routes, runtime
 from jobs_app.dashboard.list_view import ListView
+from jobs_app.dashboard.slot_rows import KIND_PAUSED, QUEUE_PAUSED
 from jobs_app.job.timeline_rows import Proof, proof
 from jobs_app.job.timeline_state import Timeline
 from jobs_app.job.tree_state import Trees
@@ -14,7 +15,10 @@ from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.effects import call, toast
 from jobs_app.live.notify import notify
+from jobs_app.ui import formats, job_rows
 from jobs_app.ui.clipboard import copy
+from jobs_app.ui.formats import shown_params
+from jobs_app.ui.job_rows import EMPTY_ROW, Row
 from runlane.core.reruns import Relative
 from runlane.errors import InvalidInput, JobNotFound, JobsError
 from runlane.model.limits import KindLimit
@@ -64,7 +68,7 @@ class JobPage(rx.State):
     waits_for: str = ""
     """What keeps it from starting though a slot may be free."""
     trouble: str = ""
-    row: rows.Row = rows.EMPTY_ROW
+    row: Row = EMPTY_ROW
     facts: list[Fact] = []
     frames: list[Frame] = []
     proof: list[Proof] = []
@@ -154,9 +158,7 @@ class JobPage(rx.State):
             self.trouble = error.message
             return
         error = job.error.model_dump(exclude={"traceback"}) if job.error else None  # that one is shown frame by frame
-        (await self.get_state(Trees)).put(
-            params=rows.shown_params(job.kind, job.params), result=job.result, error=error
-        )
+        (await self.get_state(Trees)).put(params=shown_params(job.kind, job.params), result=job.result, error=error)
         self._show(job)
         self.waits_for = waits_for
         self.proof = proof(job, turns)
@@ -165,7 +167,7 @@ class JobPage(rx.State):
 
     def _show(self, job: JobSnapshot) -> None:
         self.found, self.trouble = True, ""
-        self.row = rows.row(job)
+        self.row = job_rows.row(job)
         self.facts = _facts(job)
         self.frames = frames(job.error.traceback) if job.error else []
         address = f"{self.router.url.origin}/api/jobs/{job.id}/stream"
@@ -197,14 +199,14 @@ def _facts(job: JobSnapshot) -> list[Fact]:
         ("Attempt", f"{job.attempt} of {job.max_attempts}"),
         ("Priority", str(job.priority) if job.priority else ""),
         ("Worker", job.worker or ""),
-        ("Waited", rows.duration(job.queued_at, job.started_at)),
-        ("Took", rows.duration(job.started_at, job.finished_at)),
+        ("Waited", formats.duration(job.queued_at, job.started_at)),
+        ("Took", formats.duration(job.started_at, job.finished_at)),
     ]
     times = [
-        ("Created", rows.iso(job.created_at)),
-        ("Due", rows.iso(job.scheduled_for) if job.status is JobStatus.SCHEDULED else ""),
-        ("Started", rows.iso(job.started_at)),
-        ("Finished", rows.iso(job.finished_at)),
+        ("Created", formats.iso(job.created_at)),
+        ("Due", formats.iso(job.scheduled_for) if job.status is JobStatus.SCHEDULED else ""),
+        ("Started", formats.iso(job.started_at)),
+        ("Finished", formats.iso(job.finished_at)),
     ]
     facts = [Fact(label=label, value=value, is_time=False) for label, value in texts if value]
     return facts + [Fact(label=label, value=value, is_time=True) for label, value in times if value]
@@ -225,7 +227,7 @@ def _relations(family: list[Relative], this: object) -> list[Relation]:
             "id": str(relative.id),
             "short_id": short_id(relative.id),
             "status": str(relative.status or ""),
-            "created_at": rows.iso(relative.created_at),
+            "created_at": formats.iso(relative.created_at),
             "depth": min(depth(relative), 8),
             "is_this": relative.id == this,
         }
@@ -252,5 +254,5 @@ async def _artifact(artifact: Artifact) -> ArtifactRow:
 async def _waits_for(job: JobSnapshot) -> str:
     limits = await runtime.current().limits.current()
     if limits.paused:
-        return rows.QUEUE_PAUSED
-    return rows.KIND_PAUSED if limits.kinds.get(job.kind, KindLimit()).paused else ""
+        return QUEUE_PAUSED
+    return KIND_PAUSED if limits.kinds.get(job.kind, KindLimit()).paused else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypedDict
 
-from jobs_app.rows import duration, iso, seconds_text
+from jobs_app.ui.formats import duration, iso, seconds_text
 from runlane.model.snapshot import JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 

@@ -11,7 +11,7 @@ from reflex.event import EventHandler
 from reflex.vars import ObjectVar
 from reflex_components_core.core.window_events import WindowEventListener  # type: ignore[import-untyped]
 
-from jobs_app.rows import Command
+from jobs_app.keys.rows import Command
 from jobs_app.ui.basics import mono
 
 SHEET = (

@@ -10,8 +10,8 @@ from typing import Any
 import reflex as rx
 
 from jobs_app import routes
+from jobs_app.keys.rows import Command
 from jobs_app.live.effects import call
-from jobs_app.rows import Command
 
 ARRIVES_WITHIN_S = 5
 """How long what is to have the focus on another page is waited for."""

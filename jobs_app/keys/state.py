@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import reflex as rx
 
-from jobs_app import routes, rows, runtime
+from jobs_app import routes, runtime
 from jobs_app.keys import registry
 from jobs_app.keys.registry import ARRIVES_WITHIN_S, Place, focus
+from jobs_app.keys.rows import Command
 from jobs_app.live.effects import go_to, literal
-from jobs_app.rows import Command
+from jobs_app.ui.formats import kind_title
 from runlane.errors import JobsError
 from runlane.search.matching import JobFilter
 from runlane.search.query import LONGEST
@@ -142,9 +143,7 @@ async def _jobs(text: str) -> list[Command]:
     except JobsError:  # half a query, or no database: the list below shows that there is nothing
         return []
     return [
-        Command(
-            label=f"{rows.kind_title(job.kind)} {job.short_id}", hint=str(job.status), does=f"go:{routes.job(job.id)}"
-        )
+        Command(label=f"{kind_title(job.kind)} {job.short_id}", hint=str(job.status), does=f"go:{routes.job(job.id)}")
         for job in page.jobs
     ]
 

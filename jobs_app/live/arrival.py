@@ -7,11 +7,11 @@ import time
 
 import reflex as rx
 
-from jobs_app import rows
 from jobs_app.live import broadcaster, rooms
 from jobs_app.live.effects import call
 from jobs_app.live.notify import notify
 from jobs_app.live.state import Live
+from jobs_app.ui import formats
 from runlane.clock import utc_now
 
 FRESH_PAGE_MS = 3000
@@ -35,7 +35,7 @@ class Arrival(rx.State):
     async def arrive(self):
         """All of the page has been read: show how fresh it is, and measure the way to it."""
         server, live = broadcaster.current(), await self.get_state(Live)
-        live.feed, live.heard_at = server.freshness.feed, rows.iso(utc_now())
+        live.feed, live.heard_at = server.freshness.feed, formats.iso(utc_now())
         live.delay_ms, live.notifications = server.freshness.delay_ms, server.notifications.newest()
         live.environment = server.environment
         self._asked_at = time.monotonic()

@@ -12,7 +12,6 @@ from typing import Any
 
 import reflex as rx
 
-from jobs_app import rows
 from jobs_app.live import rooms
 from jobs_app.live.deltas import Deltas
 from jobs_app.live.feeder import Feeder
@@ -21,6 +20,7 @@ from jobs_app.live.hub import Hub, Item
 from jobs_app.live.notifications import Notifications
 from jobs_app.live.rooms import Rooms
 from jobs_app.live.state import Live
+from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
 from runlane.kinds.service import LimitsService
@@ -170,7 +170,7 @@ class Broadcaster:
             for feeder in self._feeders:
                 await feeder.check()
             if self.freshness.feed == Feed.UP.value:
-                now = rows.iso(utc_now())
+                now = formats.iso(utc_now())
                 await self.deltas.send_to_all(Live, heard_at=now, delay_ms=self.freshness.delay_ms)
             await asyncio.sleep(CHECK_EVERY_S)
 

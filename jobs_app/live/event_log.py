@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
-from jobs_app import routes, rows
+from jobs_app import routes
 from jobs_app.live.hub import Hub, Item
+from jobs_app.ui import formats
+from jobs_app.ui.formats import kind_title
 from runlane.audit import Action, AuditLog
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
@@ -67,7 +69,7 @@ class EventLog:
 
     def add(self, what: What, text: str, *, who: str = "", href: str = "") -> None:
         self._number += 1
-        line = LogLine(number=self._number, at=rows.iso(utc_now()), what=what, text=text, who=who, href=href)
+        line = LogLine(number=self._number, at=formats.iso(utc_now()), what=what, text=text, who=who, href=href)
         self._lines.append(line)
         self.grown.set()
 
@@ -87,7 +89,7 @@ class EventLog:
         if isinstance(item, Change):
             if item.event.type is EventType.STATUS:
                 job, event = item.job, item.event
-                text = f"{rows.kind_title(job.kind)} {job.short_id}: {event.message}"
+                text = f"{kind_title(job.kind)} {job.short_id}: {event.message}"
                 self.add("job", text, who=(event.data or {}).get("by", ""), href=routes.job(job.id))
         elif isinstance(item, Deleted):
             first, *others = map(short_id, item.deleted)

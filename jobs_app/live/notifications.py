@@ -9,12 +9,14 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Any
 
-from jobs_app import routes, rows
+from jobs_app import routes
 from jobs_app.live import rooms
 from jobs_app.live.deltas import Deltas
 from jobs_app.live.effects import Level, toast
+from jobs_app.live.notification_rows import Notification
 from jobs_app.live.state import Live
-from jobs_app.rows import Notification
+from jobs_app.ui import formats
+from jobs_app.ui.formats import kind_title
 from runlane.clock import utc_now
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
@@ -50,7 +52,7 @@ class Notifications:
     async def notify(self, level: Level, text: str, to: Iterable[str], *, href: str = "", **options: Any) -> None:
         """Show a message in passing in the rooms ``to``, and list it in every tab; ``options`` as for ``toast``."""
         listed = "error" if level == "warning" else level
-        self._newest.appendleft(Notification(at=rows.iso(utc_now()), level=listed, text=text, href=href))
+        self._newest.appendleft(Notification(at=formats.iso(utc_now()), level=listed, text=text, href=href))
         for room in to:
             await self._deltas.run(room, toast(level, text, **options))
         await self._deltas.send_to_all(Live, notifications=self.newest())
@@ -73,7 +75,7 @@ class Notifications:
 
     async def _report(self, failed: list[JobSnapshot]) -> None:
         first = failed[0]
-        text = f"Job {first.short_id} ({rows.kind_title(first.kind)}) failed"
+        text = f"Job {first.short_id} ({kind_title(first.kind)}) failed"
         href = routes.job(first.id)
         if len(failed) > 1:
             text = f"{len(failed)} jobs failed, the first is {first.short_id}"

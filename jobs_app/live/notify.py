@@ -5,9 +5,9 @@ What everybody is notified of is ``jobs_app.live.notifications``.
 
 import reflex as rx
 
-from jobs_app import rows
 from jobs_app.live.effects import Level, toast
-from jobs_app.rows import Notification
+from jobs_app.live.notification_rows import Notification
+from jobs_app.ui import formats
 from runlane.clock import utc_now
 
 MAX_KEPT = 30
@@ -32,7 +32,7 @@ class OwnNotifications(rx.State):
         )
 
     def add(self, level: Level, text: str) -> None:
-        added = Notification(at=rows.iso(utc_now()), level=level, text=text, href="")
+        added = Notification(at=formats.iso(utc_now()), level=level, text=text, href="")
         self.newest = [added, *self.newest][:MAX_KEPT]
 
 

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.rows import Notification
+from jobs_app.live.notification_rows import Notification
 
 
 class Live(rx.State):

@@ -6,8 +6,8 @@ from typing import Any
 from jobs_app import routes
 from jobs_app.keys import registry
 from jobs_app.keys.registry import ARRIVES_WITHIN_S, Place
+from jobs_app.keys.rows import Command
 from jobs_app.live.effects import go_to, literal
-from jobs_app.rows import Command
 from jobs_app.submit.state import StartForm
 from runlane.kinds.catalogue import catalogue
 

@@ -2,7 +2,8 @@
 
 import reflex as rx
 
-from jobs_app.rows import GONE, KIND_PAUSED, QUEUE_PAUSED
+from jobs_app.dashboard.slot_rows import KIND_PAUSED, QUEUE_PAUSED
+from jobs_app.ui.job_rows import GONE
 from jobs_app.ui.styles import CARD, MONO, ONE_LINE, STATUS_COLOR, STATUS_ICON, STATUS_LABEL, TABULAR
 from runlane.model.status import JobStatus
 

@@ -4,7 +4,7 @@ import reflex as rx
 from reflex.components.core.banner import has_connection_errors
 
 from jobs_app import routes
-from jobs_app.rows import Notification
+from jobs_app.live.notification_rows import Notification
 from jobs_app.ui.basics import ago, ticking
 from jobs_app.ui.styles import PAGE_WIDTH, TABULAR
 

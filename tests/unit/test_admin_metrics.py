@@ -4,8 +4,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from jobs_app import routes, rows
+from jobs_app import routes
 from jobs_app.admin.metrics.state import AdminMetrics, _just_below
+from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
 from runlane.metrics.statistics import Step, floor
@@ -61,7 +62,7 @@ async def test_an_address_that_makes_no_sense_shows_the_usual(metrics, since, un
 
 async def test_a_bucket_leads_to_its_jobs(metrics, service, store):
     page = await metrics(window="24h")
-    await page.choose(rows.iso(floor(utc_now(), Step.HOUR)))
+    await page.choose(formats.iso(floor(utc_now(), Step.HOUR)))
 
     async def listed(address):
         asked = parse_qs(urlsplit(address).query)

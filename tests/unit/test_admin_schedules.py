@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from jobs_app import rows
 from jobs_app.admin.schedules.rows import schedule_row
 from jobs_app.admin.schedules.state import BLANK, AdminSchedules
+from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.schedules.service import SchedulePatch
 
@@ -154,5 +154,5 @@ async def test_a_schedule_that_is_due_says_so_and_shows_no_time_that_is_past(pag
 
     assert row["is_due"]
     assert len(row["next"]) == 5
-    assert all(at > rows.iso(utc_now()) for at in row["next"])
+    assert all(at > formats.iso(utc_now()) for at in row["next"])
     assert not page.schedules[0]["is_due"]

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from jobs_app import rows
 from jobs_app.dashboard.estimates import Estimates, Usual, expected_end, is_slow, starts, usual
 from jobs_app.dashboard.running import Board
+from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
 from runlane.model.limits import KindLimit, Limits, Rate
@@ -89,7 +89,7 @@ def test_a_slot_tells_what_is_slow_and_what_is_silent():
     board.apply(job, at(-60))
 
     [slot] = board.slots()
-    assert (slot["usually"], slot["slow"], slot["silent_since"]) == ("10.0 s", True, rows.iso(at(-60)))
+    assert (slot["usually"], slot["slow"], slot["silent_since"]) == ("10.0 s", True, formats.iso(at(-60)))
     assert slot["ends_at"] == "", "an end that is past tells nothing"
 
 

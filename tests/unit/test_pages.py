@@ -9,12 +9,12 @@ from pydantic import Field
 from reflex.config import get_config
 from reflex.utils import frontend_skeleton
 
-from jobs_app import rows
 from jobs_app.dashboard.running import MOST_HOT, Board
 from jobs_app.job import timeline_rows
 from jobs_app.live.freshness import Freshness
 from jobs_app.live.hub import MAILBOX_SIZE, Hub
 from jobs_app.submit.forms import form_fields, form_params
+from jobs_app.ui import formats, job_rows
 from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
 from runlane.errors import InvalidInput
@@ -32,11 +32,11 @@ from tests.support.jobs import BOOM, NOON, running, snapshot
     [(0, "0 ms"), (0.012, "12 ms"), (0.999, "1.0 s"), (3.44, "3.4 s"), (125, "2 min 5 s"), (10_925, "3 h 2 min")],
 )
 def test_durations_are_shown_to_three_figures(seconds, shown):
-    assert rows.duration(NOON, NOON + timedelta(seconds=seconds)) == shown
+    assert formats.duration(NOON, NOON + timedelta(seconds=seconds)) == shown
 
 
 def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
-    assert rows.duration(NOON, None) == rows.duration(NOON, NOON - timedelta(seconds=1)) == ""
+    assert formats.duration(NOON, None) == formats.duration(NOON, NOON - timedelta(seconds=1)) == ""
 
 
 async def test_attempts_are_told_from_the_timeline(service, store, reconciler):
@@ -53,8 +53,8 @@ async def test_attempts_are_told_from_the_timeline(service, store, reconciler):
 
 
 def test_a_job_that_was_told_to_stop_is_shown_as_stopping_only_while_it_runs():
-    assert rows.hot(snapshot(cancel_requested_at=NOON))["cancelling"]
-    assert not rows.hot(snapshot(cancel_requested_at=NOON, status="cancelled"))["cancelling"]
+    assert job_rows.hot(snapshot(cancel_requested_at=NOON))["cancelling"]
+    assert not job_rows.hot(snapshot(cancel_requested_at=NOON, status="cancelled"))["cancelling"]
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in catalogue()])

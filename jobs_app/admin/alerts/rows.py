@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from jobs_app.rows import iso
+from jobs_app.ui.formats import iso
 from runlane.addresses import shown
 from runlane.alerts.delivery import is_webhook
 from runlane.alerts.records import Alert, Delivery, Rule

@@ -2,8 +2,8 @@
 
 import reflex as rx
 
+from jobs_app.admin.events.rows import ActionRow
 from jobs_app.live.event_log import LogLine
-from jobs_app.rows import ActionRow
 from jobs_app.ui.basics import ago, card, heading, mono, or_nothing
 from jobs_app.ui.toolbar import choice, download_button, find_box, pause_button, toolbar
 

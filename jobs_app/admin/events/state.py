@@ -4,13 +4,14 @@ from uuid import UUID
 
 import reflex as rx
 
-from jobs_app import routes, rows, runtime
+from jobs_app import routes, runtime
 from jobs_app.admin.events.live_state import LiveEvents
+from jobs_app.admin.events.rows import ActionRow
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.event_log import LogLine, differences
 from jobs_app.live.notify import notify
-from jobs_app.rows import ActionRow
+from jobs_app.ui import formats
 from runlane.audit import PAGE, Action
 from runlane.errors import JobsError
 
@@ -98,7 +99,7 @@ class AdminAudit(rx.State):
 def _row(action: Action) -> ActionRow:
     return {
         "id": str(action.id),
-        "at": rows.iso(action.at),
+        "at": formats.iso(action.at),
         "who": action.who or "the system",
         "what": f"{action.action} {action.target}",
         "name": action.name if action.target != action.name else "",

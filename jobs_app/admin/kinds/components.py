@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app import routes
-from jobs_app.rows import KindRow
+from jobs_app.admin.kinds.rows import KindRow
 from jobs_app.ui.basics import card, mono, notice
 
 

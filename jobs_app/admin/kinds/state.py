@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from jobs_app import runtime
 from jobs_app.admin.inputs import whole
+from jobs_app.admin.kinds.rows import KindRow
 from jobs_app.admin.overview import overview
 from jobs_app.dashboard.estimates import Estimates, Usual
 from jobs_app.live.notify import notify
-from jobs_app.rows import KindRow, seconds_text
 from jobs_app.server.single_flight import Shared
 from jobs_app.submit.forms import form_fields
+from jobs_app.ui.formats import seconds_text
 from runlane.errors import JobsError
 from runlane.kinds.catalogue import Kind, catalogue, field_errors
 from runlane.kinds.settings_store import KindSetting

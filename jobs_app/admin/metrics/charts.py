@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from jobs_app.rows import seconds_text
 from jobs_app.ui.charts import Chart, Series
+from jobs_app.ui.formats import seconds_text
 from jobs_app.ui.styles import STATUS_COLOR
 from runlane.metrics.histogram import Histogram
 from runlane.metrics.samples import Sample

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.rows import CostRow, FiguresRow
+from jobs_app.admin.metrics.rows import CostRow, FiguresRow
 from jobs_app.ui.basics import ago, card, heading
 from jobs_app.ui.styles import TABULAR
 from jobs_app.ui.toolbar import choice

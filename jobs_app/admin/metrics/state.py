@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 
 import reflex as rx
 
-from jobs_app import routes, rows, runtime
+from jobs_app import routes, runtime
 from jobs_app.admin.metrics import charts
 from jobs_app.admin.metrics.charts import percent, span
+from jobs_app.admin.metrics.rows import NO_FIGURES, CostRow, FiguresRow
 from jobs_app.live.effects import go_to
 from jobs_app.live.notify import notify
-from jobs_app.rows import CostRow, FiguresRow
 from jobs_app.server.single_flight import Shared
+from jobs_app.ui import formats
 from jobs_app.ui.charts import Chart
 from runlane.clock import utc_now
 from runlane.errors import InvalidInput, JobsError
@@ -38,11 +39,11 @@ class AdminMetrics(rx.State):
     buckets: list[str] = []
     """When each bucket begins."""
     step: str = ""
-    total: FiguresRow = rows.NO_FIGURES
+    total: FiguresRow = NO_FIGURES
     kinds: list[FiguresRow] = []
     chosen: str = ""
     """The bucket that is looked at, by its begin."""
-    point: FiguresRow = rows.NO_FIGURES
+    point: FiguresRow = NO_FIGURES
     can_zoom: bool = False
     costs: list[CostRow] = []
     purging: str = ""
@@ -65,7 +66,7 @@ class AdminMetrics(rx.State):
                 self.window = ""
         except InvalidInput:
             self._since = self._until = None
-        self.chosen, self.point, self.purging = "", rows.NO_FIGURES, ""
+        self.chosen, self.point, self.purging = "", NO_FIGURES, ""
         await self._read()
         await self._read_costs()
 
@@ -127,7 +128,7 @@ class AdminMetrics(rx.State):
         asked = {"window": self.window, "kind": self.kind, "since": self._since, "until": self._until, **changes}
         if asked["window"]:
             asked["since"] = asked["until"] = None
-        told = {k: rows.iso(v) if isinstance(v, datetime) else str(v) for k, v in asked.items() if v}
+        told = {k: formats.iso(v) if isinstance(v, datetime) else str(v) for k, v in asked.items() if v}
         return go_to(f"{routes.ADMIN_METRICS}?{urlencode(told)}")
 
     async def _read(self) -> None:
@@ -140,7 +141,7 @@ class AdminMetrics(rx.State):
             return
         self.trouble, self._read_at = "", time.monotonic()
         self.step, self.ticks = str(report.step), charts.ticks(report)
-        self.buckets = [rows.iso(at) for at in report.steps]
+        self.buckets = [formats.iso(at) for at in report.steps]
         self.total = _row("All", report.total, report.since, report.until, self.kind)
         self.kinds = [_row(name, figures, report.since, report.until, name) for name, figures in report.kinds.items()]
         self._show_point(report, now)
@@ -163,7 +164,7 @@ class AdminMetrics(rx.State):
         at = _moment(self.chosen)
         figures = report.steps.get(at) if at else None
         if at is None or figures is None:
-            self.chosen, self.point, self.can_zoom = "", rows.NO_FIGURES, False
+            self.chosen, self.point, self.can_zoom = "", NO_FIGURES, False
             return
         until = at + report.step.length
         self.point = _row(charts.name(at, report.step), figures, at, until, self.kind)
@@ -179,8 +180,8 @@ class AdminMetrics(rx.State):
             {
                 "step": str(cost.step),
                 "rows": f"{cost.rows:,}",
-                "size": rows.size(cost.bytes),
-                "oldest_at": rows.iso(cost.oldest_at),
+                "size": formats.size(cost.bytes),
+                "oldest_at": formats.iso(cost.oldest_at),
             }
             for cost in costs
         ]
@@ -193,7 +194,7 @@ def kept_for(step: Step) -> str:
 
 def _row(name: str, figures: Figures, since: datetime, until: datetime, kind: str) -> FiguresRow:
     ended = [f"kind:{kind}"] if kind else []
-    ended += [f"finished_after:{rows.iso(since)}", f"finished_before:{rows.iso(until)}"]
+    ended += [f"finished_after:{formats.iso(since)}", f"finished_before:{formats.iso(until)}"]
     slowest = figures.run.percentile(0.95)
     return {
         "name": name,

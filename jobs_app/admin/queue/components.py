@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.rows import OperationRow
+from jobs_app.admin.queue.rows import OperationRow
 from jobs_app.ui.basics import ago, card, heading, or_nothing
 from jobs_app.ui.styles import CARD, STATUS_LABEL, TABULAR
 from runlane.kinds.catalogue import catalogue

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 
-from jobs_app import routes, rows
+from jobs_app import routes
 from jobs_app.admin.queue.live_state import LiveOperations
+from jobs_app.admin.queue.rows import OperationRow, operation_row
 from jobs_app.live import rooms
 from jobs_app.live.broadcaster import Broadcaster
 from jobs_app.live.feeder import Feeder, Values
@@ -28,7 +29,7 @@ class OperationsFeeder(Feeder):
     def __init__(self, live: Broadcaster, operations: Operations) -> None:
         self._live = live
         self._operations = operations
-        self._rows: list[rows.OperationRow] = []
+        self._rows: list[OperationRow] = []
 
     def loops(self) -> dict[str, Loop]:
         return {"pages: operations": self._follow}
@@ -58,7 +59,7 @@ class OperationsFeeder(Feeder):
             log.debug("What is done to many jobs is not known: %s", exc.message)
             return
         before = {row["id"] for row in self._rows if not row["is_over"]}
-        self._rows = [rows.operation_row(operation, utc_now()) for operation in found]
+        self._rows = [operation_row(operation, utc_now()) for operation in found]
         for row in self._rows:
             if row["id"] in before and row["is_over"]:
                 text = f"{row['title']}: {row['state']}, {row['so_far']}."

@@ -2,10 +2,10 @@
 
 import reflex as rx
 
-from jobs_app import rows
+from jobs_app.admin.queue.rows import OperationRow
 
 
 class LiveOperations(rx.State):
     """The last operations, and how far they are."""
 
-    operations: list[rows.OperationRow] = []
+    operations: list[OperationRow] = []

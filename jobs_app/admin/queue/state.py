@@ -5,8 +5,9 @@ from uuid import UUID
 
 import reflex as rx
 
-from jobs_app import rows, runtime
+from jobs_app import runtime
 from jobs_app.live.notify import notify
+from jobs_app.ui import formats
 from runlane.bulk.service import AFFECTED, CONFIRMATION, Action, needs_confirmation
 from runlane.errors import InvalidInput, JobsError, OperationNotFound
 from runlane.kinds.catalogue import catalogue
@@ -128,7 +129,7 @@ class AdminQueue(rx.State):
         self._wanted, self.action, self.typed = wanted, action, ""
         self.needs_word = needs_confirmation(action, wanted)
         self.title = f"{VERBS[action]} {jobs}"
-        self.preview = f"About {rows.size(found.bytes)}, with their timelines and files.{left}"
+        self.preview = f"About {formats.size(found.bytes)}, with their timelines and files.{left}"
         if action in ("clean", "obliterate"):
             self.preview += " This cannot be undone."
         return None

@@ -3,7 +3,8 @@
 from typing import TypedDict
 from uuid import UUID
 
-from jobs_app.rows import JobLink, iso, kind_title, shown_params
+from jobs_app.ui.formats import iso, kind_title, shown_params
+from jobs_app.ui.job_rows import JobLink
 from runlane import plain_json
 from runlane.clock import utc_now
 from runlane.model.snapshot import short_id

@@ -11,7 +11,7 @@ from jobs_app.admin.editor.editing import Editing, parse_id
 from jobs_app.admin.inputs import whole
 from jobs_app.admin.schedules.rows import ScheduleRow, schedule_row
 from jobs_app.live.notify import notify
-from jobs_app.rows import iso
+from jobs_app.ui.formats import iso
 from runlane import plain_json
 from runlane.errors import FieldError, InvalidInput, JobsError, ScheduleNotFound
 from runlane.kinds.catalogue import catalogue, field_errors, unmasked

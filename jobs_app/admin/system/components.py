@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.rows import FactRow
+from jobs_app.admin.system.rows import FactRow
 from jobs_app.ui.basics import ago, card, heading, mono, notice
 from jobs_app.ui.styles import TABULAR
 from jobs_app.ui.toolbar import download_button, toolbar

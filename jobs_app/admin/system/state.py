@@ -4,13 +4,15 @@ from typing import Any
 
 import reflex as rx
 
-from jobs_app import rows, runtime
+from jobs_app import runtime
 from jobs_app.admin.overview import overview
 from jobs_app.admin.system.diagnostics import diagnostics, send_canary
+from jobs_app.admin.system.rows import FactRow
 from jobs_app.live.notify import notify
-from jobs_app.rows import FactRow, seconds_text
 from jobs_app.server.single_flight import Shared
+from jobs_app.ui import formats
 from jobs_app.ui.clipboard import copy
+from jobs_app.ui.formats import seconds_text
 from runlane import plain_json
 from runlane.errors import JobsError
 from runlane.maintenance.redis import RedisInfo
@@ -119,8 +121,8 @@ class AdminSystem(rx.State):
     @staticmethod
     async def _vacuumed() -> str:
         found = await runtime.current().maintenance.vacuum()
-        saved = rows.size(max(0, found.bytes_before - found.bytes_after))
-        return f"Done in {seconds_text(found.took_s)}: {saved} less, {rows.size(found.bytes_after)} now."
+        saved = formats.size(max(0, found.bytes_before - found.bytes_after))
+        return f"Done in {seconds_text(found.took_s)}: {saved} less, {formats.size(found.bytes_after)} now."
 
     async def _read(self, *, anew: bool = False) -> None:
         active = runtime.current()
@@ -132,7 +134,7 @@ class AdminSystem(rx.State):
             info = await of_redis.get(active.redis_care.info)
             clocks = [_clock(each) for each in (await overview()).facts.workers or () if each.state != WorkerState.LOST]
             self.redis, self.redis_troubles = [*_redis_facts(info), *clocks], info.troubles
-            self.slow = [_fact(entry.command, f"{entry.took_ms:.1f} ms", rows.iso(entry.at)) for entry in info.slow]
+            self.slow = [_fact(entry.command, f"{entry.took_ms:.1f} ms", formats.iso(entry.at)) for entry in info.slow]
         except REDIS_TROUBLE as exc:
             self.redis, self.slow, self.redis_troubles = [], [], [f"Redis does not answer: {exc}"]
         try:
@@ -158,12 +160,12 @@ def _clock(worker: WorkerInfo) -> FactRow:
 
 
 def _redis_facts(info: RedisInfo) -> list[FactRow]:
-    limit = f" of {rows.size(info.memory_limit_bytes)}" if info.memory_limit_bytes else ", no limit"
+    limit = f" of {formats.size(info.memory_limit_bytes)}" if info.memory_limit_bytes else ", no limit"
     persistence = {True: "append-only file", False: "no append-only file", None: "not told"}[info.append_only]
     trip = "not heard" if info.round_trip_ms is None else f"{info.round_trip_ms:.1f} ms"
     return [
         _fact("Server", f"{info.version}, {info.role}, up {seconds_text(info.uptime_s)}"),
-        _fact("Memory", f"{rows.size(info.memory_bytes)}{limit}; peak {rows.size(info.memory_peak_bytes)}"),
+        _fact("Memory", f"{formats.size(info.memory_bytes)}{limit}; peak {formats.size(info.memory_peak_bytes)}"),
         _fact("When memory is full", info.eviction_policy or "not told"),
         _fact("Persistence", persistence),
         _fact("Clients", f"{info.clients}, {info.blocked_clients} of them wait for something"),
@@ -175,8 +177,8 @@ def _redis_facts(info: RedisInfo) -> list[FactRow]:
 
 
 def _database_facts(info: DatabaseInfo) -> list[FactRow]:
-    facts = [_fact("System", f"{info.system} {info.version}"), _fact("Size", rows.size(info.bytes))]
+    facts = [_fact("System", f"{info.system} {info.version}"), _fact("Size", formats.size(info.bytes))]
     if info.system == "SQLite":
-        facts.append(_fact("Write-ahead log", rows.size(info.wal_bytes)))
-        facts.append(_fact("Free inside, used again", rows.size(info.free_bytes)))
+        facts.append(_fact("Write-ahead log", formats.size(info.wal_bytes)))
+        facts.append(_fact("Free inside, used again", formats.size(info.free_bytes)))
     return facts

@@ -1,0 +1,11 @@
+"""Facts about Redis, the database and the workers, as their pages show them."""
+
+from typing import TypedDict
+
+
+class FactRow(TypedDict):
+    """Something that is known; ``at`` may be empty."""
+
+    name: str
+    value: str
+    at: str

@@ -1,0 +1,90 @@
+"""The slots, and the jobs that start next, as pages show them."""
+
+from datetime import datetime
+from typing import TypedDict
+
+from jobs_app.dashboard.estimates import Usual, expected_end, is_slow
+from jobs_app.ui.formats import iso, kind_title, seconds_text
+from runlane.model.snapshot import JobSnapshot
+
+SILENT_AFTER_S = 10.0
+
+
+class Slot(TypedDict):
+    """One of the places where a job can run; ``id`` is empty when it is free."""
+
+    number: int
+    id: str
+    short_id: str
+    title: str
+    progress: int
+    message: str
+    started_at: str
+    cancelling: bool
+    usually: str
+    """What jobs of this kind usually take, in words; empty if too few are known."""
+    ends_at: str
+    slow: bool
+    silent_since: str
+    """When the job last said something, if that is long ago."""
+
+
+class Next(TypedDict):
+    """A job that starts soon; ``starts_at`` is empty when nobody can tell when, and ``waits_for`` says what for."""
+
+    id: str
+    short_id: str
+    title: str
+    starts_at: str
+    waits_for: str
+    now: bool
+
+
+QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
+"""What a queued job waits for though a slot may be free."""
+
+
+def free_slot(number: int) -> Slot:
+    return {
+        "number": number,
+        "id": "",
+        "short_id": "",
+        "title": "",
+        "progress": 0,
+        "message": "",
+        "started_at": "",
+        "cancelling": False,
+        "usually": "",
+        "ends_at": "",
+        "slow": False,
+        "silent_since": "",
+    }
+
+
+def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None, now: datetime) -> Slot:
+    """A place that ``job`` holds, which was last heard of at ``heard_at``."""
+    return {
+        "number": number,
+        "id": str(job.id),
+        "short_id": job.short_id,
+        "title": kind_title(job.kind),
+        "progress": round(job.progress),
+        "message": job.message,
+        "started_at": iso(job.started_at),
+        "cancelling": job.cancel_requested_at is not None,
+        "usually": seconds_text(known.median_s) if known else "",
+        "ends_at": iso(expected_end(job, known, now)),
+        "slow": is_slow(job, known, heard_at, now),
+        "silent_since": iso(heard_at) if (now - heard_at).total_seconds() > SILENT_AFTER_S else "",
+    }
+
+
+def coming(job: JobSnapshot, starts_at: datetime | None, waits_for: str, now: datetime) -> Next:
+    return {
+        "id": str(job.id),
+        "short_id": job.short_id,
+        "title": kind_title(job.kind),
+        "starts_at": iso(starts_at),
+        "waits_for": waits_for,
+        "now": starts_at is not None and starts_at <= now,
+    }

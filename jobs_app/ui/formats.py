@@ -1,0 +1,51 @@
+"""Times, durations, sizes and titles in words, as every page shows them. No I/O."""
+
+from datetime import datetime
+from typing import Any
+
+from runlane.kinds.catalogue import catalogue, masked
+
+
+def kind_title(name: str) -> str:
+    """The kind's title; its name if this version does not know it."""
+    return next((kind.title for kind in catalogue() if kind.name == name), name)
+
+
+def size(count: float) -> str:
+    """A number of bytes to three figures: ``512 B``, ``3.2 kB``, ``1.05 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def shown_params(kind_name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of a kind with secrets masked; as they are when this version does not know the kind."""
+    kind = next((kind for kind in catalogue() if kind.name == kind_name), None)
+    return params if kind is None else masked(kind, params)
+
+
+def iso(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """How long something took, to three figures: ``12 ms``, ``3.4 s``, ``2 min 5 s``, ``3 h 2 min``."""
+    if start is None or end is None or end < start:
+        return ""
+    return seconds_text((end - start).total_seconds())
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration to three figures, as ``duration`` gives it."""
+    if seconds < 0.995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 172_800:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"

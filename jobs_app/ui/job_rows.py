@@ -1,0 +1,117 @@
+"""A job as pages show it, made from its snapshot: a small dictionary of text and numbers. No I/O.
+
+``Hot`` is what changes while a job runs; it is sent to a whole room at once, and laid over the ``Row`` of a page.
+"""
+
+from typing import TypedDict
+
+from jobs_app.ui.formats import duration, iso, kind_title, size
+from runlane.model.snapshot import JobSnapshot
+from runlane.model.status import JobStatus
+
+
+class Hot(TypedDict):
+    """The part of a job that changes while one looks at it."""
+
+    version: int
+    status: str
+    progress: int
+    message: str
+    attempts: str
+    started_at: str
+    finished_at: str
+    duration: str
+    due: str
+    cancelling: bool
+
+
+class Row(TypedDict):
+    """A line of the list."""
+
+    id: str
+    short_id: str
+    kind: str
+    title: str
+    created_at: str
+    worker: str
+    priority: int
+    attempt: str
+    bytes: str
+    """What the job itself takes; empty while nobody asks."""
+    lease: str
+    """How long its worker's claim lasts if it is not renewed; empty where there is none, or while nobody asks."""
+    live: Hot
+
+
+class JobLink(TypedDict):
+    """A job by name; ``status`` is empty for one that is deleted."""
+
+    id: str
+    short_id: str
+    status: str
+
+
+GONE = "deleted"
+"""What stands in place of a status when the job is no more."""
+EMPTY_HOT: Hot = {
+    "version": 0,
+    "status": "",
+    "progress": 0,
+    "message": "",
+    "attempts": "",
+    "started_at": "",
+    "finished_at": "",
+    "duration": "",
+    "due": "",
+    "cancelling": False,
+}
+EMPTY_ROW: Row = {
+    "id": "",
+    "short_id": "",
+    "kind": "",
+    "title": "",
+    "created_at": "",
+    "worker": "",
+    "priority": 0,
+    "attempt": "",
+    "bytes": "",
+    "lease": "",
+    "live": EMPTY_HOT,
+}
+
+
+def hot(job: JobSnapshot) -> Hot:
+    cancelling = job.status is JobStatus.RUNNING and job.cancel_requested_at is not None
+    return {
+        "version": job.version,
+        "status": str(job.status),
+        "progress": round(job.progress),
+        "message": job.message,
+        "attempts": f"{job.attempt}/{job.max_attempts}" if job.attempt > 1 else "",
+        "started_at": iso(job.started_at),
+        "finished_at": iso(job.finished_at),
+        "duration": duration(job.started_at, job.finished_at),
+        "due": iso(job.scheduled_for) if job.status is JobStatus.SCHEDULED else "",
+        "cancelling": cancelling,
+    }
+
+
+def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = None) -> Row:
+    return {
+        "id": str(job.id),
+        "short_id": job.short_id,
+        "kind": job.kind,
+        "title": kind_title(job.kind),
+        "created_at": iso(job.created_at),
+        "worker": job.worker or "",
+        "priority": job.priority,
+        "attempt": f"{job.attempt} of {job.max_attempts}",
+        "bytes": "" if bytes is None else size(bytes),
+        "lease": "" if lease_s is None else f"{max(lease_s, 0.0):.0f} s",
+        "live": hot(job),
+    }
+
+
+def gone(known: Row) -> Row:
+    """The row of a job that was deleted while it is shown."""
+    return {**known, "live": {**known["live"], "status": GONE, "version": known["live"]["version"] + 1, "due": ""}}
