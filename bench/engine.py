@@ -24,7 +24,7 @@ from bench.plain_arq import AS_IT_COMES, CANCELLED, STARTED, TUNED, PlainArq, Se
 from bench.report import ARQ, HALF, OURS, Figures
 from bench.report import TUNED as ARQ_TUNED
 from bench.stack import ROOT, Ours, Process, Stage
-from runlane.core.service import MOST_IN_BATCH
+from runlane.core.service import MAX_IN_BATCH
 from runlane.model.limits import Limits
 from runlane.queue.client import JobQueue
 from testbed.waiting import until
@@ -53,10 +53,10 @@ class Engine:
             self._note("enqueue single, jobs/s", OURS, SINGLE / await _timed(_each(ours, SINGLE)))
             self._note("enqueue batch, jobs/s", OURS, BATCH / await _timed(ours.submit_many("noop", BATCH)))
         async with self._stage.ours() as ours, ours.app() as client:
-            body = {"jobs": [{"kind": "noop"}] * MOST_IN_BATCH}
+            body = {"jobs": [{"kind": "noop"}] * MAX_IN_BATCH}
 
             async def post() -> None:
-                for _ in range(BATCH // MOST_IN_BATCH):
+                for _ in range(BATCH // MAX_IN_BATCH):
                     (await client.post("/api/jobs/batch", json=body)).raise_for_status()
 
             await client.post("/api/jobs/batch", json=body)

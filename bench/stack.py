@@ -24,7 +24,7 @@ import psutil
 
 from runlane.composition import compose
 from runlane.core.counts import Counts
-from runlane.core.service import MOST_IN_BATCH
+from runlane.core.service import MAX_IN_BATCH
 from runlane.db import schema
 from runlane.db.database import Database
 from runlane.kinds.catalogue import Catalogue, catalogue
@@ -190,7 +190,7 @@ class Ours:
         """Submit in batches as large as the product allows."""
         jobs: list[JobSnapshot] = []
         while len(jobs) < count:
-            size = min(MOST_IN_BATCH, count - len(jobs))
+            size = min(MAX_IN_BATCH, count - len(jobs))
             jobs += await self.service.submit_many([Submission(kind=kind, params=params or {})] * size)
         return jobs
 

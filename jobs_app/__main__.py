@@ -36,7 +36,7 @@ SERVE_A_BUILD = {
     "REFLEX_SOCKET_TIMEOUT": "20",
 }
 
-MOST_CONNECTIONS = 10_000
+MAX_CONNECTIONS = 10_000
 """More wait to be accepted; the server's own limit would be 128, which as many tabs reach."""
 BACKLOG = 1024
 HEADERS_WITHIN_MS = 10_000
@@ -59,7 +59,7 @@ async def serve(config: Settings) -> None:
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         backlog=BACKLOG,
-        backpressure=MOST_CONNECTIONS,
+        backpressure=MAX_CONNECTIONS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_MS),
         log_enabled=False,
     )
@@ -95,7 +95,7 @@ def _give_up(loop: asyncio.AbstractEventLoop) -> None:
 def _allow_many_connections() -> None:
     """As many files as this process may open at all: systems begin with a limit of 1,024 or 256."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * MOST_CONNECTIONS
+    wanted = 2 * MAX_CONNECTIONS
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

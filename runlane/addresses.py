@@ -18,7 +18,7 @@ _HOSTED = frozenset(
     mmosts nctalk nctalks rocket rockets rsyslog xml xmls""".split()  # noqa: SIM905
 )
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?")
-_SHORTEST_SECRET = 4
+_MIN_SECRET = 4
 # Names in a query whose values tell nothing.
 _PLAIN = frozenset(
     """application_name charset client_encoding connect_timeout db dbname health_check_interval host keepalives
@@ -26,7 +26,7 @@ _PLAIN = frozenset(
     socket_connect_timeout socket_timeout target_session_attrs timeout user username""".split()  # noqa: SIM905
 )
 # Characters of a part of a path that is a word, and no key.
-_LONGEST_WORD = 19
+_MAX_WORD = 19
 _AFTER_HOST = re.compile(r"[/?#]")
 
 
@@ -54,7 +54,7 @@ def server_of(url: str) -> str:
 def without_secrets(text: str, url: str) -> str:
     """The text with ``***`` in place of each part of ``url`` that ``shown`` hides."""
     seen = shown(url)
-    parts = {part for part in re.split(r"[/?#&=@:]+", url) if len(part) >= _SHORTEST_SECRET and part not in seen}
+    parts = {part for part in re.split(r"[/?#&=@:]+", url) if len(part) >= _MIN_SECRET and part not in seen}
     for part in sorted(parts | {unquote(part) for part in parts}, key=len, reverse=True):
         text = text.replace(part, HIDDEN)
     return text
@@ -78,4 +78,4 @@ def _pair(text: str) -> str:
 
 def _is_key(part: str) -> bool:
     """Whether it is long and mixed, as what a program made up, and no name of a host."""
-    return len(part) > _LONGEST_WORD and "." not in part and any(map(str.isdigit, part)) and any(map(str.isalpha, part))
+    return len(part) > _MAX_WORD and "." not in part and any(map(str.isdigit, part)) and any(map(str.isalpha, part))

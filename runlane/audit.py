@@ -19,10 +19,10 @@ from uuid_utils.compat import uuid7
 from runlane.addresses import shown
 from runlane.clock import utc_now
 from runlane.db.database import Database
-from runlane.db.tables import AuditRow
+from runlane.db.tables import AuditTable
 from runlane.errors import ChangedMeanwhile
 
-audit_table = AuditRow.__table__  # type: ignore[attr-defined]
+audit_table = AuditTable.__table__  # type: ignore[attr-defined]
 
 # The name of nobody: the system does it by itself.
 SYSTEM = ""

@@ -1,6 +1,6 @@
 """The long-lived loops of one process: each is started again when it fails, and what is down can be asked.
 
-A part that fails is logged with its traceback and started again after a pause, which doubles up to ``LONGEST_PAUSE_S``
+A part that fails is logged with its traceback and started again after a pause, which doubles up to ``MAX_PAUSE_S``
 as long as it keeps failing. It counts as down until it has run for ``STEADY_S``: a loop that fails at every turn is not
 up in between. Failing on is better than ending the process: nothing else would work any better without it.
 """
@@ -16,7 +16,7 @@ from runlane.background import end_tasks
 from runlane.clock import utc_now
 
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0
+MAX_PAUSE_S = 30.0
 STEADY_S = 10.0
 
 Loop = Callable[[], Awaitable[None]]
@@ -71,7 +71,7 @@ class Parts:
             self.failures[name] += 1
             log.error("The part %r of this server is down; it is started again in %g s.", name, pause_s)
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            pause_s = min(pause_s * 2, MAX_PAUSE_S)
 
     def _is_steady(self, name: str) -> bool:
         began_at = self._began_at.get(name)

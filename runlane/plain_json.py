@@ -15,12 +15,12 @@ from runlane.errors import InvalidInput
 MAX_DEPTH = 50
 _COUNTED_BYTES = 1 << 18
 # Digits of an integer; Python itself refuses to convert more than 4300.
-MOST_DIGITS = 4000
+MAX_DIGITS = 4000
 
 
 def _integer(digits: str) -> int | float:
     """The integer, or infinity when Python would not convert it; ``check`` then names its path."""
-    return int(digits) if len(digits) <= MOST_DIGITS else math.inf
+    return int(digits) if len(digits) <= MAX_DIGITS else math.inf
 
 
 def _number(text: str) -> int | float:

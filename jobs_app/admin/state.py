@@ -17,7 +17,7 @@ from jobs_app.live.notify import notify
 from jobs_app.ui import formats
 from jobs_app.ui.formats import seconds_text
 from runlane.errors import JobsError
-from runlane.model.limits import MOST_CONCURRENCY
+from runlane.model.limits import MAX_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.model.snapshot import short_id
 from runlane.model.status import JobStatus
@@ -86,8 +86,8 @@ class Admin(rx.State):
     async def set_limit(self, form: dict[str, str]):
         """Change how many jobs run at once over all workers."""
         text = form.get("concurrency", "").strip()
-        if not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENCY:
-            self.wrong = f"must be a whole number from 1 to {MOST_CONCURRENCY}"
+        if not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
+            self.wrong = f"must be a whole number from 1 to {MAX_CONCURRENCY}"
             return None
         self.wrong = ""
         try:

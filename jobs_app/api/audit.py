@@ -15,7 +15,7 @@ from jobs_app.api.strict import StrictRoute
 from jobs_app.live.event_log import What
 from runlane import plain_json
 from runlane.audit import PAGE, Action
-from runlane.core.pagination import LARGEST_INTEGER
+from runlane.core.pagination import MAX_INTEGER
 
 router = APIRouter(tags=["audit"], route_class=StrictRoute)
 
@@ -60,7 +60,7 @@ async def actions(
 async def events(
     what: What | Literal[""] = "",
     q: Annotated[Text, Query(max_length=200)] = "",
-    after: Annotated[int, Query(ge=0, le=LARGEST_INTEGER, description="only those with a higher number")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_INTEGER, description="only those with a higher number")] = 0,
     format: Annotated[EventFormat, Query()] = EventFormat.JSON,
 ) -> EventLines | Response:
     """The last 500 things that happened since this server started, newest first: for looking, not for keeping."""

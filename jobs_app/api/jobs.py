@@ -14,9 +14,9 @@ from jobs_app.api.openapi import CONFLICT, Schema, sends
 from jobs_app.api.strict import StrictRoute, of_batch, of_params, takes
 from runlane import plain_json
 from runlane.bulk.service import JobAction
-from runlane.core.pagination import DEFAULT_SORT, LARGEST_INTEGER, SORTS
+from runlane.core.pagination import DEFAULT_SORT, MAX_INTEGER, SORTS
 from runlane.core.reruns import Relative
-from runlane.core.service import MOST_IN_BATCH
+from runlane.core.service import MAX_IN_BATCH
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.requests import JobPatch, Submission, one_of
 from runlane.model.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
@@ -24,11 +24,11 @@ from runlane.model.status import EventType, JobStatus
 from runlane.search import query
 from runlane.search.matching import JobFilter
 
-MOST_EVENTS = 10_000
+MAX_EVENTS = 10_000
 LOG_BATCH = 1000
-MOST_IDS = 200
-MOST_BULK_IDS = 10_000
-MOST_BULK_BYTES = 50 * MOST_BULK_IDS
+MAX_IDS = 200
+MAX_BULK_IDS = 10_000
+MAX_BULK_BYTES = 50 * MAX_BULK_IDS
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -91,7 +91,7 @@ class Family(BaseModel):
 class Batch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    jobs: list[Submission] = Field(min_length=1, max_length=MOST_IN_BATCH)
+    jobs: list[Submission] = Field(min_length=1, max_length=MAX_IN_BATCH)
 
 
 class FilterBody(BaseModel):
@@ -129,7 +129,7 @@ class BulkRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_bulk_schema)
 
     action: JobAction
-    ids: list[UUID] | None = Field(None, max_length=MOST_BULK_IDS)
+    ids: list[UUID] | None = Field(None, max_length=MAX_BULK_IDS)
     filter: FilterBody | None = None
     dry_run: StrictBool = False
 
@@ -180,7 +180,7 @@ async def submit_batch(batch: Batch) -> Response:
 
 
 @router.post("/bulk")
-@takes(lambda _: MOST_BULK_BYTES)
+@takes(lambda _: MAX_BULK_BYTES)
 async def bulk(request: BulkRequest) -> BulkResult:
     """Cancel, retry, delete or restore many jobs; what could not be done is listed with its reason."""
     operations = runtime.current().operations
@@ -198,7 +198,7 @@ def _wanted(
     created_before: UtcTime | None = None,
     finished_after: UtcTime | None = None,
     finished_before: UtcTime | None = None,
-    id: Annotated[list[UUID], Query(max_length=MOST_IDS)] = [],  # noqa: B006
+    id: Annotated[list[UUID], Query(max_length=MAX_IDS)] = [],  # noqa: B006
 ) -> JobFilter:
     return JobFilter(
         statuses=tuple(status),
@@ -242,8 +242,8 @@ async def get_job(id: UUID) -> JobSnapshot:
 @router.get("/{id}/events")
 async def list_events(
     id: UUID,
-    after: Annotated[int, Query(ge=0, le=LARGEST_INTEGER)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 1000,
+    after: Annotated[int, Query(ge=0, le=MAX_INTEGER)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_EVENTS)] = 1000,
 ) -> EventList:
     """The job's timeline, oldest first, from the change after version ``after``."""
     return EventList(items=await runtime.current().reader.events(id, after=after, limit=limit))

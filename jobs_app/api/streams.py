@@ -19,7 +19,7 @@ from runlane.queue.change_feed import Feed
 
 RETRY_MS = 2000
 REPLAY_ROWS = 500
-LARGEST_ID_DIGITS = 15
+MAX_ID_DIGITS = 15
 
 router = APIRouter(prefix="/api", tags=["streams"])
 
@@ -104,7 +104,7 @@ class _Follower:
 def _resume_after(last_event_id: str | None, job: JobSnapshot) -> int | None:
     """The version to go on from; ``None`` to begin afresh, also when the id is none that this job's stream gave."""
     text = (last_event_id or "").strip()
-    if not text.isascii() or not text.isdigit() or len(text) > LARGEST_ID_DIGITS:
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_ID_DIGITS:
         return None
     version = int(text)
     return version if version <= job.version else None

@@ -20,9 +20,9 @@ from runlane import plain_json
 from runlane.errors import TooLarge, TooSlow
 from runlane.settings import Settings
 
-MOST_BYTES = 64_000
+MAX_BYTES = 64_000
 """Of the bodies of most routes; also, beside parameters, of everything else there is in a body that has some."""
-MOST_VALUES = 200_000
+MAX_VALUES = 200_000
 """Of a large body: some 50 ms of parsing."""
 READ_WITHIN_S = 60.0
 _PARSED_AT_ONCE = 64_000
@@ -45,7 +45,7 @@ def takes(most_bytes: Callable[[Settings], int]) -> Callable[[Endpoint], Endpoin
 
 def of_params(config: Settings) -> int:
     """How large a body with one job's parameters may be."""
-    return MOST_BYTES + _ESCAPED * config.max_params_bytes
+    return MAX_BYTES + _ESCAPED * config.max_params_bytes
 
 
 def of_batch(config: Settings) -> int:
@@ -75,7 +75,7 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        most_bytes: Callable[[Settings], int] = getattr(self.endpoint, "most_bytes", lambda _: MOST_BYTES)
+        most_bytes: Callable[[Settings], int] = getattr(self.endpoint, "most_bytes", lambda _: MAX_BYTES)
 
         async def checked(request: Request) -> Response:
             if request.method in _WITH_BODY:
@@ -124,6 +124,6 @@ async def _parsed(raw: bytes) -> Any:
 
 
 def _loads(raw: bytes) -> Any:
-    if (found := plain_json.values_in(raw, MOST_VALUES)) > MOST_VALUES:
-        raise TooLarge(f"The body holds {found} values or more; {MOST_VALUES} are taken at once. Send less at once.")
+    if (found := plain_json.values_in(raw, MAX_VALUES)) > MAX_VALUES:
+        raise TooLarge(f"The body holds {found} values or more; {MAX_VALUES} are taken at once. Send less at once.")
     return plain_json.loads(raw, clients=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, TypedDict
 
-from jobs_app.job import timeline_rows
+from jobs_app.job.timeline import rows as timeline_rows
 from jobs_app.ui import formats
 from jobs_app.ui.formats import seconds_text, shown_params
 from runlane import plain_json

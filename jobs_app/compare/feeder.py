@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from jobs_app.compare.state import Comparison
-from jobs_app.job.timeline_rows import is_step
+from jobs_app.job.timeline.rows import is_step
 from jobs_app.live import rooms
 from jobs_app.live.broadcaster import Broadcaster
 from jobs_app.live.feeder import Feeder

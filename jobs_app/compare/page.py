@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.compare.comparison import Pair, StepPair
-from jobs_app.compare.state import MOST_STEPS, Comparison
+from jobs_app.compare.state import MAX_STEPS, Comparison
 from jobs_app.page_frame import page
 from jobs_app.ui.basics import ago, card, heading, mono, notice, status_badge
 from jobs_app.ui.job_rows import Row
@@ -117,7 +117,7 @@ def _steps() -> rx.Component:
         ),
         rx.cond(
             Comparison.cut,
-            rx.text(f"Only the first {MOST_STEPS:,} steps of each are compared.", size="2", color_scheme="gray"),
+            rx.text(f"Only the first {MAX_STEPS:,} steps of each are compared.", size="2", color_scheme="gray"),
         ),
         id="steps",
     )

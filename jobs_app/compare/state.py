@@ -5,8 +5,8 @@ import reflex as rx
 from jobs_app import routes, runtime
 from jobs_app.compare import comparison
 from jobs_app.compare.comparison import Pair, StepPair
-from jobs_app.job import timeline_rows
-from jobs_app.job.timeline_rows import SHOWN_STATUS_ROWS
+from jobs_app.job.timeline import rows as timeline_rows
+from jobs_app.job.timeline.rows import SHOWN_STATUS_ROWS
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.ui import job_rows
@@ -17,7 +17,7 @@ from runlane.model.status import EventType, JobStatus
 from runlane.search.matching import JobFilter
 
 CHOICES = 20
-MOST_STEPS = 2000
+MAX_STEPS = 2000
 
 
 class Comparison(rx.State):
@@ -72,8 +72,8 @@ class Comparison(rx.State):
         if self.right["id"] not in {row["id"] for row in self.choices}:
             self.choices = [*self.choices, self.right]
         self.facts, self.params = comparison.facts(job, other), comparison.params(job, other)
-        self.steps = comparison.steps(*[found[:MOST_STEPS] for found in steps])
-        self.cut = max(map(len, steps)) > MOST_STEPS
+        self.steps = comparison.steps(*[found[:MAX_STEPS] for found in steps])
+        self.cut = max(map(len, steps)) > MAX_STEPS
         self.trouble = ""
 
     async def _other(self, other_id: str) -> JobSnapshot | None:
@@ -96,4 +96,4 @@ async def _last_steps(job: JobSnapshot) -> list[JobEvent]:
     if not starts:
         return []
     told = [EventType.STATUS, EventType.PROGRESS]
-    return await reader.events(job.id, after=starts[-1] - 1, limit=MOST_STEPS + 1, types=told, ticks=False)
+    return await reader.events(job.id, after=starts[-1] - 1, limit=MAX_STEPS + 1, types=told, ticks=False)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from jobs_app import routes
-from jobs_app.dashboard.selection_state import ACTIONS, Selection
+from jobs_app.dashboard.selection.state import ACTIONS, Selection
 from jobs_app.dashboard.state import BoardState, Views
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from jobs_app.dashboard.estimates import Estimates
 from jobs_app.dashboard.live_state import LiveDashboard
-from jobs_app.dashboard.running import Board
+from jobs_app.dashboard.slots.estimates import Estimates
+from jobs_app.dashboard.slots.running import Board
 from jobs_app.dashboard.state import BoardState
 from jobs_app.live import rooms
 from jobs_app.live.broadcaster import Broadcaster

@@ -7,7 +7,7 @@ from jobs_app.ui.basics import grouped, mono, notice
 from jobs_app.ui.styles import MONO, STATUS_LABEL, TABULAR
 from jobs_app.ui.toolbar import download_link
 from runlane.model.status import JobStatus
-from runlane.search.query import FIELDS, LONGEST
+from runlane.search.query import FIELDS, MAX_LENGTH
 
 EXPORT = "/api/jobs/export"
 SUGGESTIONS = "search-suggestions"
@@ -49,7 +49,7 @@ def search_box(search: rx.Var[str], suggested: rx.Var[list[str]], on_find: objec
                 placeholder="words, kind:web_agent, error:timeout, slow:>30s …",
                 default_value=search,
                 key=search,
-                max_length=LONGEST,
+                max_length=MAX_LENGTH,
                 aria_label="Find jobs",
                 auto_complete="off",
                 on_change=on_type.debounce(120),

@@ -6,7 +6,7 @@ import reflex as rx
 
 from jobs_app.dashboard.list_view import COLUMNS
 from jobs_app.ui.basics import icon_button
-from jobs_app.ui.job_rows import GONE
+from jobs_app.ui.job_rows import DELETED
 from jobs_app.ui.styles import CARD, TABULAR
 from runlane.model.status import JobStatus
 
@@ -111,7 +111,7 @@ def row_actions(status: rx.Var[str], on_cancel: object, on_retry: object, on_del
         rx.box(when(again, icon_button("rotate-ccw", "Retry", on_retry, "indigo"))),
         rx.box(
             rx.cond(
-                (status == JobStatus.RUNNING.value) | (status == GONE),
+                (status == JobStatus.RUNNING.value) | (status == DELETED),
                 rx.fragment(),
                 icon_button("trash-2", "Delete", on_delete, "tomato"),
             )

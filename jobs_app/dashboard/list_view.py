@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from runlane.core.pagination import DEFAULT_SORT, SORTS, is_cursor
 from runlane.model.status import JobStatus
 from runlane.search.matching import JobFilter
-from runlane.search.query import LONGEST
+from runlane.search.query import MAX_LENGTH
 
 PAGE_SIZES = (25, 50, 100)
 COLUMNS = {
@@ -28,7 +28,7 @@ COLUMNS = {
 USUAL_COLUMNS = ("progress", "created", "took")
 FIRST_PAGE: dict[str, object] = {"cursor": "", "page": 1}
 """The change that leads to the begin of a list."""
-MOST_DIGITS = 9
+MAX_DIGITS = 9
 
 
 class SavedView(TypedDict):
@@ -63,7 +63,7 @@ class ListView:
             columns = tuple(name for name in COLUMNS if name in named)
         return cls(
             status=status if status in set(JobStatus) else cls.status,
-            q=asked.get("q", "")[:LONGEST],
+            q=asked.get("q", "")[:MAX_LENGTH],
             sort=sort,
             size=int(size) if size in map(str, PAGE_SIZES) else cls.size,
             columns=columns,
@@ -90,4 +90,4 @@ class ListView:
 
 def _number(page: str) -> int:
     """The number of a page that is not the first."""
-    return max(int(page), 2) if page.isdecimal() and len(page) <= MOST_DIGITS else 2
+    return max(int(page), 2) if page.isdecimal() and len(page) <= MAX_DIGITS else 2

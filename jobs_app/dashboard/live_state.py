@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.dashboard.slot_rows import Next, Slot
+from jobs_app.dashboard.slots.rows import Next, Slot
 from jobs_app.ui.job_rows import Hot
 
 

@@ -5,15 +5,15 @@ import reflex as rx
 from jobs_app.admin.queue.components import operation_bars
 from jobs_app.admin.queue.live_state import LiveOperations
 from jobs_app.admin.queue.state import AdminQueue
-from jobs_app.dashboard.failures import failure_groups
-from jobs_app.dashboard.failures_state import FailureGroups
+from jobs_app.dashboard.failures.components import failure_groups
+from jobs_app.dashboard.failures.state import FailureGroups
 from jobs_app.dashboard.filters import export_menu, list_trouble, saved_views, search_box, status_tabs, view_menu
 from jobs_app.dashboard.job_list import empty_list, job_table, newer_jobs, pager
 from jobs_app.dashboard.live_state import LiveDashboard
 from jobs_app.dashboard.row import job_rows
-from jobs_app.dashboard.selection import bulk_dialog, bulk_progress, bulk_report, selection_bar
-from jobs_app.dashboard.selection_state import Selection
-from jobs_app.dashboard.slots import slots_panel
+from jobs_app.dashboard.selection.components import bulk_dialog, bulk_progress, bulk_report, selection_bar
+from jobs_app.dashboard.selection.state import Selection
+from jobs_app.dashboard.slots.components import slots_panel
 from jobs_app.dashboard.state import BoardState, Views
 from jobs_app.job.actions import Actions
 from jobs_app.live.state import Live

@@ -10,7 +10,7 @@ from jobs_app import routes
 from jobs_app.dashboard.job_list import WIDE, row_actions
 from jobs_app.dashboard.list_view import COLUMNS
 from jobs_app.dashboard.live_state import LiveDashboard
-from jobs_app.dashboard.selection_state import Selection
+from jobs_app.dashboard.selection.state import Selection
 from jobs_app.job.actions import Actions
 from jobs_app.ui.basics import ago, held_up, mono, one_line, progress_bar, status_badge, status_color, ticking
 from jobs_app.ui.job_rows import Hot, Row

@@ -11,9 +11,9 @@ from uuid import UUID
 import reflex as rx
 
 from jobs_app import routes, runtime
-from jobs_app.dashboard.failures_state import FailureGroups
+from jobs_app.dashboard.failures.state import FailureGroups
 from jobs_app.dashboard.list_view import FIRST_PAGE, PAGE_SIZES, ListView, SavedView
-from jobs_app.dashboard.selection_state import Selection
+from jobs_app.dashboard.selection.state import Selection
 from jobs_app.dashboard.suggestions import suggestions
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
@@ -27,8 +27,8 @@ from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.search.query import QueryError
 
 PAGE_SIZE = PAGE_SIZES[0]
-MOST_SAVED = 20
-LONGEST_NAME = 40
+MAX_SAVED = 20
+MAX_NAME = 40
 
 
 async def _leases(ids: list[UUID]) -> dict[UUID, float]:
@@ -243,13 +243,13 @@ class Views(rx.State):
     @rx.event
     async def save(self, form: dict[str, str]):
         """Keep the present view under a name; one that has the name already is replaced."""
-        name = form.get("name", "").strip()[:LONGEST_NAME]
+        name = form.get("name", "").strip()[:MAX_NAME]
         if not name:
             return await notify(self, "error", "Give the view a name.")
         address = (await self.get_state(BoardState))._view().address(**FIRST_PAGE)
         others = [view for view in _views(self.kept) if view["name"] != name]
-        if len(others) >= MOST_SAVED:
-            return await notify(self, "error", f"There are {MOST_SAVED} saved views already; remove one first.")
+        if len(others) >= MAX_SAVED:
+            return await notify(self, "error", f"There are {MAX_SAVED} saved views already; remove one first.")
         self.kept = json.dumps([*others, SavedView(name=name, address=address)])
         return await notify(self, "success", f"The view is saved as {name!r}.")
 
@@ -266,6 +266,6 @@ def _views(kept: str) -> list[SavedView]:
     """What the browser kept; anything can be in there."""
     try:
         found = json.loads(kept)
-        return [SavedView(name=str(v["name"])[:LONGEST_NAME], address=str(v["address"])) for v in found][:MOST_SAVED]
+        return [SavedView(name=str(v["name"])[:MAX_NAME], address=str(v["address"])) for v in found][:MAX_SAVED]
     except (ValueError, TypeError, KeyError):
         return []

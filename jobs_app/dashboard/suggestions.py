@@ -8,7 +8,7 @@ from runlane.kinds.catalogue import catalogue
 from runlane.model.status import JobStatus
 from runlane.search.query import FIELDS
 
-MOST = 12
+MAX_SUGGESTIONS = 12
 LISTS = ("status", "kind")
 """Fields that take several values, with commas."""
 AGES = ("30m", "2h", "1d", "7d")
@@ -32,10 +32,12 @@ def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:
         return []
     name, colon, value = word.partition(":")
     if not colon:
-        return [f"{lead}{field}:" for field in (*FIELDS, *_params()) if field.startswith(word) and field != word][:MOST]
+        return [f"{lead}{field}:" for field in (*FIELDS, *_params()) if field.startswith(word) and field != word][
+            :MAX_SUGGESTIONS
+        ]
     earlier, comma, begun = value.rpartition(",") if name in LISTS else ("", "", value)
     values = {**USUAL, **_params(), "kind": [kind.name for kind in catalogue()], "worker": workers}.get(name, ())
-    return [f"{lead}{name}:{earlier}{comma}{v}" for v in values if v.startswith(begun) and v != begun][:MOST]
+    return [f"{lead}{name}:{earlier}{comma}{v}" for v in values if v.startswith(begun) and v != begun][:MAX_SUGGESTIONS]
 
 
 @cache

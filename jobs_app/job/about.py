@@ -5,8 +5,8 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.job.files import document, picture
 from jobs_app.job.state import Fact, JobPage, Relation
-from jobs_app.job.tree import json_tree
-from jobs_app.job.tree_state import Trees
+from jobs_app.job.tree.components import json_tree
+from jobs_app.job.tree.state import Trees
 from jobs_app.ui.basics import ago, card, heading, status_badge
 from jobs_app.ui.styles import MONO_BLOCK
 

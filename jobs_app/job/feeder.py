@@ -10,8 +10,8 @@ from uuid import UUID
 
 from jobs_app.job.live_state import LiveJob
 from jobs_app.job.state import JobPage
-from jobs_app.job.tails import TAIL_LINES, Tail
-from jobs_app.job.timeline_rows import is_step
+from jobs_app.job.timeline.rows import is_step
+from jobs_app.job.timeline.tails import TAIL_LINES, Tail
 from jobs_app.live import rooms
 from jobs_app.live.broadcaster import Broadcaster
 from jobs_app.live.feeder import Feeder, Values

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.job.timeline_rows import Line
+from jobs_app.job.timeline.rows import Line
 from jobs_app.ui.job_rows import EMPTY_HOT, Hot
 
 

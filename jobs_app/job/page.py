@@ -8,9 +8,9 @@ from jobs_app.job.about import about_job, tree_card
 from jobs_app.job.actions import Actions
 from jobs_app.job.live_state import LiveJob
 from jobs_app.job.state import JobPage
-from jobs_app.job.timeline import lanes, live_lines, replay_bar, running_for, timeline, timeline_tools
-from jobs_app.job.timeline_state import MOST_LINES, Timeline
-from jobs_app.job.tree_state import Trees
+from jobs_app.job.timeline.components import lanes, live_lines, replay_bar, running_for, timeline, timeline_tools
+from jobs_app.job.timeline.state import MAX_LINES, Timeline
+from jobs_app.job.tree.state import Trees
 from jobs_app.live.state import Live
 from jobs_app.page_frame import page
 from jobs_app.submit.page import again_dialog
@@ -257,7 +257,7 @@ def _timeline(now: rx.Var[Hot]) -> rx.Component:
         rx.cond(
             Timeline.most,
             rx.text(
-                f"Older lines than the newest {MOST_LINES:,} are neither shown nor searched here; Log has them all.",
+                f"Older lines than the newest {MAX_LINES:,} are neither shown nor searched here; Log has them all.",
                 size="2",
                 color_scheme="gray",
             ),

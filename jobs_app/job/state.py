@@ -7,10 +7,9 @@ import reflex as rx
 
 from jobs_app import routes, runtime
 from jobs_app.dashboard.list_view import ListView
-from jobs_app.dashboard.slot_rows import KIND_PAUSED, QUEUE_PAUSED
-from jobs_app.job.timeline_rows import Proof, proof
-from jobs_app.job.timeline_state import Timeline
-from jobs_app.job.tree_state import Trees
+from jobs_app.job.timeline.rows import Proof, proof
+from jobs_app.job.timeline.state import Timeline
+from jobs_app.job.tree.state import Trees
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.effects import call, toast
@@ -18,7 +17,7 @@ from jobs_app.live.notify import notify
 from jobs_app.ui import formats, job_rows
 from jobs_app.ui.clipboard import copy
 from jobs_app.ui.formats import shown_params
-from jobs_app.ui.job_rows import EMPTY_ROW, Row
+from jobs_app.ui.job_rows import EMPTY_ROW, KIND_PAUSED, QUEUE_PAUSED, Row
 from runlane.core.reruns import Relative
 from runlane.errors import InvalidInput, JobNotFound, JobsError
 from runlane.model.limits import KindLimit
@@ -29,7 +28,7 @@ from runlane.model.tracebacks import Frame, frames
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 """What browsers draw, and run nothing of inside an ``img``."""
 READABLE = ("text/", "application/json")
-LARGEST_PREVIEW_BYTES = 20_000
+MAX_PREVIEW_BYTES = 20_000
 ASK_FOR_NOTIFICATIONS = "() => isSecureContext && window.Notification ? Notification.requestPermission() : 'missing'"
 NOTIFY = "(text, options) => { new Notification(text, options) }"
 
@@ -239,7 +238,7 @@ async def _artifact(artifact: Artifact) -> ArtifactRow:
     size = artifact.size_bytes
     shown = f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"
     preview = ""
-    if artifact.media_type.startswith(READABLE) and size <= LARGEST_PREVIEW_BYTES:
+    if artifact.media_type.startswith(READABLE) and size <= MAX_PREVIEW_BYTES:
         found = await runtime.current().reader.artifact_content(artifact.job_id, artifact.id)
         preview = found[1].decode("utf-8", "replace") if found else ""
     return {

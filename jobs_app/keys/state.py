@@ -16,11 +16,11 @@ from jobs_app.live.effects import go_to, literal
 from jobs_app.ui.formats import kind_title
 from runlane.errors import JobsError
 from runlane.search.matching import JobFilter
-from runlane.search.query import LONGEST
+from runlane.search.query import MAX_LENGTH
 
 CHORD_S = 1.5
 """How long after ``g`` the second key may come."""
-MOST_COMMANDS = 12
+MAX_COMMANDS = 12
 FOUND_JOBS = 6
 PAGES = {
     "Dashboard": routes.DASHBOARD,
@@ -117,7 +117,7 @@ class Keys(rx.State):
         words, text = self._found.lower().split(), self._found
         offered = await registry.offers(self._place(self._job_id))
         known = [c for c in offered if all(word in f"{c['label']} {c['hint']}".lower() for word in words)]
-        self.commands = [*known, *(await _jobs(text) if text else [])][:MOST_COMMANDS]
+        self.commands = [*known, *(await _jobs(text) if text else [])][:MAX_COMMANDS]
 
     def _place(self, job_id: str) -> Place:
         open_job = str(getattr(self, "job_id", ""))
@@ -150,4 +150,4 @@ async def _jobs(text: str) -> list[Command]:
 
 def _words(text: str) -> str:
     """What is looked for when this is typed."""
-    return text[:LONGEST].strip()
+    return text[:MAX_LENGTH].strip()

@@ -24,7 +24,7 @@ from runlane.queue.change_feed import Feed
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.queue.worker_registry import WorkerRegistry
 
-MOST_LINES = 500
+MAX_LINES = 500
 LOOK_EVERY_S = 2.0
 
 What = Literal["job", "worker", "setting", "alert", "system"]
@@ -50,7 +50,7 @@ class EventLog:
         self._hub = hub
         self._registry = registry
         self._audit = audit
-        self._lines: deque[LogLine] = deque(maxlen=MOST_LINES)
+        self._lines: deque[LogLine] = deque(maxlen=MAX_LINES)
         self._number = 0
         self._states: dict[str, str] | None = None
         self.grown = asyncio.Event()
@@ -115,7 +115,7 @@ class EventLog:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _tell_actions(self, after: UUID) -> None:
-        for action in reversed(await self._audit.page(limit=MOST_LINES)):
+        for action in reversed(await self._audit.page(limit=MAX_LINES)):
             if action.id > after and action.target != "job":
                 self.add("setting", told(action), who=action.who)
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runlane.audit import act_as
 from runlane.settings import Settings
 
-LONGEST_NAME = 200
+MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Naming:
         if self.header is not None and self._is_proxy(peer):
             wanted = self.header.lower()
             found = next((value for key, value in headers.items() if key.lower() == wanted), "")
-        return "".join(c for c in found if c.isprintable())[:LONGEST_NAME] or f"{way} {peer}"
+        return "".join(c for c in found if c.isprintable())[:MAX_NAME] or f"{way} {peer}"
 
     def _is_proxy(self, peer: str) -> bool:
         try:

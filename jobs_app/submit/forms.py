@@ -12,7 +12,7 @@ from runlane import plain_json
 from runlane.errors import InvalidInput
 from runlane.kinds.catalogue import MASK, SECRET_FORMAT, Kind, Schema, masked
 
-DEEPEST_GROUP = 3
+MAX_GROUP_DEPTH = 3
 NO_CHOICE = "none"
 """How a choice of nothing is shown."""
 PLAIN = {"string": "text", "integer": "number", "number": "number", "boolean": "switch"}
@@ -85,7 +85,7 @@ def _fields(schema: Schema, whole: Schema, given: Mapping[str, Any], path: str, 
         part, nullable = _resolved(part, whole)
         value = given.get(name)
         is_group = part.get("type") == "object" and part.get("properties") and not nullable
-        if is_group and path.count(".") < DEEPEST_GROUP:
+        if is_group and path.count(".") < MAX_GROUP_DEPTH:
             inner = value if isinstance(value, Mapping) else part.get("default") or {}
             yield from _fields(part, whole, inner, f"{path}{name}.", _label(name))
             continue

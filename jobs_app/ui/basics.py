@@ -2,8 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.dashboard.slot_rows import KIND_PAUSED, QUEUE_PAUSED
-from jobs_app.ui.job_rows import GONE
+from jobs_app.ui.job_rows import DELETED, KIND_PAUSED, QUEUE_PAUSED
 from jobs_app.ui.styles import CARD, MONO, ONE_LINE, STATUS_COLOR, STATUS_ICON, STATUS_LABEL, TABULAR
 from runlane.model.status import JobStatus
 
@@ -14,7 +13,7 @@ def status_badge(status: rx.Var[str], cancelling: rx.Var[bool] | bool = False) -
     return rx.cond(
         cancelling,
         _badge("Stopping", STATUS_COLOR[JobStatus.CANCELLED], "hand"),
-        rx.match(status, *badges, (GONE, _badge("Deleted", "gray", "trash-2")), rx.fragment()),
+        rx.match(status, *badges, (DELETED, _badge("Deleted", "gray", "trash-2")), rx.fragment()),
     )
 
 

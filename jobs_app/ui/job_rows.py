@@ -51,8 +51,10 @@ class JobLink(TypedDict):
     status: str
 
 
-GONE = "deleted"
-"""What stands in place of a status when the job is no more."""
+# What stands in place of a status when the job is deleted.
+DELETED = "deleted"
+# What a queued job waits for though a slot may be free.
+QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
 EMPTY_HOT: Hot = {
     "version": 0,
     "status": "",
@@ -114,4 +116,4 @@ def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = N
 
 def gone(known: Row) -> Row:
     """The row of a job that was deleted while it is shown."""
-    return {**known, "live": {**known["live"], "status": GONE, "version": known["live"]["version"] + 1, "due": ""}}
+    return {**known, "live": {**known["live"], "status": DELETED, "version": known["live"]["version"] + 1, "due": ""}}

@@ -19,12 +19,12 @@ from runlane.alerts.webhooks import new_secret
 from runlane.audit import acting, changed, check_version, note
 from runlane.clock import utc_now
 from runlane.db.database import Database
-from runlane.db.tables import AlertRow, AlertRuleRow, DeliveryRow
+from runlane.db.tables import AlertRuleTable, AlertTable, DeliveryTable
 from runlane.errors import NameTaken, RuleNotFound
 
-rule_table = AlertRuleRow.__table__  # type: ignore[attr-defined]
-alert_table = AlertRow.__table__  # type: ignore[attr-defined]
-delivery_table = DeliveryRow.__table__  # type: ignore[attr-defined]
+rule_table = AlertRuleTable.__table__  # type: ignore[attr-defined]
+alert_table = AlertTable.__table__  # type: ignore[attr-defined]
+delivery_table = DeliveryTable.__table__  # type: ignore[attr-defined]
 
 # how long after each message that did not arrive it is sent again; after the last it is given up
 AGAIN_AFTER = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600))

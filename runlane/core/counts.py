@@ -5,10 +5,10 @@ from collections import defaultdict
 from sqlalchemy import Connection, func, select, text
 
 from runlane.db.database import Database
-from runlane.db.tables import JobCountRow
+from runlane.db.tables import JobCountTable
 from runlane.model.status import JobStatus
 
-count_table = JobCountRow.__table__  # type: ignore[attr-defined]
+count_table = JobCountTable.__table__  # type: ignore[attr-defined]
 
 _SUMS = select(count_table.c.status, func.sum(count_table.c.count)).group_by(count_table.c.status)
 _SUMS_BY_KIND = _SUMS.add_columns(count_table.c.kind).group_by(count_table.c.kind)

@@ -8,9 +8,9 @@ earlier one changes nothing. The table keeps the name ``filling``, which it was 
 from sqlalchemy import Connection, ScalarSelect, func, insert, select, update
 
 from runlane.db import engines
-from runlane.db.tables import GenerationRow
+from runlane.db.tables import GenerationTable
 
-_table = GenerationRow.__table__  # type: ignore[attr-defined]
+_table = GenerationTable.__table__  # type: ignore[attr-defined]
 _ID = 1
 
 

@@ -26,7 +26,7 @@ SORTS = {
 }
 DEFAULT_SORT = "-created_at"
 # What an integer column holds on every database.
-LARGEST_INTEGER = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def decode_cursor(cursor: str, sort: str) -> tuple[Any, UUID]:
 def _cursor_value(sort: str, mark: Any) -> int | datetime:
     """The sort column's value; raises ``ValueError`` or ``OverflowError`` for what no job can have."""
     if sort.endswith("priority"):
-        if not isinstance(mark, int) or abs(mark) > LARGEST_INTEGER:
+        if not isinstance(mark, int) or abs(mark) > MAX_INTEGER:
             raise ValueError(mark)
         return mark
     at = datetime.fromisoformat(mark)

@@ -39,8 +39,8 @@ ID_BATCH = 500
 # Characters of parameters that lists hold without being asked.
 SMALL_PARAMS = 4000
 # Of large parts of jobs that are read at once.
-MOST_BYTES = 8_000_000
-FEWEST_LOOKED_AT = 20
+MAX_BYTES = 8_000_000
+MIN_LOOKED_AT = 20
 # Jobs of a list that are read for what its indexes do not know, before it is looked up.
 NEAR = 5000
 
@@ -77,7 +77,7 @@ class JobReader(Timelines):
     async def family(self, job_id: UUID) -> list[Relative]:
         """The job, what it is a re-run of, and all re-runs of those, in the order of their ids: the oldest first.
 
-        Only the job itself if it has no relatives. At most ``LARGEST_FAMILY``, the nearest ones.
+        Only the job itself if it has no relatives. At most ``MAX_FAMILY``, the nearest ones.
         """
         return await self._db.read(lambda db: read_family(db, job_id))
 
@@ -139,7 +139,7 @@ class JobReader(Timelines):
     ) -> Listing:
         """As ``page``, of jobs with only those of their large ``parts`` that are asked for.
 
-        Such a page ends early, after ``MOST_BYTES`` of them. Raises as ``page``.
+        Such a page ends early, after ``MAX_BYTES`` of them. Raises as ``page``.
         """
         page = await self.page(job_filter, sort=sort, limit=limit, cursor=cursor, brief=True)
         jobs, next_cursor = page.jobs, page.next_cursor
@@ -168,7 +168,7 @@ class JobReader(Timelines):
         return {row["id"]: row for row in rows}
 
     async def whole(self, job_ids: Sequence[UUID]) -> AsyncIterator[JobSnapshot]:
-        """Those of the jobs that exist, in this order, read while they are taken: ``MOST_BYTES`` or one at once."""
+        """Those of the jobs that exist, in this order, read while they are taken: ``MAX_BYTES`` or one at once."""
         async for group in self._groups(job_ids):
             found = await self.get_many(group)
             for job_id in group:
@@ -176,16 +176,16 @@ class JobReader(Timelines):
                     yield found[job_id]
 
     async def _groups(self, job_ids: Sequence[UUID]) -> AsyncGenerator[list[UUID]]:
-        """The ids in their order, in groups of jobs that together take ``MOST_BYTES`` at most, or are one job."""
-        group, group_bytes, looked_at = list[UUID](), 0, FEWEST_LOOKED_AT
+        """The ids in their order, in groups of jobs that together take ``MAX_BYTES`` at most, or are one job."""
+        group, group_bytes, looked_at = list[UUID](), 0, MIN_LOOKED_AT
         left = list(job_ids)
         while left:
             ids, left = left[:looked_at], left[looked_at:]
             sizes = await self.sizes(ids)
-            looked_at = FEWEST_LOOKED_AT if sum(sizes.values()) > MOST_BYTES else min(2 * looked_at, ID_BATCH)
+            looked_at = MIN_LOOKED_AT if sum(sizes.values()) > MAX_BYTES else min(2 * looked_at, ID_BATCH)
             for job_id in ids:
                 size = sizes.get(job_id, 0)
-                if group and group_bytes + size > MOST_BYTES:
+                if group and group_bytes + size > MAX_BYTES:
                     yield group
                     group, group_bytes = [], 0
                 group.append(job_id)

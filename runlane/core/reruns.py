@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, or_, select
 
 from runlane.core.transitions import job_table
-from runlane.db.tables import RerunRow
+from runlane.db.tables import RerunTable
 from runlane.model.status import DELETED, JobStatus
 
-rerun_table = RerunRow.__table__  # type: ignore[attr-defined]
-LARGEST_FAMILY = 100
+rerun_table = RerunTable.__table__  # type: ignore[attr-defined]
+MAX_FAMILY = 100
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ def read_family(db: Connection, job_id: UUID) -> list[Relative]:
     parents: dict[UUID, UUID] = {}
     known: set[UUID] = set()
     new = {job_id}
-    while new and len(known) < LARGEST_FAMILY:
+    while new and len(known) < MAX_FAMILY:
         known |= new
         rows = db.execute(
             select(rerun_table.c.job_id, rerun_table.c.rerun_of)
             .where(or_(rerun_table.c.job_id.in_(new), rerun_table.c.rerun_of.in_(new)))
-            .limit(LARGEST_FAMILY)
+            .limit(MAX_FAMILY)
         ).all()
         parents |= {child: parent for child, parent in rows}
         new = {relative for pair in rows for relative in pair} - known

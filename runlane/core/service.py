@@ -27,8 +27,8 @@ from runlane.errors import (
     WrongStatus,
 )
 from runlane.kinds.catalogue import Catalogue, masked
-from runlane.model.limits import HIGHEST_PRIORITY
-from runlane.model.requests import LONGEST_DELAY, JobPatch, Submission
+from runlane.model.limits import MAX_PRIORITY
+from runlane.model.requests import MAX_DELAY, JobPatch, Submission
 from runlane.model.snapshot import Deleted, JobSnapshot
 from runlane.model.status import WAITING, JobStatus
 from runlane.queue.client import Command, JobQueue
@@ -36,8 +36,8 @@ from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.search.matching import JobFilter
 from runlane.settings import Settings
 
-MOST_IN_BATCH = 1000
-MOST_ANNOUNCED = 500
+MAX_IN_BATCH = 1000
+MAX_ANNOUNCED = 500
 """Deletions in one announcement; the most of them that fit in a message which every listener can take."""
 
 log = logging.getLogger(__name__)
@@ -218,9 +218,9 @@ class JobService:
         highest = max((other.priority for other in ahead if other.id != job_id), default=None)
         if highest is None:
             return job
-        if highest >= HIGHEST_PRIORITY:
+        if highest >= MAX_PRIORITY:
             raise WrongStatus(
-                f"A job with the highest priority, {HIGHEST_PRIORITY}, waits before job {job.short_id}; "
+                f"A job with the highest priority, {MAX_PRIORITY}, waits before job {job.short_id}; "
                 "lower that one's first."
             )
         return await self.edit(job_id, JobPatch(priority=highest + 1))
@@ -249,8 +249,8 @@ class JobService:
         if deleted:
             waited = [(job_id, kind) for job_id, kind in deleted.items() if kind is not None]
             ids = tuple(deleted)
-            parts = range(0, len(ids), MOST_ANNOUNCED)
-            await self._follow_up.removed(waited, [Deleted(deleted=ids[at : at + MOST_ANNOUNCED]) for at in parts])
+            parts = range(0, len(ids), MAX_ANNOUNCED)
+            await self._follow_up.removed(waited, [Deleted(deleted=ids[at : at + MAX_ANNOUNCED]) for at in parts])
         return len(deleted)
 
     async def restore(self, job_id: UUID) -> JobSnapshot:
@@ -328,8 +328,8 @@ def _due(submission: Submission) -> datetime | None:
 
 
 def _check_time(at: datetime) -> None:
-    if at - utc_now() > LONGEST_DELAY:
-        raise InvalidInput.of("scheduled_for", f"is more than {LONGEST_DELAY.days} days ahead")
+    if at - utc_now() > MAX_DELAY:
+        raise InvalidInput.of("scheduled_for", f"is more than {MAX_DELAY.days} days ahead")
 
 
 def _ended(status: JobStatus) -> str:

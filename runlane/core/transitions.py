@@ -15,14 +15,14 @@ from sqlalchemy import ColumnElement, Connection, insert, update
 from runlane.audit import acting, note
 from runlane.clock import utc_now
 from runlane.db.prepared import Prepared, trusted
-from runlane.db.tables import ArtifactRow, JobEventRow, JobRow, OperationRow
+from runlane.db.tables import ArtifactTable, JobEventTable, JobTable, OperationTable
 from runlane.model.snapshot import Change, JobEvent, JobSnapshot
 from runlane.model.status import DELETED, FOLLOWS, EventType, JobStatus
 
-job_table = JobRow.__table__  # type: ignore[attr-defined]
-event_table = JobEventRow.__table__  # type: ignore[attr-defined]
-artifact_table = ArtifactRow.__table__  # type: ignore[attr-defined]
-operation_table = OperationRow.__table__  # type: ignore[attr-defined]
+job_table = JobTable.__table__  # type: ignore[attr-defined]
+event_table = JobEventTable.__table__  # type: ignore[attr-defined]
+artifact_table = ArtifactTable.__table__  # type: ignore[attr-defined]
+operation_table = OperationTable.__table__  # type: ignore[attr-defined]
 
 _EVENT = Prepared(insert(event_table))
 EXISTS = job_table.c.status != DELETED

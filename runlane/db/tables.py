@@ -17,7 +17,7 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-class JobRow(SQLModel, table=True):
+class JobTable(SQLModel, table=True):
     """One job, as it is now."""
 
     __tablename__ = "job"
@@ -65,7 +65,7 @@ class JobRow(SQLModel, table=True):
     """The operation that deleted the job; none if it was deleted alone."""
 
 
-class JobCountRow(SQLModel, table=True):
+class JobCountTable(SQLModel, table=True):
     """How many jobs of a kind are in a status, kept by triggers of the database; only read here.
 
     The rows of a kind and status are to be added up: on PostgreSQL each connection counts in a ``slot`` of its own.
@@ -78,7 +78,7 @@ class JobCountRow(SQLModel, table=True):
     count: int = 0
 
 
-class JobEventRow(SQLModel, table=True):
+class JobEventTable(SQLModel, table=True):
     """One change of one job: the timeline, the SSE replay and the audit are these rows."""
 
     __tablename__ = "job_event"
@@ -94,7 +94,7 @@ class JobEventRow(SQLModel, table=True):
     data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
-class ArtifactRow(SQLModel, table=True):
+class ArtifactTable(SQLModel, table=True):
     """A file that a handler attached to its job."""
 
     __tablename__ = "artifact"
@@ -109,7 +109,7 @@ class ArtifactRow(SQLModel, table=True):
     created_at: datetime
 
 
-class RerunRow(SQLModel, table=True):
+class RerunTable(SQLModel, table=True):
     """A job that is another one run again."""
 
     __tablename__ = "rerun"
@@ -118,7 +118,7 @@ class RerunRow(SQLModel, table=True):
     rerun_of: UUID = Field(sa_column=Column(Uuid, nullable=False, index=True))
 
 
-class StatEntryRow(SQLModel, table=True):
+class StatEntryTable(SQLModel, table=True):
     """A submission, or the end of an attempt, that is not counted in ``stat`` yet; written by triggers."""
 
     __tablename__ = "stat_entry"
@@ -131,7 +131,7 @@ class StatEntryRow(SQLModel, table=True):
     started_at: datetime | None = None
 
 
-class StatRow(SQLModel, table=True):
+class StatTable(SQLModel, table=True):
     """What happened to jobs of one kind in a minute, hour or day; ``wait`` and ``run`` are histograms of seconds."""
 
     __tablename__ = "stat"
@@ -145,7 +145,7 @@ class StatRow(SQLModel, table=True):
     run: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
 
 
-class SampleRow(SQLModel, table=True):
+class SampleTable(SQLModel, table=True):
     """The state of the whole system in one minute; see ``runlane.metrics.samples``."""
 
     __tablename__ = "sample"
@@ -162,7 +162,7 @@ class SampleRow(SQLModel, table=True):
     bytes: int = Field(sa_type=BigInteger)
 
 
-class QueueSettingRow(SQLModel, table=True):
+class QueueSettingTable(SQLModel, table=True):
     """What people have set for the whole queue while it runs: one row, with id 1."""
 
     __tablename__ = "queue_setting"
@@ -175,7 +175,7 @@ class QueueSettingRow(SQLModel, table=True):
     updated_at: datetime
 
 
-class GenerationRow(SQLModel, table=True):
+class GenerationTable(SQLModel, table=True):
     """How often Redis was rebuilt after it had been emptied: one row, with id 1; see ``runlane.core.generation``."""
 
     __tablename__ = "filling"
@@ -184,7 +184,7 @@ class GenerationRow(SQLModel, table=True):
     number: int
 
 
-class KindSettingRow(SQLModel, table=True):
+class KindSettingTable(SQLModel, table=True):
     """What people have set for the jobs of one kind; ``None``: as the kind itself says."""
 
     __tablename__ = "kind_setting"
@@ -198,7 +198,7 @@ class KindSettingRow(SQLModel, table=True):
     updated_at: datetime
 
 
-class AuditRow(SQLModel, table=True):
+class AuditTable(SQLModel, table=True):
     """Something that somebody did; see ``runlane.audit``."""
 
     __tablename__ = "audit"
@@ -213,7 +213,7 @@ class AuditRow(SQLModel, table=True):
     after: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
-class OperationRow(SQLModel, table=True):
+class OperationTable(SQLModel, table=True):
     """Something that is done to many jobs; see ``runlane.bulk.store``."""
 
     __tablename__ = "operation"
@@ -236,7 +236,7 @@ class OperationRow(SQLModel, table=True):
     ended_at: datetime | None = None
 
 
-class AlertRuleRow(SQLModel, table=True):
+class AlertRuleTable(SQLModel, table=True):
     """A condition that somebody wants to be alerted of; see ``runlane.alerts.service``."""
 
     __tablename__ = "alert_rule"
@@ -253,7 +253,7 @@ class AlertRuleRow(SQLModel, table=True):
     version: int = 1
 
 
-class AlertRow(SQLModel, table=True):
+class AlertTable(SQLModel, table=True):
     """A rule's condition held, for one cause; open until it is cleared."""
 
     __tablename__ = "alert"
@@ -267,7 +267,7 @@ class AlertRow(SQLModel, table=True):
     cleared_at: datetime | None = None
 
 
-class DeliveryRow(SQLModel, table=True):
+class DeliveryTable(SQLModel, table=True):
     """A message about an alert, sent until it arrives or is given up."""
 
     __tablename__ = "alert_delivery"
@@ -286,7 +286,7 @@ class DeliveryRow(SQLModel, table=True):
     created_at: datetime
 
 
-class OccurrenceRow(SQLModel, table=True):
+class OccurrenceTable(SQLModel, table=True):
     """A job that a schedule made."""
 
     __tablename__ = "occurrence"
@@ -296,7 +296,7 @@ class OccurrenceRow(SQLModel, table=True):
     schedule_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
 
 
-class ScheduleRow(SQLModel, table=True):
+class ScheduleTable(SQLModel, table=True):
     """A recurring request for jobs of one kind."""
 
     __tablename__ = "schedule"

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from runlane.addresses import shown
 from runlane.db import engines, schema
 from runlane.db.engines import Use
-from runlane.db.tables import JobRow
+from runlane.db.tables import JobTable
 from runlane.errors import StartRefused
 
 # Rows a transaction; of artifacts fewer, since they may be large.
@@ -42,7 +42,7 @@ class Moved:
 
 def tables() -> list[Table]:
     """Every table with rows of its own, those that others refer to first."""
-    return [table for table in JobRow.metadata.sorted_tables if table.name != KEPT_BY_TRIGGERS]
+    return [table for table in JobTable.metadata.sorted_tables if table.name != KEPT_BY_TRIGGERS]
 
 
 def transfer(source_url: str, target_url: str, report: Callable[[Moved], None] = lambda moved: None) -> list[Moved]:
@@ -110,7 +110,7 @@ def count_jobs(url: str) -> int:
 
 def _refuse_other_history(from_db: Connection, target: Engine) -> None:
     """A target with jobs that the source has not belongs to another history."""
-    jobs = JobRow.__table__  # type: ignore[attr-defined]
+    jobs = JobTable.__table__  # type: ignore[attr-defined]
     with target.begin() as to_db:
         last: Any = None
         while True:

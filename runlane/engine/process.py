@@ -31,7 +31,7 @@ from runlane.engine.writer import Writer
 from runlane.errors import StartRefused
 from runlane.kinds.catalogue import catalogue
 from runlane.logs import configure, refuse
-from runlane.model.limits import MOST_CONCURRENCY
+from runlane.model.limits import MAX_CONCURRENCY
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
 from runlane.queue.client import JobQueue
@@ -72,7 +72,7 @@ async def serve(config: Settings, handlers: str) -> None:
         writer,
         names,
         worker_id=about.id,
-        slots=config.worker_slots or MOST_CONCURRENCY,
+        slots=config.worker_slots or MAX_CONCURRENCY,
         concurrency=config.concurrency,
         on_emptied=housekeeping.rebuild,
         on_refused=services.reconciler.put_back,
@@ -98,7 +98,7 @@ async def serve(config: Settings, handlers: str) -> None:
         describe, lambda: engine.held, engine.restore_soon, runner.bounds, services.store.cancel_is_asked
     )
     heartbeat = Heartbeat(url, config.lease_s, probe, asyncio.get_running_loop())
-    asyncio.get_running_loop().set_default_executor(Threads(MOST_CONCURRENCY, "handler"))
+    asyncio.get_running_loop().set_default_executor(Threads(MAX_CONCURRENCY, "handler"))
     heartbeat.start()
     writer.open()
     _stop_on_signals(engine)

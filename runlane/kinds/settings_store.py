@@ -9,10 +9,10 @@ from sqlalchemy import Connection, insert, select, update
 from runlane.audit import acting, changed, check_version, note
 from runlane.clock import utc_now
 from runlane.db.database import Database
-from runlane.db.tables import KindSettingRow, QueueSettingRow
+from runlane.db.tables import KindSettingTable, QueueSettingTable
 
-queue_table = QueueSettingRow.__table__  # type: ignore[attr-defined]
-kind_table = KindSettingRow.__table__  # type: ignore[attr-defined]
+queue_table = QueueSettingTable.__table__  # type: ignore[attr-defined]
+kind_table = KindSettingTable.__table__  # type: ignore[attr-defined]
 QUEUE_ID = 1
 
 

@@ -14,7 +14,7 @@ from runlane.model.status import JobStatus
 from runlane.model.tracebacks import top_frame
 from runlane.search.matching import SecondsBetween
 
-MOST_GROUPS = 20
+MAX_GROUPS = 20
 HOURS = 24
 
 _IS_FAILED = job_table.c.status == literal_column(f"'{JobStatus.FAILED}'")  # as text, or its index is not seen
@@ -47,7 +47,7 @@ class Failures:
         self._db = database
 
     async def groups(self, now: datetime) -> list[FailureGroup]:
-        """The ``MOST_GROUPS`` largest groups of failed jobs, the largest first."""
+        """The ``MAX_GROUPS`` largest groups of failed jobs, the largest first."""
         return await self._db.read(lambda db: _groups(db, now))
 
 
@@ -59,7 +59,7 @@ def _groups(db: Connection, now: datetime) -> list[FailureGroup]:
         .where(_IS_FAILED, mark.is_not(None))
         .group_by(kind, mark)
         .order_by(count.desc(), kind, mark)
-        .limit(MOST_GROUPS)
+        .limit(MAX_GROUPS)
     )
     rows = db.execute(query).all()
     hours = _hours(db, [(row.kind, row.fingerprint) for row in rows], now) if rows else {}

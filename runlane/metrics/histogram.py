@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 GROWTH = 1.05
 # Anything shorter counts as this.
-SHORTEST_S = 0.0005
+MIN_S = 0.0005
 
 _LOG_GROWTH = math.log(GROWTH)
 
@@ -80,8 +80,8 @@ class Histogram:
 
 
 def _middle_s(bucket: int) -> float:
-    return float(SHORTEST_S * GROWTH ** (bucket + 0.5))
+    return float(MIN_S * GROWTH ** (bucket + 0.5))
 
 
 def _bucket(duration_s: float) -> str:
-    return str(int(math.log(max(duration_s, SHORTEST_S) / SHORTEST_S) / _LOG_GROWTH))
+    return str(int(math.log(max(duration_s, MIN_S) / MIN_S) / _LOG_GROWTH))

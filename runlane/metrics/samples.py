@@ -10,17 +10,17 @@ from sqlalchemy import Connection, delete, extract, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from runlane.db.database import Database
-from runlane.db.tables import SampleRow
+from runlane.db.tables import SampleTable
 from runlane.model.status import JobStatus
 
-sample_table = SampleRow.__table__  # type: ignore[attr-defined]
+sample_table = SampleTable.__table__  # type: ignore[attr-defined]
 
 # Older samples are kept one an hour.
 MINUTES_KEPT = timedelta(days=2)
 HOURS_KEPT = timedelta(days=400)
 GROWTH_OVER = timedelta(days=7)
 # Over less than this, growth says nothing.
-SHORTEST_GROWTH = timedelta(hours=1)
+MIN_GROWTH = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Samples:
         first = await self._db.read(lambda db: db.execute(query.order_by(sample_table.c.at).limit(1)).first())
         size = await self.size()
         rate = None
-        if first is not None and now - first.at >= SHORTEST_GROWTH:
+        if first is not None and now - first.at >= MIN_GROWTH:
             rate = (size - first.bytes) / ((now - first.at) / timedelta(days=1))
         return Growth(size, rate, await self._db.read(_free))
 

@@ -17,12 +17,12 @@ from sqlalchemy import Connection, Text, cast, delete, func, insert, literal, se
 
 from runlane.audit import acting, note
 from runlane.db.database import Database
-from runlane.db.tables import StatEntryRow, StatRow
+from runlane.db.tables import StatEntryTable, StatTable
 from runlane.errors import InvalidInput
 from runlane.metrics.histogram import Histogram
 
-entry_table = StatEntryRow.__table__  # type: ignore[attr-defined]
-stat_table = StatRow.__table__  # type: ignore[attr-defined]
+entry_table = StatEntryTable.__table__  # type: ignore[attr-defined]
+stat_table = StatTable.__table__  # type: ignore[attr-defined]
 
 # Notes a transaction; more would keep workers from writing for too long.
 ROLL_UP_BATCH = 1000
@@ -53,7 +53,7 @@ WINDOWS: dict[str, tuple[Step, int]] = {
 }
 
 # Of any other span that is asked for, and how far from now it may end: the last step must have an end, too.
-LONGEST_SPAN = timedelta(days=366)
+MAX_SPAN = timedelta(days=366)
 
 
 class Outcome(enum.StrEnum):
@@ -200,10 +200,10 @@ def check_span(since: datetime, until: datetime, now: datetime) -> None:
     Raises:
         InvalidInput: it is empty, too long, or too far ahead.
     """
-    if not timedelta(0) < until - since <= LONGEST_SPAN:
-        raise InvalidInput.of("until", f"must be later than since, and by {LONGEST_SPAN.days} days at most")
-    if until - now > LONGEST_SPAN:
-        raise InvalidInput.of("until", f"must be no more than {LONGEST_SPAN.days} days from now")
+    if not timedelta(0) < until - since <= MAX_SPAN:
+        raise InvalidInput.of("until", f"must be later than since, and by {MAX_SPAN.days} days at most")
+    if until - now > MAX_SPAN:
+        raise InvalidInput.of("until", f"must be no more than {MAX_SPAN.days} days from now")
 
 
 def step_for(since: datetime, until: datetime, now: datetime) -> Step:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-HIGHEST_PRIORITY = 1000
+MAX_PRIORITY = 1000
 """The lowest is its negative; the queue's scores have room for no more, see ``runlane.queue.client``."""
-MOST_CONCURRENCY = 1000
-MOST_RATE = 100_000
-SHORTEST_RATE_S, LONGEST_RATE_S = 0.001, 86_400.0
+MAX_CONCURRENCY = 1000
+MAX_RATE = 100_000
+MIN_RATE_S, MAX_RATE_S = 0.001, 86_400.0
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Rate:
     seconds: float
 
     def __post_init__(self) -> None:
-        if not (1 <= self.count <= MOST_RATE and SHORTEST_RATE_S <= self.seconds <= LONGEST_RATE_S):
+        if not (1 <= self.count <= MAX_RATE and MIN_RATE_S <= self.seconds <= MAX_RATE_S):
             raise ValueError(f"a rate of {self.count} in {self.seconds} s: count from 1, seconds from 0.001 to a day")
 
 

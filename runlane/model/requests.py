@@ -8,11 +8,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runlane.model.limits import HIGHEST_PRIORITY, LONGEST_RATE_S, MOST_CONCURRENCY, MOST_RATE, SHORTEST_RATE_S
+from runlane.model.limits import MAX_CONCURRENCY, MAX_PRIORITY, MAX_RATE, MAX_RATE_S, MIN_RATE_S
 from runlane.model.snapshot import UtcTime
 
-LONGEST_DELAY = timedelta(days=366)
-MOST_ATTEMPTS = 100
+MAX_DELAY = timedelta(days=366)
+MAX_ATTEMPTS = 100
 
 
 def one_of(*names: str) -> list[Any]:
@@ -32,18 +32,18 @@ class Submission(BaseModel):
 
     kind: str = Field(max_length=200, examples=["web_agent"])
     params: dict[str, Any] = Field(default_factory=dict)
-    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY, description="higher first")
+    priority: int = Field(0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="higher first")
     delay_s: float | None = Field(
         None,
         ge=0,
-        le=LONGEST_DELAY.total_seconds(),
+        le=MAX_DELAY.total_seconds(),
         allow_inf_nan=False,
         description="start no sooner than this",
     )
     scheduled_for: Annotated[UtcTime, Field(strict=False)] | None = Field(
         None, description="start no sooner than this time, which names its offset"
     )
-    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
+    max_attempts: int | None = Field(None, ge=1, le=MAX_ATTEMPTS, description="default: the kind's own")
     rerun_of: Annotated[UUID, Field(strict=False)] | None = Field(
         None, description="the job that this one is run again from; shown as its lineage"
     )
@@ -61,8 +61,8 @@ class JobPatch(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     params: dict[str, Any] = Field(default_factory=dict, description="all of them: they take the place of the old ones")
-    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY, description="higher first")
-    max_attempts: int = Field(1, ge=1, le=MOST_ATTEMPTS)
+    priority: int = Field(0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="higher first")
+    max_attempts: int = Field(1, ge=1, le=MAX_ATTEMPTS)
     scheduled_for: Annotated[UtcTime, Field(strict=False)] | None = Field(
         None, description="another time for a job that is scheduled"
     )
@@ -78,7 +78,7 @@ class QueueChange(BaseModel):
     concurrency: int | None = Field(
         None,
         ge=1,
-        le=MOST_CONCURRENCY,
+        le=MAX_CONCURRENCY,
         description="how many jobs may run at once over all workers; null: as RUNLANE_CONCURRENCY says",
     )
     version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")
@@ -89,8 +89,8 @@ class RateChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    count: int = Field(ge=1, le=MOST_RATE)
-    seconds: float = Field(ge=SHORTEST_RATE_S, le=LONGEST_RATE_S, allow_inf_nan=False)
+    count: int = Field(ge=1, le=MAX_RATE)
+    seconds: float = Field(ge=MIN_RATE_S, le=MAX_RATE_S, allow_inf_nan=False)
 
 
 class KindChange(BaseModel):
@@ -99,6 +99,6 @@ class KindChange(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     paused: bool = Field(False, description="claim none of them; running ones go on")
-    max_running: int | None = Field(None, ge=1, le=MOST_CONCURRENCY, description="how many may run at once")
+    max_running: int | None = Field(None, ge=1, le=MAX_CONCURRENCY, description="how many may run at once")
     rate: RateChange | None = None
     version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")

@@ -17,9 +17,9 @@ from cronsim import CronSim, CronSimError
 from runlane.errors import InvalidInput
 from runlane.text import counted, suggestion
 
-LONGEST_CRON = 100
-SHORTEST_INTERVAL_S = 1.0
-LONGEST_INTERVAL_S = 366 * 86_400.0
+MAX_CRON = 100
+MIN_INTERVAL_S = 1.0
+MAX_INTERVAL_S = 366 * 86_400.0
 CRON_FIELDS = 5
 # In their order, with what each may be.
 _FIELDS = {
@@ -74,16 +74,14 @@ def recurrence(cron: str | None, interval_s: float | None, timezone: str) -> Rec
         raise InvalidInput.of("timezone", f"there is no time zone {timezone!r}.{hint} An example is Europe/Berlin.")
     if cron is not None:
         _check_cron(cron)
-    elif interval_s is not None and not SHORTEST_INTERVAL_S <= interval_s <= LONGEST_INTERVAL_S:
-        raise InvalidInput.of(
-            "interval_s", f"must be from {SHORTEST_INTERVAL_S:.0f} to {LONGEST_INTERVAL_S:.0f} seconds"
-        )
+    elif interval_s is not None and not MIN_INTERVAL_S <= interval_s <= MAX_INTERVAL_S:
+        raise InvalidInput.of("interval_s", f"must be from {MIN_INTERVAL_S:.0f} to {MAX_INTERVAL_S:.0f} seconds")
     return Recurrence(cron, interval_s, timezone)
 
 
 def _check_cron(cron: str) -> None:
-    if len(cron) > LONGEST_CRON:
-        raise InvalidInput.of("cron", f"has {len(cron)} characters, more than {LONGEST_CRON} allowed")
+    if len(cron) > MAX_CRON:
+        raise InvalidInput.of("cron", f"has {len(cron)} characters, more than {MAX_CRON} allowed")
     fields = cron.split()
     if len(fields) != CRON_FIELDS:
         raise InvalidInput.of(

@@ -18,16 +18,16 @@ from runlane.core.follow_up import FollowUp
 from runlane.core.service import JobService
 from runlane.errors import ChangedMeanwhile, ScheduleNotFound
 from runlane.kinds.catalogue import MASK, masked
-from runlane.model.limits import HIGHEST_PRIORITY
-from runlane.model.requests import MOST_ATTEMPTS, one_of
+from runlane.model.limits import MAX_PRIORITY
+from runlane.model.requests import MAX_ATTEMPTS, one_of
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
-from runlane.schedules.recurrence import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, recurrence
+from runlane.schedules.recurrence import MAX_INTERVAL_S, MIN_INTERVAL_S, recurrence
 from runlane.schedules.store import CatchUp, Schedule, ScheduleStore
 
 # What a schedule's reminder in the queue is named: this, and its id.
 REMINDER = "schedule:"
-_BOUNDS: dict[str, Any] = {"minimum": SHORTEST_INTERVAL_S, "maximum": LONGEST_INTERVAL_S}
+_BOUNDS: dict[str, Any] = {"minimum": MIN_INTERVAL_S, "maximum": MAX_INTERVAL_S}
 INTERVALS = ("cron", "interval_s")
 TIMING = (*INTERVALS, "timezone")
 # What people set of a schedule, and the audit tells.
@@ -58,8 +58,8 @@ class ScheduleDraft(Timing):
     name: str = Field(min_length=1, max_length=200)
     kind: str = Field(max_length=200, examples=["web_agent"])
     params: dict[str, Any] = Field(default_factory=dict)
-    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
-    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS, description="default: the kind's own")
+    priority: int = Field(0, ge=-MAX_PRIORITY, le=MAX_PRIORITY)
+    max_attempts: int | None = Field(None, ge=1, le=MAX_ATTEMPTS, description="default: the kind's own")
     paused: bool = False
     catch_up: CatchUp = Field(
         CatchUp.SKIP,
@@ -81,8 +81,8 @@ class SchedulePatch(BaseModel):
     cron: str | None = None
     interval_s: float | None = Field(None, allow_inf_nan=False, json_schema_extra=_BOUNDS)
     timezone: str = Field("UTC", max_length=100)
-    priority: int = Field(0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
-    max_attempts: int | None = Field(None, ge=1, le=MOST_ATTEMPTS)
+    priority: int = Field(0, ge=-MAX_PRIORITY, le=MAX_PRIORITY)
+    max_attempts: int | None = Field(None, ge=1, le=MAX_ATTEMPTS)
     paused: bool = False
     catch_up: CatchUp = Field(CatchUp.SKIP, strict=False)
     version: int | None = Field(None, ge=1, description="the version that was seen; another by now is refused")

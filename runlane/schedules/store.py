@@ -21,7 +21,7 @@ from runlane.clock import utc_now
 from runlane.core.insertion import NewJob, insert_jobs
 from runlane.core.transitions import by, job_table
 from runlane.db.database import Database
-from runlane.db.tables import OccurrenceRow, ScheduleRow
+from runlane.db.tables import OccurrenceTable, ScheduleTable
 from runlane.errors import NameTaken, ScheduleNotFound
 from runlane.model.snapshot import Change
 from runlane.model.status import DELETED, JobStatus
@@ -30,8 +30,8 @@ from runlane.schedules.recurrence import Recurrence
 # An occurrence that could not be made this long after its time was missed.
 MISSED_AFTER = timedelta(seconds=60)
 
-schedule_table = ScheduleRow.__table__  # type: ignore[attr-defined]
-occurrence_table = OccurrenceRow.__table__  # type: ignore[attr-defined]
+schedule_table = ScheduleTable.__table__  # type: ignore[attr-defined]
+occurrence_table = OccurrenceTable.__table__  # type: ignore[attr-defined]
 
 
 class CatchUp(StrEnum):

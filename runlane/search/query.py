@@ -16,10 +16,10 @@ from runlane import plain_json
 from runlane.errors import FieldError, InvalidInput
 from runlane.model.status import JobStatus
 
-LONGEST = 500
-MOST_TERMS = 20
-MOST_VALUES = 50
-DEEPEST_PATH = 10
+MAX_LENGTH = 500
+MAX_TERMS = 20
+MAX_VALUES = 50
+MAX_PATH_DEPTH = 10
 
 # The fields, each with what may follow it.
 FIELDS = {
@@ -52,7 +52,7 @@ _BARE_IN_LIST = re.compile(r'[^\s",]+')
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)")
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _INTEGER = re.compile(r"-?\d{1,9}")
-_LONGEST_AGE_S = 100 * 365 * 86_400
+_MAX_AGE_S = 100 * 365 * 86_400
 
 
 class QueryError(InvalidInput):
@@ -97,15 +97,15 @@ def parse(text: str) -> Query:
     Raises:
         QueryError: a sentence that says what is wrong, and where.
     """
-    if len(text) > LONGEST:
-        raise QueryError(LONGEST, f"A query may have {LONGEST} characters; this one has {len(text)}.")
+    if len(text) > MAX_LENGTH:
+        raise QueryError(MAX_LENGTH, f"A query may have {MAX_LENGTH} characters; this one has {len(text)}.")
     try:
         plain_json.check(text, "q")
     except InvalidInput as exc:
         raise QueryError(0, f"The query {exc.errors[0].message}.") from exc
     terms = tuple(_terms(text))
-    if len(terms) > MOST_TERMS:
-        raise QueryError(terms[MOST_TERMS].position, f"A query may have {MOST_TERMS} terms.")
+    if len(terms) > MAX_TERMS:
+        raise QueryError(terms[MAX_TERMS].position, f"A query may have {MAX_TERMS} terms.")
     return Query(terms)
 
 
@@ -119,7 +119,7 @@ def seconds(text: str) -> float:
     if match is None:
         raise ValueError("is not a duration such as 30s, 5m, 2h or 7d")
     found = float(match[1]) * _UNITS_S[match[2]]
-    if found > _LONGEST_AGE_S:
+    if found > _MAX_AGE_S:
         raise ValueError("is longer than a hundred years")
     return found
 
@@ -171,8 +171,8 @@ def _values(text: str, place: int, name: str) -> tuple[int, str, tuple[str, ...]
         place, value = _value(text, place, is_list=name in _LISTS)
         _check_value(name, value, begin)
         values.append(value)
-        if len(values) > MOST_VALUES:
-            raise QueryError(begin, f"A field may have {MOST_VALUES} values.")
+        if len(values) > MAX_VALUES:
+            raise QueryError(begin, f"A field may have {MAX_VALUES} values.")
         if name not in _LISTS or place >= len(text) or text[place] != ",":
             break
         place += 1
@@ -202,8 +202,8 @@ def _check_field(name: str, path: tuple[str, ...], position: int) -> None:
         raise QueryError(position, f"There is no field {name}; {hint} To look for the text itself, put it in quotes.")
     if path and name not in WITH_PATH:
         raise QueryError(position, f"{name} has no parts; only {' and '.join(WITH_PATH)} have.")
-    if len(path) > DEEPEST_PATH or not all(path):
-        raise QueryError(position, f"A path has up to {DEEPEST_PATH} names with one dot between them.")
+    if len(path) > MAX_PATH_DEPTH or not all(path):
+        raise QueryError(position, f"A path has up to {MAX_PATH_DEPTH} names with one dot between them.")
 
 
 def _check_value(name: str, value: str, position: int) -> None:

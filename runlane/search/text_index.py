@@ -43,11 +43,11 @@ _HAS_INDEX = text("SELECT to_regclass('ix_job_text_words')")
 # Notes a transaction.
 BATCH = 500
 # Characters of a job that are indexed; one that has more is looked at in each search.
-LONGEST = 20_000
+MAX_TEXT_LENGTH = 20_000
 # Jobs. A word that more of them hold is looked for without the index.
 RARE = 2000
 # Characters of a word that an index of trigrams can know.
-SHORTEST = 3
+MIN_LENGTH = 3
 
 _WORDS = ("kind", "message", "params", "error", "result", "worker")
 
@@ -91,7 +91,7 @@ def _has_index(db: Connection) -> bool:
 
 def _holding(db: Connection, word: str) -> set[UUID] | None:
     """The jobs whose indexed words have this one; ``None`` if they are many."""
-    if len(word) < SHORTEST:
+    if len(word) < MIN_LENGTH:
         return None
     return few(db, select(_INDEXED.c.job_id).where(_INDEXED.c.words.icontains(word, autoescape=True)))
 
@@ -141,4 +141,4 @@ def _texts(ids: set[UUID]) -> Select[Any]:
 
 
 def _row(job_id: UUID, words: str) -> dict[str, object]:
-    return {"job_id": job_id, "words": words[:LONGEST], "whole": len(words) <= LONGEST}
+    return {"job_id": job_id, "words": words[:MAX_TEXT_LENGTH], "whole": len(words) <= MAX_TEXT_LENGTH}

@@ -23,7 +23,7 @@ from jobs_app.dashboard.live_state import LiveDashboard
 from jobs_app.dashboard.state import BoardState
 from jobs_app.job.live_state import LiveJob
 from jobs_app.job.state import JobPage
-from jobs_app.job.tails import TAIL_KEPT
+from jobs_app.job.timeline.tails import TAIL_KEPT
 from jobs_app.live.state import Live
 from jobs_app.submit.state import StartForm
 from runlane.composition import compose

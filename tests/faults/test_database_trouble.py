@@ -20,7 +20,7 @@ from tests.support.farm import sees_lines
 
 pytestmark = pytest.mark.databases
 
-MOST_PAGES = 2**32 - 2
+MAX_PAGES = 2**32 - 2
 
 
 @contextlib.contextmanager
@@ -141,7 +141,7 @@ async def test_a_worker_can_be_stopped_while_the_database_is_away(farm, database
 @pytest.fixture
 def disk():
     """What there is room for, in pages: SQLite says of more than it may have what it says of a full disk."""
-    room = SimpleNamespace(pages=MOST_PAGES)
+    room = SimpleNamespace(pages=MAX_PAGES)
 
     def limit(db):
         db.exec_driver_sql(f"PRAGMA max_page_count = {room.pages}")
@@ -159,7 +159,7 @@ async def test_the_servers_disk_is_full_and_who_submits_is_told_so_and_may_again
     disk.pages = 1
     refused = await api.post("/api/jobs/batch", json=batch)
     listed = await api.get("/api/jobs")
-    disk.pages = MOST_PAGES
+    disk.pages = MAX_PAGES
     accepted = await api.post("/api/jobs/batch", json=batch)
 
     assert refused.status_code == 503

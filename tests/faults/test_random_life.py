@@ -28,7 +28,7 @@ pytestmark = pytest.mark.databases
 
 LIFE_S = 60
 WORKERS = 3
-MOST = 5
+MAX_RUNNING = 5
 MOVES = {
     "submit": 40,
     "cancel": 20,
@@ -99,7 +99,7 @@ class Life:
         await self.farm.services.limits.change_queue(QueueChange(paused=False))
 
     async def change_limit(self) -> None:
-        await self.farm.services.limits.change_queue(QueueChange(concurrency=self.chance.randint(2, MOST)))
+        await self.farm.services.limits.change_queue(QueueChange(concurrency=self.chance.randint(2, MAX_RUNNING)))
 
     async def kill_worker(self) -> None:
         place = self.chance.randrange(WORKERS)
@@ -121,20 +121,20 @@ async def test_whatever_happens_every_job_is_accounted_for(farm, redis_server):
     seed = int(os.environ.get("RUNLANE_RANDOM_SEED", time.time_ns() % 1_000_000))
     print(f"RUNLANE_RANDOM_SEED={seed}")
     life = Life(farm, redis_server, random.Random(seed), [await farm.start() for _ in range(WORKERS)])
-    await farm.services.limits.change_queue(QueueChange(concurrency=MOST))
+    await farm.services.limits.change_queue(QueueChange(concurrency=MAX_RUNNING))
     ends_at = time.monotonic() + LIFE_S
 
     while time.monotonic() < ends_at:
         await life.move()
         await asyncio.sleep(life.chance.random() * 0.06)
-    await farm.services.limits.change_queue(QueueChange(concurrency=MOST, paused=False))
+    await farm.services.limits.change_queue(QueueChange(concurrency=MAX_RUNNING, paused=False))
 
     await _all_have_ended(farm)
     print(life.answers)
     await _every_job_is_accounted_for(life)
     await _every_timeline_tells_what_the_row_says(farm)
     assert farm.record.never_two_runs_of_one_job()
-    assert farm.record.most_at_once() <= MOST
+    assert farm.record.most_at_once() <= MAX_RUNNING
     await _redis_holds_nothing(redis_server)
     assert {name for name in MOVES if name in life.answers} == set(MOVES), "each was done at least once"
 

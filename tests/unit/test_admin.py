@@ -21,7 +21,7 @@ from runlane.clock import utc_now
 from runlane.core.attempts import completed
 from runlane.kinds.catalogue import catalogue
 from runlane.metrics.samples import Growth
-from runlane.model.limits import MOST_CONCURRENCY
+from runlane.model.limits import MAX_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.queue.worker_registry import WorkerState
 from testbed.attempts import end_attempt
@@ -94,13 +94,13 @@ async def test_the_overview_counts_what_there_is(tab, service, world):
     assert (admin.concurrency, admin.paused, admin.troubles) == (5, False, [])
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", str(MOST_CONCURRENCY + 1), "1000000000", "٣٣٣٣٣"])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", str(MAX_CONCURRENCY + 1), "1000000000", "٣٣٣٣٣"])
 async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, service, text, limits_service):
     admin = await tab.get_state(Admin)
 
     await admin.set_limit({"concurrency": text})
 
-    assert f"from 1 to {MOST_CONCURRENCY}" in admin.wrong
+    assert f"from 1 to {MAX_CONCURRENCY}" in admin.wrong
     assert (await limits_service.current()).concurrency == 5
 
 

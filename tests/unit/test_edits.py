@@ -10,7 +10,7 @@ from runlane.audit import acting_as
 from runlane.clock import utc_now
 from runlane.core.attempts import completed
 from runlane.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
-from runlane.model.limits import HIGHEST_PRIORITY
+from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
 from runlane.model.status import JobStatus
 from runlane.schedules.service import ScheduleDraft
@@ -130,7 +130,7 @@ async def test_a_job_is_moved_to_the_front(service, world):
 
 
 async def test_nothing_goes_before_the_highest_priority(service):
-    await submitted(service, priority=HIGHEST_PRIORITY)
+    await submitted(service, priority=MAX_PRIORITY)
     job = await submitted(service)
 
     with pytest.raises(WrongStatus, match="A job with the highest priority"):

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from jobs_app.dashboard.estimates import Estimates, Usual, expected_end, is_slow, starts, usual
-from jobs_app.dashboard.running import Board
+from jobs_app.dashboard.slots.estimates import Estimates, Usual, expected_end, is_slow, starts, usual
+from jobs_app.dashboard.slots.running import Board
 from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed

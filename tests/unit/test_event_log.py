@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from jobs_app.live import event_log as module
-from jobs_app.live.event_log import MOST_LINES, EventLog, told
+from jobs_app.live.event_log import MAX_LINES, EventLog, told
 from jobs_app.live.hub import Hub
 from runlane.audit import AuditLog, acting_as
 from runlane.background import end_tasks
@@ -75,11 +75,11 @@ async def test_lines_are_found_by_words_and_numbers(log):
 
 def test_only_the_last_are_kept(world):
     log = EventLog(Hub(world.events, world.store), world.registry, AuditLog(world.database))
-    for number in range(MOST_LINES + 10):
+    for number in range(MAX_LINES + 10):
         log.add("system", str(number))
 
-    assert len(log.lines()) == MOST_LINES
-    assert log.lines()[0]["text"] == str(MOST_LINES + 9)
+    assert len(log.lines()) == MAX_LINES
+    assert log.lines()[0]["text"] == str(MAX_LINES + 9)
 
 
 async def test_long_values_are_cut_in_words(service, audit):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs_app.job.json_tree import BEYOND, FIRST_ROWS, SHOWN_CHARS, SHOWN_ENTRIES, at_path, tree_rows
+from jobs_app.job.tree.json_tree import BEYOND, FIRST_ROWS, SHOWN_CHARS, SHOWN_ENTRIES, at_path, tree_rows
 from runlane import plain_json
 
 values = st.recursive(

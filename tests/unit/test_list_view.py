@@ -12,12 +12,12 @@ from jobs_app.dashboard.list_view import COLUMNS, PAGE_SIZES, ListView
 from jobs_app.dashboard.suggestions import AGES, suggestions
 from runlane.core.pagination import SORTS
 from runlane.model.status import JobStatus
-from runlane.search.query import FIELDS, LONGEST, parse
+from runlane.search.query import FIELDS, MAX_LENGTH, parse
 
 views = st.builds(
     ListView,
     status=st.sampled_from(["", *JobStatus]).map(str),
-    q=st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST),
+    q=st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_LENGTH),
     sort=st.sampled_from(list(SORTS)),
     size=st.sampled_from(PAGE_SIZES),
     columns=st.sets(st.sampled_from(list(COLUMNS))).map(lambda chosen: tuple(c for c in COLUMNS if c in chosen)),
@@ -69,7 +69,7 @@ def test_what_makes_no_sense_in_an_address_is_as_usual(asked):
     assert view.sort in SORTS
     assert view.size in PAGE_SIZES
     assert set(view.columns) <= set(COLUMNS)
-    assert len(view.q) <= LONGEST
+    assert len(view.q) <= MAX_LENGTH
 
 
 @pytest.mark.parametrize(

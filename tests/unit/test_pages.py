@@ -9,8 +9,8 @@ from pydantic import Field
 from reflex.config import get_config
 from reflex.utils import frontend_skeleton
 
-from jobs_app.dashboard.running import MOST_HOT, Board
-from jobs_app.job import timeline_rows
+from jobs_app.dashboard.slots.running import MAX_HOT, Board
+from jobs_app.job.timeline import rows as timeline_rows
 from jobs_app.live.freshness import Freshness
 from jobs_app.live.hub import MAILBOX_SIZE, Hub
 from jobs_app.submit.forms import form_fields, form_params
@@ -216,11 +216,11 @@ def test_the_board_forgets_ended_jobs_but_never_running_ones():
     held = snapshot()
     board.apply(held)
 
-    for _ in range(MOST_HOT * 2):
+    for _ in range(MAX_HOT * 2):
         board.apply(snapshot(status="completed"))
 
     assert str(held.id) in board.hot()
-    assert len(board.hot()) <= MOST_HOT + 1
+    assert len(board.hot()) <= MAX_HOT + 1
 
 
 def test_fewer_places_take_away_none_that_is_held():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runlane.errors import InvalidInput
-from runlane.search.query import FIELDS, LONGEST, MOST_VALUES, Query, QueryError, Term, moment, parse, seconds
+from runlane.search.query import FIELDS, MAX_LENGTH, MAX_VALUES, Query, QueryError, Term, moment, parse, seconds
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def test_a_query_is_read_term_by_term(text, terms):
         ("status:done", 7, "is no status; there are scheduled, queued"),
         ("status:failed,", 14, "missing here"),
         ("kind:", 5, "missing here"),
-        ("kind:" + ",".join("a" * (MOST_VALUES + 1)), 5 + 2 * MOST_VALUES, f"A field may have {MOST_VALUES} values."),
+        ("kind:" + ",".join("a" * (MAX_VALUES + 1)), 5 + 2 * MAX_VALUES, f"A field may have {MAX_VALUES} values."),
         ('kind:"noop', 5, "not closed"),
         ('""', 0, "nothing between"),
         ('"a"b', 3, "Leave a space"),
@@ -56,7 +56,7 @@ def test_a_query_is_read_term_by_term(text, terms):
         ("params..x:1", 0, "one dot between"),
         ("params." + "a." * 10 + "a:1", 0, "up to 10 names"),
         (" ".join("w" for _ in range(21)), 40, "20 terms"),
-        ("w" * (LONGEST + 1), LONGEST, "this one has 501"),
+        ("w" * (MAX_LENGTH + 1), MAX_LENGTH, "this one has 501"),
         ("a\x00b", 0, "NUL"),
     ],
 )
@@ -75,7 +75,7 @@ def test_every_field_is_explained():
             parse(f"{name}:")
 
 
-@given(st.text(max_size=LONGEST + 10))
+@given(st.text(max_size=MAX_LENGTH + 10))
 def test_any_text_is_read_or_refused_in_a_sentence(text):
     try:
         query = parse(text)

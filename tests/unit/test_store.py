@@ -90,7 +90,7 @@ async def test_a_listing_has_the_parts_that_are_asked_for(store, service, part, 
 
 
 async def test_a_listing_with_large_parts_ends_early_and_goes_on(store, service, monkeypatch):
-    monkeypatch.setattr("runlane.core.reader.MOST_BYTES", 2500)
+    monkeypatch.setattr("runlane.core.reader.MAX_BYTES", 2500)
     jobs = [await ended(service, size) for size in (1000, 1000, 1000, 4000, 10, 10)]
 
     seen, cursor = [], None

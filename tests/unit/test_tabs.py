@@ -7,14 +7,14 @@ import pytest
 
 import jobs_app.app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs_app import routes
-from jobs_app.compare.state import MOST_STEPS, Comparison
-from jobs_app.dashboard.selection_state import Selection
+from jobs_app.compare.state import MAX_STEPS, Comparison
+from jobs_app.dashboard.selection.state import Selection
 from jobs_app.dashboard.state import PAGE_SIZE, BoardState, Views
 from jobs_app.job.actions import Actions
-from jobs_app.job.json_tree import BEYOND, FIRST_ROWS
 from jobs_app.job.state import JobPage
-from jobs_app.job.timeline_state import FIRST_LINES, Timeline, shown_lines
-from jobs_app.job.tree_state import Trees
+from jobs_app.job.timeline.state import FIRST_LINES, Timeline, shown_lines
+from jobs_app.job.tree.json_tree import BEYOND, FIRST_ROWS
+from jobs_app.job.tree.state import Trees
 from jobs_app.keys.state import Keys
 from jobs_app.submit.state import StartForm
 from runlane.clock import utc_now
@@ -22,7 +22,7 @@ from runlane.core.attempts import HandlerMessage, Report, completed, failed
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType, JobStatus
-from runlane.search.query import LONGEST
+from runlane.search.query import MAX_LENGTH
 from testbed.attempts import end_attempt, start_attempt
 from tests.support.jobs import running, submitted
 from tests.support.tabs import NOBODY
@@ -152,7 +152,7 @@ async def test_an_address_that_makes_no_sense_lists_what_it_can(tab, visit, serv
 
     await board.load()
 
-    assert (board.status, len(board.search)) == ("", LONGEST)
+    assert (board.status, len(board.search)) == ("", MAX_LENGTH)
     assert (board.rows, board.trouble, board.loaded) == ([], "", True)
 
 
@@ -365,12 +365,12 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
     jobs = [await running(service, max_attempts=2) for _ in range(2)]
     error = JobError(type="X", message="y")
     for job in jobs:
-        steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+        steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MAX_STEPS)]
         await store.record([Report(job.id, 1, steps)])
         await end_attempt(service, failed(job.id, 1, error, retry_at=utc_now()))
         await reconciler.promote_due([job.id], utc_now())
         await start_attempt(service, job.id, "worker-1")
-        ticks = [HandlerMessage(EventType.PROGRESS, progress=n % 100) for n in range(MOST_STEPS)]
+        ticks = [HandlerMessage(EventType.PROGRESS, progress=n % 100) for n in range(MAX_STEPS)]
         last = HandlerMessage(EventType.PROGRESS, message="The last step", data={"step": True})
         await store.record([Report(job.id, 2, [*ticks, last])])
 
@@ -382,12 +382,12 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
 
 async def test_a_comparison_that_leaves_out_steps_says_so(service, store, compare):
     jobs = [await running(service) for _ in range(2)]
-    steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MOST_STEPS)]
+    steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MAX_STEPS)]
     await store.record([Report(jobs[0].id, 1, steps)])
 
     page = await compare(*[job.id for job in jobs])
 
-    assert (page.cut, len(page.steps)) == (True, MOST_STEPS)
+    assert (page.cut, len(page.steps)) == (True, MAX_STEPS)
 
 
 async def test_a_comparison_that_is_read_again_shows_what_became_of_both(service, compare):

@@ -116,7 +116,7 @@ async def test_a_job_that_was_brought_back_is_found(service, store, index):
 
 
 async def test_words_beyond_what_is_indexed_are_found(store, index):
-    [long, _] = await say(store, "word " * text_index.LONGEST + "walrus", "short")
+    [long, _] = await say(store, "word " * text_index.MAX_TEXT_LENGTH + "walrus", "short")
     await index.catch_up()
 
     assert await found(store, "walrus") == {long}

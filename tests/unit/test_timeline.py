@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from jobs_app.compare import comparison
-from jobs_app.job import timeline_rows
-from jobs_app.job.timeline_state import FIRST_LINES, MORE_LINES, MOST_LINES, Timeline, shown_lines
+from jobs_app.job.timeline import rows as timeline_rows
+from jobs_app.job.timeline.state import FIRST_LINES, MAX_LINES, MORE_LINES, Timeline, shown_lines
 from runlane.clock import utc_now
 from runlane.core.attempts import HandlerMessage, cancel_delivered, cancelled, completed, failed
 from runlane.model.snapshot import JobError
@@ -146,7 +146,7 @@ async def test_earlier_lines_are_shown_when_asked_for(service, tab):
 
 async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, tab):
     job = await running(service)
-    await report_attempt(service, job.id, 1, [log(f"line {i}") for i in range(MOST_LINES)])
+    await report_attempt(service, job.id, 1, [log(f"line {i}") for i in range(MAX_LINES)])
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
     assert (timeline.earlier, timeline.most) == (True, False)
@@ -154,11 +154,11 @@ async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, ta
     await timeline.find("line 1")
     assert timeline.most
     await timeline.find("")
-    for _ in range(MOST_LINES // MORE_LINES):
+    for _ in range(MAX_LINES // MORE_LINES):
         assert not timeline.most
         await timeline.show_earlier()
 
-    assert (len(shown_lines(timeline)), timeline.most) == (MOST_LINES, True)
+    assert (len(shown_lines(timeline)), timeline.most) == (MAX_LINES, True)
 
 
 async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):

@@ -15,7 +15,7 @@ from jobs_app.ui import formats
 from runlane.audit import PAGE, Action
 from runlane.errors import JobsError
 
-LONGEST_TEXT = 200
+MAX_TEXT = 200
 
 
 class AdminEvents(rx.State):
@@ -38,7 +38,7 @@ class AdminEvents(rx.State):
 
     @rx.event
     def find(self, text: str):
-        self.text = text[:LONGEST_TEXT].lower()
+        self.text = text[:MAX_TEXT].lower()
 
     @rx.event
     def show(self, what: str):
@@ -61,7 +61,7 @@ class AdminAudit(rx.State):
 
     @rx.event
     async def load(self):
-        self.text = dict(self.router.url.query_parameters).get("q", "")[:LONGEST_TEXT]
+        self.text = dict(self.router.url.query_parameters).get("q", "")[:MAX_TEXT]
         self._cursors = []
         return await self._read()
 
@@ -71,7 +71,7 @@ class AdminAudit(rx.State):
 
     @rx.event
     async def find(self, form: dict[str, str]):
-        self.text, self._cursors = form.get("q", "").strip()[:LONGEST_TEXT], []
+        self.text, self._cursors = form.get("q", "").strip()[:MAX_TEXT], []
         return await self._read()
 
     @rx.event

@@ -12,7 +12,7 @@ from jobs_app import runtime
 from jobs_app.admin.inputs import whole
 from jobs_app.admin.kinds.rows import KindRow
 from jobs_app.admin.overview import overview
-from jobs_app.dashboard.estimates import Estimates, Usual
+from jobs_app.dashboard.slots.estimates import Estimates, Usual
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.submit.forms import form_fields

@@ -22,7 +22,7 @@ from runlane import __version__
 from runlane.addresses import shown as shown_url
 from runlane.clock import utc_now
 from runlane.errors import JobsError, WrongStatus
-from runlane.model.limits import HIGHEST_PRIORITY
+from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import Submission
 from runlane.model.snapshot import Change
 from runlane.model.status import JobStatus
@@ -104,7 +104,7 @@ async def send_canary() -> Canary:
         raise WrongStatus(f"The kind {CANARY}, which the test runs, is paused. Resume it, then test.")
     with runtime.current().hub.listen() as mailbox:
         asked_at = utc_now()
-        job, _ = await service.submit(Submission(kind=CANARY, priority=HIGHEST_PRIORITY, max_attempts=1))
+        job, _ = await service.submit(Submission(kind=CANARY, priority=MAX_PRIORITY, max_attempts=1))
         stored_at = utc_now()
         heard: dict[JobStatus, datetime] = {}
         with contextlib.suppress(TimeoutError):

@@ -4,11 +4,11 @@ from pydantic import Field
 
 from runlane.kinds.catalogue import Kind, Params
 
-MOST_FAILURES = 10
+MAX_FAILURES = 10
 
 
 class FlakyParams(Params):
-    failures: int = Field(2, ge=0, le=MOST_FAILURES, description="How many attempts fail before one completes.")
+    failures: int = Field(2, ge=0, le=MAX_FAILURES, description="How many attempts fail before one completes.")
 
 
 KIND = Kind(
@@ -17,5 +17,5 @@ KIND = Kind(
     description="Fails the given number of times, then completes.",
     params=FlakyParams,
     group="demo",
-    max_attempts=MOST_FAILURES + 1,
+    max_attempts=MAX_FAILURES + 1,
 )

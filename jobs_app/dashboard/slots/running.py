@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from jobs_app.dashboard import slot_rows
-from jobs_app.dashboard.estimates import Usual, expected_end, starts
-from jobs_app.dashboard.slot_rows import Next, Slot, free_slot
+from jobs_app.dashboard.slots import rows
+from jobs_app.dashboard.slots.estimates import Usual, expected_end, starts
+from jobs_app.dashboard.slots.rows import Next, Slot, free_slot
 from jobs_app.ui import job_rows
 from jobs_app.ui.job_rows import Hot
 from runlane.clock import utc_now
@@ -22,7 +22,7 @@ from runlane.model.status import JobStatus
 
 KEEP_ENDED_S = 10.0
 """Long enough for every tab to have read its list again."""
-MOST_HOT = 25
+MAX_HOT = 25
 
 
 class Board:
@@ -99,9 +99,9 @@ class Board:
         held_up = self._held_up(waiting)
         times = iter(starts(len(waiting) - len(held_up), self._places, ends, now))
         self.next = [
-            slot_rows.coming(job, None, held_up[job.id], now)
+            rows.coming(job, None, held_up[job.id], now)
             if job.id in held_up
-            else slot_rows.coming(job, next(times), "when a slot is free", now)
+            else rows.coming(job, next(times), "when a slot is free", now)
             for job in waiting
         ]
 
@@ -122,7 +122,7 @@ class Board:
 
     def _slot(self, number: int, job_id: UUID, now: datetime) -> Slot:
         job = self._jobs[job_id][0]
-        return slot_rows.slot(number, job, self._heard[job_id], self._usual(job.kind), now)
+        return rows.slot(number, job, self._heard[job_id], self._usual(job.kind), now)
 
     def _seat(self, job: JobSnapshot) -> None:
         """Give a running job the first free place and keep it there; free the place of one that ended."""
@@ -147,6 +147,6 @@ class Board:
         for job_id, (_, seen_at) in list(self._jobs.items()):
             if job_id in self._slots:
                 continue
-            if seen_at > horizon and len(self._jobs) <= MOST_HOT:
+            if seen_at > horizon and len(self._jobs) <= MAX_HOT:
                 break
             del self._jobs[job_id], self._heard[job_id]

@@ -6,7 +6,7 @@ The axis is a CSS variable of the list: while a job runs only that changes, and 
 import reflex as rx
 from reflex.vars import var_operation, var_operation_return
 
-from jobs_app.job.timeline_rows import OPEN, SORTS, Lane, Line
+from jobs_app.job.timeline.rows import OPEN, SORTS, Lane, Line
 from jobs_app.ui.basics import status_badge, status_color
 from jobs_app.ui.styles import TABULAR
 

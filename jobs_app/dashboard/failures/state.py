@@ -5,8 +5,8 @@ import math
 import reflex as rx
 
 from jobs_app import runtime
-from jobs_app.dashboard import failure_rows
-from jobs_app.dashboard.failure_rows import FailureRow
+from jobs_app.dashboard.failures import rows
+from jobs_app.dashboard.failures.rows import FailureRow
 from jobs_app.server.single_flight import Shared
 from runlane.clock import utc_now
 from runlane.errors import JobsError
@@ -43,4 +43,4 @@ async def _shared_groups() -> list[FailureRow]:
 
 
 async def _read_groups() -> list[FailureRow]:
-    return [failure_rows.failure(group) for group in await runtime.current().failures.groups(utc_now())]
+    return [rows.failure(group) for group in await runtime.current().failures.groups(utc_now())]

@@ -6,8 +6,8 @@ from uuid import UUID
 import reflex as rx
 
 from jobs_app import runtime
-from jobs_app.job import timeline_rows
-from jobs_app.job.timeline_rows import SHOWN_STATUS_ROWS, Lane, Line
+from jobs_app.job.timeline import rows
+from jobs_app.job.timeline.rows import SHOWN_STATUS_ROWS, Lane, Line
 from jobs_app.live.notify import notify
 from jobs_app.ui.clipboard import copy
 from runlane.clock import utc_now
@@ -18,7 +18,7 @@ from runlane.text import counted
 
 FIRST_LINES = 300
 MORE_LINES = 2000
-MOST_LINES = 10_000
+MAX_LINES = 10_000
 BLOCK = 100
 REPLAY_S = 8.0
 """How long a replay takes at most; a shorter job is replayed at its own pace."""
@@ -59,18 +59,18 @@ class Timeline(rx.State):
             self._job_id = str(job.id)
         reader = runtime.current().reader
         turns = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
-        self.lanes, self.span_s = timeline_rows.lanes(turns, utc_now()), timeline_rows.span_s(turns)
+        self.lanes, self.span_s = rows.lanes(turns, utc_now()), rows.span_s(turns)
         await self._read_lines(job.id, turns)
         return turns
 
     @rx.event
     async def show_earlier(self):
-        self._wanted = min(self._wanted + MORE_LINES, MOST_LINES)
+        self._wanted = min(self._wanted + MORE_LINES, MAX_LINES)
         return await self._read_again()
 
     @rx.event
     async def narrow(self, show: str):
-        self.show = show if show in timeline_rows.SORTS else ""
+        self.show = show if show in rows.SORTS else ""
         return await self._read_again()
 
     @rx.event
@@ -146,12 +146,12 @@ class Timeline(rx.State):
 
     async def _read_lines(self, job_id: UUID, turns: list[JobEvent]) -> None:
         narrowed = self.show or self.search or self.attempt
-        limit = MOST_LINES if narrowed else self._wanted
+        limit = MAX_LINES if narrowed else self._wanted
         events = await runtime.current().reader.events(job_id, limit=limit, newest=True)
-        began = timeline_rows.starts(turns)
-        every = timeline_rows.lines(events, began)
+        began = rows.starts(turns)
+        every = rows.lines(events, began)
         self.earlier = bool(events) and events[0].version > 1
-        self.most = self.earlier and limit == MOST_LINES
+        self.most = self.earlier and limit == MAX_LINES
         self.loaded_version = events[-1].version if events else 0
         wanted = [line for line in every if self._is_wanted(line)]
         self.blocks = [wanted[begin : begin + BLOCK] for begin in range(0, len(wanted), BLOCK)]

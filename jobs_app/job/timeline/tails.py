@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from datetime import datetime
 
-from jobs_app.job.timeline_rows import Line, ends_step, line
+from jobs_app.job.timeline.rows import Line, ends_step, line
 from runlane.model.snapshot import JobEvent
 
 TAIL_LINES = 200

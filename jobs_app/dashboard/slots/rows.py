@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TypedDict
 
-from jobs_app.dashboard.estimates import Usual, expected_end, is_slow
+from jobs_app.dashboard.slots.estimates import Usual, expected_end, is_slow
 from jobs_app.ui.formats import iso, kind_title, seconds_text
 from runlane.model.snapshot import JobSnapshot
 
@@ -38,10 +38,6 @@ class Next(TypedDict):
     starts_at: str
     waits_for: str
     now: bool
-
-
-QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
-"""What a queued job waits for though a slot may be free."""
 
 
 def free_slot(number: int) -> Slot:

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app import routes
-from jobs_app.dashboard.slot_rows import Next, Slot
+from jobs_app.dashboard.slots.rows import Next, Slot
 from jobs_app.ui.basics import card, heading, mono, notice, one_line, progress_bar, ticking
 from jobs_app.ui.styles import TABULAR
 

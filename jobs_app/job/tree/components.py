@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.job.json_tree import BEYOND, TreeRow
+from jobs_app.job.tree.json_tree import BEYOND, TreeRow
 from jobs_app.ui.basics import icon_button
 
 

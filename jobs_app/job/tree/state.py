@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from jobs_app.job.json_tree import BEYOND, FIRST_ROWS, TreeRow, at_path, tree_rows
+from jobs_app.job.tree.json_tree import BEYOND, FIRST_ROWS, TreeRow, at_path, tree_rows
 from jobs_app.live.effects import toast
 from jobs_app.ui.clipboard import copy
 from runlane import plain_json

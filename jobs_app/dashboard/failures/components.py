@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app import routes
-from jobs_app.dashboard.failure_rows import FailureRow
+from jobs_app.dashboard.failures.rows import FailureRow
 from jobs_app.ui.basics import ago, card, heading, mono
 from jobs_app.ui.styles import TABULAR
 

@@ -1,6 +1,6 @@
 """How long jobs of a kind usually take, from those that completed last; when one may end, and when one may start.
 
-An estimate, and shown as one: a kind with fewer than ``FEWEST_RUNS`` completed runs has none.
+An estimate, and shown as one: a kind with fewer than ``MIN_RUNS`` completed runs has none.
 """
 
 import statistics
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from runlane.core.reader import JobReader
 from runlane.model.snapshot import JobSnapshot
 
-FEWEST_RUNS = 3
+MIN_RUNS = 3
 RUNS = 50
 FRESH_FOR_S = 15.0
 ASK_AGAIN_S = 1.0
@@ -32,7 +32,7 @@ class Usual:
 
 def usual(runs_s: Sequence[float]) -> Usual | None:
     """What runs of these durations tell; ``None`` if they are too few."""
-    if len(runs_s) < FEWEST_RUNS:
+    if len(runs_s) < MIN_RUNS:
         return None
     median_s = statistics.median(runs_s)
     return Usual(median_s, max(SLOW_FACTOR * median_s, max(runs_s), median_s + SLOW_BEYOND_S))

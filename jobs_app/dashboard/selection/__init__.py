@@ -1,0 +1,1 @@
+"""Selected rows, and one action on all of them."""

@@ -1,0 +1,1 @@
+"""The timeline of a job: its steps, its log, the replay."""
