@@ -198,7 +198,7 @@ async def test_all_that_match_are_counted_beyond_the_page(board, selection, serv
     assert (selection.matching, selection.affected) == (56, 56)
 
 
-async def test_a_deletion_of_selected_rows_is_undone_by_its_operation(board, selection, service):
+async def test_a_deletion_of_selected_rows_is_undone_by_its_operation(board, selection, store):
     chosen = JobFilter(ids=tuple(UUID(job_id) for job_id in ids(board)[:2]))
     deleted = await runtime.current().operations.do("delete", chosen)
     selection._show("delete", deleted)
@@ -208,7 +208,7 @@ async def test_a_deletion_of_selected_rows_is_undone_by_its_operation(board, sel
     assert (selection.report, selection.undoable) == ("2 jobs are back.", False)
     await selection.bring_back()
 
-    assert await service.store.count(JobFilter()) == 6
+    assert await store.count(JobFilter()) == 6
     assert await runtime.current().operations.newest(5) == []
 
 
