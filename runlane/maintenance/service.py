@@ -134,7 +134,10 @@ class Maintenance:
         return await self._db.read(lambda db: _info(db, self._path))
 
     async def check(self) -> Check:
-        """Read all of it and check whether it is sound; workers go on meanwhile. A gigabyte takes some seconds."""
+        """Read all of it and check whether it is sound; workers go on meanwhile. A gigabyte takes some seconds.
+
+        Who had it checked, and what was found, is audited; ``vacuum`` too.
+        """
         began = time.monotonic()
         faults = await asyncio.to_thread(_faults, self._file())
         found = Check(faults, time.monotonic() - began)
@@ -147,7 +150,10 @@ class Maintenance:
         before = path.stat().st_size
         await asyncio.to_thread(_rewriting, _execute, path, "VACUUM")
         await asyncio.to_thread(_execute, path, "PRAGMA wal_checkpoint(TRUNCATE)")
-        return Vacuumed(before, path.stat().st_size, time.monotonic() - began)
+        found = Vacuumed(before, path.stat().st_size, time.monotonic() - began)
+        sizes = ({"bytes": found.bytes_before}, {"bytes": found.bytes_after})
+        await self._audit.note("vacuum", "database", "database", *sizes)
+        return found
 
     async def backup(self) -> Copy:
         """A copy in which everything fits together, for one reader, who closes it. Workers go on meanwhile.

@@ -54,7 +54,7 @@ async def follow(job_id: str) -> tuple[Stream, asyncio.Task[list]]:
     assert (await stream.next()).id == "2"
     for version in ("3", "4"):
         reading = asyncio.create_task(stream.next())
-        await service.store.get(job)
+        await runtime.current().reader.get(job)
         await report_attempt(service, job, 1, [HandlerMessage(EventType.LOG, log_message="warming up")])
         assert (await reading).id == version
     return stream, asyncio.create_task(stream.rest())
