@@ -64,7 +64,7 @@ def build(
         samples=samples,
         failures=Failures(database),
         maintenance=Maintenance(database, audit, config.resolved_database_url, config.data_dir),
-        redis_care=RedisMaintenance(config.resolved_redis_url),
+        redis_maintenance=RedisMaintenance(config.resolved_redis_url),
         hub=hub,
         event_log=event_log,
         watch=Watch(alerts, reader, registry, event_log, counts, statistics, samples, limits),
@@ -95,5 +95,5 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     finally:
         await built.parts.end()
         runtime.use(None)
-        for part in (queue, events, registry, built.redis_care, database):
+        for part in (queue, events, registry, built.redis_maintenance, database):
             await part.close()

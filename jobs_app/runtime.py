@@ -52,7 +52,7 @@ class Runtime:
     samples: Samples
     failures: Failures
     maintenance: Maintenance
-    redis_care: RedisMaintenance
+    redis_maintenance: RedisMaintenance
     hub: Hub
     event_log: EventLog
     watch: Watch

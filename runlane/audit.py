@@ -20,7 +20,7 @@ from runlane.addresses import shown
 from runlane.clock import utc_now
 from runlane.db.database import Database
 from runlane.db.tables import AuditTable
-from runlane.errors import ChangedMeanwhile
+from runlane.errors import Conflict
 
 audit_table = AuditTable.__table__  # type: ignore[attr-defined]
 
@@ -109,11 +109,11 @@ def check_version(what: str, seen: int | None, version: int, now: Mapping[str, A
     """Nothing, when ``what`` is still at the version that somebody saw, or nobody says which that was.
 
     Raises:
-        ChangedMeanwhile: it is another by now; the message tells what it is ``now``.
+        Conflict: it is another by now; the message tells what it is ``now``.
     """
     if seen is not None and seen != version:
         shown = ", ".join(f"{name} {value}" for name, value in now.items() if value not in (None, ""))
-        raise ChangedMeanwhile(f"Somebody else has just changed {what}: now it is {shown}. Look, then try again.")
+        raise Conflict(f"Somebody else has just changed {what}: now it is {shown}. Look, then try again.")
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

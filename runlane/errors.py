@@ -6,7 +6,7 @@ JobsError                  a sentence for people, and an HTTP status
 ├── NotHere          409   this set-up has no such thing
 ├── WrongStatus      409   the job's status does not allow what was asked
 ├── NameTaken        409   another schedule or rule has this name
-├── ChangedMeanwhile 409   someone else changed the same thing
+├── Conflict 409   someone else changed the same thing
 ├── TooLarge         413   a body beyond the limit
 ├── TooSlow          408   a body that does not arrive
 ├── Unavailable      503   Redis or the database does not answer
@@ -124,7 +124,7 @@ class NameTaken(JobsError):
         super().__init__(f"There is a {what} named {name!r} already; choose another name, or change that one.")
 
 
-class ChangedMeanwhile(JobsError):
+class Conflict(JobsError):
     """Two people changed the same thing; the second sees what the first did."""
 
     status_code = 409

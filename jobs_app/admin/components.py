@@ -262,13 +262,15 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_stop: object, on_forge
     )
 
 
-def stop_worker_dialog(doomed: rx.Var[str], grace_s: float, on_stop: object, on_open_change: object) -> rx.Component:
+def stop_worker_dialog(
+    pending_delete: rx.Var[str], grace_s: float, on_stop: object, on_open_change: object
+) -> rx.Component:
     return question(
-        is_open=doomed != "",
+        is_open=pending_delete != "",
         title="Stop this worker?",
         text=rx.fragment(
             "The worker ",
-            rx.code(doomed),
+            rx.code(pending_delete),
             f" takes no more jobs. Those it runs have {grace_s:g} seconds to end; then they are handed back, and run "
             "elsewhere. make run and Compose start it again at once: to keep it from taking jobs, use Quiet.",
         ),

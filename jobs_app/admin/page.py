@@ -72,7 +72,9 @@ def admin_workers() -> rx.Component:
             page.ask_stop,
             page.forget_worker,
         ),
-        dialogs=stop_worker_dialog(Admin.doomed, settings().stop_grace_s, Admin.stop_worker, Admin.forget_question),
+        dialogs=stop_worker_dialog(
+            Admin.pending_delete, settings().stop_grace_s, Admin.stop_worker, Admin.forget_question
+        ),
     )
 
 
@@ -152,7 +154,7 @@ def admin_system() -> rx.Component:
         rx.grid(
             redis_card(page.redis, page.redis_troubles, page.slow),
             database_card(
-                page.database, page.indexes, page.can_care, page.working, page.result, page.check, page.ask_vacuum
+                page.database, page.indexes, page.can_maintain, page.working, page.result, page.check, page.ask_vacuum
             ),
             columns=rx.breakpoints(initial="minmax(0, 1fr)", md="minmax(0, 1fr) minmax(0, 1fr)"),
             gap="16px",

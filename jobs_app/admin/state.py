@@ -51,7 +51,7 @@ class Admin(rx.State):
     loaded: bool = False
     _version: int = 0
     """Of the queue's setting, as it is shown."""
-    doomed: str = ""
+    pending_delete: str = ""
     """The worker that is asked about whether it should stop."""
     wrong: str = ""
     """What is wrong with the concurrency that was asked for."""
@@ -119,17 +119,17 @@ class Admin(rx.State):
     @rx.event
     def ask_stop(self, worker_id: str):
         """Ask whether the worker is really to stop."""
-        self.doomed = worker_id
+        self.pending_delete = worker_id
 
     @rx.event
     def forget_question(self, is_open: bool):
         if not is_open:
-            self.doomed = ""
+            self.pending_delete = ""
 
     @rx.event
     async def stop_worker(self):
-        doomed, self.doomed = self.doomed, ""
-        return await self._ask(doomed, "stop")
+        pending_delete, self.pending_delete = self.pending_delete, ""
+        return await self._ask(pending_delete, "stop")
 
     @rx.event
     async def ask_worker(self, worker_id: str, wish: str):

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from jobs_app import runtime
 from jobs_app.admin.system import diagnostics
-from jobs_app.admin.system.diagnostics import Canary
+from jobs_app.admin.system.diagnostics import SelfTest
 from jobs_app.api.openapi import CONFLICT, sends
 from jobs_app.api.strict import StrictRoute
 from runlane.clock import utc_now
@@ -39,7 +39,7 @@ class Confirmed(BaseModel):
 async def redis() -> RedisInfo:
     """Redis: memory, clients, persistence, how long a message takes, slow commands, and what is wrong with it."""
     try:
-        return await runtime.current().redis_care.info()
+        return await runtime.current().redis_maintenance.info()
     except REDIS_TROUBLE as exc:
         raise Unavailable("Redis does not answer, so nothing is known of it right now.") from exc
 
@@ -104,6 +104,6 @@ async def look() -> dict[str, Any]:
 
 
 @router.post("/api/diagnostics/canary")
-async def canary() -> Canary:
+async def self_test() -> SelfTest:
     """Send a job that does nothing through the whole chain, tell how long each part took, and delete it."""
-    return await diagnostics.send_canary()
+    return await diagnostics.run_self_test()

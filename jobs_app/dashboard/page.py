@@ -55,7 +55,7 @@ def dashboard() -> rx.Component:
 
 def confirm_delete() -> rx.Component:
     """The question before a deletion, on every page that can delete."""
-    return delete_dialog(Actions.doomed, Actions.delete, Actions.keep, Actions.forget_dialog)
+    return delete_dialog(Actions.pending_delete, Actions.delete, Actions.keep, Actions.forget_dialog)
 
 
 def _confirm_bulk() -> rx.Component:

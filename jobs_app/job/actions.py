@@ -21,7 +21,7 @@ UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
 class Actions(rx.State):
     """What a person may do with one job, and the job they are asked to confirm deleting."""
 
-    doomed: str = ""
+    pending_delete: str = ""
     """The job whose deletion waits for a yes; empty when none does."""
 
     @rx.event
@@ -57,15 +57,15 @@ class Actions(rx.State):
 
     @rx.event
     def ask_delete(self, job_id: str):
-        self.doomed = job_id
+        self.pending_delete = job_id
 
     @rx.event
     def keep(self):
-        self.doomed = ""
+        self.pending_delete = ""
 
     @rx.event
     async def delete(self):
-        job_id, self.doomed = self.doomed, ""
+        job_id, self.pending_delete = self.pending_delete, ""
         undo = {"label": "Undo", "on_click": Actions.restore(literal(job_id))}
         toast = await _told(
             self,
@@ -87,7 +87,7 @@ class Actions(rx.State):
     @rx.event
     def forget_dialog(self, is_open: bool):
         if not is_open:
-            self.doomed = ""
+            self.pending_delete = ""
 
     async def _change_queue(self, *, paused: bool) -> Any:
         try:

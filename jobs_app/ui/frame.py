@@ -204,13 +204,15 @@ def overlay() -> rx.Component:
     )
 
 
-def delete_dialog(doomed: rx.Var[str], on_delete: object, on_keep: object, on_open_change: object) -> rx.Component:
+def delete_dialog(
+    pending_delete: rx.Var[str], on_delete: object, on_keep: object, on_open_change: object
+) -> rx.Component:
     return rx.alert_dialog.root(
         rx.alert_dialog.content(
             rx.alert_dialog.title("Delete this job?"),
             rx.alert_dialog.description(
                 "The job ",
-                rx.code(doomed),
+                rx.code(pending_delete),
                 " is removed with its timeline, result and files. For ten seconds you can undo it.",
                 size="2",
             ),
@@ -225,6 +227,6 @@ def delete_dialog(doomed: rx.Var[str], on_delete: object, on_keep: object, on_op
             ),
             max_width="440px",
         ),
-        open=doomed != "",
+        open=pending_delete != "",
         on_open_change=on_open_change,
     )

@@ -51,7 +51,7 @@ class Alerts:
 
         Raises:
             RuleNotFound, InvalidInput, NameTaken: as for ``create``.
-            ChangedMeanwhile: somebody else changed it since the version that the patch names.
+            Conflict: somebody else changed it since the version that the patch names.
         """
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
         rule = await self.store.rule(rule_id)

@@ -73,7 +73,7 @@ class AlertStore:
 
         Raises:
             RuleNotFound, NameTaken: as ``rule`` and ``insert``.
-            ChangedMeanwhile: it is not at ``version`` any more.
+            Conflict: it is not at ``version`` any more.
         """
         who, now = acting(), utc_now()
 

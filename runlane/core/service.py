@@ -20,7 +20,7 @@ from runlane.core.follow_up import FollowUp
 from runlane.core.insertion import NewJob, Once
 from runlane.core.store import Store
 from runlane.errors import (
-    ChangedMeanwhile,
+    Conflict,
     FieldError,
     InvalidInput,
     Unavailable,
@@ -152,12 +152,12 @@ class JobService:
             JobNotFound: no such job.
             InvalidInput: parameters that its kind refuses, or a time for a job that has none.
             WrongStatus: it does not wait any more.
-            ChangedMeanwhile: it is not at the version that the patch names.
+            Conflict: it is not at the version that the patch names.
         """
         job = await self._store.get(job_id)
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
         if patch.version is not None and patch.version != job.version and job.status in WAITING:
-            raise ChangedMeanwhile(f"Job {job.short_id} was changed meanwhile: {job.message} Look, then try again.")
+            raise Conflict(f"Job {job.short_id} was changed meanwhile: {job.message} Look, then try again.")
         if job.status not in WAITING:
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only a job that waits can be edited.")
         if "scheduled_for" in values and patch.scheduled_for is None:

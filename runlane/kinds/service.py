@@ -53,7 +53,7 @@ class LimitsService:
         """Pause or resume, or change how many jobs run at once; running jobs are left alone.
 
         Raises:
-            ChangedMeanwhile: it is not at the version that the change names.
+            Conflict: it is not at the version that the change names.
         """
         changes = change.model_dump(exclude_unset=True, exclude={"version"})
         await self._store.change_queue(changes, change.version)
@@ -64,7 +64,7 @@ class LimitsService:
 
         Raises:
             KindNotFound: no such kind.
-            ChangedMeanwhile: its setting is not at the version that the change names.
+            Conflict: its setting is not at the version that the change names.
         """
         if name not in {kind.name for kind in self._kinds}:
             raise KindNotFound(name)

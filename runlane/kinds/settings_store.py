@@ -49,7 +49,7 @@ class SettingsStore:
         """Set what is named; the setting as it is now.
 
         Raises:
-            ChangedMeanwhile: it is not at ``version`` any more.
+            Conflict: it is not at ``version`` any more.
         """
         who = acting()
 

@@ -16,7 +16,7 @@ from runlane.audit import changed, check_version
 from runlane.clock import utc_now
 from runlane.core.follow_up import FollowUp
 from runlane.core.service import JobService
-from runlane.errors import ChangedMeanwhile, ScheduleNotFound
+from runlane.errors import Conflict, ScheduleNotFound
 from runlane.kinds.catalogue import MASK, masked
 from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import MAX_ATTEMPTS, one_of
@@ -143,7 +143,7 @@ class ScheduleService:
 
         Raises:
             ScheduleNotFound, InvalidInput, NameTaken: as for ``create``.
-            ChangedMeanwhile: someone else changed it at the same time, or since the version that the patch names.
+            Conflict: someone else changed it at the same time, or since the version that the patch names.
         """
         schedule = await self.store.get(schedule_id)
         old = {name: getattr(schedule, name) for name in SET}
@@ -169,7 +169,7 @@ class ScheduleService:
         if made is None:
             await self.store.get(schedule_id)
             told = f"The schedule {schedule.name!r} was changed at the same time; look at it, then try again."
-            raise ChangedMeanwhile(told)
+            raise Conflict(told)
         await self._remind(made)
         return made
 

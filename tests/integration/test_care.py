@@ -211,7 +211,7 @@ async def test_a_canary_whose_end_is_announced_before_its_beginning_has_gone_thr
 
 
 async def test_a_canary_tells_where_the_chain_is_broken(api, active, monkeypatch):
-    monkeypatch.setattr("jobs_app.admin.system.diagnostics.CANARY_WITHIN_S", 0.5)
+    monkeypatch.setattr("jobs_app.admin.system.diagnostics.SELF_TEST_WITHIN_S", 0.5)
 
     stopped = (await api.post("/api/diagnostics/canary")).json()
 

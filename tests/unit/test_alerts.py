@@ -17,7 +17,7 @@ from runlane.alerts.rules import RuleDraft, RulePatch
 from runlane.alerts.service import Alerts
 from runlane.alerts.store import AGAIN_AFTER, AlertStore
 from runlane.alerts.webhooks import new_secret, signature
-from runlane.errors import ChangedMeanwhile, InvalidInput, NameTaken, RuleNotFound
+from runlane.errors import Conflict, InvalidInput, NameTaken, RuleNotFound
 from runlane.kinds.catalogue import catalogue
 from runlane.metrics.samples import Growth, Sample
 from runlane.metrics.statistics import Figures, Outcome
@@ -216,7 +216,7 @@ async def test_the_second_of_two_people_who_change_a_rule_is_told_what_the_first
     rule = await made(alerts)
     await alerts.change(rule.id, RulePatch(threshold=90.0, version=rule.version))
 
-    with pytest.raises(ChangedMeanwhile, match=r"changed the rule 'Waiting': now it is .*threshold 90"):
+    with pytest.raises(Conflict, match=r"changed the rule 'Waiting': now it is .*threshold 90"):
         await alerts.change(rule.id, RulePatch(threshold=30.0, version=rule.version))
 
     assert [rule.threshold for rule in await alerts.store.rules()] == [90.0]

@@ -9,7 +9,7 @@ import pytest
 from runlane.audit import acting_as
 from runlane.clock import utc_now
 from runlane.core.attempts import completed
-from runlane.errors import ChangedMeanwhile, InvalidInput, JobNotFound, KindNotFound, WrongStatus
+from runlane.errors import Conflict, InvalidInput, JobNotFound, KindNotFound, WrongStatus
 from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import JobPatch, KindChange, QueueChange, RateChange, Submission
 from runlane.model.status import JobStatus
@@ -64,7 +64,7 @@ async def test_secrets_are_not_told_by_the_audit(service, store, audit):
         (JobPatch(params={"steps": -1}), InvalidInput),
         (JobPatch(params={"nonsense": 1}), InvalidInput),
         (JobPatch(scheduled_for=utc_now() + timedelta(hours=1)), InvalidInput),
-        (JobPatch(version=99), ChangedMeanwhile),
+        (JobPatch(version=99), Conflict),
     ],
 )
 async def test_an_edit_that_makes_no_sense_changes_nothing(service, patch, error, store):
@@ -158,10 +158,10 @@ async def test_the_second_of_two_people_is_told_what_the_first_did(service, kind
     seen = (await kind_settings.queue()).version
     await limits_service.change_queue(QueueChange(concurrency=7, version=seen))
 
-    with pytest.raises(ChangedMeanwhile, match="now it is paused False, concurrency 7"):
+    with pytest.raises(Conflict, match="now it is paused False, concurrency 7"):
         await limits_service.change_queue(QueueChange(concurrency=3, version=seen))
     await limits_service.change_kind("noop", KindChange(paused=True, version=0))
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(Conflict):
         await limits_service.change_kind("noop", KindChange(max_running=3, version=0))
 
     assert (await limits_service.current()).concurrency == 7

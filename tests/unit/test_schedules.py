@@ -8,7 +8,7 @@ import pytest
 
 from runlane.clock import utc_now
 from runlane.db.database import Database
-from runlane.errors import ChangedMeanwhile, InvalidInput, NameTaken, ScheduleNotFound
+from runlane.errors import Conflict, InvalidInput, NameTaken, ScheduleNotFound
 from runlane.kinds.catalogue import MASK
 from runlane.model.status import JobStatus
 from runlane.schedules.service import ScheduleDraft, SchedulePatch, Timing, next_times
@@ -223,7 +223,7 @@ async def test_of_two_changes_at_once_the_second_is_refused(schedules):
         *(schedules.change(schedule.id, SchedulePatch(priority=n)) for n in (1, 2)), return_exceptions=True
     )
 
-    refused = [outcome for outcome in outcomes if isinstance(outcome, ChangedMeanwhile)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
     assert len(refused) == 2 - (await schedules.store.get(schedule.id)).version + 1
 
 
@@ -231,7 +231,7 @@ async def test_the_second_of_two_people_who_change_a_schedule_is_told_what_the_f
     schedule = await nightly(schedules)
     await schedules.change(schedule.id, SchedulePatch(priority=7, version=schedule.version))
 
-    with pytest.raises(ChangedMeanwhile, match=r"the schedule 'nightly': now it is .*priority 7"):
+    with pytest.raises(Conflict, match=r"the schedule 'nightly': now it is .*priority 7"):
         await schedules.change(schedule.id, SchedulePatch(priority=3, version=schedule.version))
 
     assert (await schedules.store.get(schedule.id)).priority == 7

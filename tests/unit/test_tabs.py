@@ -285,7 +285,7 @@ async def test_a_job_is_deleted_only_after_a_yes(tab, visit, service, store):
     await actions.delete()
 
     assert [job.id for job in (await store.page()).jobs] == [kept.id]
-    assert actions.doomed == ""
+    assert actions.pending_delete == ""
 
 
 async def test_deleting_the_job_one_looks_at_leads_back_to_the_list(tab, service, open_job):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from jobs_app.admin.editor.rows import NOTHING, Named
 from jobs_app.live.notify import notify
-from runlane.errors import ChangedMeanwhile, FieldError, InvalidInput, JobsError, NotFound
+from runlane.errors import Conflict, FieldError, InvalidInput, JobsError, NotFound
 from runlane.kinds.catalogue import field_errors
 
 
@@ -47,7 +47,7 @@ class Editing(rx.State, mixin=True):
         except InvalidInput as error:
             self.errors = self._by_field(error.errors)
             return None
-        except ChangedMeanwhile as error:
+        except Conflict as error:
             await self._read()
             self._note_version()
             return await notify(self, "error", error.message)

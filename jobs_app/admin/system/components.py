@@ -36,7 +36,7 @@ def redis_card(facts: rx.Var[list[FactRow]], troubles: rx.Var[list[str]], slow: 
 def database_card(
     facts: rx.Var[list[FactRow]],
     indexes: rx.Var[list[FactRow]],
-    can_care: rx.Var[bool],
+    can_maintain: rx.Var[bool],
     working: rx.Var[str],
     result: rx.Var[str],
     on_check: object,
@@ -47,7 +47,7 @@ def database_card(
         _facts(facts),
         rx.el.details(rx.el.summary("Which index answers what"), _facts(indexes), class_name="small", id="index-use"),
         rx.cond(
-            can_care,
+            can_maintain,
             toolbar(
                 _button("Check", "shield-check", working == "check", working != "", on_check),
                 _button("Tidy (vacuum)", "package", working == "vacuum", working != "", on_vacuum),

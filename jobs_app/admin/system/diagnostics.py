@@ -29,8 +29,8 @@ from runlane.model.status import JobStatus
 from runlane.queue.redis_client import REDIS_TROUBLE, place
 from runlane.settings import Settings
 
-CANARY = "noop"
-CANARY_WITHIN_S = 10.0
+SELF_TEST = "noop"
+SELF_TEST_WITHIN_S = 10.0
 PACKAGES = ("reflex", "fastapi", "sqlalchemy", "sqlmodel", "redis", "arq", "pydantic", "uvloop", "granian")
 
 
@@ -43,7 +43,7 @@ class Hop:
 
 
 @dataclass(frozen=True)
-class Canary:
+class SelfTest:
     """``said``: what came of it, in a sentence; where it stopped, and what to look at."""
 
     passed: bool
@@ -66,7 +66,7 @@ async def diagnostics() -> dict[str, Any]:
         "counts": seen.counts,
         "limits": await _or_trouble(active.limits.current()),
         "workers": seen.facts.workers,
-        "redis": await _or_trouble(active.redis_care.info()),
+        "redis": await _or_trouble(active.redis_maintenance.info()),
         "database": await _or_trouble(active.maintenance.info()),
         "growth": await _or_trouble(active.samples.growth(utc_now())),
         "pages": active.hub.listeners,
@@ -90,7 +90,7 @@ async def _or_trouble(asked: Any) -> Any:
     return asdict(found) if hasattr(found, "__dataclass_fields__") and not hasattr(found, "kinds") else found
 
 
-async def send_canary() -> Canary:
+async def run_self_test() -> SelfTest:
     """Send a job that does nothing through the whole chain, and tell how long each part took. It is deleted after.
 
     Raises:
@@ -100,15 +100,15 @@ async def send_canary() -> Canary:
     limits = await runtime.current().limits.current()
     if limits.paused:
         raise WrongStatus("The queue is paused, so no job would start. Resume it, then test.")
-    if limits.kinds[CANARY].paused:
-        raise WrongStatus(f"The kind {CANARY}, which the test runs, is paused. Resume it, then test.")
+    if limits.kinds[SELF_TEST].paused:
+        raise WrongStatus(f"The kind {SELF_TEST}, which the test runs, is paused. Resume it, then test.")
     with runtime.current().hub.listen() as mailbox:
         asked_at = utc_now()
-        job, _ = await service.submit(Submission(kind=CANARY, priority=MAX_PRIORITY, max_attempts=1))
+        job, _ = await service.submit(Submission(kind=SELF_TEST, priority=MAX_PRIORITY, max_attempts=1))
         stored_at = utc_now()
         heard: dict[JobStatus, datetime] = {}
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CANARY_WITHIN_S):
+            async with asyncio.timeout(SELF_TEST_WITHIN_S):
                 await _hear(mailbox, job.id, heard)
         now = (await runtime.current().reader.get_many([job.id])).get(job.id)
         hops = [
@@ -121,7 +121,7 @@ async def send_canary() -> Canary:
             Hop("all in all", _ms(asked_at, heard.get(JobStatus.COMPLETED))),
         ]
         await _tidy(job.id)
-    return Canary(all(hop.ms is not None for hop in hops), _said(hops, now.worker if now else None), hops)
+    return SelfTest(all(hop.ms is not None for hop in hops), _said(hops, now.worker if now else None), hops)
 
 
 async def _hear(mailbox: Mailbox, job_id: UUID, heard: dict[JobStatus, datetime]) -> None:

@@ -6,7 +6,7 @@ import reflex as rx
 
 from jobs_app import runtime
 from jobs_app.admin.overview import overview
-from jobs_app.admin.system.diagnostics import diagnostics, send_canary
+from jobs_app.admin.system.diagnostics import diagnostics, run_self_test
 from jobs_app.admin.system.rows import FactRow
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
@@ -31,7 +31,7 @@ class AdminSystem(rx.State):
     redis_troubles: list[str] = []
     database: list[FactRow] = []
     indexes: list[FactRow] = []
-    can_care: bool = False
+    can_maintain: bool = False
     """Whether the database is a file, which can be checked, tidied and copied from here."""
     hops: list[FactRow] = []
     said: str = ""
@@ -60,9 +60,9 @@ class AdminSystem(rx.State):
             self.working, self.hops, self.said = "canary", [], ""
         said, passed, hops = "", False, list[FactRow]()
         try:
-            canary = await send_canary()
-            said, passed = canary.said, canary.passed
-            hops = [_fact(hop.name, "–" if hop.ms is None else f"{hop.ms:,.1f} ms") for hop in canary.hops]
+            self_test = await run_self_test()
+            said, passed = self_test.said, self_test.passed
+            hops = [_fact(hop.name, "–" if hop.ms is None else f"{hop.ms:,.1f} ms") for hop in self_test.hops]
         except JobsError as error:
             said = error.message
         finally:
@@ -72,7 +72,7 @@ class AdminSystem(rx.State):
     @rx.event(background=True)
     async def check(self):
         """Read the whole database and see whether it is sound."""
-        await self._care("check", self._checked)
+        await self._maintain("check", self._checked)
 
     @rx.event
     def ask_vacuum(self):
@@ -85,7 +85,7 @@ class AdminSystem(rx.State):
     @rx.event(background=True)
     async def vacuum(self):
         """Write the database anew."""
-        await self._care("vacuum", self._vacuumed)
+        await self._maintain("vacuum", self._vacuumed)
 
     @rx.event
     async def copy(self):
@@ -96,7 +96,7 @@ class AdminSystem(rx.State):
             return await notify(self, "error", error.message)
         return copy(plain_json.dumps(found), "Copied; no secret is in it.")
 
-    async def _care(self, name: str, act: Any) -> None:
+    async def _maintain(self, name: str, act: Any) -> None:
         async with self:
             if self.working:
                 return
@@ -131,7 +131,7 @@ class AdminSystem(rx.State):
             of_redis.forget()
             of_database.forget()
         try:
-            info = await of_redis.get(active.redis_care.info)
+            info = await of_redis.get(active.redis_maintenance.info)
             clocks = [_clock(each) for each in (await overview()).facts.workers or () if each.state != WorkerState.LOST]
             self.redis, self.redis_troubles = [*_redis_facts(info), *clocks], info.troubles
             self.slow = [_fact(entry.command, f"{entry.took_ms:.1f} ms", formats.iso(entry.at)) for entry in info.slow]
@@ -142,7 +142,7 @@ class AdminSystem(rx.State):
         except JobsError as error:
             self.database, self.indexes = [_fact("Trouble", error.message)], []
             return
-        self.can_care = found.system == "SQLite"
+        self.can_maintain = found.system == "SQLite"
         self.database = _database_facts(found)
         self.indexes = [_fact(use.question, use.index or "none: it reads the whole table") for use in found.indexes]
 
