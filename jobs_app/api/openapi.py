@@ -12,7 +12,8 @@ from zoneinfo import available_timezones
 from fastapi import FastAPI
 
 from jobs_app.api.problems import PROBLEM
-from runlane.kinds.catalogue import Catalogue, Kind
+from runlane.define.kind import Kind
+from runlane.kinds.catalogue import Catalogue
 
 Schema = dict[str, Any]
 

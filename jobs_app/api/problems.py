@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from runlane.define.problems import message_of
 from runlane.errors import FieldError, InvalidInput, JobsError
-from runlane.kinds.catalogue import message_of
 
 log = logging.getLogger(__name__)
 

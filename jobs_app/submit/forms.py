@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 from runlane import plain_json
+from runlane.define.kind import MASK, SECRET_FORMAT, Kind, Schema, masked
 from runlane.errors import InvalidInput
-from runlane.kinds.catalogue import MASK, SECRET_FORMAT, Kind, Schema, masked
 
 MAX_GROUP_DEPTH = 3
 NO_CHOICE = "none"

@@ -14,8 +14,10 @@ from jobs_app.live.effects import go_to, toast
 from jobs_app.live.notify import notify
 from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
 from jobs_app.ui.clipboard import copy
+from runlane.define.kind import unmasked
+from runlane.define.problems import field_errors
 from runlane.errors import InvalidInput, JobsError
-from runlane.kinds.catalogue import catalogue, field_errors, unmasked
+from runlane.kinds.catalogue import catalogue
 from runlane.model.requests import JobPatch, Submission
 from runlane.model.snapshot import JobSnapshot
 

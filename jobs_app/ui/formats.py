@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from runlane.kinds.catalogue import catalogue, masked
+from runlane.define.kind import masked
+from runlane.kinds.catalogue import catalogue
 
 
 def kind_title(name: str) -> str:

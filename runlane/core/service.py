@@ -19,6 +19,7 @@ from runlane.core.edits import Edits
 from runlane.core.follow_up import FollowUp
 from runlane.core.insertion import NewJob, Once
 from runlane.core.store import Store
+from runlane.define.kind import masked
 from runlane.errors import (
     Conflict,
     FieldError,
@@ -26,7 +27,7 @@ from runlane.errors import (
     Unavailable,
     WrongStatus,
 )
-from runlane.kinds.catalogue import Catalogue, masked
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import MAX_DELAY, JobPatch, Submission
 from runlane.model.snapshot import Deleted, JobSnapshot

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from runlane.define.kind import Kind
 from runlane.engine.progress import Progress
 from runlane.errors import StartRefused
-from runlane.kinds.catalogue import Kind
 
 log = logging.getLogger(__name__)
 

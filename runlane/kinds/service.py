@@ -7,8 +7,9 @@ obeys a copy in Redis, which is set after each change, and again by whoever reco
 import asyncio
 from dataclasses import dataclass
 
+from runlane.define.kind import Kind
 from runlane.errors import KindNotFound
-from runlane.kinds.catalogue import Catalogue, Kind
+from runlane.kinds.catalogue import Catalogue
 from runlane.kinds.settings_store import KindSetting, QueueSetting, SettingsStore
 from runlane.model.limits import KindLimit, Limits, Rate
 from runlane.model.requests import KindChange, QueueChange

@@ -16,8 +16,8 @@ from runlane.audit import changed, check_version
 from runlane.clock import utc_now
 from runlane.core.follow_up import FollowUp
 from runlane.core.service import JobService
+from runlane.define.kind import MASK, masked
 from runlane.errors import Conflict, ScheduleNotFound
-from runlane.kinds.catalogue import MASK, masked
 from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import MAX_ATTEMPTS, one_of
 from runlane.model.snapshot import JobSnapshot

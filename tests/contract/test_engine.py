@@ -14,6 +14,7 @@ from runlane.background import end_tasks
 from runlane.clock import utc_now
 from runlane.composition import compose
 from runlane.core.attempts import Start
+from runlane.define.kind import Kind, Params
 from runlane.engine.engine import Engine
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
@@ -21,7 +22,7 @@ from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
 from runlane.errors import Unavailable
-from runlane.kinds.catalogue import Catalogue, Kind, Params
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import QueueChange, Submission
 from runlane.model.status import JobStatus
 from runlane.queue import keys

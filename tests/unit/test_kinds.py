@@ -6,11 +6,12 @@ from unittest.mock import create_autospec
 import pytest
 from pydantic import Field
 
+from runlane.define.kind import MASK, Kind, Params, Secret, masked, unmasked
 from runlane.engine.handlers import load
 from runlane.engine.progress import Progress
 from runlane.errors import InvalidInput, StartRefused
 from runlane.kinds.bundled.flaky import FlakyParams
-from runlane.kinds.catalogue import MASK, Catalogue, Kind, Params, Secret, catalogue, masked, unmasked
+from runlane.kinds.catalogue import Catalogue, catalogue
 from runlane.model.limits import Rate
 from worker import tasks
 from worker.tasks import flaky

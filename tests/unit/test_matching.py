@@ -13,8 +13,9 @@ from runlane.core.attempts import completed, failed
 from runlane.core.insertion import NewJob
 from runlane.core.pagination import SORTS
 from runlane.core.transitions import job_table
+from runlane.define.kind import Kind, Params
 from runlane.errors import InvalidInput
-from runlane.kinds.catalogue import Catalogue, Kind, Params
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobError
 from runlane.search import text_index

@@ -17,8 +17,9 @@ from jobs_app.submit.forms import form_fields, form_params
 from jobs_app.ui import formats, job_rows
 from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
+from runlane.define.kind import MASK, Kind, Params, Secret, unmasked
 from runlane.errors import InvalidInput
-from runlane.kinds.catalogue import MASK, Kind, Params, Secret, catalogue, unmasked
+from runlane.kinds.catalogue import catalogue
 from runlane.model.snapshot import Change, JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 from runlane.queue.change_feed import Feed

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from runlane.composition import Services, compose
+from runlane.define.kind import Kind, Params
 from runlane.engine.progress import Progress
 from runlane.engine.runner import MAX_PAUSE_S, Interruption, Runner, pause_s
 from runlane.engine.writer import Writer
-from runlane.kinds.catalogue import Catalogue, Kind, Params
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import EventType, JobStatus

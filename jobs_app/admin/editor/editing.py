@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from jobs_app.admin.editor.rows import NOTHING, Named
 from jobs_app.live.notify import notify
+from runlane.define.problems import field_errors
 from runlane.errors import Conflict, FieldError, InvalidInput, JobsError, NotFound
-from runlane.kinds.catalogue import field_errors
 
 
 class Editing(rx.State, mixin=True):

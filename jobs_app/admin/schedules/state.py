@@ -13,8 +13,10 @@ from jobs_app.admin.schedules.rows import ScheduleRow, schedule_row
 from jobs_app.live.notify import notify
 from jobs_app.ui.formats import iso
 from runlane import plain_json
+from runlane.define.kind import unmasked
+from runlane.define.problems import field_errors
 from runlane.errors import FieldError, InvalidInput, JobsError, ScheduleNotFound
-from runlane.kinds.catalogue import catalogue, field_errors, unmasked
+from runlane.kinds.catalogue import catalogue
 from runlane.schedules.service import ScheduleDraft, SchedulePatch, ScheduleService, Timing
 
 # what the form of a new schedule begins with

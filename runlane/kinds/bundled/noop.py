@@ -1,6 +1,6 @@
 """Does nothing, at once: the shortest job there is."""
 
-from runlane.kinds.catalogue import Kind, Params
+from runlane.define.kind import Kind, Params
 
 
 class NoopParams(Params):

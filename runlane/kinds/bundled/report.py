@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from runlane.kinds.catalogue import Kind, Params, Secret
+from runlane.define.kind import Kind, Params, Secret
 
 
 class Source(Params):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from runlane.kinds.catalogue import Kind, Params
+from runlane.define.kind import Kind, Params
 
 
 class WebAgentParams(Params):

@@ -1,6 +1,6 @@
 """Returns when its first line ran. For benches; never part of the product."""
 
-from runlane.kinds.catalogue import Kind, Params
+from runlane.define.kind import Kind, Params
 
 
 class BenchBeginParams(Params):

@@ -1,6 +1,6 @@
 """Says how far it is, as often as it was told to, without a pause. For benches; never part of the product."""
 
-from runlane.kinds.catalogue import Kind, Params
+from runlane.define.kind import Kind, Params
 
 
 class BenchStepsParams(Params):

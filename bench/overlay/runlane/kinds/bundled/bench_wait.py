@@ -1,6 +1,6 @@
 """Waits and says nothing; notes when it was cancelled. For benches; never part of the product."""
 
-from runlane.kinds.catalogue import Kind, Params
+from runlane.define.kind import Kind, Params
 
 
 class BenchWaitParams(Params):

@@ -1,6 +1,6 @@
 """As ``record``, with a limit of its own."""
 
-from runlane.kinds.catalogue import Kind
+from runlane.define.kind import Kind
 
 from .record import RecordParams
 

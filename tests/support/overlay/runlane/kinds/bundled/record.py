@@ -1,6 +1,6 @@
 """Writes down when its code runs, and does what a test asks of it."""
 
-from runlane.kinds.catalogue import Kind, Params
+from runlane.define.kind import Kind, Params
 
 
 class RecordParams(Params):

@@ -1,6 +1,6 @@
 """Does what a test writes into a file, line by line, when it is written; runs until it is told how to end."""
 
-from runlane.kinds.catalogue import Kind, Params
+from runlane.define.kind import Kind, Params
 
 
 class SteeredParams(Params):

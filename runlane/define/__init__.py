@@ -1,0 +1,1 @@
+"""What users write: a kind of job and its parameters."""
