@@ -92,7 +92,7 @@ async def test_ctrl_c_stops_everything_also_when_a_child_hangs(launch):
     run.process.send_signal(signal.SIGINT)
 
     await run.ends()
-    assert "did not end within 3 s and is killed" in run.log.read_text()
+    assert "did not end within 3 s; killing it" in run.log.read_text()
     assert run.family() == []
 
 
