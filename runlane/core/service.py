@@ -5,7 +5,6 @@ What workers write about attempts is in ``runlane.engine.writer``, how Redis is 
 ``runlane.core.reconcile``. Nothing here knows a handler.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,10 +37,8 @@ from runlane.search.matching import JobFilter
 from runlane.settings import Settings
 
 MAX_IN_BATCH = 1000
+# Deletions in one announcement; the most of them that fit in a message which every listener can take.
 MAX_ANNOUNCED = 500
-"""Deletions in one announcement; the most of them that fit in a message which every listener can take."""
-
-log = logging.getLogger(__name__)
 
 
 class JobService:
