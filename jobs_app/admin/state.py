@@ -1,6 +1,5 @@
 """The admin pages: what the system does, and what may be changed about it."""
 
-from typing import Any
 from uuid import UUID
 
 import reflex as rx
@@ -13,6 +12,7 @@ from jobs_app.admin.rows import WorkerRow
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.broadcaster import show_limits
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui import formats
 from jobs_app.ui.formats import seconds_text
@@ -67,23 +67,23 @@ class Admin(rx.State):
         return sum(worker["state"] == WorkerState.RUNNING for worker in self.workers)
 
     @rx.event
-    async def join(self):
+    async def join(self) -> None:
         """Have the page read again whenever something changes."""
         await join(self, rooms.ADMIN)
 
     @rx.event
-    async def load(self):
+    async def load(self) -> None:
         self.worker_text = self.worker_state = ""
         await self._read(anew=True)  # what a person is about to change must be what holds now
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         """Something has changed: read again what this tab shows."""
         await self._read()
         return tabs.refresh_of(self.router.url.path)
 
     @rx.event
-    async def set_limit(self, form: dict[str, str]):
+    async def set_limit(self, form: dict[str, str]) -> Effect:
         """Change how many jobs run at once over all workers."""
         text = form.get("concurrency", "").strip()
         if not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
@@ -99,7 +99,7 @@ class Admin(rx.State):
         return await notify(self, "success", f"At once now: {counted(int(text), 'job')} at most; what runs goes on.")
 
     @rx.event
-    async def pause(self, paused: bool):
+    async def pause(self, paused: bool) -> Effect:
         """Pause the queue, or let it go on."""
         try:
             await runtime.current().limits.change_queue(QueueChange(paused=paused))
@@ -109,34 +109,34 @@ class Admin(rx.State):
         return await notify(self, "success", "The queue is paused." if paused else "The queue runs again.")
 
     @rx.event
-    def find_worker(self, text: str):
+    def find_worker(self, text: str) -> None:
         self.worker_text = text[:MAX_TEXT].lower()
 
     @rx.event
-    def show_workers(self, state: str):
+    def show_workers(self, state: str) -> None:
         self.worker_state = state if state in set(WorkerState) else ""
 
     @rx.event
-    def ask_stop(self, worker_id: str):
+    def ask_stop(self, worker_id: str) -> None:
         """Ask whether the worker is really to stop."""
         self.pending_delete = worker_id
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.pending_delete = ""
 
     @rx.event
-    async def stop_worker(self):
+    async def stop_worker(self) -> Effect:
         pending_delete, self.pending_delete = self.pending_delete, ""
         return await self._ask(pending_delete, "stop")
 
     @rx.event
-    async def ask_worker(self, worker_id: str, wish: str):
+    async def ask_worker(self, worker_id: str, wish: str) -> Effect:
         """Tell a worker to be quiet, to go on, or to stop, without asking back."""
         return await self._ask(worker_id, wish) if wish in WISHES else None
 
-    async def _ask(self, worker_id: str, wish: str) -> Any:
+    async def _ask(self, worker_id: str, wish: str) -> Effect:
         try:
             await runtime.current().workers.command(worker_id, wish)
         except JobsError as error:
@@ -145,7 +145,7 @@ class Admin(rx.State):
         return await notify(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
 
     @rx.event
-    async def forget_worker(self, worker_id: str):
+    async def forget_worker(self, worker_id: str) -> Effect:
         """Let go of a lost worker."""
         try:
             await runtime.current().workers.forget(worker_id)

@@ -13,6 +13,7 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app.admin.editor.rows import NOTHING, Named
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from runlane.define.problems import field_errors
 from runlane.errors import Conflict, FieldError, InvalidInput, JobsError, NotFound
@@ -32,12 +33,12 @@ class Editing(rx.State, mixin=True):
     """Of what is edited, as a person has seen it."""
 
     @rx.event
-    async def load(self):
+    async def load(self) -> Effect:
         self._fill(self._blank(), "")
         return await self._read()
 
     @rx.event
-    async def submit(self, form: dict[str, str]):
+    async def submit(self, form: dict[str, str]) -> Effect:
         """Make what the form asks for, or change what is edited."""
         try:
             message = await self._save(form)
@@ -57,29 +58,29 @@ class Editing(rx.State, mixin=True):
         return await self._done(message)
 
     @rx.event
-    def edit(self, id: str):
+    def edit(self, id: str) -> None:
         """Put one in the form."""
         row = self._row(id)
         if row is not None:
             self._fill({name: row[name] for name in self._blank()}, id)
 
     @rx.event
-    def leave(self):
+    def leave(self) -> None:
         """Let the form make a new one again."""
         self._fill(self._blank(), "")
 
     @rx.event
-    def ask_delete(self, id: str):
+    def ask_delete(self, id: str) -> None:
         row = self._row(id)
         self.pending_delete = Named(id=row["id"], name=row["name"]) if row else NOTHING
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.pending_delete = NOTHING
 
     @rx.event
-    async def delete(self):
+    async def delete(self) -> Effect:
         id, self.pending_delete = self.pending_delete["id"], NOTHING
         if self.editing == id:
             self._fill(self._blank(), "")
@@ -93,7 +94,7 @@ class Editing(rx.State, mixin=True):
         """What is listed, each with ``id``, ``name``, ``version`` and the fields of the form."""
         raise NotImplementedError
 
-    async def _read(self) -> Any:
+    async def _read(self) -> Effect:
         """List again what there is; the event that tells why it cannot be read."""
         raise NotImplementedError
 
@@ -109,7 +110,7 @@ class Editing(rx.State, mixin=True):
         """The messages by the fields of the form."""
         return {error.field: error.message for error in errors}
 
-    async def _do(self, act: Awaitable[str]) -> Any:
+    async def _do(self, act: Awaitable[str]) -> Effect:
         """Do it and show the message about it; or the one about why it cannot be done."""
         try:
             message = await act
@@ -117,7 +118,7 @@ class Editing(rx.State, mixin=True):
             return await notify(self, "error", error.message)
         return await self._done(message)
 
-    async def _done(self, message: str) -> Any:
+    async def _done(self, message: str) -> Effect:
         await self._read()
         return await notify(self, "success", message)
 

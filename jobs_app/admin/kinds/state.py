@@ -13,6 +13,7 @@ from jobs_app.admin.inputs import whole
 from jobs_app.admin.kinds.rows import KindRow
 from jobs_app.admin.overview import overview
 from jobs_app.dashboard.slots.estimates import Estimates, Usual
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.submit.forms import form_fields
@@ -39,21 +40,21 @@ class AdminKinds(rx.State):
     """What is wrong with the limits that were asked for, by kind."""
 
     @rx.event
-    async def load(self):
+    async def load(self) -> Effect:
         self.wrong = {}
         return await self._read()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         return await self._read()
 
     @rx.event
-    async def pause(self, name: str, paused: bool):
+    async def pause(self, name: str, paused: bool) -> Effect:
         """Pause the jobs of a kind, or let them go on."""
         return await self._change(name, KindChange(paused=paused), "is paused" if paused else "runs again")
 
     @rx.event
-    async def set_limits(self, form: dict[str, str]):
+    async def set_limits(self, form: dict[str, str]) -> Effect:
         """Set how many jobs of a kind run at once, and how many start in a time."""
         name = form.get("kind", "")
         try:
@@ -65,7 +66,7 @@ class AdminKinds(rx.State):
         self.wrong = {kind: text for kind, text in self.wrong.items() if kind != name}
         return await self._change(name, change, "has new limits; what runs goes on")
 
-    async def _change(self, name: str, change: KindChange, said: str) -> Any:
+    async def _change(self, name: str, change: KindChange, said: str) -> Effect:
         try:
             await runtime.current().limits.change_kind(name, change)
         except JobsError as error:
@@ -79,7 +80,7 @@ class AdminKinds(rx.State):
     def _version(self, name: str) -> int:
         return next((kind["version"] for kind in self.kinds if kind["name"] == name), 0)
 
-    async def _read(self) -> Any:
+    async def _read(self) -> Effect:
         try:
             self.kinds = await runtime.current().caches.of(_KINDS).get(_read_kinds)
         except JobsError as error:

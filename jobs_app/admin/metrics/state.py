@@ -11,7 +11,7 @@ from jobs_app import routes, runtime
 from jobs_app.admin.metrics import charts
 from jobs_app.admin.metrics.charts import percent, span
 from jobs_app.admin.metrics.rows import NO_FIGURES, CostRow, FiguresRow
-from jobs_app.live.effects import go_to
+from jobs_app.live.effects import Effect, go_to
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.ui import formats
@@ -54,7 +54,7 @@ class AdminMetrics(rx.State):
     _read_at: float = 0.0
 
     @rx.event
-    async def load(self):
+    async def load(self) -> None:
         """Read from the address what is to be shown, and show it."""
         asked = dict(self.router.url.query_parameters)
         self.window = asked.get("window", "1h") if asked.get("window", "1h") in WINDOWS else "1h"
@@ -71,27 +71,27 @@ class AdminMetrics(rx.State):
         await self._read_costs()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> None:
         """Draw again, at most every ``REDRAW_EVERY_S``."""
         if time.monotonic() - self._read_at >= REDRAW_EVERY_S:
             await self._read()
 
     @rx.event
-    def show_window(self, window: str | list[str]):
+    def show_window(self, window: str | list[str]) -> Effect:
         return self._go(window=str(window))
 
     @rx.event
-    def show_kind(self, kind: str):
+    def show_kind(self, kind: str) -> Effect:
         return self._go(kind=kind)
 
     @rx.event
-    async def choose(self, at: str):
+    async def choose(self, at: str) -> None:
         """Look at one bucket."""
         self.chosen = "" if self.chosen == at else at
         await self._read()
 
     @rx.event
-    def zoom(self):
+    def zoom(self) -> Effect:
         """Show the chosen bucket alone, in finer steps."""
         begin = _moment(self.chosen)
         if begin is None or not self.can_zoom:
@@ -99,16 +99,16 @@ class AdminMetrics(rx.State):
         return self._go(window="", since=begin, until=begin + Step(self.step).length)
 
     @rx.event
-    def ask_purge(self, step: str):
+    def ask_purge(self, step: str) -> None:
         self.purging = step if step in set(Step) else ""
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.purging = ""
 
     @rx.event
-    async def purge(self):
+    async def purge(self) -> Effect:
         """Remove the figures of one step; those of the others stay."""
         step, self.purging = Step(self.purging), ""
         try:

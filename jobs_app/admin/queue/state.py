@@ -1,11 +1,11 @@
 """The admin page of the queue: clearing out, and what is done to many jobs; also on the dashboard."""
 
-from typing import Any
 from uuid import UUID
 
 import reflex as rx
 
 from jobs_app import runtime
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui import formats
 from runlane.bulk.service import AFFECTED, CONFIRMATION, Action, needs_confirmation
@@ -47,16 +47,16 @@ class AdminQueue(rx.State):
         return not self.needs_word or self.typed.strip().lower() == CONFIRMATION
 
     @rx.event
-    def load(self):
+    def load(self) -> None:
         self.form, self.wrong, self.action, self.typed = dict(BLANK), "", "", ""
 
     @rx.event
-    def fill(self, name: str, value: str):
+    def fill(self, name: str, value: str) -> None:
         if name in BLANK:
             self.form = {**self.form, name: value[:100]}
 
     @rx.event
-    async def ask(self):
+    async def ask(self) -> Effect:
         """Show what the form would remove."""
         try:
             wanted = _wanted(self.form)
@@ -66,27 +66,27 @@ class AdminQueue(rx.State):
         return await self._ask("clean", wanted)
 
     @rx.event
-    async def ask_ready(self, action: str, statuses: str):
+    async def ask_ready(self, action: str, statuses: str) -> Effect:
         if action not in AFFECTED:
             return None
         known = tuple(JobStatus(name) for name in statuses.split(",") if name in set(JobStatus))
         return await self._ask(action, JobFilter(statuses=known))
 
     @rx.event
-    async def ask_obliterate(self):
+    async def ask_obliterate(self) -> Effect:
         return await self._ask("obliterate", JobFilter())
 
     @rx.event
-    def type_word(self, typed: str):
+    def type_word(self, typed: str) -> None:
         self.typed = typed[:50]
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.action = self.typed = ""
 
     @rx.event
-    async def go(self):
+    async def go(self) -> Effect:
         """Begin what was asked."""
         action, may_go = self.action, self.may_go
         self.action = self.typed = ""
@@ -99,7 +99,7 @@ class AdminQueue(rx.State):
         return None
 
     @rx.event
-    async def stop(self, operation_id: str):
+    async def stop(self, operation_id: str) -> Effect:
         try:
             await runtime.current().operations.stop(_parse_id(operation_id))
         except JobsError as error:
@@ -107,7 +107,7 @@ class AdminQueue(rx.State):
         return None
 
     @rx.event
-    async def undo(self, operation_id: str):
+    async def undo(self, operation_id: str) -> Effect:
         """Bring back what an operation deleted."""
         try:
             await runtime.current().operations.undo(_parse_id(operation_id))
@@ -115,7 +115,7 @@ class AdminQueue(rx.State):
             return await notify(self, "error", error.message)
         return None
 
-    async def _ask(self, action: Action, wanted: JobFilter) -> Any:
+    async def _ask(self, action: Action, wanted: JobFilter) -> Effect:
         self.wrong = ""
         try:
             found = await runtime.current().operations.preview(action, wanted)

@@ -10,6 +10,7 @@ from jobs_app import runtime
 from jobs_app.admin.editor.editing import Editing, parse_id
 from jobs_app.admin.inputs import whole
 from jobs_app.admin.schedules.rows import ScheduleRow, schedule_row
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui.formats import iso
 from runlane import plain_json
@@ -44,24 +45,24 @@ class AdminSchedules(Editing, rx.State):
     """Those of each schedule, secrets included."""
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         if not self.errors:
             self._preview()
         return await self._read()
 
     @rx.event
-    def type_in(self, name: str, value: str):
+    def type_in(self, name: str, value: str) -> None:
         """Take note of what a field holds, and show when such a schedule would run."""
         if name in BLANK:
             self._typed = {**self._typed, name: value[:2000]}
             self._preview()
 
     @rx.event
-    async def pause(self, schedule_id: str, paused: bool):
+    async def pause(self, schedule_id: str, paused: bool) -> Effect:
         return await self._do(_pause(schedule_id, paused))
 
     @rx.event
-    async def run_now(self, schedule_id: str):
+    async def run_now(self, schedule_id: str) -> Effect:
         return await self._do(_run_now(schedule_id))
 
     def _blank(self) -> Mapping[str, str]:
@@ -87,7 +88,7 @@ class AdminSchedules(Editing, rx.State):
     def _by_field(self, errors: Sequence[FieldError]) -> dict[str, str]:
         return _by_field(errors)
 
-    async def _read(self) -> Any:
+    async def _read(self) -> Effect:
         try:
             found = await _service().with_outcomes()
             self.schedules = [schedule_row(schedule, made) for schedule, made in found]

@@ -8,6 +8,7 @@ from jobs_app import runtime
 from jobs_app.admin.overview import overview
 from jobs_app.admin.system.diagnostics import diagnostics, run_self_test
 from jobs_app.admin.system.rows import FactRow
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.ui import formats
@@ -43,16 +44,16 @@ class AdminSystem(rx.State):
     result: str = ""
 
     @rx.event
-    async def load(self):
+    async def load(self) -> None:
         self.hops, self.said, self.working, self.asking, self.result = [], "", "", False, ""
         await self._read()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> None:
         await self._read()
 
     @rx.event(background=True)
-    async def test_chain(self):
+    async def test_chain(self) -> None:
         """Send a job through the whole chain."""
         async with self:
             if self.working:
@@ -70,25 +71,25 @@ class AdminSystem(rx.State):
                 self.working, self.said, self.passed, self.hops = "", said, passed, hops
 
     @rx.event(background=True)
-    async def check(self):
+    async def check(self) -> None:
         """Read the whole database and see whether it is sound."""
         await self._maintain("check", self._checked)
 
     @rx.event
-    def ask_vacuum(self):
+    def ask_vacuum(self) -> None:
         self.asking = True
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         self.asking = is_open and self.asking
 
     @rx.event(background=True)
-    async def vacuum(self):
+    async def vacuum(self) -> None:
         """Write the database anew."""
         await self._maintain("vacuum", self._vacuumed)
 
     @rx.event
-    async def copy(self):
+    async def copy(self) -> Effect:
         """Put what to paste in an issue on the clipboard."""
         try:
             found = await diagnostics()
