@@ -1,5 +1,6 @@
-"""The admin pages: what the system does, and what may be changed about it."""
+"""What all admin pages show, and what the overview and the list of workers change."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import reflex as rx
@@ -21,14 +22,19 @@ from runlane.model.limits import MAX_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.model.snapshot import short_id
 from runlane.model.status import JobStatus
+from runlane.queue.client import WorkerCommand
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
 from runlane.text import counted
 
-WISHES = {"quiet": "takes no more jobs", "resume": "takes jobs again", "stop": "stops when its jobs have ended"}
-"""What a worker may be told, and what then becomes of it."""
+# the commands to a worker, and what it does on each
+COMMANDS: dict[WorkerCommand, str] = {
+    "quiet": "takes no more jobs",
+    "resume": "takes jobs again",
+    "stop": "stops when its jobs have ended",
+}
 MAX_TEXT = 200
-WORTH_TELLING_S = 1.0
-"""A clock that is less wrong than this is right."""
+# a clock that differs by less from Redis's is right
+CLOCK_TOLERANCE_S = 1.0
 
 
 class Admin(rx.State):
@@ -37,7 +43,7 @@ class Admin(rx.State):
     troubles: list[str] = []
     counts: dict[str, int] = {}
     sparks: dict[str, str] = {}
-    """The last hour of each figure, as the path of a small line."""
+    """The last hour of each figure, as the path of a spark line."""
     lately: dict[str, str] = {}
     oldest_queued_at: str = ""
     concurrency: int = 0
@@ -51,10 +57,10 @@ class Admin(rx.State):
     loaded: bool = False
     _version: int = 0
     """Of the queue's setting, as it is shown."""
-    pending_delete: str = ""
-    """The worker that is asked about whether it should stop."""
+    stopping: str = ""
+    """The worker that is to be stopped, once that is confirmed."""
     wrong: str = ""
-    """What is wrong with the concurrency that was asked for."""
+    """What is wrong with the concurrency that was typed."""
 
     @rx.var
     def numbers(self) -> dict[str, str]:
@@ -74,7 +80,7 @@ class Admin(rx.State):
     @rx.event
     async def load(self) -> None:
         self.worker_text = self.worker_state = ""
-        await self._read(anew=True)  # what a person is about to change must be what holds now
+        await self._read(fresh=True)  # what a person is about to change must be what holds now
 
     @rx.event
     async def refresh(self) -> Effect:
@@ -118,65 +124,66 @@ class Admin(rx.State):
 
     @rx.event
     def ask_stop(self, worker_id: str) -> None:
-        """Ask whether the worker is really to stop."""
-        self.pending_delete = worker_id
+        """Ask for confirmation before a worker is stopped."""
+        self.stopping = worker_id
 
     @rx.event
     def forget_question(self, is_open: bool) -> None:
         if not is_open:
-            self.pending_delete = ""
+            self.stopping = ""
 
     @rx.event
     async def stop_worker(self) -> Effect:
-        pending_delete, self.pending_delete = self.pending_delete, ""
-        return await self._ask(pending_delete, "stop")
+        worker_id, self.stopping = self.stopping, ""
+        return await self._command(worker_id, "stop")
 
     @rx.event
-    async def ask_worker(self, worker_id: str, wish: str) -> Effect:
-        """Tell a worker to be quiet, to go on, or to stop, without asking back."""
-        return await self._ask(worker_id, wish) if wish in WISHES else None
+    async def command_worker(self, worker_id: str, command: str) -> Effect:
+        """Have a worker be quiet, go on, or stop, without confirmation."""
+        known = next((each for each in COMMANDS if each == command), None)
+        return await self._command(worker_id, known) if known else None
 
-    async def _ask(self, worker_id: str, wish: str) -> Effect:
+    async def _command(self, worker_id: str, command: WorkerCommand) -> Effect:
         try:
-            await runtime.current().workers.command(worker_id, wish)
+            await runtime.current().workers.command(worker_id, command)
         except JobsError as error:
             return await notify(self, "error", error.message)
-        await self._read(anew=True)
-        return await notify(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
+        await self._read(fresh=True)
+        return await notify(self, "success", f"Worker {worker_id} {COMMANDS[command]}.")
 
     @rx.event
     async def forget_worker(self, worker_id: str) -> Effect:
-        """Let go of a lost worker."""
+        """Dismiss a lost worker: it stays listed, and is no trouble any more."""
         try:
             await runtime.current().workers.forget(worker_id)
         except JobsError as error:
             return await notify(self, "error", error.message)
-        await self._read(anew=True)
+        await self._read(fresh=True)
         return await notify(self, "success", f"Worker {worker_id} is no trouble any more.")
 
     async def _changed(self) -> None:
         await show_limits()
-        await self._read(anew=True)
+        await self._read(fresh=True)
 
-    async def _read(self, *, anew: bool = False) -> None:
-        seen = await overview(anew=anew)
-        facts = seen.facts
+    async def _read(self, *, fresh: bool = False) -> None:
+        system = await overview(fresh=fresh)
+        facts = system.facts
         self.redis_ok, self.database_ok = facts.redis_ok, facts.database_ok
         self.troubles = [
             *troubles(facts),
             *(f"{alert.rule}: {alert.text}" for alert in runtime.current().watch.is_open),
         ]
         if facts.database_ok:
-            self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
-            self._version = seen.queue_version
+            self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, system.counts
+            self._version = system.queue_version
             self.oldest_queued_at = formats.iso(facts.oldest_queued_at)
-            self.sparks, self.lately = seen.history.sparks, seen.history.lately
-        became = await _became(facts.workers or [])
-        self.workers = [_worker(worker, became) for worker in facts.workers or []]
+            self.sparks, self.lately = system.history.sparks, system.history.lately
+        statuses = await _statuses(facts.workers or [])
+        self.workers = [_worker(worker, statuses) for worker in facts.workers or []]
         self.loaded = True
 
 
-async def _became(workers: list[WorkerInfo]) -> dict[UUID, str]:
+async def _statuses(workers: Sequence[WorkerInfo]) -> dict[UUID, str]:
     """The status of every job that a worker runs or ran last; as running, if the database does not answer."""
     ids = [job_id for worker in workers for job_id in worker.running]
     if not ids:
@@ -188,7 +195,7 @@ async def _became(workers: list[WorkerInfo]) -> dict[UUID, str]:
     return {job_id: str(status) for job_id, status in statuses.items()}
 
 
-def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
+def _worker(worker: WorkerInfo, statuses: dict[UUID, str]) -> WorkerRow:
     skew_s = worker.clock_ahead_s
     return {
         "id": worker.id,
@@ -197,16 +204,16 @@ def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
         "version": worker.version,
         "state": str(worker.state),
         "started_at": formats.iso(worker.started_at),
-        "seen_at": formats.iso(worker.last_seen_at),
+        "heartbeat_at": formats.iso(worker.last_seen_at),
         "slots": worker.slots,
         "running": [
-            {"id": str(job_id), "short_id": short_id(str(job_id)), "status": became.get(job_id, "")}
+            {"id": str(job_id), "short_id": short_id(str(job_id)), "status": statuses.get(job_id, "")}
             for job_id in worker.running
         ],
         "cpu": f"{worker.cpu_percent:.0f} %",
         "memory": formats.size(worker.memory_bytes),
         "clock": ""
-        if abs(skew_s) < WORTH_TELLING_S
+        if abs(skew_s) < CLOCK_TOLERANCE_S
         else f"Its clock is {seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
         "can_forget": worker.state is WorkerState.LOST and not worker.forgotten,
     }

@@ -1,4 +1,4 @@
-"""The admin page of alerts: rules, what they gave, and the messages that reported it."""
+"""The admin page of alerts: rules, the alerts they raised, and the messages about those."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +12,7 @@ from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui.clipboard import copy
 from runlane.alerts.rules import MEANING, RuleDraft, RulePatch
+from runlane.alerts.service import Alerts
 from runlane.errors import InvalidInput, JobsError, RuleNotFound
 
 BLANK = {"name": "", "condition": "wait", "threshold": "60", "kind": "", "webhook_url": ""}
@@ -40,7 +41,7 @@ class AdminAlerts(Editing, rx.State):
 
     @rx.event
     async def test(self, rule_id: str) -> Effect:
-        """Send a message that says it is only a test."""
+        """Send a message that is marked as a test."""
         try:
             sent = await _alerts().test(parse_id(rule_id, RuleNotFound))
         except JobsError as error:
@@ -99,7 +100,7 @@ class AdminAlerts(Editing, rx.State):
         self.condition = values["condition"]
 
 
-def _alerts() -> Any:
+def _alerts() -> Alerts:
     return runtime.current().alerts
 
 

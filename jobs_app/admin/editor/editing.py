@@ -30,7 +30,7 @@ class Editing(rx.State, mixin=True):
     errors: dict[str, str] = {}
     pending_delete: Named = NOTHING
     _version: int | None = None
-    """Of what is edited, as a person has seen it."""
+    """Of what is edited, as the page shows it."""
 
     @rx.event
     async def load(self) -> Effect:
@@ -39,7 +39,7 @@ class Editing(rx.State, mixin=True):
 
     @rx.event
     async def submit(self, form: dict[str, str]) -> Effect:
-        """Make what the form asks for, or change what is edited."""
+        """Make what the form describes, or change what is edited."""
         try:
             message = await self._save(form)
         except ValidationError as exc:
@@ -50,7 +50,7 @@ class Editing(rx.State, mixin=True):
             return None
         except Conflict as error:
             await self._read()
-            self._note_version()
+            self._remember_version()
             return await notify(self, "error", error.message)
         except JobsError as error:
             return await notify(self, "error", error.message)
@@ -95,11 +95,11 @@ class Editing(rx.State, mixin=True):
         raise NotImplementedError
 
     async def _read(self) -> Effect:
-        """List again what there is; the event that tells why it cannot be read."""
+        """Read the list again; the event that reports why it cannot be read."""
         raise NotImplementedError
 
     async def _save(self, form: Mapping[str, str]) -> str:
-        """Make what the form asks for, or change what is edited; the message about it."""
+        """Make what the form describes, or change what is edited; the message about it."""
         raise NotImplementedError
 
     async def _delete(self, id: str) -> str:
@@ -111,7 +111,7 @@ class Editing(rx.State, mixin=True):
         return {error.field: error.message for error in errors}
 
     async def _do(self, act: Awaitable[str]) -> Effect:
-        """Do it and show the message about it; or the one about why it cannot be done."""
+        """Await ``act`` and show its message; or the one about why it cannot be done."""
         try:
             message = await act
         except JobsError as error:
@@ -128,10 +128,10 @@ class Editing(rx.State, mixin=True):
     def _fill(self, values: Mapping[str, str], id: str) -> None:
         self.form, self.editing, self.errors = dict(values), id, {}
         self.filled += 1
-        self._note_version()
+        self._remember_version()
 
-    def _note_version(self) -> None:
-        """The list shows how what is edited is now; what is changed is changed from there on."""
+    def _remember_version(self) -> None:
+        """Base the change on the version that the list shows now."""
         row = self._row(self.editing)
         self._version = row["version"] if row else None
 

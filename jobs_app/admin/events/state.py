@@ -1,4 +1,4 @@
-"""The admin page of events, which grows as one looks; and of the audit, who did what."""
+"""The admin pages of events, which are shown as they happen, and of the audit: who did what."""
 
 from uuid import UUID
 
@@ -20,13 +20,13 @@ MAX_TEXT = 200
 
 
 class AdminEvents(rx.State):
-    """What one tab wants to see of the events."""
+    """Which events one tab shows."""
 
     text: str = ""
     what: str = ""
     paused: bool = False
     held: list[LogLine] = []
-    """What is shown while it is paused."""
+    """The lines that are shown while it is paused."""
 
     @rx.event
     async def join(self) -> None:
@@ -47,7 +47,7 @@ class AdminEvents(rx.State):
 
     @rx.event
     async def pause(self, paused: bool) -> None:
-        """Let the lines stand still, or move again."""
+        """Freeze the lines that are shown, or follow the events again."""
         self.paused = paused
         self.held = list((await self.get_state(LiveEvents)).lines) if paused else []
 

@@ -1,4 +1,4 @@
-"""The admin page of schedules: jobs that are made again and again; listed, made, changed, paused, run now, deleted."""
+"""The admin page of schedules: they are listed, made, changed, paused, run now and deleted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,11 +38,11 @@ class AdminSchedules(Editing, rx.State):
 
     schedules: list[ScheduleRow] = []
     next: list[str] = []
-    """The next times of what is typed."""
+    """The next times of the schedule that is being typed."""
     _typed: dict[str, str] = {}
-    """What the fields of the form hold by now."""
+    """What the fields of the form hold now."""
     _params: dict[str, dict[str, Any]] = {}
-    """Those of each schedule, secrets included."""
+    """The parameters of each schedule, secrets included."""
 
     @rx.event
     async def refresh(self) -> Effect:
@@ -52,7 +52,7 @@ class AdminSchedules(Editing, rx.State):
 
     @rx.event
     def type_in(self, name: str, value: str) -> None:
-        """Take note of what a field holds, and show when such a schedule would run."""
+        """Keep what a field holds, and show when such a schedule would run."""
         if name in BLANK:
             self._typed = {**self._typed, name: value[:2000]}
             self._preview()
@@ -129,7 +129,7 @@ async def _run_now(schedule_id: str) -> str:
 
 
 def _values(form: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form asks for, as a draft of a schedule; masks stand for what is ``stored`` in their places.
+    """The form as a draft of a schedule; a mask stands for the secret that is ``stored`` there.
 
     Raises:
         InvalidInput: the parameters are no JSON object, or their kind refuses them.
