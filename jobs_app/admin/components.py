@@ -24,8 +24,8 @@ TABS = (
     (routes.ADMIN_EVENTS, "Events"),
     (routes.ADMIN_AUDIT, "Audit"),
 )
+# with more of them, the list can be narrowed
 MANY_WORKERS = 8
-"""With more of them they can be narrowed."""
 STATE_COLOR = {"running": "grass", "quiet": "amber", "lost": "tomato"}
 
 
@@ -162,7 +162,7 @@ def worker_table(
     state: rx.Var[str],
     on_find: object,
     on_show: object,
-    on_ask: object,
+    on_command: object,
     on_stop: object,
     on_forget: object,
 ) -> rx.Component:
@@ -186,7 +186,7 @@ def worker_table(
                                     "Runs",
                                     "CPU, memory",
                                     "Started",
-                                    "Heard of",
+                                    "Last heartbeat",
                                     "Version",
                                 )
                             ],
@@ -195,7 +195,8 @@ def worker_table(
                     ),
                     rx.table.body(
                         rx.foreach(
-                            workers, lambda worker: rx.cond(shown(worker), _worker(worker, on_ask, on_stop, on_forget))
+                            workers,
+                            lambda worker: rx.cond(shown(worker), _worker(worker, on_command, on_stop, on_forget)),
                         )
                     ),
                     size="2",
@@ -205,7 +206,9 @@ def worker_table(
             id="workers",
         ),
         card(
-            rx.text("No worker has been heard of in the last day. Start one: ", rx.code("python -m worker"), size="2"),
+            rx.text(
+                "No worker has sent a heartbeat in the last day. Start one: ", rx.code("python -m worker"), size="2"
+            ),
             id="workers",
         ),
     )
@@ -220,7 +223,7 @@ def _narrow(state: rx.Var[str], on_find: object, on_show: object) -> rx.Componen
     )
 
 
-def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_stop: object, on_forget: object) -> rx.Component:
+def _worker(worker: rx.Var[WorkerRow], on_command: object, on_stop: object, on_forget: object) -> rx.Component:
     states = [(name, _state(name.capitalize(), color)) for name, color in STATE_COLOR.items()]
     return rx.table.row(
         rx.table.row_header_cell(
@@ -241,14 +244,14 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_stop: object, on_forge
             rx.cond(worker["clock"] != "", rx.text(worker["clock"], size="1", color_scheme="tomato")),
         ),
         rx.table.cell(ago(worker["started_at"])),
-        rx.table.cell(ago(worker["seen_at"])),
+        rx.table.cell(ago(worker["heartbeat_at"])),
         rx.table.cell(worker["version"]),
         rx.table.cell(
             rx.hstack(
                 rx.match(
                     worker["state"],
-                    ("running", small_button("Quiet", on_ask(worker["id"], "quiet"))),
-                    ("quiet", small_button("Resume", on_ask(worker["id"], "resume"))),
+                    ("running", small_button("Quiet", on_command(worker["id"], "quiet"))),
+                    ("quiet", small_button("Resume", on_command(worker["id"], "resume"))),
                     rx.fragment(),
                 ),
                 rx.cond(worker["state"] == "lost", rx.fragment(), small_button("Stop", on_stop(worker["id"]))),
@@ -262,15 +265,13 @@ def _worker(worker: rx.Var[WorkerRow], on_ask: object, on_stop: object, on_forge
     )
 
 
-def stop_worker_dialog(
-    pending_delete: rx.Var[str], grace_s: float, on_stop: object, on_open_change: object
-) -> rx.Component:
+def stop_worker_dialog(worker_id: rx.Var[str], grace_s: float, on_stop: object, on_open_change: object) -> rx.Component:
     return question(
-        is_open=pending_delete != "",
+        is_open=worker_id != "",
         title="Stop this worker?",
         text=rx.fragment(
             "The worker ",
-            rx.code(pending_delete),
+            rx.code(worker_id),
             f" takes no more jobs. Those it runs have {grace_s:g} seconds to end; then they are handed back, and run "
             "elsewhere. make run and Compose start it again at once: to keep it from taking jobs, use Quiet.",
         ),
@@ -282,7 +283,7 @@ def stop_worker_dialog(
 
 
 def _worker_job(job: rx.Var[JobLink], state: rx.Var[str]) -> rx.Component:
-    """A job it runs; for a lost worker, with what became of it."""
+    """A job that the worker runs; for a lost worker, with the status that the job has now."""
     return rx.flex(
         rx.link(mono(job["short_id"]), href=routes.job(job["id"]), size="1"),
         rx.cond(
@@ -291,7 +292,7 @@ def _worker_job(job: rx.Var[JobLink], state: rx.Var[str]) -> rx.Component:
         ),
         gap="6px",
         align="center",
-        min_height="24px",  # so that a finger hits one of several
+        min_height="24px",  # large enough to be tapped with a finger
     )
 
 

@@ -28,7 +28,7 @@ class AdminFeeder(Feeder):
         self._live.mark_stale(rooms.ADMIN)
 
     async def check(self) -> None:
-        self._live.mark_stale(rooms.ADMIN, rooms.EVENTS)  # workers beat, and settings change, without an announcement
+        self._live.mark_stale(rooms.ADMIN, rooms.EVENTS)  # neither heartbeats nor new settings are announced
 
 
 def register(live: Broadcaster, active: Runtime) -> None:

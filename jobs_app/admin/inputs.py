@@ -1,4 +1,4 @@
-"""What people type into the forms of admin pages, read as what it means."""
+"""Read what people type into the forms of admin pages."""
 
 
 def whole(text: str) -> int | str:

@@ -1,8 +1,9 @@
-"""What the admin overview tells of the whole system, read once for all tabs that show it."""
+"""The state of the whole system, as the admin pages show it: read once for all tabs."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from jobs_app import runtime
 from jobs_app.admin.health import Facts
@@ -18,8 +19,8 @@ from runlane.model.status import JobStatus
 from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.queue.worker_registry import WorkerInfo
 
+# how old what is shown may be; a change that is made in a tab is read at once
 FRESH_S = 1.0
-"""How old what is shown may be; changes made in a tab are read at once."""
 HISTORY_FRESH_S = 5.0
 PING_WITHIN_S = 2.0
 SAMPLED = (*(status.value for status in JobStatus), "workers", "oldest_queued_s", "bytes")
@@ -31,8 +32,8 @@ class History:
 
     sparks: dict[str, str] = field(default_factory=dict)
     lately: dict[str, str] = field(default_factory=dict)
-    worker_seen_at: datetime | None = None
-    """When a worker last took jobs, as the samples tell."""
+    worker_active_at: datetime | None = None
+    """When a worker last took jobs, by the samples."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ _OVERVIEW: Shared[Overview] = Shared(FRESH_S)
 _HISTORY: Shared[History] = Shared(HISTORY_FRESH_S)
 
 
-async def overview(*, anew: bool = False) -> Overview:
-    """The system as it is now; ``anew``: not as another tab has read it a moment ago. Never raises."""
+async def overview(*, fresh: bool = False) -> Overview:
+    """The system as it is now; ``fresh``: not as another tab has read it a moment ago. Never raises."""
     shown = runtime.current().caches.of(_OVERVIEW)
-    if anew:
+    if fresh:
         shown.forget()
     return await shown.get(_read)
 
@@ -88,7 +89,7 @@ async def _read() -> Overview:
         paused=in_force.limits.paused,
         oldest_queued_at=oldest,
         database_ok=True,
-        worker_seen_at=history.worker_seen_at,
+        worker_active_at=history.worker_active_at,
     )
     shown = {str(status): number for status, number in counts.items()}
     return Overview(facts, shown, history, in_force.queue.version)
@@ -100,10 +101,7 @@ async def _read_history() -> History:
     samples, report, growth = await asyncio.gather(
         active.samples.since(since), active.statistics.window("1h", now), active.samples.growth(now)
     )
-    sparks = {
-        name: spark(charts.by_minute(samples, since, lambda sample, name=name: getattr(sample, name)))
-        for name in SAMPLED
-    }
+    sparks = {name: spark(charts.by_minute(samples, since, attrgetter(name))) for name in SAMPLED}
     minutes = list(report.steps.values())
     sparks["slots"] = sparks["running"]
     sparks["ended"] = spark([float(_ended(figures)) for figures in minutes])
@@ -121,19 +119,19 @@ async def _read_history() -> History:
 
 
 def growth_text(growth: Growth, now: datetime) -> str:
-    """How fast the database grows, and when that fills its disk, if one lives to see it."""
+    """How fast the database grows, and when that fills its disk, unless that is more than ten years away."""
     if growth.bytes_per_day is None:
         return "how fast it grows is known after an hour"
     if abs(growth.bytes_per_day) < 1000:
         return "does not grow"
-    said = f"{'grows' if growth.bytes_per_day > 0 else 'shrinks'} by {formats.size(abs(growth.bytes_per_day))} a day"
+    text = f"{'grows' if growth.bytes_per_day > 0 else 'shrinks'} by {formats.size(abs(growth.bytes_per_day))} a day"
     if growth.days_left is not None and growth.days_left < 3650:
         full_at = now + timedelta(days=growth.days_left)
-        said += f"; the disk is full by {full_at:%-d %B %Y}"
+        text += f"; the disk is full by {full_at:%-d %B %Y}"
     elif growth.bytes_per_day > 0:
         later = growth.bytes + 365 * growth.bytes_per_day
-        said += f"; {formats.size(later)} in a year"
-    return said
+        text += f"; {formats.size(later)} in a year"
+    return text
 
 
 def _ended(figures: Figures) -> int:

@@ -68,13 +68,11 @@ def admin_workers() -> rx.Component:
             page.worker_state,
             page.find_worker,
             page.show_workers,
-            page.ask_worker,
+            page.command_worker,
             page.ask_stop,
             page.forget_worker,
         ),
-        dialogs=stop_worker_dialog(
-            Admin.pending_delete, settings().stop_grace_s, Admin.stop_worker, Admin.forget_question
-        ),
+        dialogs=stop_worker_dialog(Admin.stopping, settings().stop_grace_s, Admin.stop_worker, Admin.forget_question),
     )
 
 
@@ -150,7 +148,7 @@ def admin_system() -> rx.Component:
     return _tab(
         routes.ADMIN_SYSTEM,
         "System",
-        chain_card(page.hops, page.said, page.passed, page.working, page.test_chain, page.copy),
+        chain_card(page.hops, page.message, page.passed, page.working, page.test_chain, page.copy),
         rx.grid(
             redis_card(page.redis, page.redis_troubles, page.slow),
             database_card(
@@ -163,9 +161,9 @@ def admin_system() -> rx.Component:
         ),
         dialogs=question(
             is_open=page.asking,
-            title="Write the database anew?",
+            title="Compact the database?",
             text="Nothing is written meanwhile: workers wait, and lose nothing. A gigabyte takes ten seconds or so.",
-            go="Tidy",
+            go="Compact",
             on_go=page.vacuum,
             on_open_change=page.forget_question,
             keep="Back",

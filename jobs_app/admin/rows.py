@@ -14,13 +14,13 @@ class WorkerRow(TypedDict):
     version: str
     state: str
     started_at: str
-    seen_at: str
+    heartbeat_at: str
     slots: int
     running: list[JobLink]
-    """What it runs; of a lost one, what it ran last, and what became of that."""
+    """What it runs; of a lost one, what it ran last, with the status of each job now."""
     cpu: str
     memory: str
     clock: str
-    """How far its clock is from Redis's, if that is worth telling."""
+    """How far its clock is from Redis's, if that is far; else empty."""
     can_forget: bool
-    """It is lost, and nobody has said yet that this is no trouble."""
+    """It is lost, and nobody has dismissed it yet."""

@@ -1,6 +1,6 @@
-"""The admin pages: what the system does, and what may be changed about it."""
+"""What all admin pages show, and what the overview and the list of workers change."""
 
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 import reflex as rx
@@ -13,6 +13,7 @@ from jobs_app.admin.rows import WorkerRow
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.broadcaster import show_limits
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui import formats
 from jobs_app.ui.formats import seconds_text
@@ -21,14 +22,19 @@ from runlane.model.limits import MAX_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.model.snapshot import short_id
 from runlane.model.status import JobStatus
+from runlane.queue.client import WorkerCommand
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
 from runlane.text import counted
 
-WISHES = {"quiet": "takes no more jobs", "resume": "takes jobs again", "stop": "stops when its jobs have ended"}
-"""What a worker may be told, and what then becomes of it."""
+# the commands to a worker, and what it does on each
+COMMANDS: dict[WorkerCommand, str] = {
+    "quiet": "takes no more jobs",
+    "resume": "takes jobs again",
+    "stop": "stops when its jobs have ended",
+}
 MAX_TEXT = 200
-WORTH_TELLING_S = 1.0
-"""A clock that is less wrong than this is right."""
+# a clock that differs by less from Redis's is right
+CLOCK_TOLERANCE_S = 1.0
 
 
 class Admin(rx.State):
@@ -37,7 +43,7 @@ class Admin(rx.State):
     troubles: list[str] = []
     counts: dict[str, int] = {}
     sparks: dict[str, str] = {}
-    """The last hour of each figure, as the path of a small line."""
+    """The last hour of each figure, as the path of a spark line."""
     lately: dict[str, str] = {}
     oldest_queued_at: str = ""
     concurrency: int = 0
@@ -51,10 +57,10 @@ class Admin(rx.State):
     loaded: bool = False
     _version: int = 0
     """Of the queue's setting, as it is shown."""
-    pending_delete: str = ""
-    """The worker that is asked about whether it should stop."""
+    stopping: str = ""
+    """The worker that is to be stopped, once that is confirmed."""
     wrong: str = ""
-    """What is wrong with the concurrency that was asked for."""
+    """What is wrong with the concurrency that was typed."""
 
     @rx.var
     def numbers(self) -> dict[str, str]:
@@ -67,23 +73,23 @@ class Admin(rx.State):
         return sum(worker["state"] == WorkerState.RUNNING for worker in self.workers)
 
     @rx.event
-    async def join(self):
+    async def join(self) -> None:
         """Have the page read again whenever something changes."""
         await join(self, rooms.ADMIN)
 
     @rx.event
-    async def load(self):
+    async def load(self) -> None:
         self.worker_text = self.worker_state = ""
-        await self._read(anew=True)  # what a person is about to change must be what holds now
+        await self._read(fresh=True)  # what a person is about to change must be what holds now
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         """Something has changed: read again what this tab shows."""
         await self._read()
         return tabs.refresh_of(self.router.url.path)
 
     @rx.event
-    async def set_limit(self, form: dict[str, str]):
+    async def set_limit(self, form: dict[str, str]) -> Effect:
         """Change how many jobs run at once over all workers."""
         text = form.get("concurrency", "").strip()
         if not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
@@ -99,7 +105,7 @@ class Admin(rx.State):
         return await notify(self, "success", f"At once now: {counted(int(text), 'job')} at most; what runs goes on.")
 
     @rx.event
-    async def pause(self, paused: bool):
+    async def pause(self, paused: bool) -> Effect:
         """Pause the queue, or let it go on."""
         try:
             await runtime.current().limits.change_queue(QueueChange(paused=paused))
@@ -109,74 +115,75 @@ class Admin(rx.State):
         return await notify(self, "success", "The queue is paused." if paused else "The queue runs again.")
 
     @rx.event
-    def find_worker(self, text: str):
+    def find_worker(self, text: str) -> None:
         self.worker_text = text[:MAX_TEXT].lower()
 
     @rx.event
-    def show_workers(self, state: str):
+    def show_workers(self, state: str) -> None:
         self.worker_state = state if state in set(WorkerState) else ""
 
     @rx.event
-    def ask_stop(self, worker_id: str):
-        """Ask whether the worker is really to stop."""
-        self.pending_delete = worker_id
+    def ask_stop(self, worker_id: str) -> None:
+        """Ask for confirmation before a worker is stopped."""
+        self.stopping = worker_id
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
-            self.pending_delete = ""
+            self.stopping = ""
 
     @rx.event
-    async def stop_worker(self):
-        pending_delete, self.pending_delete = self.pending_delete, ""
-        return await self._ask(pending_delete, "stop")
+    async def stop_worker(self) -> Effect:
+        worker_id, self.stopping = self.stopping, ""
+        return await self._command(worker_id, "stop")
 
     @rx.event
-    async def ask_worker(self, worker_id: str, wish: str):
-        """Tell a worker to be quiet, to go on, or to stop, without asking back."""
-        return await self._ask(worker_id, wish) if wish in WISHES else None
+    async def command_worker(self, worker_id: str, command: str) -> Effect:
+        """Have a worker be quiet, go on, or stop, without confirmation."""
+        known = next((each for each in COMMANDS if each == command), None)
+        return await self._command(worker_id, known) if known else None
 
-    async def _ask(self, worker_id: str, wish: str) -> Any:
+    async def _command(self, worker_id: str, command: WorkerCommand) -> Effect:
         try:
-            await runtime.current().workers.command(worker_id, wish)
+            await runtime.current().workers.command(worker_id, command)
         except JobsError as error:
             return await notify(self, "error", error.message)
-        await self._read(anew=True)
-        return await notify(self, "success", f"Worker {worker_id} {WISHES[wish]}.")
+        await self._read(fresh=True)
+        return await notify(self, "success", f"Worker {worker_id} {COMMANDS[command]}.")
 
     @rx.event
-    async def forget_worker(self, worker_id: str):
-        """Let go of a lost worker."""
+    async def forget_worker(self, worker_id: str) -> Effect:
+        """Dismiss a lost worker: it stays listed, and is no trouble any more."""
         try:
             await runtime.current().workers.forget(worker_id)
         except JobsError as error:
             return await notify(self, "error", error.message)
-        await self._read(anew=True)
+        await self._read(fresh=True)
         return await notify(self, "success", f"Worker {worker_id} is no trouble any more.")
 
     async def _changed(self) -> None:
         await show_limits()
-        await self._read(anew=True)
+        await self._read(fresh=True)
 
-    async def _read(self, *, anew: bool = False) -> None:
-        seen = await overview(anew=anew)
-        facts = seen.facts
+    async def _read(self, *, fresh: bool = False) -> None:
+        system = await overview(fresh=fresh)
+        facts = system.facts
         self.redis_ok, self.database_ok = facts.redis_ok, facts.database_ok
         self.troubles = [
             *troubles(facts),
             *(f"{alert.rule}: {alert.text}" for alert in runtime.current().watch.is_open),
         ]
         if facts.database_ok:
-            self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, seen.counts
-            self._version = seen.queue_version
+            self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, system.counts
+            self._version = system.queue_version
             self.oldest_queued_at = formats.iso(facts.oldest_queued_at)
-            self.sparks, self.lately = seen.history.sparks, seen.history.lately
-        became = await _became(facts.workers or [])
-        self.workers = [_worker(worker, became) for worker in facts.workers or []]
+            self.sparks, self.lately = system.history.sparks, system.history.lately
+        statuses = await _statuses(facts.workers or [])
+        self.workers = [_worker(worker, statuses) for worker in facts.workers or []]
         self.loaded = True
 
 
-async def _became(workers: list[WorkerInfo]) -> dict[UUID, str]:
+async def _statuses(workers: Sequence[WorkerInfo]) -> dict[UUID, str]:
     """The status of every job that a worker runs or ran last; as running, if the database does not answer."""
     ids = [job_id for worker in workers for job_id in worker.running]
     if not ids:
@@ -188,7 +195,7 @@ async def _became(workers: list[WorkerInfo]) -> dict[UUID, str]:
     return {job_id: str(status) for job_id, status in statuses.items()}
 
 
-def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
+def _worker(worker: WorkerInfo, statuses: dict[UUID, str]) -> WorkerRow:
     skew_s = worker.clock_ahead_s
     return {
         "id": worker.id,
@@ -197,16 +204,16 @@ def _worker(worker: WorkerInfo, became: dict[UUID, str]) -> WorkerRow:
         "version": worker.version,
         "state": str(worker.state),
         "started_at": formats.iso(worker.started_at),
-        "seen_at": formats.iso(worker.last_seen_at),
+        "heartbeat_at": formats.iso(worker.last_seen_at),
         "slots": worker.slots,
         "running": [
-            {"id": str(job_id), "short_id": short_id(str(job_id)), "status": became.get(job_id, "")}
+            {"id": str(job_id), "short_id": short_id(str(job_id)), "status": statuses.get(job_id, "")}
             for job_id in worker.running
         ],
         "cpu": f"{worker.cpu_percent:.0f} %",
         "memory": formats.size(worker.memory_bytes),
         "clock": ""
-        if abs(skew_s) < WORTH_TELLING_S
+        if abs(skew_s) < CLOCK_TOLERANCE_S
         else f"Its clock is {seconds_text(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}.",
         "can_forget": worker.state is WorkerState.LOST and not worker.forgotten,
     }

@@ -19,6 +19,9 @@ from reflex_base.event import Event, run_script
 from reflex_base.vars import FunctionVar
 from reflex_components_sonner.toast import ToastProps, toast_ref  # type: ignore[import-untyped]
 
+# what an event handler returns: an event, several, or nothing; Reflex takes any of them
+Effect = Any
+
 Level = Literal["success", "error", "info", "warning"]
 
 REFUSED = f"A text with {REFLEX_VAR_OPENING_TAG} in it cannot be used on a page. Leave that out, or use the REST API."

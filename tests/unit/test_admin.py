@@ -1,4 +1,4 @@
-"""What the admin pages say is wrong, and what they change, without a browser."""
+"""What the admin pages report as wrong, and what they change, without a browser."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -36,12 +36,12 @@ def facts(**more):
     return Facts(**given | more)
 
 
-def test_when_all_is_well_nothing_is_said():
+def test_when_all_is_well_nothing_is_reported():
     assert troubles(facts(running=5, queued=100, oldest_queued_at=NOW - timedelta(hours=1))) == []
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "text"),
     [
         ({"workers": []}, "No worker takes jobs; start one: python -m worker."),
         ({"workers": [], "queued": 3}, "3 jobs wait, and no worker takes jobs; start one: python -m worker."),
@@ -51,7 +51,7 @@ def test_when_all_is_well_nothing_is_said():
             "3 jobs wait, and no worker has been seen for 40.0 s; start one: python -m worker.",
         ),
         (
-            {"workers": [], "worker_seen_at": NOW - timedelta(minutes=4)},
+            {"workers": [], "worker_active_at": NOW - timedelta(minutes=4)},
             "No worker has been seen for 4 min 0 s; start one: python -m worker.",
         ),
         ({"paused": True, "queued": 1}, "The queue is paused, and 1 job waits. Resume it to let jobs run."),
@@ -62,7 +62,7 @@ def test_when_all_is_well_nothing_is_said():
                     worker("b", off={"report": "it cannot be loaded"}),
                 ]
             },
-            "The kind report is off: it cannot be loaded. Mend that, and start its workers again; its jobs wait.",
+            "The kind report is off: it cannot be loaded. Fix that, and start its workers again; its jobs wait.",
         ),
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
@@ -76,10 +76,10 @@ def test_when_all_is_well_nothing_is_said():
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_what_to_do(what, said):
-    [text] = troubles(facts(**what))
+def test_what_is_wrong_is_reported_with_what_to_do(what, text):
+    [trouble] = troubles(facts(**what))
 
-    assert text.startswith(said)
+    assert trouble.startswith(text)
 
 
 async def test_the_overview_counts_what_there_is(tab, service, world):
@@ -104,11 +104,11 @@ async def test_a_concurrency_that_makes_no_sense_is_refused_in_words(tab, servic
     assert (await limits_service.current()).concurrency == 5
 
 
-async def test_a_worker_that_is_gone_cannot_be_asked(tab):
+async def test_no_command_can_be_sent_to_a_worker_that_has_left(tab):
     admin = await tab.get_state(Admin)
 
-    assert "There is no living worker" in str(await admin.ask_worker("nobody", "quiet"))
-    assert await admin.ask_worker("nobody", "explode") is None
+    assert "There is no living worker" in str(await admin.command_worker("nobody", "quiet"))
+    assert await admin.command_worker("nobody", "explode") is None
 
 
 async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):
@@ -125,20 +125,20 @@ async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service)
     assert (kinds["noop"]["usually"] != "", kinds["slow"]["usually"]) == (True, "")
 
 
-async def test_the_overview_says_so_when_the_database_is_away(tab, service, world, database_away):
+async def test_the_overview_reports_that_the_database_is_away(tab, service, world, database_away):
     await world.registry.beat(worker())
     admin = await tab.get_state(Admin)
     await admin.load()
 
     with database_away():
-        await overview(anew=True)
+        await overview(fresh=True)
         await admin.refresh()
 
     assert admin.troubles[0].startswith("The database does not answer")
 
 
 @pytest.mark.parametrize(
-    ("growth", "said"),
+    ("growth", "text"),
     [
         (Growth(5_000, None, 10**9), "how fast it grows is known after an hour"),
         (Growth(5_000, 12.0, 10**9), "does not grow"),
@@ -147,14 +147,14 @@ async def test_the_overview_says_so_when_the_database_is_away(tab, service, worl
         (Growth(10**9, 1e6, None), "grows by 1 MB a day; 1.36 GB in a year"),
     ],
 )
-def test_growth_is_told_with_what_becomes_of_it(growth, said):
-    assert growth_text(growth, datetime(2026, 2, 22, tzinfo=UTC)) == said
+def test_growth_is_shown_with_what_becomes_of_it(growth, text):
+    assert growth_text(growth, datetime(2026, 2, 22, tzinfo=UTC)) == text
 
 
 async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch, store):
     await world.registry.beat(worker())
     admin = await tab.get_state(Admin)
-    await overview(anew=True)
+    await overview(fresh=True)
     reads = []
     counts = runtime.current().counts
     count_all = counts.all
@@ -163,7 +163,7 @@ async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch
     await asyncio.gather(*(admin.refresh() for _ in range(20)))
 
     assert reads == []
-    assert (await overview(anew=True)).facts.database_ok
+    assert (await overview(fresh=True)).facts.database_ok
     assert reads == [1]
 
 
@@ -176,13 +176,14 @@ async def test_the_name_of_the_installation_is_on_every_page(tab, world):
     assert (await tab.get_state(Live)).environment == "staging"
 
 
-async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
-    done, gone, waits = [await submitted(service) for _ in range(3)]
+async def test_a_lost_worker_shows_what_became_of_its_jobs(tab, service, world):
+    done, deleted, waits = [await submitted(service) for _ in range(3)]
     await service.cancel(done.id)
-    await service.delete(gone.id)
+    await service.delete(deleted.id)
     lost = worker(last_seen_at=utc_now() - timedelta(minutes=1))
-    await world.registry.beat(lost.model_copy(update={"running": [done.id, gone.id, waits.id], "clock_ahead_s": -3.0}))
-    await overview(anew=True)
+    ran = {"running": [done.id, deleted.id, waits.id], "clock_ahead_s": -3.0}
+    await world.registry.beat(lost.model_copy(update=ran))
+    await overview(fresh=True)
     admin = await tab.get_state(Admin)
 
     await admin.load()
@@ -195,23 +196,23 @@ async def test_a_lost_worker_tells_what_became_of_its_jobs(tab, service, world):
 
 async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, service, world, audit):
     await world.registry.beat(worker())
-    await world.registry.beat(worker("gone", last_seen_at=utc_now() - timedelta(minutes=1)))
-    await overview(anew=True)
+    await world.registry.beat(worker("away", last_seen_at=utc_now() - timedelta(minutes=1)))
+    await overview(fresh=True)
     admin = await tab.get_state(Admin)
     await admin.load()
-    assert ["Worker gone has been silent" in text for text in admin.troubles] == [True]
+    assert ["Worker away has been silent" in text for text in admin.troubles] == [True]
 
-    await admin.forget_worker("gone")
+    await admin.forget_worker("away")
 
-    assert (admin.troubles, [row["id"] for row in admin.workers]) == ([], ["host-1", "gone"])
+    assert (admin.troubles, [row["id"] for row in admin.workers]) == ([], ["host-1", "away"])
     assert [row["can_forget"] for row in admin.workers] == [False, False]
-    assert [(a.action, a.target, a.name) for a in await audit.page()] == [("forget", "worker", "gone")]
+    assert [(a.action, a.target, a.name) for a in await audit.page()] == [("forget", "worker", "away")]
     assert "There is no lost worker host-1" in str(await admin.forget_worker("host-1"))
 
 
 async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):
     await world.registry.beat(worker(kinds=["noop"]))
-    await overview(anew=True)
+    await overview(fresh=True)
     page = await tab.get_state(AdminKinds)
 
     await page.load()
@@ -220,9 +221,9 @@ async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):
     assert (kinds["noop"], kinds["slow"]) == (["host-1"], [])
 
 
-async def test_a_kind_that_is_off_in_a_worker_tells_why(tab, world):
+async def test_a_kind_that_is_off_in_a_worker_shows_why(tab, world):
     await world.registry.beat(worker(kinds=["noop"], off={"report": "worker/tasks/report.py cannot be loaded: boom"}))
-    await overview(anew=True)
+    await overview(fresh=True)
     page = await tab.get_state(AdminKinds)
 
     await page.load()
@@ -233,17 +234,17 @@ async def test_a_kind_that_is_off_in_a_worker_tells_why(tab, world):
 
 async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):
     await world.registry.beat(worker(kinds=["noop", "brand_new"]))
-    await overview(anew=True)
+    await overview(fresh=True)
     page = await tab.get_state(AdminKinds)
 
     await page.load()
 
-    strangers = [(kind["name"], kind["workers"]) for kind in page.kinds if not kind["is_known"]]
-    assert strangers == [("brand_new", ["host-1"])]
+    unknown = [(kind["name"], kind["workers"]) for kind in page.kinds if not kind["is_known"]]
+    assert unknown == [("brand_new", ["host-1"])]
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "field"),
     [
         ({"max_running": "0"}, "At once"),
         ({"max_running": "many"}, "At once"),
@@ -253,13 +254,13 @@ async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):
         ({"rate_count": "3", "rate_s": "1e9"}, "The seconds"),
     ],
 )
-async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, said, kind_settings):
+async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, field, kind_settings):
     page = await tab.get_state(AdminKinds)
     await page.load()
 
     await page.set_limits({"kind": "noop", "max_running": "", "rate_count": "", "rate_s": "", **form})
 
-    assert page.wrong["noop"].startswith(said)
+    assert page.wrong["noop"].startswith(field)
     assert await kind_settings.kinds() == {}
 
 
@@ -281,13 +282,13 @@ async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_fi
 ):
     monkeypatch.setattr("jobs_app.admin.state.show_limits", _nothing)
     admin = await tab.get_state(Admin)
-    await overview(anew=True)
+    await overview(fresh=True)
     await admin.load()
     await limits_service.change_queue(QueueChange(concurrency=7))
 
-    told = await admin.set_limit({"concurrency": "3"})
+    shown = await admin.set_limit({"concurrency": "3"})
 
-    assert "Somebody else has just changed the queue: now it is paused False, concurrency 7" in str(told)
+    assert "Somebody else has just changed the queue: now it is paused False, concurrency 7" in str(shown)
     assert (admin.concurrency, (await limits_service.current()).concurrency) == (7, 7)
     await admin.set_limit({"concurrency": "3"})
     assert (await limits_service.current()).concurrency == 3
@@ -301,9 +302,9 @@ async def test_of_two_people_with_the_form_of_a_rule_the_second_sees_what_the_fi
     page.edit(made["id"])
     await runtime.current().alerts.change(UUID(made["id"]), RulePatch(threshold=90.0))
 
-    told = await page.submit({**page.form, "threshold": "30"})
+    shown = await page.submit({**page.form, "threshold": "30"})
 
-    assert "Somebody else has just changed the rule \\'Waiting\\'" in str(told)
+    assert "Somebody else has just changed the rule \\'Waiting\\'" in str(shown)
     assert (page.editing, page.rules[0]["threshold"]) == (made["id"], "90")
     await page.submit({**page.form, "threshold": "30"})
     assert page.rules[0]["threshold"] == "30"
@@ -324,14 +325,14 @@ async def test_what_would_remove_everything_needs_a_word_typed_whoever_asks_for_
 
 async def test_a_page_that_was_just_opened_knows_what_was_set_just_before(tab, service, monkeypatch, limits_service):
     monkeypatch.setattr("jobs_app.admin.state.show_limits", _nothing)
-    await overview(anew=True)
+    await overview(fresh=True)
     await limits_service.change_queue(QueueChange(concurrency=7))
     admin = await tab.get_state(Admin)
 
     await admin.load()
-    told = await admin.set_limit({"concurrency": "3"})
+    shown = await admin.set_limit({"concurrency": "3"})
 
-    assert "At once now: 3 jobs at most" in str(told)
+    assert "At once now: 3 jobs at most" in str(shown)
 
 
 async def _nothing():

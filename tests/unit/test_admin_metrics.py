@@ -65,9 +65,9 @@ async def test_a_bucket_leads_to_its_jobs(metrics, service, store):
     await page.choose(formats.iso(floor(utc_now(), Step.HOUR)))
 
     async def listed(address):
-        asked = parse_qs(urlsplit(address).query)
-        statuses = tuple(asked.get("status", ()))
-        return [job.status for job in (await store.page(JobFilter(statuses=statuses, text=asked["q"][0]))).jobs]
+        query = parse_qs(urlsplit(address).query)
+        statuses = tuple(query.get("status", ()))
+        return [job.status for job in (await store.page(JobFilter(statuses=statuses, text=query["q"][0]))).jobs]
 
     assert len(await listed(page.point["address"])) == 6
     assert await listed(page.point["failed_address"]) == ["failed"]
@@ -85,11 +85,11 @@ def test_the_slowest_are_asked_for_from_a_little_below_never_from_above(seconds)
 
 async def tab_address(event):
     [(_, value)] = [(name, value) for name, value in event.args if str(name) == "path"]
-    asked = parse_qs(urlsplit(str(value).strip('"')).query)
-    return {name: values[0] for name, values in asked.items()}
+    query = parse_qs(urlsplit(str(value).strip('"')).query)
+    return {name: values[0] for name, values in query.items()}
 
 
-async def test_purging_is_asked_about_and_told(metrics):
+async def test_purging_is_confirmed_and_reported(metrics):
     page = await metrics()
     page.ask_purge("everything")
     assert page.purging == ""

@@ -19,12 +19,12 @@ async def page(tab):
     return page
 
 
-def wish(**more):
+def draft(**more):
     return {**BLANK, "name": "Nightly", "kind": "noop", **more}
 
 
 async def test_a_schedule_is_made_listed_changed_paused_run_and_deleted(page, store):
-    await page.submit(wish(timing="every 3600"))
+    await page.submit(draft(timing="every 3600"))
     [made] = page.schedules
     assert (made["name"], made["timing"], len(made["next"])) == ("Nightly", "every 3600", 5)
 
@@ -48,7 +48,7 @@ async def test_a_schedule_is_made_listed_changed_paused_run_and_deleted(page, st
 
 
 async def test_secrets_of_a_schedule_stay_on_the_server_and_as_they_are(page, world):
-    await page.submit(wish(kind="report", params='{"source": {"api_key": "hunter2"}}'))
+    await page.submit(draft(kind="report", params='{"source": {"api_key": "hunter2"}}'))
     [made] = page.schedules
     assert "hunter2" not in str(page.schedules)
 
@@ -59,7 +59,7 @@ async def test_secrets_of_a_schedule_stay_on_the_server_and_as_they_are(page, wo
     assert (changed.name, changed.params["source"]["api_key"]) == ("Weekly", "hunter2")
 
 
-async def test_the_next_times_are_told_while_one_types(page):
+async def test_the_next_times_are_shown_while_one_types(page):
     assert len(page.next) == 5
 
     page.type_in("timing", "61 * * * *")
@@ -90,15 +90,15 @@ async def test_the_next_times_are_told_while_one_types(page):
         ({"timezone": "x" * 1000}, "timezone"),
     ],
 )
-async def test_what_makes_no_sense_is_said_at_its_field_and_nothing_is_made(page, more, field):
-    await page.submit(wish(**more))
+async def test_what_makes_no_sense_is_reported_at_its_field_and_nothing_is_made(page, more, field):
+    await page.submit(draft(**more))
 
     assert field in page.errors
     assert page.schedules == []
 
 
 async def test_a_schedule_has_a_priority_and_attempts_of_its_own(page, world):
-    await page.submit(wish(priority="7", max_attempts="2"))
+    await page.submit(draft(priority="7", max_attempts="2"))
     [made] = await world.schedules.store.all()
     page.edit(str(made.id))
     await page.submit({**page.form, "max_attempts": ""})
@@ -109,28 +109,28 @@ async def test_a_schedule_has_a_priority_and_attempts_of_its_own(page, world):
 
 
 async def test_of_two_people_with_the_form_the_second_sees_what_the_first_did(page, world):
-    await page.submit(wish(timing="every 3600"))
+    await page.submit(draft(timing="every 3600"))
     [made] = page.schedules
     page.edit(made["id"])
     await world.schedules.change(UUID(made["id"]), SchedulePatch(interval_s=60.0))
 
-    told = await page.submit({**page.form, "priority": "3"})
+    shown = await page.submit({**page.form, "priority": "3"})
 
-    assert "Somebody else has just changed the schedule \\'Nightly\\'" in str(told)
+    assert "Somebody else has just changed the schedule \\'Nightly\\'" in str(shown)
     assert (page.editing, page.schedules[0]["timing"]) == (made["id"], "every 60")
     await page.submit({**page.form, "timing": "every 60", "priority": "3"})
     assert (page.schedules[0]["timing"], page.schedules[0]["priority"]) == ("every 60", "3")
 
 
 async def test_two_schedules_cannot_have_one_name(page):
-    await page.submit(wish())
+    await page.submit(draft())
 
-    assert "There is a schedule named" in str(await page.submit(wish()))
+    assert "There is a schedule named" in str(await page.submit(draft()))
     assert len(page.schedules) == 1
 
 
 @pytest.mark.parametrize("schedule_id", ["", "x", "00000000-0000-0000-0000-000000000001"])
-async def test_a_schedule_that_is_gone_is_said_to_be(page, schedule_id):
+async def test_a_schedule_that_was_deleted_is_reported_as_such(page, schedule_id):
     page.edit(schedule_id)
     page.ask_delete(schedule_id)
 
@@ -140,14 +140,14 @@ async def test_a_schedule_that_is_gone_is_said_to_be(page, schedule_id):
 
 
 async def test_what_is_wrong_with_a_part_of_the_parameters_names_the_part(page):
-    await page.submit(wish(kind="web_agent", params='{"steps": "many"}'))
+    await page.submit(draft(kind="web_agent", params='{"steps": "many"}'))
 
     assert page.errors.keys() == {"params"}
     assert page.errors["params"].startswith("steps: input should be a valid integer")
 
 
-async def test_a_schedule_that_is_due_says_so_and_shows_no_time_that_is_past(page, world):
-    await page.submit(wish(timing="every 3600"))
+async def test_a_schedule_that_is_due_is_marked_and_shows_no_time_that_is_past(page, world):
+    await page.submit(draft(timing="every 3600"))
     [made] = await world.schedules.store.all()
     past = made.next_at - timedelta(hours=3)
     row = schedule_row(made.model_copy(update={"next_at": past}), [])

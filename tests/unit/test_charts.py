@@ -1,4 +1,4 @@
-"""Figures as shapes: where a value is drawn, and what is said of it."""
+"""Figures as SVG paths: where a value is drawn, and the words for it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ def figures(runs=(), **counts):
 
 
 def report(*columns, step=Step.MINUTE):
-    steps = {BEGIN + place * step.length: column for place, column in enumerate(columns)}
+    steps = {BEGIN + index * step.length: column for index, column in enumerate(columns)}
     return Report(step, BEGIN, BEGIN + len(columns) * step.length, steps, {}, Figures())
 
 
@@ -60,7 +60,7 @@ def test_a_line_has_gaps_where_nothing_is_known():
     assert charts.line([0, 4, None, 2, None], 4) == "M0.5 100.00L1.5 0.00M3.3 50.00h.4"
 
 
-def test_throughput_tells_every_bucket_in_words():
+def test_throughput_describes_every_bucket_in_words():
     drawn = charts.throughput(report(figures(completed=1200, failed=1, submitted=7), figures()))
 
     assert drawn["tips"] == ["12:00: 1,200 completed, 1 failed, 7 submitted", "12:01: nothing"]

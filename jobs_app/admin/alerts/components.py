@@ -1,4 +1,4 @@
-"""Alert rules with the form that makes them, the alerts they gave, and the messages that were sent."""
+"""Alert rules with the form that makes them, the alerts they raised, and the messages that were sent."""
 
 import reflex as rx
 
@@ -51,7 +51,7 @@ def rule_list(
             "rule",
             rule,
             rx.text(
-                "Tells when ",
+                "Alerts when ",
                 rule["meaning"],
                 rx.cond(rule["kind"] != "", rx.fragment("; only ", rx.code(rule["kind"])), rx.fragment()),
                 size="2",
@@ -83,7 +83,7 @@ def rule_form(
     return editor(
         "rule",
         fields.text("name", "Name"),
-        fields.choice("condition", "Tell when", conditions, on_change=on_condition),
+        fields.choice("condition", "Alert when", conditions, on_change=on_condition),
         fields.text("threshold", "Threshold", meaning),
         fields.choice("kind", "Only jobs of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
         fields.text("webhook_url", "Webhook or service", WHERE_TO),

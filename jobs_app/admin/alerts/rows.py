@@ -10,7 +10,7 @@ from runlane.alerts.rules import MEANING
 
 
 class RuleRow(TypedDict):
-    """An alert rule; ``meaning``: when it gives an alert, in words."""
+    """An alert rule; ``meaning``: when it raises an alert, in words."""
 
     id: str
     name: str

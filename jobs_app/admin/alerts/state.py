@@ -1,4 +1,4 @@
-"""The admin page of alerts: rules, what they gave, and the messages that reported it."""
+"""The admin page of alerts: rules, the alerts they raised, and the messages about those."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,11 @@ import reflex as rx
 from jobs_app import runtime
 from jobs_app.admin.alerts.rows import AlertRow, DeliveryRow, RuleRow, alert_row, delivery_row, rule_row
 from jobs_app.admin.editor.editing import Editing, parse_id
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui.clipboard import copy
 from runlane.alerts.rules import MEANING, RuleDraft, RulePatch
+from runlane.alerts.service import Alerts
 from runlane.errors import InvalidInput, JobsError, RuleNotFound
 
 BLANK = {"name": "", "condition": "wait", "threshold": "60", "kind": "", "webhook_url": ""}
@@ -26,20 +28,20 @@ class AdminAlerts(Editing, rx.State):
     """The condition that the form has now, for its meaning."""
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         return await self._read()
 
     @rx.event
-    def choose_condition(self, condition: str):
+    def choose_condition(self, condition: str) -> None:
         self.condition = condition if condition in MEANING else self.condition
 
     @rx.event
-    async def pause(self, rule_id: str, paused: bool):
+    async def pause(self, rule_id: str, paused: bool) -> Effect:
         return await self._do(_pause(rule_id, paused))
 
     @rx.event
-    async def test(self, rule_id: str):
-        """Send a message that says it is only a test."""
+    async def test(self, rule_id: str) -> Effect:
+        """Send a message that is marked as a test."""
         try:
             sent = await _alerts().test(parse_id(rule_id, RuleNotFound))
         except JobsError as error:
@@ -51,7 +53,7 @@ class AdminAlerts(Editing, rx.State):
         return await notify(self, "success", f"The message arrived{answer}.")
 
     @rx.event
-    async def copy_secret(self, rule_id: str):
+    async def copy_secret(self, rule_id: str) -> Effect:
         """Put the key that a rule's messages are signed with on the clipboard."""
         try:
             rule = await _alerts().rule(parse_id(rule_id, RuleNotFound))
@@ -78,11 +80,11 @@ class AdminAlerts(Editing, rx.State):
         await _alerts().delete(parse_id(id, RuleNotFound))
         return "The rule is deleted, with its alerts."
 
-    async def _done(self, message: str) -> Any:
+    async def _done(self, message: str) -> Effect:
         runtime.current().watch.asked.set()
         return await super()._done(message)
 
-    async def _read(self) -> Any:
+    async def _read(self) -> Effect:
         alerts = _alerts()
         try:
             found = await alerts.alerts()
@@ -98,7 +100,7 @@ class AdminAlerts(Editing, rx.State):
         self.condition = values["condition"]
 
 
-def _alerts() -> Any:
+def _alerts() -> Alerts:
     return runtime.current().alerts
 
 

@@ -1,4 +1,4 @@
-"""What pages on which things are listed and edited look like: the list, its cards, the form, and the question.
+"""The components of a page on which things are listed and edited: the list, its cards, the form, and the question.
 
 ``what`` is what one of them is called, such as "rule": it is in the words, and in the ids and attributes of the page.
 """
@@ -35,7 +35,7 @@ def editable(
     beside: Sequence[rx.Component] = (),
     actions: Sequence[rx.Component] = (),
 ) -> rx.Component:
-    """The card of one row: its name, what stands beside it, what can be done with it; ``more`` stands below."""
+    """The card of one row: its name, ``beside`` it, and what can be done with it; ``more`` is below."""
     return card(
         rx.flex(
             rx.heading(row["name"], as_="h2", size="3"),

@@ -13,6 +13,7 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app.admin.editor.rows import NOTHING, Named
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from runlane.define.problems import field_errors
 from runlane.errors import Conflict, FieldError, InvalidInput, JobsError, NotFound
@@ -29,16 +30,16 @@ class Editing(rx.State, mixin=True):
     errors: dict[str, str] = {}
     pending_delete: Named = NOTHING
     _version: int | None = None
-    """Of what is edited, as a person has seen it."""
+    """Of what is edited, as the page shows it."""
 
     @rx.event
-    async def load(self):
+    async def load(self) -> Effect:
         self._fill(self._blank(), "")
         return await self._read()
 
     @rx.event
-    async def submit(self, form: dict[str, str]):
-        """Make what the form asks for, or change what is edited."""
+    async def submit(self, form: dict[str, str]) -> Effect:
+        """Make what the form describes, or change what is edited."""
         try:
             message = await self._save(form)
         except ValidationError as exc:
@@ -49,7 +50,7 @@ class Editing(rx.State, mixin=True):
             return None
         except Conflict as error:
             await self._read()
-            self._note_version()
+            self._remember_version()
             return await notify(self, "error", error.message)
         except JobsError as error:
             return await notify(self, "error", error.message)
@@ -57,29 +58,29 @@ class Editing(rx.State, mixin=True):
         return await self._done(message)
 
     @rx.event
-    def edit(self, id: str):
+    def edit(self, id: str) -> None:
         """Put one in the form."""
         row = self._row(id)
         if row is not None:
             self._fill({name: row[name] for name in self._blank()}, id)
 
     @rx.event
-    def leave(self):
+    def leave(self) -> None:
         """Let the form make a new one again."""
         self._fill(self._blank(), "")
 
     @rx.event
-    def ask_delete(self, id: str):
+    def ask_delete(self, id: str) -> None:
         row = self._row(id)
         self.pending_delete = Named(id=row["id"], name=row["name"]) if row else NOTHING
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.pending_delete = NOTHING
 
     @rx.event
-    async def delete(self):
+    async def delete(self) -> Effect:
         id, self.pending_delete = self.pending_delete["id"], NOTHING
         if self.editing == id:
             self._fill(self._blank(), "")
@@ -93,12 +94,12 @@ class Editing(rx.State, mixin=True):
         """What is listed, each with ``id``, ``name``, ``version`` and the fields of the form."""
         raise NotImplementedError
 
-    async def _read(self) -> Any:
-        """List again what there is; the event that tells why it cannot be read."""
+    async def _read(self) -> Effect:
+        """Read the list again; the event that reports why it cannot be read."""
         raise NotImplementedError
 
     async def _save(self, form: Mapping[str, str]) -> str:
-        """Make what the form asks for, or change what is edited; the message about it."""
+        """Make what the form describes, or change what is edited; the message about it."""
         raise NotImplementedError
 
     async def _delete(self, id: str) -> str:
@@ -109,15 +110,15 @@ class Editing(rx.State, mixin=True):
         """The messages by the fields of the form."""
         return {error.field: error.message for error in errors}
 
-    async def _do(self, act: Awaitable[str]) -> Any:
-        """Do it and show the message about it; or the one about why it cannot be done."""
+    async def _do(self, act: Awaitable[str]) -> Effect:
+        """Await ``act`` and show its message; or the one about why it cannot be done."""
         try:
             message = await act
         except JobsError as error:
             return await notify(self, "error", error.message)
         return await self._done(message)
 
-    async def _done(self, message: str) -> Any:
+    async def _done(self, message: str) -> Effect:
         await self._read()
         return await notify(self, "success", message)
 
@@ -127,10 +128,10 @@ class Editing(rx.State, mixin=True):
     def _fill(self, values: Mapping[str, str], id: str) -> None:
         self.form, self.editing, self.errors = dict(values), id, {}
         self.filled += 1
-        self._note_version()
+        self._remember_version()
 
-    def _note_version(self) -> None:
-        """The list shows how what is edited is now; what is changed is changed from there on."""
+    def _remember_version(self) -> None:
+        """Base the change on the version that the list shows now."""
         row = self._row(self.editing)
         self._version = row["version"] if row else None
 

@@ -1,4 +1,4 @@
-"""Lines that grow as things happen, and the table of what people did."""
+"""The list of events, which grows as they happen, and the table of what people did."""
 
 import reflex as rx
 

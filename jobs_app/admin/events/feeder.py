@@ -1,4 +1,4 @@
-"""Feeds the pages of events as the log grows, and notifies everybody of alerts, which are lines of it too."""
+"""Feeds the pages of events as the log grows, and notifies everybody of alerts, which are in the log too."""
 
 import asyncio
 

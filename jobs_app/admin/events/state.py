@@ -1,4 +1,4 @@
-"""The admin page of events, which grows as one looks; and of the audit, who did what."""
+"""The admin pages of events, which are shown as they happen, and of the audit: who did what."""
 
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from jobs_app.admin.events.live_state import LiveEvents
 from jobs_app.admin.events.rows import ActionRow
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
+from jobs_app.live.effects import Effect
 from jobs_app.live.event_log import LogLine, differences
 from jobs_app.live.notify import notify
 from jobs_app.ui import formats
@@ -19,34 +20,34 @@ MAX_TEXT = 200
 
 
 class AdminEvents(rx.State):
-    """What one tab wants to see of the events."""
+    """Which events one tab shows."""
 
     text: str = ""
     what: str = ""
     paused: bool = False
     held: list[LogLine] = []
-    """What is shown while it is paused."""
+    """The lines that are shown while it is paused."""
 
     @rx.event
-    async def join(self):
+    async def join(self) -> None:
         """Have the page show each event as it happens."""
         await join(self, rooms.EVENTS)
 
     @rx.event
-    def load(self):
+    def load(self) -> None:
         self.text, self.what, self.paused, self.held = "", "", False, []
 
     @rx.event
-    def find(self, text: str):
+    def find(self, text: str) -> None:
         self.text = text[:MAX_TEXT].lower()
 
     @rx.event
-    def show(self, what: str):
+    def show(self, what: str) -> None:
         self.what = what
 
     @rx.event
-    async def pause(self, paused: bool):
-        """Let the lines stand still, or move again."""
+    async def pause(self, paused: bool) -> None:
+        """Freeze the lines that are shown, or follow the events again."""
         self.paused = paused
         self.held = list((await self.get_state(LiveEvents)).lines) if paused else []
 
@@ -60,33 +61,33 @@ class AdminAudit(rx.State):
     _cursors: list[str] = []
 
     @rx.event
-    async def load(self):
+    async def load(self) -> Effect:
         self.text = dict(self.router.url.query_parameters).get("q", "")[:MAX_TEXT]
         self._cursors = []
         return await self._read()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         return None if self._cursors else await self._read()
 
     @rx.event
-    async def find(self, form: dict[str, str]):
+    async def find(self, form: dict[str, str]) -> Effect:
         self.text, self._cursors = form.get("q", "").strip()[:MAX_TEXT], []
         return await self._read()
 
     @rx.event
-    async def older(self):
+    async def older(self) -> Effect:
         if self.more and self.actions:
             self._cursors = [*self._cursors, self.actions[-1]["id"]]
             return await self._read()
         return None
 
     @rx.event
-    async def newest(self):
+    async def newest(self) -> Effect:
         self._cursors = []
         return await self._read()
 
-    async def _read(self):
+    async def _read(self) -> Effect:
         before = UUID(self._cursors[-1]) if self._cursors else None
         try:
             found = await runtime.current().audit.page(text=self.text, before=before)

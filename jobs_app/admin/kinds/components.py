@@ -12,7 +12,7 @@ def kind_list(
 ) -> rx.Component:
     return rx.grid(
         rx.foreach(
-            kinds, lambda kind: rx.cond(kind["is_known"], _kind(kind, wrong, on_pause, on_limits), _stranger(kind))
+            kinds, lambda kind: rx.cond(kind["is_known"], _kind(kind, wrong, on_pause, on_limits), _unknown(kind))
         ),
         columns=rx.breakpoints(initial="minmax(0, 1fr)", md="minmax(0, 1fr) minmax(0, 1fr)"),
         gap="12px",
@@ -95,7 +95,7 @@ def _kind(kind: rx.Var[KindRow], wrong: rx.Var[dict[str, str]], on_pause: object
     )
 
 
-def _stranger(kind: rx.Var[KindRow]) -> rx.Component:
+def _unknown(kind: rx.Var[KindRow]) -> rx.Component:
     return card(
         rx.heading(kind["title"], as_="h2", size="3"),
         notice(

@@ -21,6 +21,6 @@ class KindRow(TypedDict):
     workers: list[str]
     """The living workers that can run it."""
     off: list[str]
-    """Why living workers cannot, by worker, though they should."""
+    """Why living workers cannot run it although they should, a sentence for each."""
     is_known: bool
-    """Whether this server knows it, too; only workers know the others."""
+    """Whether this server knows it too; the others are known to workers only."""

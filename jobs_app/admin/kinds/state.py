@@ -13,6 +13,7 @@ from jobs_app.admin.inputs import whole
 from jobs_app.admin.kinds.rows import KindRow
 from jobs_app.admin.overview import overview
 from jobs_app.dashboard.slots.estimates import Estimates, Usual
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.submit.forms import form_fields
@@ -27,8 +28,8 @@ from runlane.queue.worker_registry import WorkerState
 from runlane.text import counted
 
 FRESH_S = 4.0
+# the fields of the form that sets the limits of a kind; an empty one means the kind's own limit
 LIMITS = ("max_running", "rate_count", "rate_s")
-"""The fields of the form with which a kind's limits are set; empty ones are as the kind itself says."""
 
 
 class AdminKinds(rx.State):
@@ -36,28 +37,28 @@ class AdminKinds(rx.State):
 
     kinds: list[KindRow] = []
     wrong: dict[str, str] = {}
-    """What is wrong with the limits that were asked for, by kind."""
+    """What is wrong with the limits that were typed, by kind."""
 
     @rx.event
-    async def load(self):
+    async def load(self) -> Effect:
         self.wrong = {}
         return await self._read()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         return await self._read()
 
     @rx.event
-    async def pause(self, name: str, paused: bool):
+    async def pause(self, name: str, paused: bool) -> Effect:
         """Pause the jobs of a kind, or let them go on."""
         return await self._change(name, KindChange(paused=paused), "is paused" if paused else "runs again")
 
     @rx.event
-    async def set_limits(self, form: dict[str, str]):
+    async def set_limits(self, form: dict[str, str]) -> Effect:
         """Set how many jobs of a kind run at once, and how many start in a time."""
         name = form.get("kind", "")
         try:
-            change = KindChange.model_validate({**_limits_asked(form), "version": self._version(name)})
+            change = KindChange.model_validate({**_limits_of(form), "version": self._version(name)})
         except ValidationError as exc:
             first = field_errors(exc)[0]
             self.wrong = {**self.wrong, name: f"{WORDS.get(first.field, first.field)}: {first.message}"}
@@ -65,7 +66,7 @@ class AdminKinds(rx.State):
         self.wrong = {kind: text for kind, text in self.wrong.items() if kind != name}
         return await self._change(name, change, "has new limits; what runs goes on")
 
-    async def _change(self, name: str, change: KindChange, said: str) -> Any:
+    async def _change(self, name: str, change: KindChange, outcome: str) -> Effect:
         try:
             await runtime.current().limits.change_kind(name, change)
         except JobsError as error:
@@ -74,12 +75,12 @@ class AdminKinds(rx.State):
             return await notify(self, "error", error.message)
         runtime.current().caches.of(_KINDS).forget()
         await self._read()
-        return await notify(self, "success", f"The kind {name} {said}.")
+        return await notify(self, "success", f"The kind {name} {outcome}.")
 
     def _version(self, name: str) -> int:
         return next((kind["version"] for kind in self.kinds if kind["name"] == name), 0)
 
-    async def _read(self) -> Any:
+    async def _read(self) -> Effect:
         try:
             self.kinds = await runtime.current().caches.of(_KINDS).get(_read_kinds)
         except JobsError as error:
@@ -92,12 +93,12 @@ _KINDS: Shared[list[KindRow]] = Shared(FRESH_S)
 
 async def _read_kinds() -> list[KindRow]:
     estimates = Estimates(runtime.current().reader)
-    _, in_force, seen = await asyncio.gather(
+    _, in_force, system = await asyncio.gather(
         estimates.read({kind.name for kind in catalogue()}), runtime.current().limits.with_settings(), overview()
     )
     running: dict[str, list[str]] = defaultdict(list)
     off: dict[str, list[str]] = defaultdict(list)
-    for worker in seen.facts.workers or []:
+    for worker in system.facts.workers or []:
         if worker.state is not WorkerState.LOST:
             for kind in worker.kinds:
                 running[kind].append(worker.id)
@@ -113,8 +114,8 @@ async def _read_kinds() -> list[KindRow]:
         )
         for kind in catalogue()
     }
-    strangers = [_stranger(name, running[name]) for name in sorted(running.keys() - known.keys())]
-    return [*strangers, *known.values()]
+    unknown = [_unknown(name, running[name]) for name in sorted(running.keys() - known.keys())]
+    return [*unknown, *known.values()]
 
 
 WORDS = {
@@ -125,8 +126,8 @@ WORDS = {
 }
 
 
-def _limits_asked(form: Mapping[str, str]) -> dict[str, Any]:
-    """The form's texts as a change: numbers where they are, as they are where they are none."""
+def _limits_of(form: Mapping[str, str]) -> dict[str, Any]:
+    """The texts of the form as a change: as numbers, or as they are if they are none."""
     at_once, count, seconds = (form.get(name, "").strip() for name in LIMITS)
     rate = {"count": whole(count), "seconds": _number(seconds)} if count or seconds else None
     return {"max_running": whole(at_once) if at_once else None, "rate": rate}
@@ -162,7 +163,7 @@ def _row(kind: Kind, known: Usual | None, setting: KindSetting, *, workers: list
     }
 
 
-def _stranger(name: str, workers: list[str]) -> KindRow:
+def _unknown(name: str, workers: list[str]) -> KindRow:
     """A kind that workers run and this server does not know."""
     return {
         "name": name,
@@ -184,9 +185,9 @@ def _stranger(name: str, workers: list[str]) -> KindRow:
 
 def _limits(kind: Kind) -> list[str]:
     attempts = counted(kind.max_attempts, "attempt")
-    said = [attempts, f"at most {seconds_text(kind.timeout_s)} each"]
+    words = [attempts, f"at most {seconds_text(kind.timeout_s)} each"]
     if kind.max_running is not None:
-        said.append(f"{kind.max_running} at once")
+        words.append(f"{kind.max_running} at once")
     if kind.rate is not None:
-        said.append(f"{kind.rate.count} in {seconds_text(kind.rate.seconds)}")
-    return said
+        words.append(f"{kind.rate.count} in {seconds_text(kind.rate.seconds)}")
+    return words

@@ -1,8 +1,8 @@
-"""Figures as shapes: what a chart's SVG paths are, and the words at its axes. Pure; nothing here draws.
+"""Figures as SVG paths, and the words at the axes of a chart. Pure; the components draw.
 
-A chart is one unit wide for each bucket and 100 high, and is stretched to its place by the browser. One path a series
-keeps a chart of 168 buckets at a few kilobytes; a charting library would send every point as an object, and has no
-points that a keyboard can reach.
+A chart is one unit wide for each bucket and 100 high, and the browser stretches it. One path a series keeps a chart
+of 168 buckets at a few kilobytes; a charting library would send every point as an object, and has no points that a
+keyboard can reach.
 """
 
 import math
@@ -30,23 +30,25 @@ Values = Sequence[float | None]
 
 
 def throughput(report: Report) -> Chart:
-    """How many jobs ended how, stacked; and as a line how many came."""
+    """How many jobs ended how, stacked; and as a line how many were submitted."""
     columns = list(report.steps.values())
     ended = [[float(figures.counts[end]) for figures in columns] for end in ENDS]
-    came = [float(figures.counts[Outcome.SUBMITTED]) for figures in columns]
-    top = rounded(max([*came, *map(sum, zip(*ended, strict=True))], default=0.0))
+    submitted = [float(figures.counts[Outcome.SUBMITTED]) for figures in columns]
+    top = rounded(max([*submitted, *map(sum, zip(*ended, strict=True))], default=0.0))
     below = [0.0] * len(columns)
     series: list[Series] = []
     for end, values in zip(ENDS, ended, strict=True):
         series.append({"name": end, "color": COLORS[end], "path": bars(values, below, top), "filled": True})
         below = [a + b for a, b in zip(below, values, strict=True)]
-    series.append({"name": "submitted", "color": COLORS[Outcome.SUBMITTED], "path": line(came, top), "filled": False})
+    series.append(
+        {"name": "submitted", "color": COLORS[Outcome.SUBMITTED], "path": line(submitted, top), "filled": False}
+    )
     tips = [f"{label}: {counted(figures)}" for label, figures in _labelled(report)]
     return _chart(f"Jobs {A[report.step]}", f"{top:,.0f}", f"{top / 2:,.6g}", series, tips)
 
 
 def percentiles(report: Report, title: str, of: Callable[[Figures], Histogram]) -> Chart:
-    """How long things took: what half, 95 % and 99 % of them did not exceed."""
+    """How long things took: the times that half, 95 % and 99 % of them did not exceed."""
     shares = [share for share, _, _ in PERCENTILES]
     columns = [of(figures).percentiles(shares) for figures in report.steps.values()]
     lines = [list(values) for values in zip(*columns, strict=True)]
@@ -57,8 +59,8 @@ def percentiles(report: Report, title: str, of: Callable[[Figures], Histogram]) 
     ]
     tips = []
     for (label, _), *values in zip(_labelled(report), *lines, strict=True):
-        told = [f"{name} {span(value)}" for (_, name, _), value in zip(PERCENTILES, values, strict=True) if value]
-        tips.append(f"{label}: {', '.join(told) or 'none'}")
+        words = [f"{name} {span(value)}" for (_, name, _), value in zip(PERCENTILES, values, strict=True) if value]
+        tips.append(f"{label}: {', '.join(words) or 'none'}")
     return _chart(title, mark(top), mark(top / 2), series, tips)
 
 
@@ -79,15 +81,15 @@ def ticks(report: Report) -> list[str]:
     every = max(1, -(-len(report.steps) // TICKS))
     in_days = report.until - report.since > timedelta(days=2)
     words = "%d %b" if in_days else "%H:%M"
-    return [f"{at:{words}}" if place % every == 0 else "" for place, at in enumerate(report.steps)]
+    return [f"{at:{words}}" if index % every == 0 else "" for index, at in enumerate(report.steps)]
 
 
 def bars(values: Values, below: Sequence[float], top: float) -> str:
-    """A path of rectangles, each on top of what is ``below`` it; none for 0."""
+    """A path of rectangles, each on top of what is ``below`` it; no rectangle for 0."""
     scale = HEIGHT / top if top else 0.0
     return "".join(
-        f"M{place + 0.1:g} {HEIGHT - base * scale:.2f}h.8v{-value * scale:.2f}h-.8z"
-        for place, (value, base) in enumerate(zip(values, below, strict=True))
+        f"M{index + 0.1:g} {HEIGHT - base * scale:.2f}h.8v{-value * scale:.2f}h-.8z"
+        for index, (value, base) in enumerate(zip(values, below, strict=True))
         if value
     )
 
@@ -96,19 +98,19 @@ def line(values: Values, top: float) -> str:
     """A path through the middles of buckets, with gaps where there is no value; a lone one is a short stroke."""
     scale = HEIGHT / top if top else 0.0
     parts, is_on = [], False
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         if value is not None:
             y = f"{HEIGHT - value * scale:.2f}"
-            is_alone = not is_on and (place + 1 == len(values) or values[place + 1] is None)
-            parts.append(f"M{place + 0.3:g} {y}h.4" if is_alone else f"{'L' if is_on else 'M'}{place + 0.5:g} {y}")
+            is_alone = not is_on and (index + 1 == len(values) or values[index + 1] is None)
+            parts.append(f"M{index + 0.3:g} {y}h.4" if is_alone else f"{'L' if is_on else 'M'}{index + 0.5:g} {y}")
         is_on = value is not None
     return "".join(parts)
 
 
 def spark(values: Values) -> str:
-    """A small line, from nothing to the highest; what is known holds until something else is.
+    """A small line from 0 to the highest value; a value holds until the next one is known.
 
-    From the lowest, where all are large and little apart: a line along the top would tell nothing.
+    It starts at the lowest value when all are large and close together: a line along the top would show nothing.
     """
     held: list[float | None] = []
     for value in values:
@@ -135,23 +137,23 @@ def rounded(highest: float) -> float:
 
 def rounded_time(highest_s: float) -> float:
     """The same for seconds, in minutes, hours and days where people count in those."""
-    for unit_s, most_s in ((1.0, 60.0), (60.0, 3600.0), (3600.0, 86_400.0)):
-        if highest_s <= most_s:
-            return min(unit_s * rounded(highest_s / unit_s), most_s)
+    for unit_s, max_s in ((1.0, 60.0), (60.0, 3600.0), (3600.0, 86_400.0)):
+        if highest_s <= max_s:
+            return min(unit_s * rounded(highest_s / unit_s), max_s)
     return 86_400.0 * rounded(highest_s / 86_400.0)
 
 
 def name(at: datetime, step: Step) -> str:
-    """The bucket that begins at ``at`` (UTC)."""
+    """How the bucket that begins at ``at`` (UTC) is called."""
     return f"{at:%H:%M}" if step is Step.MINUTE else f"{at:%d %b %H:%M}" if step is Step.HOUR else f"{at:%d %b}"
 
 
 def counted(figures: Figures) -> str:
     """``12 completed, 1 failed, 14 submitted``."""
-    told = [
+    words = [
         f"{figures.counts[outcome]:,} {outcome}" for outcome in (*ENDS, Outcome.SUBMITTED) if figures.counts[outcome]
     ]
-    return ", ".join(told) or "nothing"
+    return ", ".join(words) or "nothing"
 
 
 def span(seconds: float | None) -> str:
@@ -159,7 +161,7 @@ def span(seconds: float | None) -> str:
 
 
 def mark(seconds: float) -> str:
-    """A place on an axis of time: ``30 s``, ``1 min``."""
+    """A label on an axis of time: ``30 s``, ``1 min``."""
     return re.sub(r"[.]0(?= s)| 0 (s|min|h)$", "", seconds_text(seconds))
 
 

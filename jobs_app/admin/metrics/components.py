@@ -1,4 +1,4 @@
-"""The page of metrics: what is to be shown, the figures of a bucket, the kinds, and what keeping it all costs."""
+"""The page of metrics: what is to be shown, the figures of a bucket, the kinds, and what it costs to keep them."""
 
 import reflex as rx
 
@@ -114,7 +114,7 @@ def _figures(row: rx.Var[FiguresRow]) -> rx.Component:
 
 
 def metrics_cost(costs: rx.Var[list[CostRow]], kept: dict[str, str], on_purge: object) -> rx.Component:
-    """What the rows behind the charts take, and how to be rid of them."""
+    """The size of the rows behind the charts, and how to purge them."""
     return card(
         heading("What keeping these figures costs"),
         rx.foreach(

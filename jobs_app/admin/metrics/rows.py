@@ -1,10 +1,10 @@
-"""Figures in words, as the page shows them."""
+"""Figures as text, as the page shows them."""
 
 from typing import TypedDict
 
 
 class FiguresRow(TypedDict):
-    """The figures of a kind, or of a bucket, in words. ``address``: where the dashboard lists those jobs."""
+    """The figures of a kind, or of a bucket, as text. ``address``: where the dashboard lists those jobs."""
 
     name: str
     submitted: str
@@ -24,7 +24,7 @@ NO_FIGURES = FiguresRow(**dict.fromkeys(FiguresRow.__annotations__, ""))  # type
 
 
 class CostRow(TypedDict):
-    """What the figures of one step take."""
+    """The storage that the figures of one step take."""
 
     step: str
     rows: str

@@ -1,4 +1,4 @@
-"""The admin page of metrics: throughput, waiting and run times, failure rate; by kind; and what keeping them costs."""
+"""The admin page of metrics: throughput, waiting and run times, failure rate; by kind; and the cost of keeping them."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from jobs_app import routes, runtime
 from jobs_app.admin.metrics import charts
 from jobs_app.admin.metrics.charts import percent, span
 from jobs_app.admin.metrics.rows import NO_FIGURES, CostRow, FiguresRow
-from jobs_app.live.effects import go_to
+from jobs_app.live.effects import Effect, go_to
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.ui import formats
@@ -42,7 +42,7 @@ class AdminMetrics(rx.State):
     total: FiguresRow = NO_FIGURES
     kinds: list[FiguresRow] = []
     chosen: str = ""
-    """The bucket that is looked at, by its begin."""
+    """The bucket whose figures are shown, by the time it begins."""
     point: FiguresRow = NO_FIGURES
     can_zoom: bool = False
     costs: list[CostRow] = []
@@ -54,12 +54,12 @@ class AdminMetrics(rx.State):
     _read_at: float = 0.0
 
     @rx.event
-    async def load(self):
+    async def load(self) -> None:
         """Read from the address what is to be shown, and show it."""
-        asked = dict(self.router.url.query_parameters)
-        self.window = asked.get("window", "1h") if asked.get("window", "1h") in WINDOWS else "1h"
-        self.kind = asked.get("kind", "") if asked.get("kind", "") in {kind.name for kind in catalogue()} else ""
-        self._since, self._until = _moment(asked.get("since", "")), _moment(asked.get("until", ""))
+        query = dict(self.router.url.query_parameters)
+        self.window = query.get("window", "1h") if query.get("window", "1h") in WINDOWS else "1h"
+        self.kind = query.get("kind", "") if query.get("kind", "") in {kind.name for kind in catalogue()} else ""
+        self._since, self._until = _moment(query.get("since", "")), _moment(query.get("until", ""))
         try:
             if self._since and self._until:
                 check_span(self._since, self._until, utc_now())
@@ -71,27 +71,27 @@ class AdminMetrics(rx.State):
         await self._read_costs()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> None:
         """Draw again, at most every ``REDRAW_EVERY_S``."""
         if time.monotonic() - self._read_at >= REDRAW_EVERY_S:
             await self._read()
 
     @rx.event
-    def show_window(self, window: str | list[str]):
+    def show_window(self, window: str | list[str]) -> Effect:
         return self._go(window=str(window))
 
     @rx.event
-    def show_kind(self, kind: str):
+    def show_kind(self, kind: str) -> Effect:
         return self._go(kind=kind)
 
     @rx.event
-    async def choose(self, at: str):
-        """Look at one bucket."""
+    async def choose(self, at: str) -> None:
+        """Show the figures of one bucket."""
         self.chosen = "" if self.chosen == at else at
         await self._read()
 
     @rx.event
-    def zoom(self):
+    def zoom(self) -> Effect:
         """Show the chosen bucket alone, in finer steps."""
         begin = _moment(self.chosen)
         if begin is None or not self.can_zoom:
@@ -99,16 +99,16 @@ class AdminMetrics(rx.State):
         return self._go(window="", since=begin, until=begin + Step(self.step).length)
 
     @rx.event
-    def ask_purge(self, step: str):
+    def ask_purge(self, step: str) -> None:
         self.purging = step if step in set(Step) else ""
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.purging = ""
 
     @rx.event
-    async def purge(self):
+    async def purge(self) -> Effect:
         """Remove the figures of one step; those of the others stay."""
         step, self.purging = Step(self.purging), ""
         try:
@@ -121,15 +121,15 @@ class AdminMetrics(rx.State):
         return await notify(
             self,
             "success",
-            f"Gone: {counted(purged, 'row')} of figures by the {step}; jobs stay as they were.",
+            f"Purged: {counted(purged, 'row')} of figures by the {step}; jobs stay as they were.",
         )
 
-    def _go(self, **changes: object) -> rx.event.EventSpec:
-        asked = {"window": self.window, "kind": self.kind, "since": self._since, "until": self._until, **changes}
-        if asked["window"]:
-            asked["since"] = asked["until"] = None
-        told = {k: formats.iso(v) if isinstance(v, datetime) else str(v) for k, v in asked.items() if v}
-        return go_to(f"{routes.ADMIN_METRICS}?{urlencode(told)}")
+    def _go(self, **changes: object) -> Effect:
+        address = {"window": self.window, "kind": self.kind, "since": self._since, "until": self._until, **changes}
+        if address["window"]:
+            address["since"] = address["until"] = None
+        query = {k: formats.iso(v) if isinstance(v, datetime) else str(v) for k, v in address.items() if v}
+        return go_to(f"{routes.ADMIN_METRICS}?{urlencode(query)}")
 
     async def _read(self) -> None:
         now = utc_now()
@@ -188,7 +188,7 @@ class AdminMetrics(rx.State):
 
 
 def kept_for(step: Step) -> str:
-    """How long figures of a step are kept, in words."""
+    """For how long the figures of a step are kept."""
     return "for good" if step is Step.DAY else f"for {KEPT[step].days} days"
 
 
@@ -209,7 +209,7 @@ def _row(name: str, figures: Figures, since: datetime, until: datetime, kind: st
 
 
 def _just_below(seconds: float) -> str:
-    """A percentile is true to 2.5 %, and times in SQL to a millisecond; the job it stands for should be listed."""
+    """Low enough to list the job at the percentile, which is exact to 2.5 %, and times in SQL to a millisecond."""
     return f"{max(math.floor((seconds * 0.975 - 0.001) * 1000), 0) / 1000:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""The queue as a whole: pausing and limits, clearing out, and what is being done to many jobs."""
+"""The queue as a whole: cleaning up, and the operations on many jobs."""
 
 import reflex as rx
 
@@ -8,16 +8,16 @@ from jobs_app.ui.styles import CARD, STATUS_LABEL, TABULAR
 from runlane.kinds.catalogue import catalogue
 from runlane.model.status import JobStatus
 
+# actions that need no form: the action, the statuses, the label
 READY = (
     ("retry", "failed", "Retry all failed"),
     ("promote", "scheduled", "Start all scheduled now"),
     ("clean", "queued,scheduled", "Drain: remove all that wait"),
 )
-"""Wishes that need no form: what, on which statuses, in words."""
 
 
 def operation_bars(operations: rx.Var[list[OperationRow]], on_stop: object, on_undo: object) -> rx.Component:
-    """What is being done now, and what can still be undone, on every page that shows jobs."""
+    """The operations that run, and those that can still be undone, for every page that shows jobs."""
     return rx.vstack(
         rx.foreach(
             operations,
@@ -79,7 +79,7 @@ def clean_up(
         )
 
     return card(
-        heading("Clear out"),
+        heading("Clean up"),
         rx.flex(
             *[
                 rx.button(label, size="2", variant="soft", color_scheme="gray", on_click=on_ask_ready(action, status))

@@ -1,4 +1,4 @@
-"""Feeds the pages that show what is done to many jobs: how far it is, and whether it can be undone."""
+"""Feeds the pages that show operations on many jobs: how far they are, and whether they can be undone."""
 
 import asyncio
 import contextlib
@@ -49,14 +49,14 @@ class OperationsFeeder(Feeder):
             await asyncio.sleep(SEND_EVERY_S)
 
     def _undo_over_in_s(self) -> float | None:
-        """By when a deletion that can be undone now is so no more; nobody announces it."""
+        """When to read again because an undo may have run out, which nobody announces; ``None``: no undo is open."""
         return UNDO_WITHIN.total_seconds() if any(row["can_be_undone"] for row in self._rows) else None
 
     async def _read(self) -> None:
         try:
             found = await self._operations.newest(MAX_SHOWN)
         except Unavailable as exc:
-            log.debug("What is done to many jobs is not known: %s", exc.message)
+            log.debug("The operations on many jobs cannot be read: %s", exc.message)
             return
         before = {row["id"] for row in self._rows if not row["is_over"]}
         self._rows = [operation_row(operation, utc_now()) for operation in found]

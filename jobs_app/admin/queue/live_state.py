@@ -1,4 +1,4 @@
-"""What is done to many jobs, as every page that shows it does. Written by broadcast, and when a tab joins."""
+"""The operations on many jobs, as pages show them. Written by broadcast, and when a tab joins."""
 
 import reflex as rx
 

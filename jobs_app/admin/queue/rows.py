@@ -9,7 +9,7 @@ from runlane.text import counted
 
 
 class OperationRow(TypedDict):
-    """Something that is done to many jobs."""
+    """An operation on many jobs."""
 
     id: str
     title: str
@@ -38,7 +38,7 @@ ACTION_TITLES = {
 def operation_row(operation: Operation, now: datetime) -> OperationRow:
     left = f", {operation.left_alone:,} left alone" if operation.left_alone else ""
     handled = operation.done + operation.left_alone
-    wanted = {name: value for name, value in vars(operation.filter).items() if value and name != "ids"}
+    criteria = {name: value for name, value in vars(operation.filter).items() if value and name != "ids"}
     every = "every job" if operation.filter.ids is None else "jobs chosen by their ids"
     return {
         "id": str(operation.id),
@@ -47,7 +47,7 @@ def operation_row(operation: Operation, now: datetime) -> OperationRow:
         "so_far": f"{operation.done:,} done{left}",
         "percent": min(100, round(100 * handled / operation.total)) if operation.total else 100,
         "who": operation.who or "the system",
-        "filter": ", ".join(f"{name} {_words(value)}" for name, value in wanted.items()) or every,
+        "filter": ", ".join(f"{name} {_words(value)}" for name, value in criteria.items()) or every,
         "started_at": iso(operation.started_at),
         "is_over": operation.state.is_over,
         "can_be_undone": operation.can_be_undone(now),

@@ -1,4 +1,4 @@
-"""The admin page of schedules: jobs that are made again and again; listed, made, changed, paused, run now, deleted."""
+"""The admin page of schedules: they are listed, made, changed, paused, run now and deleted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from jobs_app import runtime
 from jobs_app.admin.editor.editing import Editing, parse_id
 from jobs_app.admin.inputs import whole
 from jobs_app.admin.schedules.rows import ScheduleRow, schedule_row
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui.formats import iso
 from runlane import plain_json
@@ -37,31 +38,31 @@ class AdminSchedules(Editing, rx.State):
 
     schedules: list[ScheduleRow] = []
     next: list[str] = []
-    """The next times of what is typed."""
+    """The next times of the schedule that is being typed."""
     _typed: dict[str, str] = {}
-    """What the fields of the form hold by now."""
+    """What the fields of the form hold now."""
     _params: dict[str, dict[str, Any]] = {}
-    """Those of each schedule, secrets included."""
+    """The parameters of each schedule, secrets included."""
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         if not self.errors:
             self._preview()
         return await self._read()
 
     @rx.event
-    def type_in(self, name: str, value: str):
-        """Take note of what a field holds, and show when such a schedule would run."""
+    def type_in(self, name: str, value: str) -> None:
+        """Keep what a field holds, and show when such a schedule would run."""
         if name in BLANK:
             self._typed = {**self._typed, name: value[:2000]}
             self._preview()
 
     @rx.event
-    async def pause(self, schedule_id: str, paused: bool):
+    async def pause(self, schedule_id: str, paused: bool) -> Effect:
         return await self._do(_pause(schedule_id, paused))
 
     @rx.event
-    async def run_now(self, schedule_id: str):
+    async def run_now(self, schedule_id: str) -> Effect:
         return await self._do(_run_now(schedule_id))
 
     def _blank(self) -> Mapping[str, str]:
@@ -87,7 +88,7 @@ class AdminSchedules(Editing, rx.State):
     def _by_field(self, errors: Sequence[FieldError]) -> dict[str, str]:
         return _by_field(errors)
 
-    async def _read(self) -> Any:
+    async def _read(self) -> Effect:
         try:
             found = await _service().with_outcomes()
             self.schedules = [schedule_row(schedule, made) for schedule, made in found]
@@ -128,7 +129,7 @@ async def _run_now(schedule_id: str) -> str:
 
 
 def _values(form: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form asks for, as a draft of a schedule; masks stand for what is ``stored`` in their places.
+    """The form as a draft of a schedule; a mask stands for the secret that is ``stored`` there.
 
     Raises:
         InvalidInput: the parameters are no JSON object, or their kind refuses them.

@@ -1,4 +1,4 @@
-"""What the queue stands on: facts about Redis and the database, and what can be done for them."""
+"""What the queue stands on: facts about Redis and the database, and their maintenance."""
 
 import reflex as rx
 
@@ -50,12 +50,12 @@ def database_card(
             can_maintain,
             toolbar(
                 _button("Check", "shield-check", working == "check", working != "", on_check),
-                _button("Tidy (vacuum)", "package", working == "vacuum", working != "", on_vacuum),
+                _button("Compact (vacuum)", "package", working == "vacuum", working != "", on_vacuum),
                 download_button("/api/database/backup", "Download a backup"),
                 margin_top="12px",
             ),
             rx.text(
-                "A server of its own: pg_dump makes a backup, VACUUM tidies, pg_amcheck checks.",
+                "A server of its own: pg_dump makes a backup, VACUUM compacts, pg_amcheck checks.",
                 size="2",
                 color_scheme="gray",
             ),
@@ -67,7 +67,7 @@ def database_card(
 
 def chain_card(
     hops: rx.Var[list[FactRow]],
-    said: rx.Var[str],
+    message: rx.Var[str],
     passed: rx.Var[bool],
     working: rx.Var[str],
     on_test: object,
@@ -76,19 +76,19 @@ def chain_card(
     return card(
         heading("Diagnostics"),
         toolbar(
-            _button("Test the whole chain", "route", working == "canary", working != "", on_test),
+            _button("Test the whole chain", "route", working == "self-test", working != "", on_test),
             rx.button(
                 rx.icon("copy", size=15), "Copy for an issue", variant="soft", color_scheme="gray", on_click=on_copy
             ),
             download_button("/api/diagnostics", "Download"),
         ),
         rx.cond(
-            said != "",
+            message != "",
             rx.box(
                 rx.cond(
                     passed,
-                    notice(said, icon="check", color="grass"),
-                    notice(said, icon="triangle-alert", color="tomato"),
+                    notice(message, icon="check", color="grass"),
+                    notice(message, icon="triangle-alert", color="tomato"),
                 ),
                 rx.box(_facts(hops), margin_top="10px"),
                 margin_top="12px",

@@ -1,4 +1,4 @@
-"""What to paste in an issue, and a job that is sent through the whole chain to see where it stops."""
+"""Diagnostics to paste in an issue, and the self-test: a job sent through the whole chain to find where it stops."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,14 @@ import os
 import platform
 import sqlite3
 import sys
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
 from pydantic_core import to_jsonable_python
 
 from jobs_app import runtime
@@ -36,7 +38,7 @@ PACKAGES = ("reflex", "fastapi", "sqlalchemy", "sqlmodel", "redis", "arq", "pyda
 
 @dataclass(frozen=True)
 class Hop:
-    """A part of the way, and how long it took; ``None``: it was not passed."""
+    """A step of the way, and how long it took; ``None``: it was not reached."""
 
     name: str
     ms: float | None
@@ -44,16 +46,17 @@ class Hop:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """``said``: what came of it, in a sentence; where it stopped, and what to look at."""
+    """Whether the self-test passed, and the outcome in a sentence: where it stopped, and what to check."""
 
     passed: bool
-    said: str
+    # REST names it ``said``
+    message: Annotated[str, Field(serialization_alias="said")]
     hops: list[Hop]
 
 
 async def diagnostics() -> dict[str, Any]:
     """Everything that helps to find out what is wrong, as JSON; no secret is in it, and nothing of any job."""
-    active, seen = runtime.current(), await overview(anew=True)
+    active, system = runtime.current(), await overview(fresh=True)
     found = {
         "at": utc_now(),
         "version": __version__,
@@ -62,10 +65,10 @@ async def diagnostics() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "packages": {name: version(name) for name in PACKAGES} | {"sqlite": sqlite3.sqlite_version},
         "settings": shown_settings(active.config),
-        "troubles": troubles(seen.facts),
-        "counts": seen.counts,
+        "troubles": troubles(system.facts),
+        "counts": system.counts,
         "limits": await _or_trouble(active.limits.current()),
-        "workers": seen.facts.workers,
+        "workers": system.facts.workers,
         "redis": await _or_trouble(active.redis_maintenance.info()),
         "database": await _or_trouble(active.maintenance.info()),
         "growth": await _or_trouble(active.samples.growth(utc_now())),
@@ -82,19 +85,19 @@ def shown_settings(config: Settings) -> dict[str, Any]:
     return shown
 
 
-async def _or_trouble(asked: Any) -> Any:
+async def _or_trouble(read: Awaitable[Any]) -> Any:
     try:
-        found = await asked
+        found = await read
     except (JobsError, *REDIS_TROUBLE) as exc:
         return {"trouble": str(exc)}
     return asdict(found) if hasattr(found, "__dataclass_fields__") and not hasattr(found, "kinds") else found
 
 
 async def run_self_test() -> SelfTest:
-    """Send a job that does nothing through the whole chain, and tell how long each part took. It is deleted after.
+    """Send a job that does nothing through the whole chain, and measure each part of the way. It is deleted after.
 
     Raises:
-        WrongStatus: the queue, or the kind of the canary, is paused.
+        WrongStatus: the queue, or the kind of the self-test, is paused.
     """
     service = runtime.jobs()
     limits = await runtime.current().limits.current()
@@ -103,42 +106,43 @@ async def run_self_test() -> SelfTest:
     if limits.kinds[SELF_TEST].paused:
         raise WrongStatus(f"The kind {SELF_TEST}, which the test runs, is paused. Resume it, then test.")
     with runtime.current().hub.listen() as mailbox:
-        asked_at = utc_now()
+        submitted_at = utc_now()
         job, _ = await service.submit(Submission(kind=SELF_TEST, priority=MAX_PRIORITY, max_attempts=1))
         stored_at = utc_now()
-        heard: dict[JobStatus, datetime] = {}
+        announced_at: dict[JobStatus, datetime] = {}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SELF_TEST_WITHIN_S):
-                await _hear(mailbox, job.id, heard)
-        now = (await runtime.current().reader.get_many([job.id])).get(job.id)
+                await _listen(mailbox, job.id, announced_at)
+        ended = (await runtime.current().reader.get_many([job.id])).get(job.id)
+        started_at, finished_at = (ended.started_at, ended.finished_at) if ended else (None, None)
         hops = [
-            Hop("stored in SQL", _ms(asked_at, stored_at)),
+            Hop("stored in SQL", _ms(submitted_at, stored_at)),
             # a quick worker announces the end before this process has announced the beginning, which is then old news
-            Hop("announced, and heard here", _ms(stored_at, min(heard.values(), default=None))),
-            Hop("claimed by a worker", _ms(job.created_at, now and now.started_at)),
-            Hop("run and recorded", _ms(now and now.started_at, now and now.finished_at)),
-            Hop("its end announced, and heard here", _ms(now and now.finished_at, heard.get(JobStatus.COMPLETED))),
-            Hop("all in all", _ms(asked_at, heard.get(JobStatus.COMPLETED))),
+            Hop("announced, and heard here", _ms(stored_at, min(announced_at.values(), default=None))),
+            Hop("claimed by a worker", _ms(job.created_at, started_at)),
+            Hop("run and recorded", _ms(started_at, finished_at)),
+            Hop("its end announced, and heard here", _ms(finished_at, announced_at.get(JobStatus.COMPLETED))),
+            Hop("all in all", _ms(submitted_at, announced_at.get(JobStatus.COMPLETED))),
         ]
-        await _tidy(job.id)
-    return SelfTest(all(hop.ms is not None for hop in hops), _said(hops, now.worker if now else None), hops)
+        await _clean_up(job.id)
+    return SelfTest(all(hop.ms is not None for hop in hops), _message(hops, ended.worker if ended else None), hops)
 
 
-async def _hear(mailbox: Mailbox, job_id: UUID, heard: dict[JobStatus, datetime]) -> None:
-    while JobStatus.COMPLETED not in heard:
+async def _listen(mailbox: Mailbox, job_id: UUID, announced_at: dict[JobStatus, datetime]) -> None:
+    while JobStatus.COMPLETED not in announced_at:
         item = await mailbox.get()
         if isinstance(item, Change) and item.job.id == job_id:
-            heard.setdefault(item.event.status, utc_now())
+            announced_at.setdefault(item.event.status, utc_now())
 
 
-async def _tidy(job_id: UUID) -> None:
+async def _clean_up(job_id: UUID) -> None:
     with contextlib.suppress(JobsError):  # it has ended, as it should
         await runtime.jobs().cancel(job_id)
-    with contextlib.suppress(JobsError):  # it runs; its timeline shows what becomes of it
+    with contextlib.suppress(JobsError):  # it runs still; its timeline shows how it ends
         await runtime.jobs().delete(job_id)
 
 
-def _said(hops: list[Hop], worker: str | None) -> str:
+def _message(hops: list[Hop], worker: str | None) -> str:
     missed = next((hop.name for hop in hops if hop.ms is None), None)
     if missed is None:
         return f"All parts work: the job ran on {worker} and was back after {hops[-1].ms:.0f} ms."

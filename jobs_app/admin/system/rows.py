@@ -4,7 +4,7 @@ from typing import TypedDict
 
 
 class FactRow(TypedDict):
-    """Something that is known; ``at`` may be empty."""
+    """A named fact; ``at`` may be empty."""
 
     name: str
     value: str

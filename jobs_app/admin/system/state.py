@@ -1,6 +1,6 @@
-"""The admin page of the system: Redis, the database, what to paste in an issue, a job sent through the chain."""
+"""The admin page of the system: Redis, the database, what to paste in an issue, and the self-test."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import reflex as rx
 
@@ -8,6 +8,7 @@ from jobs_app import runtime
 from jobs_app.admin.overview import overview
 from jobs_app.admin.system.diagnostics import diagnostics, run_self_test
 from jobs_app.admin.system.rows import FactRow
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.ui import formats
@@ -24,7 +25,7 @@ FRESH_S = 5.0
 
 
 class AdminSystem(rx.State):
-    """One tab's view of what the queue stands on."""
+    """One tab's view of Redis, the database and the self-test."""
 
     redis: list[FactRow] = []
     slow: list[FactRow] = []
@@ -32,63 +33,63 @@ class AdminSystem(rx.State):
     database: list[FactRow] = []
     indexes: list[FactRow] = []
     can_maintain: bool = False
-    """Whether the database is a file, which can be checked, tidied and copied from here."""
+    """Whether the database is a file, which can be checked, compacted and copied from here."""
     hops: list[FactRow] = []
-    said: str = ""
+    message: str = ""
     passed: bool = False
     working: str = ""
-    """What is being done: ``canary``, ``check`` or ``vacuum``; empty when nothing is."""
+    """What is being done: ``self-test``, ``check`` or ``vacuum``; empty when nothing is."""
     asking: bool = False
-    """Whether tidying waits for a yes."""
+    """Whether compacting waits for confirmation."""
     result: str = ""
 
     @rx.event
-    async def load(self):
-        self.hops, self.said, self.working, self.asking, self.result = [], "", "", False, ""
+    async def load(self) -> None:
+        self.hops, self.message, self.working, self.asking, self.result = [], "", "", False, ""
         await self._read()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> None:
         await self._read()
 
     @rx.event(background=True)
-    async def test_chain(self):
-        """Send a job through the whole chain."""
+    async def test_chain(self) -> None:
+        """Run the self-test: send a job through the whole chain."""
         async with self:
             if self.working:
                 return
-            self.working, self.hops, self.said = "canary", [], ""
-        said, passed, hops = "", False, list[FactRow]()
+            self.working, self.hops, self.message = "self-test", [], ""
+        message, passed, hops = "", False, list[FactRow]()
         try:
             self_test = await run_self_test()
-            said, passed = self_test.said, self_test.passed
+            message, passed = self_test.message, self_test.passed
             hops = [_fact(hop.name, "–" if hop.ms is None else f"{hop.ms:,.1f} ms") for hop in self_test.hops]
         except JobsError as error:
-            said = error.message
+            message = error.message
         finally:
             async with self:
-                self.working, self.said, self.passed, self.hops = "", said, passed, hops
+                self.working, self.message, self.passed, self.hops = "", message, passed, hops
 
     @rx.event(background=True)
-    async def check(self):
-        """Read the whole database and see whether it is sound."""
+    async def check(self) -> None:
+        """Read the whole database, and report whether it is sound."""
         await self._maintain("check", self._checked)
 
     @rx.event
-    def ask_vacuum(self):
+    def ask_vacuum(self) -> None:
         self.asking = True
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         self.asking = is_open and self.asking
 
     @rx.event(background=True)
-    async def vacuum(self):
-        """Write the database anew."""
+    async def vacuum(self) -> None:
+        """Compact the database."""
         await self._maintain("vacuum", self._vacuumed)
 
     @rx.event
-    async def copy(self):
+    async def copy(self) -> Effect:
         """Put what to paste in an issue on the clipboard."""
         try:
             found = await diagnostics()
@@ -96,7 +97,7 @@ class AdminSystem(rx.State):
             return await notify(self, "error", error.message)
         return copy(plain_json.dumps(found), "Copied; no secret is in it.")
 
-    async def _maintain(self, name: str, act: Any) -> None:
+    async def _maintain(self, name: str, act: Callable[[], Awaitable[str]]) -> None:
         async with self:
             if self.working:
                 return
@@ -109,7 +110,7 @@ class AdminSystem(rx.State):
         finally:
             async with self:
                 self.working, self.result = "", result
-                await self._read(anew=True)
+                await self._read(fresh=True)
 
     @staticmethod
     async def _checked() -> str:
@@ -124,10 +125,10 @@ class AdminSystem(rx.State):
         saved = formats.size(max(0, found.bytes_before - found.bytes_after))
         return f"Done in {seconds_text(found.took_s)}: {saved} less, {formats.size(found.bytes_after)} now."
 
-    async def _read(self, *, anew: bool = False) -> None:
+    async def _read(self, *, fresh: bool = False) -> None:
         active = runtime.current()
         of_redis, of_database = active.caches.of(_REDIS), active.caches.of(_DATABASE)
-        if anew:
+        if fresh:
             of_redis.forget()
             of_database.forget()
         try:
@@ -161,17 +162,17 @@ def _clock(worker: WorkerInfo) -> FactRow:
 
 def _redis_facts(info: RedisInfo) -> list[FactRow]:
     limit = f" of {formats.size(info.memory_limit_bytes)}" if info.memory_limit_bytes else ", no limit"
-    persistence = {True: "append-only file", False: "no append-only file", None: "not told"}[info.append_only]
-    trip = "not heard" if info.round_trip_ms is None else f"{info.round_trip_ms:.1f} ms"
+    persistence = {True: "append-only file", False: "no append-only file", None: "unknown"}[info.append_only]
+    trip = "not received" if info.round_trip_ms is None else f"{info.round_trip_ms:.1f} ms"
     return [
         _fact("Server", f"{info.version}, {info.role}, up {seconds_text(info.uptime_s)}"),
         _fact("Memory", f"{formats.size(info.memory_bytes)}{limit}; peak {formats.size(info.memory_peak_bytes)}"),
-        _fact("When memory is full", info.eviction_policy or "not told"),
+        _fact("When memory is full", info.eviction_policy or "unknown"),
         _fact("Persistence", persistence),
         _fact("Clients", f"{info.clients}, {info.blocked_clients} of them wait for something"),
         _fact("Commands a second", f"{info.commands_a_second:,}"),
         _fact("Answer", f"{info.ping_ms:.1f} ms"),
-        _fact("Publish to hear", trip),
+        _fact("Publish to receive", trip),
         _fact("Clock", f"{info.clock_ahead_s * 1000:+.0f} ms from this server's"),
     ]
 
