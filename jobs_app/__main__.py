@@ -36,13 +36,13 @@ SERVE_A_BUILD = {
     "REFLEX_SOCKET_TIMEOUT": "20",
 }
 
+# More wait to be accepted; the server's own limit would be 128, which as many tabs reach.
 MAX_CONNECTIONS = 10_000
-"""More wait to be accepted; the server's own limit would be 128, which as many tabs reach."""
 BACKLOG = 1024
+# How long a client may take for the headers of a request, and an idle connection is kept for its next one.
 HEADERS_WITHIN_MS = 10_000
-"""How long a client may take for the headers of a request, and an idle connection is kept for its next one."""
+# Less than the ten seconds after which ``docker stop`` kills.
 STOPPED_WITHIN_S = 8.0
-"""Less than the ten seconds after which ``docker stop`` kills."""
 
 log = logging.getLogger(__name__)
 

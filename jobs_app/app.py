@@ -58,8 +58,8 @@ from jobs_app.ui.basics import ONCE_SCRIPT
 from jobs_app.ui.frame import overlay
 from runlane.settings import settings
 
+# What keeps each feature's pages live.
 FEEDERS = (dashboard_feeder, job_feeder, compare_feeder, admin_feeder)
-"""What keeps each feature's pages live."""
 
 log = logging.getLogger(__name__)
 

@@ -27,8 +27,8 @@ from runlane.search.matching import JobFilter
 
 BATCH = 500
 SENT_AT_ONCE = 64_000
+# What makes spreadsheets take a text for a formula, at its begin; see OWASP, "CSV Injection".
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-"""What makes spreadsheets take a text for a formula, at its begin; see OWASP, "CSV Injection"."""
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 

@@ -212,8 +212,8 @@ def _wanted(
     )
 
 
+# Which jobs, as the address of a list says.
 Wanted = Annotated[JobFilter, Depends(_wanted)]
-"""Which jobs, as the address of a list says."""
 
 
 @router.get("")

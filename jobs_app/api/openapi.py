@@ -17,8 +17,8 @@ from runlane.kinds.catalogue import Catalogue
 
 Schema = dict[str, Any]
 
+# For endpoints whose things may be in the way; see ``runlane.errors``.
 CONFLICT: dict[int | str, Schema] = {409: {"description": "It is in a state that does not allow this."}}
-"""For endpoints whose things may be in the way; see ``runlane.errors``."""
 
 
 def sends(*media_types: str) -> dict[int | str, Schema]:

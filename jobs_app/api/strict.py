@@ -20,14 +20,14 @@ from runlane import plain_json
 from runlane.errors import TooLarge, TooSlow
 from runlane.settings import Settings
 
+# Of the bodies of most routes; also, beside parameters, of everything else there is in a body that has some.
 MAX_BYTES = 64_000
-"""Of the bodies of most routes; also, beside parameters, of everything else there is in a body that has some."""
+# Of a large body: some 50 ms of parsing.
 MAX_VALUES = 200_000
-"""Of a large body: some 50 ms of parsing."""
 READ_WITHIN_S = 60.0
 _PARSED_AT_ONCE = 64_000
+# How much larger parameters may be on their way than they are kept: escapes take up to three times their letter.
 _ESCAPED = 3
-"""How much larger parameters may be on their way than they are kept: escapes take up to three times their letter."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])

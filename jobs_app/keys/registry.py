@@ -13,8 +13,8 @@ from jobs_app import routes
 from jobs_app.keys.rows import Command
 from jobs_app.live.effects import call
 
+# How long what is to have the focus on another page is waited for.
 ARRIVES_WITHIN_S = 5
-"""How long what is to have the focus on another page is waited for."""
 _FOCUS = """(id, within_ms) => {
   const ends = performance.now() + within_ms;
   (function look() {
@@ -38,12 +38,12 @@ class Place:
         return bool(self.tab.router.url.path == routes.DASHBOARD)
 
 
+# The event that a key means; ``None``: nothing here.
 Press = Callable[[Place], Awaitable[Any]]
-"""The event that a key means; ``None``: nothing here."""
+# The event that does a command; the text says with what.
 Perform = Callable[[str], Any]
-"""The event that does a command; the text says with what."""
+# The commands that there are.
 Offer = Callable[[Place], Awaitable[Sequence[Command]]]
-"""The commands that there are."""
 
 _presses: dict[str, list[Press]] = {}
 _performs: dict[str, Perform] = {}

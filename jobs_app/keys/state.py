@@ -18,8 +18,8 @@ from runlane.errors import JobsError
 from runlane.search.matching import JobFilter
 from runlane.search.query import MAX_LENGTH
 
+# How long after ``g`` the second key may come.
 CHORD_S = 1.5
-"""How long after ``g`` the second key may come."""
 MAX_COMMANDS = 12
 FOUND_JOBS = 6
 PAGES = {

@@ -1,9 +1,9 @@
-"""What the server has a browser do besides showing state: messages in passing, addresses, scripts, events.
+"""What the server has a browser do besides showing state: toasts, addresses, scripts, events.
 
 Everything of the kind goes through here (a test reads the code for it), for Reflex takes ``<reflex.Var>`` in a plain
-string for a mark of its own: with text in it, it loops until the memory is used up; with a number, it raises. Texts
-come from jobs, rules and people, so they are handed over as JavaScript in which ``<`` is written as an escape, which
-arrives as it was. See ``docs/decisions/0009-texts-are-handed-to-reflex-escaped.md``.
+string for a mark of its own: around text, Reflex loops until the memory is used up; around a number, it raises. Texts
+come from jobs, rules and people, so they are handed over as JavaScript in which ``<`` is escaped, and arrive unchanged.
+See ``docs/decisions/0009-texts-are-handed-to-reflex-escaped.md``.
 """
 
 import json
@@ -39,10 +39,10 @@ def literal(value: object) -> rx.Var[Any]:
 
 
 def toast(level: Level, text: str, *, description: str = "", **options: Any) -> EventSpec:
-    """Show a message in passing; ``options``: as in ``rx.toast``, with no text of anybody's.
+    """Show a toast; ``options``: as in ``rx.toast``, but with no text that a job, a rule or a person wrote.
 
-    Put together as ``rx.toast`` does, which would make a title of a text that is a ``Var``: a message that takes the
-    place of another, with the same ``id``, loses that.
+    Built as ``rx.toast`` does it. That would take a text that is a ``Var`` for the title, which a toast loses when it
+    replaces another one with the same ``id``.
     """
     if description:
         options["description"] = literal(description)
@@ -63,13 +63,13 @@ def trigger(handler: Any, *arguments: object) -> EventSpec:
 
 
 def call(function: str, *arguments: object, callback: Any = None) -> EventSpec:
-    """Call a JavaScript function, given as its text, with JSON values; ``callback`` is told what it returns."""
+    """Call a JavaScript function, given as its text, with JSON values; ``callback`` gets what it returns."""
     code = f"({function})({', '.join(map(_javascript, arguments))})"
     return rx.call_script(code, callback=callback)
 
 
 class RefusingMarks(Middleware):
-    """Refuses events whose arguments hold Reflex's mark, before anything sees them."""
+    """Refuses events whose arguments hold Reflex's mark, before any handler gets them."""
 
     async def preprocess(self, app: App, state: BaseState, event: Event) -> StateUpdate | None:
         if any(REFLEX_VAR_OPENING_TAG in text for text in _texts(event.payload)):

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jobs_app.api.problems import problem
 
+# The code a websocket is closed with; see RFC 6455's registry.
 TRY_AGAIN_LATER = 1013
-"""The code a websocket is closed with; see RFC 6455's registry."""
 OVER_WITHIN_S = 1.0
 
 

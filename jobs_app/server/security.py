@@ -34,10 +34,10 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
 }
+# What is read, but not for pages of other sites.
 _SECRET = re.compile(
     r"/api/(database/backup|diagnostics|jobs/export|jobs/[^/]+/(artifacts/.+|log)|alerts/rules/[^/]+/secret)/?$"
 )
-"""What is read, but not for pages of other sites."""
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _HASHED_ASSETS = "/assets/"
 

@@ -158,6 +158,7 @@ def small_button(label: str, on_click: object) -> rx.Component:
     return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click, custom_attrs=once())
 
 
+# The second click of a double click does nothing there, nor does a key that is held down.
 ONCE_SCRIPT = """
 addEventListener('click', (e) => {
   if (e.detail > 1 && e.target.closest?.('[data-once]')) { e.preventDefault(); e.stopPropagation(); }
@@ -166,7 +167,6 @@ addEventListener('keydown', (e) => {
   if (e.repeat && e.key === 'Enter' && e.target.matches?.('input, [data-once]')) e.preventDefault();
 }, true);
 """
-"""The second click of a double click does nothing there, nor does a key that is held down."""
 
 
 def once() -> dict[str, object]:
