@@ -79,7 +79,7 @@ class AdminAlerts(Editing, rx.State):
         return "The rule is deleted, with its alerts."
 
     async def _done(self, message: str) -> Any:
-        runtime.current().watch.asked.set()
+        runtime.current().watch.rules_changed()
         return await super()._done(message)
 
     async def _read(self) -> Any:
