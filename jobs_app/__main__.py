@@ -31,18 +31,18 @@ SERVE_A_BUILD = {
     "REFLEX_ENV_MODE": "prod",
     "__REFLEX_SKIP_COMPILE": "true",
     "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
-    # a tab that vanished without a word is noticed within half a minute
+    # a tab that vanished without closing its connection is detected within half a minute
     "REFLEX_SOCKET_INTERVAL": "10",
     "REFLEX_SOCKET_TIMEOUT": "20",
 }
 
 MAX_CONNECTIONS = 10_000
-"""More wait to be accepted; the server's own limit would be 128, which as many tabs reach."""
+# Connections that wait to be accepted; the server's default is 128, which as many tabs reach.
 BACKLOG = 1024
+# How long a client may take for the headers of a request, and how long an idle connection is kept open.
 HEADERS_WITHIN_MS = 10_000
-"""How long a client may take for the headers of a request, and an idle connection is kept for its next one."""
+# Less than the ten seconds after which ``docker stop`` kills the process.
 STOPPED_WITHIN_S = 8.0
-"""Less than the ten seconds after which ``docker stop`` kills."""
 
 log = logging.getLogger(__name__)
 
@@ -68,22 +68,22 @@ async def serve(config: Settings) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    stopping = asyncio.create_task(_stop_when_told(stop, server, admission))
+    stopping = asyncio.create_task(_stop_on_signal(stop, server, admission))
     await server.serve()
     await end_tasks(stopping)
 
 
-async def _stop_when_told(told: asyncio.Event, server: Server, admission: "Admission") -> None:
-    await told.wait()
+async def _stop_on_signal(signalled: asyncio.Event, server: Server, admission: "Admission") -> None:
+    await signalled.wait()
     patience = threading.Timer(STOPPED_WITHIN_S, _give_up, (asyncio.get_running_loop(),))
     patience.daemon = True
     patience.start()
-    server.stop()
+    server.stop()  # type: ignore[no-untyped-call]  # granian types this class in part
     await admission.end()
 
 
 def _give_up(loop: asyncio.AbstractEventLoop) -> None:
-    """End this process though something in it does not; the log says what. Everything that was answered is in SQL."""
+    """End this process though some task goes on; the log names it. Everything that was answered is in SQL."""
     for task in asyncio.all_tasks(loop):
         where = [f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in task.get_stack()]
         log.warning("Still running %g s after the signal to stop: %s, at %s", STOPPED_WITHIN_S, task.get_name(), where)
@@ -93,10 +93,10 @@ def _give_up(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _allow_many_connections() -> None:
-    """As many files as this process may open at all: systems begin with a limit of 1,024 or 256."""
+    """Raise the limit of open files as far as allowed: systems start with 1,024 or 256."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * MAX_CONNECTIONS
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    needed = 2 * MAX_CONNECTIONS
+    limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import reflex as rx
+from reflex_base.event import EventSpec
 
 from jobs_app import composition, routes
 from jobs_app.admin import feeder as admin_feeder
@@ -58,8 +59,8 @@ from jobs_app.ui.basics import ONCE_SCRIPT
 from jobs_app.ui.frame import overlay
 from runlane.settings import settings
 
+# What keeps each feature's pages live.
 FEEDERS = (dashboard_feeder, job_feeder, compare_feeder, admin_feeder)
-"""What keeps each feature's pages live."""
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,8 @@ async def serve(app: rx.App) -> AsyncIterator[None]:
             yield
 
 
-def on_backend_error(exception: Exception) -> rx.event.EventSpec:  # Reflex asks for this name
-    if is_of_dispatch(exception):  # whose words hold the arguments, secrets among them
+def on_backend_error(exception: Exception) -> EventSpec:  # Reflex requires this name
+    if is_of_dispatch(exception):  # its message holds the arguments, secrets among them
         log.error("An event of a page failed before its handler began: %s.", type(exception).__name__)
     else:
         log.error("An event of a page failed.", exc_info=exception)
@@ -106,10 +107,11 @@ app = rx.App(
 check_events(app)
 app.add_middleware(RefusingMarks())
 app.add_middleware(ActingOnPages(naming))
-# The guard looks at the origin of websockets too, by the Host they came to; a fixed list cannot know every name.
+# The guard checks the origin of websockets too, against the Host that they name; a fixed list cannot know every name.
+assert app.sio is not None
 app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)
-# A page joins its room first, then reads: no change falls between the two. It says "Live" when it has read all.
+# A page joins its room first, then reads: no change falls between the two. It shows "Live" when it has read all.
 app.add_page(
     dashboard,
     route=routes.DASHBOARD,
@@ -135,8 +137,8 @@ for build, route, title, own in (
 ):
     load = [] if own is None else [own.load]
     app.add_page(build, route=route, title=title, on_load=[Admin.join, *load, Admin.load, Arrival.arrive])
-    if hasattr(own, "refresh"):
-        tabs.register(route, own.refresh)
+    if refresh := getattr(own, "refresh", None):
+        tabs.register(route, refresh)
 app.add_page(
     admin_events,
     route=routes.ADMIN_EVENTS,
@@ -147,7 +149,7 @@ app.add_page(not_found, route="404", title="No such page", on_load=[Arrival.join
 app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[JobPage.join, JobPage.load, Arrival.arrive])
 for feature in (dashboard_commands, job_commands, submit_commands):
     feature.register()
-for offered in (  # in this order they are listed
+for offered in (  # listed in this order
     job_commands.with_job,
     dashboard_commands.with_selected,
     keys_state.pages,

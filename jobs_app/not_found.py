@@ -1,4 +1,4 @@
-"""What stands where there is no page."""
+"""The page of addresses that do not exist."""
 
 import reflex as rx
 

@@ -1,4 +1,4 @@
-"""What every page has around it, bound to its state: how fresh it is, messages, keys, and the way between pages."""
+"""What every page has around it, bound to its state: how fresh it is, messages, keys, and the links between pages."""
 
 import reflex as rx
 
@@ -16,7 +16,7 @@ def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str
         *children,
         mark=rx.fragment(
             rx.cond(Live.environment != "", rx.badge(Live.environment, color_scheme="amber", high_contrast=True)),
-            live_mark(Live.feed, Live.heard_at, Live.delay_ms, Arrival.way_ms),
+            live_mark(Live.feed, Live.confirmed_at, Live.delay_ms, Arrival.latency_ms),
         ),
         is_stale=Live.feed == "down",
         tools=rx.fragment(

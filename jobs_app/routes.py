@@ -1,4 +1,4 @@
-"""The pages' addresses: each path once as Reflex wants it, and once as a builder; and the id that one names."""
+"""The pages' addresses: each path once in Reflex's form, and once as a builder; and the id in one."""
 
 from uuid import UUID
 
@@ -25,12 +25,12 @@ def job(job_id: object) -> str:
 
 
 def compare(job_id: object, other_id: object = "") -> object:
-    """The address that sets two jobs side by side; without another one, the page finds the likeliest."""
+    """The address that compares two jobs side by side; without another one, the page finds the likeliest."""
     return f"/jobs/{job_id}/compare?with={other_id}"
 
 
 def parse_job_id(text: str) -> UUID:
-    """The id that a page or a client named.
+    """The id that a page was asked for.
 
     Raises:
         JobNotFound: it is no id at all.

@@ -5,7 +5,7 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.admin.metrics.charts import SPARK_MINUTES
 from jobs_app.admin.rows import WorkerRow
-from jobs_app.ui.basics import ago, card, heading, mono, notice, question, small_button, status_badge
+from jobs_app.ui.basics import ago, callout, card, heading, mono, question, small_button, status_badge
 from jobs_app.ui.charts import spark_line
 from jobs_app.ui.job_rows import JobLink
 from jobs_app.ui.styles import STATUS_COLOR, STATUS_LABEL, TABULAR
@@ -45,7 +45,7 @@ def admin_tabs(current: str) -> rx.Component:
 def trouble_list(troubles: rx.Var[list[str]]) -> rx.Component:
     """What is wrong, in sentences; nothing when all is well."""
     return rx.box(
-        rx.foreach(troubles, lambda text: notice(text, icon="triangle-alert", color="tomato", margin_bottom="12px")),
+        rx.foreach(troubles, lambda text: callout(text, icon="triangle-alert", color="tomato", margin_bottom="12px")),
         width="100%",
         id="troubles",
     )

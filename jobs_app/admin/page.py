@@ -31,7 +31,7 @@ from jobs_app.admin.system.components import chain_card, database_card, redis_ca
 from jobs_app.admin.system.state import AdminSystem
 from jobs_app.live.event_log import LogLine
 from jobs_app.page_frame import page
-from jobs_app.ui.basics import notice, question
+from jobs_app.ui.basics import callout, question
 from jobs_app.ui.charts import chart
 from runlane.bulk.service import CONFIRMATION
 from runlane.metrics.statistics import Step
@@ -113,7 +113,7 @@ def admin_metrics() -> rx.Component:
         routes.ADMIN_METRICS,
         "Metrics",
         metrics_control(page.window, page.kind, page.show_window, page.show_kind),
-        rx.cond(page.trouble != "", notice(page.trouble, icon="triangle-alert", color="tomato")),
+        rx.cond(page.trouble != "", callout(page.trouble, icon="triangle-alert", color="tomato")),
         point_card(page.point, page.can_zoom, page.zoom, page.choose(page.chosen)),
         rx.grid(
             rx.foreach(page.charts, lambda drawn: chart(drawn, page.buckets, page.ticks, page.chosen, page.choose)),

@@ -171,7 +171,7 @@ class Admin(rx.State):
         self.redis_ok, self.database_ok = facts.redis_ok, facts.database_ok
         self.troubles = [
             *troubles(facts),
-            *(f"{alert.rule}: {alert.text}" for alert in runtime.current().watch.is_open),
+            *(f"{alert.rule}: {alert.text}" for alert in runtime.current().watch.open_alerts),
         ]
         if facts.database_ok:
             self.concurrency, self.paused, self.counts = facts.concurrency, facts.paused, system.counts

@@ -8,6 +8,7 @@ from jobs_app.api import (
     audit,
     export,
     jobs,
+    maintenance,
     metrics,
     openapi,
     operations,
@@ -16,9 +17,6 @@ from jobs_app.api import (
     statistics,
     streams,
     system,
-)
-from jobs_app.api import (
-    maintenance as care,
 )
 from runlane.kinds.catalogue import catalogue
 
@@ -42,7 +40,7 @@ def build_api() -> FastAPI:
         statistics.router,
         audit.router,
         operations.router,
-        care.router,
+        maintenance.router,
         alerts.router,
         metrics.router,
         system.router,

@@ -76,7 +76,7 @@ async def create_rule(draft: RuleDraft, response: Response) -> RuleInfo:
     that apprise knows. A message that does not arrive is sent again after 5 s, 30 s, 2 min, 10 min and 1 h.
     """
     rule = await runtime.current().alerts.create(draft)
-    runtime.current().watch.asked.set()
+    runtime.current().watch.rules_changed()
     response.headers["Location"] = f"/api/alerts/rules/{rule.id}"
     return _info(rule)
 
@@ -97,7 +97,7 @@ async def change_rule(id: UUID, patch: RulePatch) -> RuleInfo:
 async def delete_rule(id: UUID) -> None:
     """Delete a rule, with its alerts and messages."""
     await runtime.current().alerts.delete(id)
-    runtime.current().watch.asked.set()
+    runtime.current().watch.rules_changed()
 
 
 @router.post("/rules/{id}/test", responses=CONFLICT)

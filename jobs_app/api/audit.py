@@ -63,7 +63,7 @@ async def events(
     after: Annotated[int, Query(ge=0, le=MAX_INTEGER, description="only those with a higher number")] = 0,
     format: Annotated[EventFormat, Query()] = EventFormat.JSON,
 ) -> EventLines | Response:
-    """The last 500 things that happened since this server started, newest first: for looking, not for keeping."""
+    """The last 500 things that happened since this server started, newest first: to watch, not to keep."""
     lines = runtime.current().event_log.lines(what=what, text=q, after=after)
     if format is EventFormat.JSON:
         return EventLines.model_validate({"items": lines})

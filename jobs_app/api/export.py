@@ -1,4 +1,4 @@
-"""REST: every job that a filter means, as a file that is written while it is read: a million rows take no memory.
+"""REST: every job that matches a filter, as a file that is written while it is read: a million rows take no memory.
 
 CSV is for spreadsheets: one line a job, JSON in the cells that hold it, and no cell that a spreadsheet would run as a
 formula. NDJSON is for programs: one job a line, as everywhere in this API.
@@ -17,7 +17,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from jobs_app import runtime
-from jobs_app.api.jobs import Wanted
+from jobs_app.api.jobs import FilterQuery
 from jobs_app.api.openapi import sends
 from runlane import plain_json
 from runlane.clock import utc_now
@@ -27,8 +27,8 @@ from runlane.search.matching import JobFilter
 
 BATCH = 500
 SENT_AT_ONCE = 64_000
+# The beginnings of a text that spreadsheets take for a formula; see OWASP, "CSV Injection".
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-"""What makes spreadsheets take a text for a formula, at its begin; see OWASP, "CSV Injection"."""
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -40,24 +40,24 @@ class Format(StrEnum):
 
 @router.get("/export", response_class=StreamingResponse, responses=sends("text/csv", "application/x-ndjson"))
 async def export_jobs(
-    wanted: Wanted,
+    filter: FilterQuery,
     format: Annotated[Format, Query()] = Format.NDJSON,
     sort: Annotated[str, Query(json_schema_extra={"enum": [*SORTS]})] = DEFAULT_SORT,
 ) -> StreamingResponse:
-    """Every matching job as a download. Jobs that come or change meanwhile may be in it or not."""
-    # what cannot be read is refused before anything is sent
-    first = await runtime.current().reader.page(wanted, sort=sort, limit=BATCH, brief=True)
+    """Every matching job as a download. Jobs that are added or changed during it may be in it or not."""
+    # a query that cannot be read is refused before anything is sent
+    first = await runtime.current().reader.page(filter, sort=sort, limit=BATCH, brief=True)
     written, head, media_type = _WRITERS[format]
     name = f"jobs-{utc_now():%Y%m%dT%H%M%SZ}.{format}"
     return StreamingResponse(
-        _lines(first, wanted, sort, head, written),
+        _lines(first, filter, sort, head, written),
         media_type=media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
 async def _lines(
-    page: Page, wanted: JobFilter, sort: str, head: str, written: Callable[[JobSnapshot], str]
+    page: Page, filter: JobFilter, sort: str, head: str, written: Callable[[JobSnapshot], str]
 ) -> AsyncIterator[str]:
     reader, lines, lines_length = runtime.current().reader, [head], 0
     while True:
@@ -70,7 +70,7 @@ async def _lines(
         if page.next_cursor is None:
             yield "".join(lines)
             return
-        page = await reader.page(wanted, sort=sort, limit=BATCH, cursor=page.next_cursor, brief=True)
+        page = await reader.page(filter, sort=sort, limit=BATCH, cursor=page.next_cursor, brief=True)
 
 
 def _as_ndjson(job: JobSnapshot) -> str:

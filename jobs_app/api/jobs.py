@@ -1,4 +1,4 @@
-"""REST: submit, list, look at, cancel, retry and delete jobs."""
+"""REST: submit, list, read, cancel, retry and delete jobs."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -190,7 +190,7 @@ async def bulk(request: BulkRequest) -> BulkResult:
     return BulkResult(matched=report.matched, done=report.done, skipped=skipped)
 
 
-def _wanted(
+def _filter_query(
     status: Annotated[list[JobStatus], Query()] = [],  # noqa: B006 - FastAPI copies it
     kind: Annotated[list[Text], Query(max_length=100)] = [],  # noqa: B006
     q: Annotated[SearchText, Query()] = "",
@@ -212,13 +212,13 @@ def _wanted(
     )
 
 
-Wanted = Annotated[JobFilter, Depends(_wanted)]
-"""Which jobs, as the address of a list says."""
+# Which jobs, from the query of a list's address.
+FilterQuery = Annotated[JobFilter, Depends(_filter_query)]
 
 
 @router.get("")
 async def list_jobs(
-    wanted: Wanted,
+    filter: FilterQuery,
     sort: Annotated[str, Query(json_schema_extra={"enum": [*SORTS]})] = DEFAULT_SORT,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
@@ -229,7 +229,7 @@ async def list_jobs(
     Results, tracebacks and parameters of more than 4,000 characters are left out unless named in ``fields``; what a job
     has of them is in ``omitted``. A page with them may have fewer jobs than ``limit``.
     """
-    page = await runtime.current().reader.listing(wanted, sort=sort, limit=limit, cursor=cursor, parts=fields)
+    page = await runtime.current().reader.listing(filter, sort=sort, limit=limit, cursor=cursor, parts=fields)
     return JobPage(items=page.jobs, next_cursor=page.next_cursor)
 
 
@@ -251,7 +251,7 @@ async def list_events(
 
 @router.get("/{id}/log", response_class=PlainTextResponse)
 async def get_log(id: UUID) -> StreamingResponse:
-    """The whole timeline as a text file: time, level or type, and words, one line each."""
+    """The whole timeline as a text file: time, level or type, and message, one line each."""
     reader = runtime.current().reader
     job = await reader.get(id)
 
@@ -305,10 +305,10 @@ async def get_artifact(id: UUID, artifact_id: UUID) -> Response:
 
 
 @router.post(
-    "/{id}/cancel", responses=CONFLICT | {202: {"model": JobSnapshot, "description": "Its handler was told to stop."}}
+    "/{id}/cancel", responses=CONFLICT | {202: {"model": JobSnapshot, "description": "Its handler was asked to stop."}}
 )
 async def cancel(id: UUID, response: Response) -> JobSnapshot:
-    """Stop a job: at once (200) if it waits; a running one is told to (202) and is ``cancelled`` when it stopped."""
+    """Stop a job: at once (200) if it waits; a running one is asked to (202) and ``cancelled`` when it has stopped."""
     job = await runtime.jobs().cancel(id)
     response.status_code = 200 if job.status.is_terminal else 202
     return job

@@ -24,11 +24,11 @@ TAKEN_WITHIN_S = 60.0
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(tags=["care"], route_class=StrictRoute)
+router = APIRouter(tags=["maintenance"], route_class=StrictRoute)
 
 
 class Confirmed(BaseModel):
-    """Nothing can be written while it is done, so say so."""
+    """Nothing can be written while it runs, so it must be confirmed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,13 +52,13 @@ async def database() -> DatabaseInfo:
 
 @router.post("/api/database/check", responses=CONFLICT)
 async def check() -> Check:
-    """Read the whole database and see whether it is sound. Jobs go on meanwhile; a gigabyte takes some seconds."""
+    """Read the whole database and check whether it is sound. Jobs go on; a gigabyte takes some seconds."""
     return await runtime.current().maintenance.check()
 
 
 @router.post("/api/database/vacuum", responses=CONFLICT)
 async def vacuum(_confirmed: Confirmed) -> Vacuumed:
-    """Write the database anew without its free pages. Nothing else is written meanwhile: workers wait."""
+    """Write the database again without its free pages. Nothing else is written until it is done: workers wait."""
     return await runtime.current().maintenance.vacuum()
 
 
@@ -68,7 +68,7 @@ async def vacuum(_confirmed: Confirmed) -> Vacuumed:
     responses=CONFLICT | sends("application/vnd.sqlite3"),
 )
 async def backup() -> StreamingResponse:
-    """A copy of the whole database as of now, as a SQLite file. Jobs go on meanwhile."""
+    """A copy of the whole database as of now, as a SQLite file. Jobs go on."""
     copy = await runtime.current().maintenance.backup()
     headers = {
         "Content-Disposition": f'attachment; filename="jobs-{utc_now():%Y%m%dT%H%M%SZ}.db"',
@@ -78,7 +78,7 @@ async def backup() -> StreamingResponse:
 
 
 class _Download(StreamingResponse):
-    """Sends a copy, and closes it when all is sent, or the client is gone or takes nothing any more."""
+    """Sends a copy, and closes it when all is sent, or the client has left or takes nothing any more."""
 
     def __init__(self, copy: Copy, **more: Any) -> None:
         super().__init__(copy.read(), **more)
@@ -98,12 +98,12 @@ class _Download(StreamingResponse):
 
 
 @router.get("/api/diagnostics")
-async def look() -> dict[str, Any]:
+async def get_diagnostics() -> dict[str, Any]:
     """Versions, settings, counts, workers, Redis and the database in one; without secrets, to paste in an issue."""
     return await diagnostics.diagnostics()
 
 
 @router.post("/api/diagnostics/canary")
 async def self_test() -> SelfTest:
-    """Send a job that does nothing through the whole chain, tell how long each part took, and delete it."""
+    """Send a job that does nothing through the whole chain, report how long each part took, and delete it."""
     return await diagnostics.run_self_test()

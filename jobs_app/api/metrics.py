@@ -12,5 +12,5 @@ router = APIRouter(tags=["system"])
 
 @router.get("/metrics", response_class=Response, responses=sends("text/plain"))
 async def metrics() -> Response:
-    """What there is to measure, in Prometheus's text format. Each server tells about the whole system and itself."""
+    """All metrics in Prometheus's text format. Each server reports about the whole system and itself."""
     return Response(generate_latest(await scrape.collect()), media_type=CONTENT_TYPE_LATEST)

@@ -1,7 +1,8 @@
 """The description of the API, made true where FastAPI cannot know: what is refused and how, and what a kind takes.
 
-Every refusal is a problem document. Which ones a request can meet is told here for all of it: what is not found has its
-name in the path, what is too large has a body, and the guard may refuse anything. Conflicts are named at each endpoint.
+Every refusal is a problem document. Which ones a request can meet is described here for the whole API: what is not
+found has its name in the path, what is too large has a body, and the guard may refuse anything. Conflicts are named at
+each endpoint.
 """
 
 import json
@@ -17,8 +18,8 @@ from runlane.kinds.catalogue import Catalogue
 
 Schema = dict[str, Any]
 
+# For endpoints that the state of a thing may refuse; see ``runlane.errors``.
 CONFLICT: dict[int | str, Schema] = {409: {"description": "It is in a state that does not allow this."}}
-"""For endpoints whose things may be in the way; see ``runlane.errors``."""
 
 
 def sends(*media_types: str) -> dict[int | str, Schema]:
@@ -74,7 +75,7 @@ def describe(api: FastAPI, kinds: Catalogue) -> None:
         assert api.openapi_schema is not None
         return api.openapi_schema
 
-    api.openapi = openapi
+    api.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation does it
 
 
 def _amend(schema: Schema, kinds: Catalogue) -> None:
@@ -85,9 +86,9 @@ def _amend(schema: Schema, kinds: Catalogue) -> None:
     for path, method, operation in _operations(schema):
         answers = operation["responses"]
         for status in {*_refusals_of(path, method), *(int(each) for each in answers if each[0] in "45")}:
-            said = answers.get(str(status), {})
-            if status == 422 or "content" not in said:
-                answers[str(status)] = _refusal(status, said.get("description"))
+            described = answers.get(str(status), {})
+            if status == 422 or "content" not in described:
+                answers[str(status)] = _refusal(status, described.get("description"))
     for part in (*schema["paths"].values(), *models.values()):
         _bound_texts(part)
     for kind in kinds:
@@ -103,7 +104,7 @@ def _amend(schema: Schema, kinds: Catalogue) -> None:
 
 
 def _bound_texts(part: Any) -> None:
-    """Say of every text that it holds no NUL, which no database keeps."""
+    """State for every text that it holds no NUL, which no database keeps."""
     if isinstance(part, list):
         for each in part:
             _bound_texts(each)
@@ -128,16 +129,16 @@ def _refusals_of(path: str, method: str) -> Iterator[int]:
         yield from _WITH_BODY
 
 
-def _refusal(status: int, words: str | None) -> Schema:
-    """``words``: what the endpoint says of it, if anything."""
+def _refusal(status: int, description: str | None) -> Schema:
+    """``description``: the endpoint's own, if it has one."""
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": _REFUSALS.get(status) or words, "content": content}
+    return {"description": _REFUSALS.get(status) or description, "content": content}
 
 
 def _params(kind: Kind, models: Schema) -> Schema:
     """The kind's parameters; what they are made of gets a name of its own among all that the API describes."""
-    place = f"#/components/schemas/{kind.name}-"
-    schema: Schema = json.loads(json.dumps(kind.params_schema).replace('"#/$defs/', f'"{place}'))
+    prefix = f"#/components/schemas/{kind.name}-"
+    schema: Schema = json.loads(json.dumps(kind.params_schema).replace('"#/$defs/', f'"{prefix}'))
     models.update({f"{kind.name}-{name}": model for name, model in schema.pop("$defs", {}).items()})
     return schema
 

@@ -52,8 +52,8 @@ class ConfirmedRequest(OperationRequest):
 class OperationInfo(BaseModel):
     """``total``: how many jobs it was about; ``reasons``: why the first of those that were left alone were.
 
-    A reason that many have is told once, with their number and without an id. ``undoes``: the operation whose deletion
-    this one, a ``restore``, brings back.
+    A reason that many have is listed once, with their number and without an id. ``undoes``: the operation whose
+    deletion this one, a ``restore``, brings back.
     """
 
     id: UUID
@@ -75,7 +75,7 @@ class OperationList(BaseModel):
 
 
 class PreviewInfo(BaseModel):
-    """``bytes``: about, told from some of them. ``left_alone``: by status, those whose status does not allow it."""
+    """``bytes``: an estimate from some of them. ``left_alone``: by status, those whose status does not allow it."""
 
     affected: int
     bytes: int

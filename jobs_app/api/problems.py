@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -20,13 +21,18 @@ PROBLEM = "application/problem+json"
 
 
 def problem(
-    status: int, title: str, detail: str, errors: list[FieldError] | None = None, **headers: str
+    status: int,
+    title: str,
+    detail: str,
+    errors: list[FieldError] | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem reply; ``errors`` names the fields that are wrong."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if errors is not None:
         body["errors"] = [{"field": e.field, "message": e.message} for e in errors]
-    return JSONResponse(body, status, headers=headers or None, media_type=PROBLEM)
+    return JSONResponse(body, status, headers=headers, media_type=PROBLEM)
 
 
 def install(api: FastAPI) -> None:
@@ -34,7 +40,7 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(JobsError, _jobs_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_error)
-    api.add_exception_handler(ClientDisconnect, _gone)
+    api.add_exception_handler(ClientDisconnect, _client_left)
     api.add_exception_handler(Exception, _unexpected)
 
 
@@ -56,11 +62,11 @@ async def _validation_error(_request: Request, exc: Exception) -> JSONResponse:
 async def _http_error(_request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)
     phrase = HTTPStatus(exc.status_code).phrase
-    return problem(exc.status_code, phrase, str(exc.detail), **dict(exc.headers or {}))
+    return problem(exc.status_code, phrase, str(exc.detail), headers=exc.headers)
 
 
-async def _gone(_request: Request, _exc: Exception) -> Response:
-    """For nobody: the client went away while it sent its request."""
+async def _client_left(_request: Request, _exc: Exception) -> Response:
+    """For nobody: the client disconnected while it sent its request."""
     return Response(status_code=400)
 
 

@@ -1,4 +1,4 @@
-"""REST: what happened over time, what the system looked like, and what keeping that costs."""
+"""REST: what happened over time, the system's state over time, and what keeping that costs."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -104,7 +104,7 @@ async def stats(
 
 @router.get("/samples")
 async def samples(since: UtcTime | None = None) -> SampleList:
-    """The state of the system minute by minute, of the last hour if nothing else is asked for; hourly after 2 days."""
+    """The state of the system minute by minute, of the last hour by default; hourly after 2 days."""
     begin = since or utc_now() - timedelta(hours=1)
     return SampleList(items=await runtime.current().samples.since(begin))
 

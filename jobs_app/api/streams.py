@@ -40,8 +40,8 @@ async def stream_job(
     with runtime.current().hub.listen(job.id) as mailbox:
         try:
             job = await runtime.current().reader.get(job.id)
-            seen = _resume_after(last_event_id, job)
-            resumed = seen is not None
+            sent = _resume_after(last_event_id, job)
+            resumed = sent is not None
             # A resumed stream's first message carries no id: were it cut off right then, the next resume must still
             # begin where this one did.
             yield ServerSentEvent(
@@ -50,7 +50,7 @@ async def stream_job(
                 raw_data=job.model_dump_json(),
                 retry=RETRY_MS,
             )
-            follower = _Follower(job, job.version if seen is None else seen)
+            follower = _Follower(job, job.version if sent is None else sent)
             async for event in follower.catch_up():
                 yield _message(event)
             while not follower.ended:
@@ -65,15 +65,15 @@ async def stream_job(
 class _Follower:
     """Where one stream stands on one job's timeline."""
 
-    def __init__(self, job: JobSnapshot, seen: int) -> None:
+    def __init__(self, job: JobSnapshot, sent: int) -> None:
         self._job_id = job.id
-        self._seen = seen
+        self._sent_version = sent
         self.status = job.status
         self._newest = job.version
 
     @property
     def ended(self) -> bool:
-        return self.status.is_terminal and self._seen >= self._newest
+        return self.status.is_terminal and self._sent_version >= self._newest
 
     async def take(self, item: Change | Deleted | Feed) -> AsyncIterator[JobEvent]:
         """The rows to send for what came out of the mailbox."""
@@ -81,28 +81,28 @@ class _Follower:
             raise JobNotFound(self._job_id)
         if item is Feed.DOWN:
             return
-        if isinstance(item, Change) and item.event.version == self._seen + 1:
+        if isinstance(item, Change) and item.event.version == self._sent_version + 1:
             yield self._sent(item.event)
-        elif not isinstance(item, Change) or item.event.version > self._seen:
+        elif not isinstance(item, Change) or item.event.version > self._sent_version:
             async for event in self.catch_up():
                 yield event
 
     async def catch_up(self) -> AsyncIterator[JobEvent]:
         """Every row of the store that was not sent yet."""
         reader = runtime.current().reader
-        while rows := await reader.events(self._job_id, after=self._seen, limit=REPLAY_ROWS):
+        while rows := await reader.events(self._job_id, after=self._sent_version, limit=REPLAY_ROWS):
             for row in rows:
                 yield self._sent(row)
 
     def _sent(self, event: JobEvent) -> JobEvent:
-        self._seen = event.version
+        self._sent_version = event.version
         self._newest = max(self._newest, event.version)
         self.status = event.status
         return event
 
 
 def _resume_after(last_event_id: str | None, job: JobSnapshot) -> int | None:
-    """The version to go on from; ``None`` to begin afresh, also when the id is none that this job's stream gave."""
+    """The version to go on from; ``None`` to begin afresh, also if the id is not one of this job's stream."""
     text = (last_event_id or "").strip()
     if not text.isascii() or not text.isdigit() or len(text) > MAX_ID_DIGITS:
         return None
@@ -118,7 +118,7 @@ def _message(event: JobEvent) -> ServerSentEvent:
 async def stream_all() -> AsyncIterator[ServerSentEvent]:
     """Every job's changes from now on: ``event: job`` with the whole job, ``event: deleted`` with its id.
 
-    Changes missed during a gap are not replayed; ``event: gap`` tells that the list should be read again.
+    Changes missed during a gap are not replayed; ``event: gap`` means that the list should be read again.
     """
     with runtime.current().hub.listen() as mailbox:
         yield ServerSentEvent(comment="listening", retry=RETRY_MS)

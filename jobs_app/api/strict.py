@@ -1,11 +1,11 @@
 """Request bodies: bounded before they are parsed, strict JSON, whatever content type the client names.
 
-``curl -d`` sends JSON under the name of a form, and people paste it; so the type is not looked at. That a page of
-another site cannot use this is ensured by ``jobs_app.server.security``, which looks at where a request comes from.
+``curl -d`` sends JSON under the name of a form, and people paste it; so the type is ignored. That a page of another
+site cannot use this is ensured by ``jobs_app.server.security``, which checks where a request comes from.
 
-A body that says it is too large, or turns out to be, is thrown away as it comes. Large ones are parsed one at
-a time, in a thread, and only if they hold a bounded number of values: Python's parser stops everything else meanwhile,
-for as long as there are values, not bytes (``python -m bench.hostile``).
+A body that declares itself too large, or turns out to be, is discarded as it arrives. Large ones are parsed one at a
+time, in a thread, and only if they hold a bounded number of values: Python's parser blocks everything else, for a time
+that grows with the values, not the bytes (``python -m bench.hostile``).
 """
 
 import asyncio
@@ -20,24 +20,26 @@ from runlane import plain_json
 from runlane.errors import TooLarge, TooSlow
 from runlane.settings import Settings
 
+# Of the bodies of most routes; in a body with parameters, of everything beside them.
 MAX_BYTES = 64_000
-"""Of the bodies of most routes; also, beside parameters, of everything else there is in a body that has some."""
+# Of a large body: some 50 ms of parsing.
 MAX_VALUES = 200_000
-"""Of a large body: some 50 ms of parsing."""
 READ_WITHIN_S = 60.0
 _PARSED_AT_ONCE = 64_000
+# How much larger parameters may be in a body than when stored: an escape takes up to three times its character.
 _ESCAPED = 3
-"""How much larger parameters may be on their way than they are kept: escapes take up to three times their letter."""
+# The attribute of an endpoint that says how large its bodies may be.
+_MAX_BYTES = "max_body_bytes"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def takes(most_bytes: Callable[[Settings], int]) -> Callable[[Endpoint], Endpoint]:
-    """Marks an endpoint whose bodies may be larger than most."""
+def takes(max_bytes: Callable[[Settings], int]) -> Callable[[Endpoint], Endpoint]:
+    """Mark an endpoint whose bodies may be larger than ``MAX_BYTES``."""
 
     def marked(endpoint: Endpoint) -> Endpoint:
-        endpoint.most_bytes = most_bytes
+        setattr(endpoint, _MAX_BYTES, max_bytes)
         return endpoint
 
     return marked
@@ -75,40 +77,42 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        most_bytes: Callable[[Settings], int] = getattr(self.endpoint, "most_bytes", lambda _: MAX_BYTES)
+        max_bytes: Callable[[Settings], int] = getattr(self.endpoint, _MAX_BYTES, lambda _: MAX_BYTES)
 
         async def checked(request: Request) -> Response:
             if request.method in _WITH_BODY:
-                raw = await _read(request, most_bytes(runtime.current().config))
+                raw = await _read(request, max_bytes(runtime.current().config))
                 request = _JsonRequest(request, raw, await _parsed(raw) if raw else None)
             return await handle(request)
 
         return checked
 
 
-async def _read(request: Request, most: int) -> bytes:
+async def _read(request: Request, max_bytes: int) -> bytes:
     """The body.
 
-    What is too large is thrown away as it comes: a client that is cut off while it sends does not read why.
+    What is too large is discarded as it arrives: a client that is cut off while it sends does not read why.
 
     Raises:
-        TooLarge: there is more of it than ``most``, or its header says so.
+        TooLarge: it is larger than ``max_bytes``, or its header says so.
         TooSlow: it does not arrive.
     """
-    said = request.headers.get("content-length", "")
-    is_too_large = said.isascii() and said.isdigit() and int(said[:20]) > most
+    declared = request.headers.get("content-length", "")
+    is_too_large = declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes
     kept = bytearray()
     try:
         async with asyncio.timeout(READ_WITHIN_S):
             async for chunk in request.stream():
-                is_too_large = is_too_large or len(kept) + len(chunk) > most
+                is_too_large = is_too_large or len(kept) + len(chunk) > max_bytes
                 if not is_too_large:
                     kept += chunk
     except TimeoutError as exc:
         if not is_too_large:
             raise TooSlow(f"The body did not arrive within {READ_WITHIN_S:.0f} s. Send it again.") from exc
     if is_too_large:
-        raise TooLarge(f"The body is larger than the {most} bytes that {request.url.path} takes. Send less at once.")
+        raise TooLarge(
+            f"The body is larger than the {max_bytes} bytes that {request.url.path} takes. Send less at once."
+        )
     return bytes(kept)
 
 

@@ -78,7 +78,7 @@ async def failures() -> FailureList:
 
 @router.get("/api/kinds")
 async def kinds() -> list[KindInfo]:
-    """What can be submitted, with a JSON schema of its parameters, what holds for it now, and which workers run it.
+    """What can be submitted, with a JSON schema of its parameters, what applies to it now, and which workers run it.
 
     ``setting_version``: name it as ``version`` in a ``PATCH``, to be refused when somebody else was first.
     """
@@ -161,7 +161,7 @@ async def _queue_info() -> QueueInfo:
 
 @router.get("/api/workers")
 async def workers() -> list[WorkerInfo]:
-    """The worker processes heard of in the last day, and what each of them runs."""
+    """The worker processes of the last day, and what each of them runs."""
     try:
         return await runtime.current().workers.all()
     except REDIS_TROUBLE as exc:
@@ -170,14 +170,14 @@ async def workers() -> list[WorkerInfo]:
 
 @router.post("/api/workers/{worker_id}/forget", responses=CONFLICT)
 async def forget_worker(worker_id: str) -> WorkerInfo:
-    """Note that a lost worker was seen to be: it stays listed for a day, but is no trouble any more."""
+    """Acknowledge that a worker is lost: it stays listed for a day, but is no longer reported as a problem."""
     return await runtime.current().workers.forget(worker_id)
 
 
-@router.post("/api/workers/{worker_id}/{wish}", status_code=202, responses=CONFLICT)
-async def ask_worker(worker_id: str, wish: WorkerCommand) -> WorkerInfo:
+@router.post("/api/workers/{worker_id}/{command}", status_code=202, responses=CONFLICT)
+async def command_worker(worker_id: str, command: WorkerCommand) -> WorkerInfo:
     """Have a worker claim nothing for now (``quiet``), claim again (``resume``), or end as on SIGTERM (``stop``)."""
-    return await runtime.current().workers.command(worker_id, wish)
+    return await runtime.current().workers.command(worker_id, command)
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -192,7 +192,7 @@ async def healthz() -> dict[str, str]:
 async def readyz() -> JSONResponse:
     """200 when jobs can be submitted and run; 503 with what is missing.
 
-    ``down``: parts of this server that do not work, such as the one that looks after alerts. They are started again by
+    ``down``: parts of this server that do not work, such as the one that evaluates alerts. They are started again by
     themselves, and jobs go on without them, so the server stays ready.
     """
     redis, database, workers_ok = await asyncio.gather(_redis_ok(), _database_ok(), _workers_ok())
@@ -239,7 +239,7 @@ def refuse_unknown(api: APIRouter, routers: Sequence[APIRouter]) -> None:
     fixed: dict[str, set[str]] = defaultdict(set)
     for route in known_routes:
         if isinstance(route, APIRoute) and "{" not in route.path:
-            fixed[route.path] |= route.methods
+            fixed[route.path] |= route.methods or set()
     for path, methods in fixed.items():
         others = sorted(_METHODS - methods)
         api.routes.insert(0, Route(path, _refusing(path, methods), methods=others, include_in_schema=False))

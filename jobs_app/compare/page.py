@@ -6,7 +6,7 @@ from jobs_app import routes
 from jobs_app.compare.comparison import Pair, StepPair
 from jobs_app.compare.state import MAX_STEPS, Comparison
 from jobs_app.page_frame import page
-from jobs_app.ui.basics import ago, card, heading, mono, notice, status_badge
+from jobs_app.ui.basics import ago, callout, card, heading, mono, status_badge
 from jobs_app.ui.job_rows import Row
 
 
@@ -19,10 +19,10 @@ def compare_page() -> rx.Component:
             size="2",
         ),
         rx.heading("Compare two runs", as_="h1", size="6", margin_y="12px"),
-        rx.cond(Comparison.trouble != "", notice(Comparison.trouble, icon="triangle-alert", color="tomato")),
+        rx.cond(Comparison.trouble != "", callout(Comparison.trouble, icon="triangle-alert", color="tomato")),
         rx.cond(
             Comparison.loaded & (Comparison.trouble == "") & (right["id"] == ""),
-            notice("There is no other run of this kind to compare with."),
+            callout("There is no other run of this kind to compare with."),
         ),
         _choice(),
         rx.cond(

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app.dashboard.list_view import COLUMNS, PAGE_SIZES, SavedView
-from jobs_app.ui.basics import grouped, mono, notice
+from jobs_app.ui.basics import callout, grouped, mono
 from jobs_app.ui.styles import MONO, STATUS_LABEL, TABULAR
 from jobs_app.ui.toolbar import download_link
 from runlane.model.status import JobStatus
@@ -73,7 +73,7 @@ def list_trouble(trouble: rx.Var[str], wrong: rx.Var[list[str]]) -> rx.Component
     return rx.cond(
         trouble != "",
         rx.vstack(
-            notice(trouble, icon="triangle-alert", color="tomato"),
+            callout(trouble, icon="triangle-alert", color="tomato"),
             rx.cond(
                 wrong.length() == 3,
                 rx.el.pre(

@@ -19,7 +19,7 @@ from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.effects import go_to
 from jobs_app.live.notify import notify
-from jobs_app.ui.job_rows import Row, gone, row
+from jobs_app.ui.job_rows import Row, as_deleted, row
 from runlane.core.pagination import Page, comes_before
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.snapshot import JobSnapshot
@@ -195,7 +195,7 @@ class BoardState(rx.State):
         self.newer = sum(str(job.id) not in shown and comes_before(job, first, self.sort) for job in page.jobs)
         now = await runtime.current().reader.get_many([UUID(job_id) for job_id in shown], brief=True)
         by_id = {known["id"]: known for known in await self._shown(list(now.values()))}
-        self.rows = [by_id.get(known["id"]) or gone(known) for known in self.rows]
+        self.rows = [by_id.get(known["id"]) or as_deleted(known) for known in self.rows]
 
     async def _shown(self, jobs: list[JobSnapshot]) -> list[Row]:
         """The rows of these jobs, with what only some columns want."""

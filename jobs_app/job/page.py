@@ -222,7 +222,7 @@ def _progress(now: rx.Var[Hot]) -> rx.Component:
 
 def _timeline(now: rx.Var[Hot]) -> rx.Component:
     live = live_lines(LiveJob.tail, Timeline.loaded_version, Timeline.show, Timeline.search, Timeline.attempt)
-    lasts_s = rx.cond(now["status"] == JobStatus.RUNNING.value, running_for(now["started_at"], Live.heard_at), 0.0)
+    lasts_s = rx.cond(now["status"] == JobStatus.RUNNING.value, running_for(now["started_at"], Live.confirmed_at), 0.0)
     lasts_s = rx.cond(lasts_s > LiveJob.elapsed_s, lasts_s, LiveJob.elapsed_s)
     span_s = lasts_s * 1.04  # with room for the step that has just begun
     ended = rx.match(JobPage.row["live"]["status"], *[(s.value, True) for s in JobStatus if s.is_terminal], False)

@@ -1,10 +1,11 @@
 """Single keys that act, the sheet that lists them, and the command palette.
 
 Which keys count is decided in the browser, before anything is sent: none while a person types, while a dialog or a menu
-is open, or together with Alt. The row that has the focus says which job is meant.
+is open, or together with Alt. The row that has the focus names the job.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import reflex as rx
 from reflex.event import EventHandler
@@ -32,7 +33,7 @@ KEYS = "?/njkxcrgda"
 NOT_THERE = "input,textarea,select,[contenteditable],[role=dialog],[role=alertdialog],[role=menu],[role=listbox]"
 
 
-def _shortcut(e: ObjectVar) -> tuple[rx.Var[str], rx.Var[str]]:
+def _shortcut(e: ObjectVar[Any]) -> tuple[rx.Var[str], rx.Var[str]]:
     """The key that counts, ``palette`` for Ctrl or ⌘ with K, or nothing; and the job whose row has the focus."""
     # a key that counts must not also do what the browser does with it
     key: rx.Var[str] = rx.Var(
@@ -47,10 +48,10 @@ def _shortcut(e: ObjectVar) -> tuple[rx.Var[str], rx.Var[str]]:
     return key.to(str), job.to(str)
 
 
-class Shortcuts(WindowEventListener):
-    """Hears the keys of a page."""
+class Shortcuts(WindowEventListener):  # type: ignore[misc]  # Reflex's components come without types
+    """Listens to the keys of a page."""
 
-    on_key_down: EventHandler[_shortcut]  # type: ignore[type-arg]  # how Reflex names an event's arguments
+    on_key_down: EventHandler[_shortcut]  # type: ignore[type-arg, valid-type]  # how Reflex names an event's arguments
 
 
 def shortcuts(on_key: object) -> rx.Component:
@@ -109,7 +110,7 @@ def palette(
                 on_submit=on_enter,
             ),
             rx.el.ul(
-                rx.foreach(commands, lambda command, place: _command(command, place, active, on_choose)),
+                rx.foreach(commands, lambda command, position: _command(command, position, active, on_choose)),
                 role="listbox",
                 id="commands",
                 aria_label="Commands",
@@ -122,13 +123,13 @@ def palette(
     )
 
 
-def _command(command: rx.Var[Command], place: rx.Var[int], active: rx.Var[int], on_choose: object) -> rx.Component:
+def _command(command: rx.Var[Command], position: rx.Var[int], active: rx.Var[int], on_choose: object) -> rx.Component:
     return rx.el.li(
         rx.el.span(command["label"]),
         rx.el.span(command["hint"], class_name="hint"),
         role="option",
-        id="command-" + place.to_string(),
-        aria_selected=place == active,
+        id="command-" + position.to_string(),
+        aria_selected=position == active,
         on_click=on_choose(command["does"]),
         key=command["does"],
     )

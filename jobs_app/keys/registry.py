@@ -1,25 +1,25 @@
 """What keys and the command palette can do: features register it, and ``jobs_app.keys.state`` does it.
 
-Owns the tables. Knows no feature, so that each says for itself what ``c`` or "Retry …" does with its states.
+Owns the tables. Knows no feature: each registers what ``c`` or "Retry …" does with its states.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import reflex as rx
+from reflex_base.event import EventSpec
 
 from jobs_app import routes
 from jobs_app.keys.rows import Command
-from jobs_app.live.effects import call
+from jobs_app.live.effects import Effect, call
 
+# How long to wait for an element on another page that is to have the focus.
 ARRIVES_WITHIN_S = 5
-"""How long what is to have the focus on another page is waited for."""
 _FOCUS = """(id, within_ms) => {
   const ends = performance.now() + within_ms;
-  (function look() {
+  (function attempt() {
     const found = document.getElementById(id);
-    if (found) found.focus(); else if (performance.now() < ends) requestAnimationFrame(look);
+    if (found) found.focus(); else if (performance.now() < ends) requestAnimationFrame(attempt);
   })();
 }"""
 
@@ -38,12 +38,12 @@ class Place:
         return bool(self.tab.router.url.path == routes.DASHBOARD)
 
 
-Press = Callable[[Place], Awaitable[Any]]
-"""The event that a key means; ``None``: nothing here."""
-Perform = Callable[[str], Any]
-"""The event that does a command; the text says with what."""
+# The event that a key stands for; ``None``: nothing here.
+Press = Callable[[Place], Awaitable[Effect]]
+# The event that does a command; the text is its argument.
+Perform = Callable[[str], Effect]
+# The commands that there are.
 Offer = Callable[[Place], Awaitable[Sequence[Command]]]
-"""The commands that there are."""
 
 _presses: dict[str, list[Press]] = {}
 _performs: dict[str, Perform] = {}
@@ -51,7 +51,7 @@ _offers: list[Offer] = []
 
 
 def on_key(key: str, press: Press) -> None:
-    """Let a key mean something; the first of its meanings counts that means anything where the person is."""
+    """Give a key a meaning; the first of its meanings counts that has an effect where the person is."""
     _presses.setdefault(key, []).append(press)
 
 
@@ -65,18 +65,18 @@ def offer(offered: Offer) -> None:
     _offers.append(offered)
 
 
-async def press(key: str, place: Place) -> Any:
-    """What a key means where the person is."""
+async def press(key: str, place: Place) -> Effect:
+    """What a key does where the person is."""
     for each in _presses.get(key, ()):
-        if (meant := await each(place)) is not None:
-            return meant
+        if (effect := await each(place)) is not None:
+            return effect
     return None
 
 
-def perform(does: str) -> Any:
+def perform(does: str) -> Effect:
     """What a command does: ``<what>:<with what>``. Anything can come from a browser."""
-    what, _, whom = does.partition(":")
-    return _performs[what](whom) if what in _performs else None
+    what, _, argument = does.partition(":")
+    return _performs[what](argument) if what in _performs else None
 
 
 async def offers(place: Place) -> list[Command]:
@@ -84,6 +84,6 @@ async def offers(place: Place) -> list[Command]:
     return [command for each in _offers for command in await each(place)]
 
 
-def focus(element_id: str, within_s: float = 0) -> rx.event.EventSpec:
+def focus(element_id: str, within_s: float = 0) -> EventSpec:
     """Give an element the focus as soon as it is there, if that is soon enough."""
     return call(_FOCUS, element_id, within_s * 1000)

@@ -12,14 +12,14 @@ from jobs_app import routes, runtime
 from jobs_app.keys import registry
 from jobs_app.keys.registry import ARRIVES_WITHIN_S, Place, focus
 from jobs_app.keys.rows import Command
-from jobs_app.live.effects import go_to, literal
+from jobs_app.live.effects import Effect, go_to, literal, trigger
 from jobs_app.ui.formats import kind_title
 from runlane.errors import JobsError
 from runlane.search.matching import JobFilter
 from runlane.search.query import MAX_LENGTH
 
+# How long after ``g`` the second key counts.
 CHORD_S = 1.5
-"""How long after ``g`` the second key may come."""
 MAX_COMMANDS = 12
 FOUND_JOBS = 6
 PAGES = {
@@ -28,7 +28,7 @@ PAGES = {
     "Metrics": routes.ADMIN_METRICS,
     "Schedules": routes.ADMIN_SCHEDULES,
     "Kinds": routes.ADMIN_KINDS,
-    "Queue: clear out": routes.ADMIN_QUEUE,
+    "Queue: clean up": routes.ADMIN_QUEUE,
     "System: Redis and database": routes.ADMIN_SYSTEM,
     "Alerts": routes.ADMIN_ALERTS,
     "Events": routes.ADMIN_EVENTS,
@@ -51,8 +51,8 @@ class Keys(rx.State):
     """The job that was open, or whose row had the focus, when the palette was opened."""
 
     @rx.event
-    async def press(self, key: str, job_id: str):
-        """Do what a key means here; ``job_id`` is the job of the focused row, if one has the focus."""
+    async def press(self, key: str, job_id: str) -> Effect:
+        """Do what a key stands for here; ``job_id`` is the job of the focused row, if one has the focus."""
         is_second = time.monotonic() - self._went_at < CHORD_S
         self._went_at = time.monotonic() if key == "g" else 0.0
         place = self._place(job_id)
@@ -74,39 +74,39 @@ class Keys(rx.State):
         return None
 
     @rx.event
-    def show_sheet(self, is_open: bool):
+    def show_sheet(self, is_open: bool) -> None:
         self.sheet = is_open
 
     @rx.event
-    def show_palette(self, is_open: bool):
+    def show_palette(self, is_open: bool) -> None:
         self.palette = is_open
 
     @rx.event
-    async def find(self, text: str):
+    async def find(self, text: str) -> None:
         """List what can be done or opened with these words."""
         await self._find(text)
 
     @rx.event
-    async def enter(self, form: dict[str, str]):
-        """Do what the active command says; if more was typed than was looked for yet, the first that fits."""
+    async def enter(self, form: dict[str, str]) -> Effect:
+        """Do the active command; if more was typed since the last search, the first one that fits."""
         if _words(form.get("command", "")) != self._found:
             await self._find(form["command"])
-        return Keys.choose(literal(self.commands[self.active]["does"])) if self.commands else None
+        return trigger(Keys.choose, literal(self.commands[self.active]["does"])) if self.commands else None
 
     @rx.event
-    def press_in_palette(self, key: str):
+    def press_in_palette(self, key: str) -> None:
         """Move through the commands."""
         step = 1 if key == "ArrowDown" else -1
         self.active = (self.active + step) % max(len(self.commands), 1)
 
     @rx.event
-    def choose(self, does: str):
-        """Do what a command of the palette says: ``<what>:<with what>``."""
+    def choose(self, does: str) -> Effect:
+        """Do a command of the palette: ``<what>:<with what>``."""
         self.palette = False
-        what, _, whom = does.partition(":")
+        what, _, argument = does.partition(":")
         match what:
-            case "go" if whom.startswith("/") and not whom.startswith("//"):
-                return go_to(whom)
+            case "go" if argument.startswith("/") and not argument.startswith("//"):
+                return go_to(argument)
             case "keys":
                 self.sheet = True
                 return None
@@ -127,7 +127,7 @@ class Keys(rx.State):
 
 
 async def pages(place: Place) -> Sequence[Command]:
-    """Every page that can be gone to."""
+    """Every page."""
     return [Command(label=label, hint="page", does=f"go:{address}") for label, address in PAGES.items()]
 
 
@@ -149,5 +149,5 @@ async def _jobs(text: str) -> list[Command]:
 
 
 def _words(text: str) -> str:
-    """What is looked for when this is typed."""
+    """What to search for when this is typed."""
     return text[:MAX_LENGTH].strip()

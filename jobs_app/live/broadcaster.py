@@ -1,7 +1,7 @@
-"""Live pages: what this process's one subscription hears goes to rooms of browser tabs.
+"""Live pages: what this process's one subscription receives goes to rooms of browser tabs.
 
-Owns when: features' feeders hear of each change at once, hot values are sent at most every ``FLUSH_EVERY_S``, and tabs
-read again what is cold at most every ``REFRESH_EVERY_S``. It knows no page: what a room shows, features register.
+Owns when: features' feeders receive each change at once, hot values are sent at most every ``FLUSH_EVERY_S``, and tabs
+read cold ones again at most every ``REFRESH_EVERY_S``. It knows no page: features register what a room shows.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Broadcaster:
-    """Carries what the hub hears to the rooms."""
+    """Carries what the hub receives to the rooms."""
 
     def __init__(self, app: rx.App, hub: Hub, limits: LimitsService, *, environment: str = "") -> None:
         self._hub = hub
@@ -53,26 +53,27 @@ class Broadcaster:
         self._hot_changed = asyncio.Event()
         self._stale_rooms: set[str] = set()
         self._stale = asyncio.Event()
-        self._has_heard = False
+        self._has_received = False
 
     def register(self, kind: str, refresh: Any) -> None:
         """Have tabs in rooms of this kind handle the event ``refresh`` when what they show may have changed."""
         self._refreshes[kind] = refresh
 
     def add(self, feeder: Feeder) -> None:
-        """Have a feature's feeder hear of every change."""
+        """Pass every change to a feature's feeder."""
         self._feeders.append(feeder)
 
     def loops(self) -> dict[str, Loop]:
         """What broadcasts, each a part of the server."""
         found: dict[str, Loop] = {
-            "pages: changes": self._hear,
+            "pages: changes": self._receive,
             "pages: deltas": self._flush,
             "pages: refreshes": self._refresh,
             "pages: checks": self._check,
         }
-        for each in (self.notifications, *self._feeders):
-            found |= each.loops()
+        parts: list[Notifications | Feeder] = [self.notifications, *self._feeders]
+        for part in parts:
+            found |= part.loops()
         return found
 
     def mark_changed(self) -> None:
@@ -91,11 +92,11 @@ class Broadcaster:
         return [each for values in present for each in values.items()]
 
     async def read_limits(self) -> None:
-        """Show what holds for the queue now, in every tab."""
+        """Show the limits of the queue as they are now, in every tab."""
         try:
             limits = await self._limits_service.current()
         except Unavailable as exc:
-            log.debug("The queue's settings are not known: %s", exc.message)
+            log.debug("Could not read the queue's settings: %s", exc.message)
             return
         if limits != self._limits:
             self._limits = limits
@@ -104,37 +105,37 @@ class Broadcaster:
             self.mark_stale(*self.rooms.open())
             self.mark_changed()
 
-    async def _hear(self) -> None:
+    async def _receive(self) -> None:
         with self._hub.listen() as mailbox:
-            if self._has_heard:
-                await self._read_again()  # it failed, and has missed what was announced since
-            self._has_heard = True
+            if self._has_received:
+                await self._read_again()  # this loop failed, and has missed what was announced since
+            self._has_received = True
             async for item in mailbox:
                 try:
                     await self._apply(item)
-                except Exception:  # what is odd about one job keeps no other from being shown
+                except Exception:  # an odd job keeps no other from being shown
                     log.exception("A change could not be shown.")
 
     async def _apply(self, item: Item) -> None:
         if isinstance(item, Change):
-            self.freshness.heard(item.event.at)
+            self.freshness.received(item.event.at)
             for feeder in self._feeders:
                 feeder.apply(item)
         elif isinstance(item, Deleted):
             for feeder in self._feeders:
                 feeder.remove(item.deleted)
         else:
-            await self._turn(item)
+            await self._switch(item)
         self.mark_changed()
 
-    async def _turn(self, feed: Feed) -> None:
+    async def _switch(self, feed: Feed) -> None:
         """Announcements stop, or arrive again."""
-        gap_s = self.freshness.turn(feed)
+        gap_s = self.freshness.switch(feed)
         await self.deltas.send_to_all(Live, feed=feed.value)
         if feed is Feed.UP:
             await self._read_again()
         if gap_s is not None:
-            text = f"Changes were not announced for {gap_s} s; everything was read anew."
+            text = f"Changes were not announced for {gap_s} s; everything was read again."
             await self.notifications.notify("info", text, self.rooms.open(), id="gap")
 
     async def _read_again(self) -> None:
@@ -164,14 +165,14 @@ class Broadcaster:
             await asyncio.sleep(REFRESH_EVERY_S)
 
     async def _check(self) -> None:
-        """What other processes may change without an announcement: somebody pauses the queue, workers come and go."""
+        """Check what changes without an announcement: somebody pauses the queue, workers come and go."""
         while True:
             await self.read_limits()
             for feeder in self._feeders:
                 await feeder.check()
             if self.freshness.feed == Feed.UP.value:
                 now = formats.iso(utc_now())
-                await self.deltas.send_to_all(Live, heard_at=now, delay_ms=self.freshness.delay_ms)
+                await self.deltas.send_to_all(Live, confirmed_at=now, delay_ms=self.freshness.delay_ms)
             await asyncio.sleep(CHECK_EVERY_S)
 
 
@@ -192,7 +193,7 @@ def use(broadcaster: Broadcaster | None) -> None:
 
 
 def tabs_open() -> int:
-    """How many tabs look at a page of this server; none before it serves pages."""
+    """How many tabs show a page of this server; none before it serves pages."""
     return 0 if _current is None else _current.rooms.tabs
 
 

@@ -1,7 +1,7 @@
 """What a room of tabs is sent: values of a state, something their browsers do, or an event that their states handle.
 
-The one place that leans on Reflex's inner parts: deltas built by hand, which are encoded once and broadcast to a whole
-room, and events put in a tab's queue. ``tests/contract/test_live_rooms.py`` holds what is leaned on.
+The one module that relies on Reflex's internals: deltas built by hand, which are encoded once and broadcast to a whole
+room, and events put in a tab's queue. ``tests/contract/test_live_rooms.py`` holds what it relies on.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from reflex_base.constants import SocketEvent
 from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event import Event
 
-from jobs_app.live.rooms import Rooms
+from jobs_app.live.rooms import Rooms, namespace_of
 
 
 class Deltas:
@@ -38,11 +38,11 @@ class Deltas:
 
     async def handle(self, room: str, handler: Any) -> None:
         """Have the state of each tab in the room handle an event."""
-        tokens = self._app.event_namespace.sid_to_token
+        tokens = namespace_of(self._app).sid_to_token
         for token in filter(None, map(tokens.get, self._rooms.members(room))):
             for event in Event.from_event_type(handler):
                 await self._app.event_processor.enqueue(token, event)
 
     async def _emit(self, room: str, update: StateUpdate) -> None:
         if self._rooms.is_open(room):
-            await self._app.event_namespace.emit(str(SocketEvent.EVENT), update, room=room)
+            await namespace_of(self._app).emit(str(SocketEvent.EVENT), update, room=room)

@@ -1,26 +1,32 @@
-"""What the server has a browser do besides showing state: messages in passing, addresses, scripts, events.
+"""What the server has a browser do besides showing state: toasts, addresses, scripts, events.
 
 Everything of the kind goes through here (a test reads the code for it), for Reflex takes ``<reflex.Var>`` in a plain
-string for a mark of its own: with text in it, it loops until the memory is used up; with a number, it raises. Texts
-come from jobs, rules and people, so they are handed over as JavaScript in which ``<`` is written as an escape, which
-arrives as it was. See ``docs/decisions/0009-texts-are-handed-to-reflex-escaped.md``.
+string for a mark of its own: around text, Reflex loops until the memory is used up; around a number, it raises. Texts
+come from jobs, rules and people, so they are handed over as JavaScript in which ``<`` is escaped, and arrive unchanged.
+See ``docs/decisions/0009-texts-are-handed-to-reflex-escaped.md``.
 """
 
 import json
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import reflex as rx
 from reflex.app import App
-from reflex.middleware import Middleware
+from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
 from reflex_base.constants import REFLEX_VAR_OPENING_TAG
-from reflex_base.event import Event, run_script
+from reflex_base.event import Event, EventSpec, run_script
 from reflex_base.vars import FunctionVar
 from reflex_components_sonner.toast import ToastProps, toast_ref  # type: ignore[import-untyped]
 
-# what an event handler returns: an event, several, or nothing; Reflex takes any of them
-Effect = Any
+if TYPE_CHECKING:
+    # mypy takes a handler of a state for the class of its decorator, ``rx.event``
+    from reflex_base.event import EventNamespace as Handler
+else:
+    from reflex_base.event import EventHandler as Handler
+
+# What an event handler returns: what the browser does next, one thing or several, or nothing.
+Effect: TypeAlias = EventSpec | Handler | Sequence["Effect"] | None
 
 Level = Literal["success", "error", "info", "warning"]
 
@@ -32,11 +38,11 @@ def literal(value: object) -> rx.Var[Any]:
     return rx.Var(_js_expr=_javascript(value))
 
 
-def toast(level: Level, text: str, *, description: str = "", **options: Any) -> rx.event.EventSpec:
-    """Show a message in passing; ``options``: as in ``rx.toast``, with no text of anybody's.
+def toast(level: Level, text: str, *, description: str = "", **options: Any) -> EventSpec:
+    """Show a toast; ``options``: as in ``rx.toast``, but with no text that a job, a rule or a person wrote.
 
-    Put together as ``rx.toast`` does, which would make a title of a text that is a ``Var``: a message that takes the
-    place of another, with the same ``id``, loses that.
+    Built as ``rx.toast`` does it. That would take a text that is a ``Var`` for the title, which a toast loses when it
+    replaces another one with the same ``id``.
     """
     if description:
         options["description"] = literal(description)
@@ -45,19 +51,25 @@ def toast(level: Level, text: str, *, description: str = "", **options: Any) -> 
     return run_script(show.call(literal(text), more))
 
 
-def go_to(address: str, *, replace: bool = False) -> rx.event.EventSpec:
+def go_to(address: str, *, replace: bool = False) -> EventSpec:
     """Show another page of this site; ``replace``: Back does not lead here."""
     return rx.redirect(literal(address), replace=replace)
 
 
-def call(function: str, *arguments: object, callback: Any = None) -> rx.event.EventSpec:
-    """Call a JavaScript function, given as its text, with JSON values; ``callback`` is told what it returns."""
+def trigger(handler: Any, *arguments: object) -> EventSpec:
+    """Run a handler of a state; the same as calling it, which mypy refuses (see ``Handler``)."""
+    event: EventSpec = handler(*arguments)
+    return event
+
+
+def call(function: str, *arguments: object, callback: Any = None) -> EventSpec:
+    """Call a JavaScript function, given as its text, with JSON values; ``callback`` gets what it returns."""
     code = f"({function})({', '.join(map(_javascript, arguments))})"
     return rx.call_script(code, callback=callback)
 
 
 class RefusingMarks(Middleware):
-    """Refuses events whose arguments hold Reflex's mark, before anything sees them."""
+    """Refuses events whose arguments hold Reflex's mark, before any handler gets them."""
 
     async def preprocess(self, app: App, state: BaseState, event: Event) -> StateUpdate | None:
         if any(REFLEX_VAR_OPENING_TAG in text for text in _texts(event.payload)):

@@ -1,4 +1,4 @@
-"""The last things that happened, whatever it was: jobs change status, workers come and go, people change things.
+"""The latest events of the whole system: jobs change status, workers come and go, people change settings.
 
 Kept in memory, for as long as this process serves. What must last is elsewhere: a job's timeline, and the audit.
 """
@@ -25,7 +25,7 @@ from runlane.queue.redis_client import REDIS_TROUBLE
 from runlane.queue.worker_registry import WorkerRegistry
 
 MAX_LINES = 500
-LOOK_EVERY_S = 2.0
+POLL_EVERY_S = 2.0
 
 What = Literal["job", "worker", "setting", "alert", "system"]
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class LogLine(TypedDict):
-    """One thing that happened. ``number`` counts up; ``who`` did it, or is empty; ``href`` leads to it, or is empty."""
+    """One event. ``number`` counts up; ``who`` did it, or is empty; ``href`` leads to it, or is empty."""
 
     number: int
     at: str
@@ -57,7 +57,7 @@ class EventLog:
         """Set with each new line; whoever waits for it clears it."""
 
     def lines(self, *, what: str = "", text: str = "", after: int = 0) -> list[LogLine]:
-        """The lines that have ``text``, newest first; only of one sort, and only those after a number, if asked for."""
+        """The lines that contain ``text``, newest first; if given, only those of ``what``, and those numbered above."""
         word = text.lower()
         return [
             line
@@ -75,17 +75,17 @@ class EventLog:
 
     def loops(self) -> dict[str, Loop]:
         """What fills the log, each a part of the server."""
-        return {"events: changes": self._hear, "events: people and workers": self._look}
+        return {"events: changes": self._receive, "events: people and workers": self._poll}
 
-    async def _hear(self) -> None:
+    async def _receive(self) -> None:
         with self._hub.listen() as mailbox:
             async for item in mailbox:
                 try:
-                    self._take(item)
-                except Exception:  # what is odd about one job keeps no other from being listed
+                    self._apply(item)
+                except Exception:  # an odd job keeps no other from being listed
                     log.exception("A change could not be listed.")
 
-    def _take(self, item: Item) -> None:
+    def _apply(self, item: Item) -> None:
         if isinstance(item, Change):
             if item.event.type is EventType.STATUS:
                 job, event = item.job, item.event
@@ -99,27 +99,27 @@ class EventLog:
         else:
             self.add("system", "Changes are announced again; what was missed is in the jobs' timelines.")
 
-    async def _look(self) -> None:
-        """What is not announced: workers that come and go, and what people set."""
-        seen: UUID | None = None
+    async def _poll(self) -> None:
+        """Read what nobody announces: workers that come and go, and what people set."""
+        listed: UUID | None = None
         while True:
             try:
                 last = await self._audit.page(limit=1)
                 newest = last[0].id if last else UUID(int=0)
-                if seen is not None and newest != seen:
-                    await self._tell_actions(after=seen)
-                seen = newest
-                self._look_at_workers({worker.id: str(worker.state) for worker in await self._registry.all()})
+                if listed is not None and newest != listed:
+                    await self._add_actions(after=listed)
+                listed = newest
+                self._compare_workers({worker.id: str(worker.state) for worker in await self._registry.all()})
             except (*REDIS_TROUBLE, Unavailable) as exc:
-                log.debug("Could not look what happened: %s", exc)
-            await asyncio.sleep(LOOK_EVERY_S)
+                log.debug("Could not read what happened: %s", exc)
+            await asyncio.sleep(POLL_EVERY_S)
 
-    async def _tell_actions(self, after: UUID) -> None:
+    async def _add_actions(self, after: UUID) -> None:
         for action in reversed(await self._audit.page(limit=MAX_LINES)):
             if action.id > after and action.target != "job":
-                self.add("setting", told(action), who=action.who)
+                self.add("setting", describe(action), who=action.who)
 
-    def _look_at_workers(self, states: Mapping[str, str]) -> None:
+    def _compare_workers(self, states: Mapping[str, str]) -> None:
         before, self._states = self._states, dict(states)
         if before is None:
             return
@@ -130,14 +130,14 @@ class EventLog:
                 self.add("worker", f"Worker {worker_id} {text}.", href=routes.ADMIN_WORKERS)
 
 
-def told(action: Action) -> str:
+def describe(action: Action) -> str:
     """What somebody did, in words: ``change queue: concurrency 5 → 7``."""
     on = action.target if action.target == action.name else f"{action.target} {action.name}"
     return f"{action.action} {on}{differences(action)}"
 
 
 def differences(action: Action) -> str:
-    """``: priority 0 → 5, steps 10 → 3``; empty when there is nothing to tell."""
+    """``: priority 0 → 5, steps 10 → 3``; empty if nothing differs."""
     before: dict[str, Any] = action.before if isinstance(action.before, dict) else {}
     after: dict[str, Any] = action.after if isinstance(action.after, dict) else {}
     parts = [

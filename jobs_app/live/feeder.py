@@ -1,4 +1,4 @@
-"""What a feature adds to the live layer: a feeder, which hears of every change and feeds the rooms of its pages.
+"""What a feature adds to the live layer: a feeder, which receives every change and feeds the rooms of its pages.
 
 A feeder overrides what it needs. It has a ``Broadcaster`` to send through, and is added to it when the server starts:
 see ``jobs_app.app``. *Hot* values are the same in every tab of a room, so they are sent as one delta; for *cold* ones,
@@ -15,15 +15,15 @@ from runlane.model.limits import Limits
 from runlane.model.snapshot import Change
 from runlane.parts import Loop
 
+# The values of vars, by the state that they belong to.
 Values = dict[type[rx.State], dict[str, Any]]
-"""Of vars, by the state that they belong to."""
 
 
 class Feeder:
     """Feeds the rooms of one feature; does nothing by itself."""
 
     def loops(self) -> dict[str, Loop]:
-        """What else runs while the server does, each a part of it."""
+        """Loops that run while the server does, each a part of it."""
         return {}
 
     def apply(self, change: Change) -> None:
@@ -36,13 +36,13 @@ class Feeder:
         """Other limits than before hold for the queue."""
 
     async def read_again(self) -> None:
-        """Changes may have been missed: forget what was heard, and read the store."""
+        """Changes may have been missed: forget what was received, and read the store."""
 
     async def flush(self) -> None:
         """Send the hot values that have changed. Called after changes, at most every ``FLUSH_EVERY_S``."""
 
     async def check(self) -> None:
-        """Look for what nobody announces. Called every ``CHECK_EVERY_S``."""
+        """Check what nobody announces. Called every ``CHECK_EVERY_S``."""
 
     async def present(self, room: str) -> Values:
         """The hot values of a room, for a tab that has just joined it."""

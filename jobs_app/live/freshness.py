@@ -1,4 +1,4 @@
-"""How soon pages show what changes, and how long they heard of nothing. No I/O, no Reflex."""
+"""How soon pages show a change, and for how long announcements were missing. No I/O, no Reflex."""
 
 import statistics
 from collections import deque
@@ -11,10 +11,10 @@ MEASURED = 50
 
 
 class Freshness:
-    """Whether announcements arrive here, and what the last ones took from being written to being sent on."""
+    """Whether announcements arrive here, and how long the last ones took from being written to being sent on."""
 
     def __init__(self) -> None:
-        self.feed = Feed.DOWN.value  # until something was heard
+        self.feed = Feed.DOWN.value  # until something is received
         self._delays_ms: deque[float] = deque(maxlen=MEASURED)
         self._unsent_since: datetime | None = None
         self._down_since: datetime | None = None
@@ -24,7 +24,7 @@ class Freshness:
         """From a change being written to its being sent: the median of the last ones; 0: none yet."""
         return round(statistics.median(self._delays_ms)) if self._delays_ms else 0
 
-    def turn(self, feed: Feed) -> int | None:
+    def switch(self, feed: Feed) -> int | None:
         """Announcements stop, or arrive again: then after how many seconds, if they had stopped."""
         self.feed = feed.value
         if feed is Feed.DOWN:
@@ -33,12 +33,12 @@ class Freshness:
         since, self._down_since = self._down_since, None
         return None if since is None else round((utc_now() - since).total_seconds())
 
-    def heard(self, at: datetime) -> None:
-        """A change was heard of, which was written at this time."""
+    def received(self, at: datetime) -> None:
+        """A change was received that was written at this time."""
         self._unsent_since = self._unsent_since or at
 
     def sent(self) -> None:
-        """All that was heard is sent; how long the oldest change of it had waited is kept."""
+        """All that was received is sent; keep how long the oldest change of it had waited."""
         if self._unsent_since is not None:
             self._delays_ms.append(max((utc_now() - self._unsent_since).total_seconds() * 1000, 0.0))
             self._unsent_since = None

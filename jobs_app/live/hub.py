@@ -1,7 +1,7 @@
 """Announcements inside this process: one subscription, handed to any number of listeners.
 
 Owns the mailboxes. A mailbox is bounded: when its reader falls behind, what it missed is replaced by one ``Feed.UP``,
-which tells the reader to read the store, as after a lost connection. Nothing here knows Reflex or HTTP.
+which has the reader read the store, as after a lost connection. Nothing here knows Reflex or HTTP.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Mailbox:
     def __init__(self, job_id: UUID | None) -> None:
         self._job_id = job_id
         self.dropped = 0
-        """Items that its reader was too slow for; it was told to read the store."""
+        """Items that its reader was too slow for, and read from the store instead."""
         self._items: deque[Item] = deque()
         self._filled = asyncio.Event()
 
@@ -73,8 +73,8 @@ class Hub:
         self.delays = Histogram()
         """Seconds from a change to here, since this process started."""
         self._dropped = 0
-        self.turns = 0
-        """Counts what was heard that may change a list: as long as it stands, what was read of one still holds."""
+        self.list_version = 0
+        """Counts what may change a list: while it stays the same, a list that was read is still true."""
 
     @property
     def listeners(self) -> int:
@@ -103,7 +103,7 @@ class Hub:
                 self.feed = announcement
             item = await self._whole(announcement)
             if item is not None:
-                self.turns += _is_turn(item)
+                self.list_version += _may_change_lists(item)
                 if isinstance(item, Change):
                     self.delays.add((clock.utc_now() - item.event.at).total_seconds())
                 for mailbox in self._mailboxes:
@@ -125,8 +125,8 @@ class Hub:
         return Change(job=job, event=events[0]) if events else None
 
 
-def _is_turn(item: Item) -> bool:
-    """Whether more changed than how far a job is."""
+def _may_change_lists(item: Item) -> bool:
+    """Whether more than a job's progress has changed."""
     return not isinstance(item, Change) or item.event.type is EventType.STATUS
 
 

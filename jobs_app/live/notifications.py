@@ -24,7 +24,7 @@ from runlane.parts import Loop
 
 MAX_KEPT = 30
 MAX_REASON = 200
-# Nobody asked for these; more of them would keep a person from hearing what they asked for.
+# More of them would drown what a person has asked the screen reader for.
 SPEAK_EVERY_S = 5.0
 # A screen reader does not read out a text that stays as it is; with this at its end it is another one.
 SPOKEN_AGAIN = "\u00a0"
@@ -50,7 +50,7 @@ class Notifications:
         return list(self._newest)
 
     async def notify(self, level: Level, text: str, to: Iterable[str], *, href: str = "", **options: Any) -> None:
-        """Show a message in passing in the rooms ``to``, and list it in every tab; ``options`` as for ``toast``."""
+        """Show a toast in the rooms ``to``, and list the notification in every tab; ``options`` as for ``toast``."""
         listed = "error" if level == "warning" else level
         self._newest.appendleft(Notification(at=formats.iso(utc_now()), level=listed, text=text, href=href))
         for room in to:
@@ -58,7 +58,7 @@ class Notifications:
         await self._deltas.send_to_all(Live, notifications=self.newest())
 
     def job_ended(self, job: JobSnapshot) -> None:
-        """Take note of a job that has just ended, to be summed up with others."""
+        """Collect a job that has just ended, to be summed up with others."""
         self._ended[str(job.status)] += 1
         self._has_ended.set()
         if job.status is JobStatus.FAILED:

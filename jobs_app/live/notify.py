@@ -1,11 +1,14 @@
-"""Notifications of one person: each is shown once in passing, and listed for as long as the tab is open.
+"""Notifications of one person: each is shown once as a toast, and listed for as long as the tab is open.
 
 What everybody is notified of is ``jobs_app.live.notifications``.
 """
 
-import reflex as rx
+from typing import Any
 
-from jobs_app.live.effects import Level, toast
+import reflex as rx
+from reflex_base.event import EventSpec
+
+from jobs_app.live.effects import Effect, Level, toast
 from jobs_app.live.notification_rows import Notification
 from jobs_app.ui import formats
 from runlane.clock import utc_now
@@ -19,12 +22,12 @@ class OwnNotifications(rx.State):
     newest: list[Notification] = []
 
     @rx.event
-    def clear(self):
+    def clear(self) -> None:
         self.newest = []
 
     @rx.event
-    async def copied(self, done: bool, message: str):
-        """Report what came of copying: ``message``, if it was ``done``."""
+    async def copied(self, done: bool, message: str) -> Effect:
+        """Report whether copying succeeded: ``message``, if it is ``done``."""
         if done:
             return toast("success", message, id="copied")
         return await notify(
@@ -36,7 +39,7 @@ class OwnNotifications(rx.State):
         self.newest = [added, *self.newest][:MAX_KEPT]
 
 
-async def notify(state: rx.State, level: Level, text: str, **options: object) -> rx.event.EventSpec:
-    """List ``text`` in the tab that ``state`` belongs to; the event that shows it in passing."""
+async def notify(state: rx.State, level: Level, text: str, **options: Any) -> EventSpec:
+    """List ``text`` in the tab that ``state`` belongs to; the event that shows it as a toast."""
     (await state.get_state(OwnNotifications)).add(level, text)
     return toast(level, text, **options)

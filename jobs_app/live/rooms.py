@@ -2,10 +2,11 @@
 
 A room's name is written here and nowhere else. A tab is in the rooms of the page that it shows, and in no other. A room
 is not a permission: whoever is in it sees what is sent to it. The rooms are those of python-socketio, which Reflex runs
-on; it has no public way to ask who is in one.
+on; it has no public call for who is in one.
 """
 
 import reflex as rx
+from reflex.app import EventNamespace
 
 DASHBOARD = "dashboard"
 ADMIN = "admin"
@@ -13,8 +14,8 @@ EVENTS = "events"
 QUIET = "quiet"
 JOB = "job"
 COMPARISON = "comparison"
+# ``QUIET`` is for pages that show nothing live but whether anything is; of the last two there is one for each job.
 KINDS = frozenset({DASHBOARD, ADMIN, EVENTS, QUIET, JOB, COMPARISON})
-"""``QUIET`` is for pages that show nothing live but whether anything is; of the last two there is one for each job."""
 
 
 def of_job(job_id: object) -> str:
@@ -32,6 +33,13 @@ def kind_of(room: str) -> str:
     return room.partition(":")[0]
 
 
+def namespace_of(app: rx.App) -> EventNamespace:
+    """The websocket of the pages. There is one in every app that has a state."""
+    namespace = app.event_namespace
+    assert namespace is not None
+    return namespace
+
+
 class Rooms:
     """The rooms of one server."""
 
@@ -40,7 +48,7 @@ class Rooms:
 
     async def join(self, sid: str, *rooms: str) -> None:
         """Put a tab's connection in these rooms, and take it out of all others."""
-        namespace = self._app.event_namespace
+        namespace = namespace_of(self._app)
         for other in self.open():
             if other not in rooms:
                 await namespace.leave_room(sid, other)
@@ -61,11 +69,11 @@ class Rooms:
 
     @property
     def tabs(self) -> int:
-        """How many tabs look at a page."""
+        """How many tabs show a page."""
         return len({sid for room in self.open() for sid in self.members(room)})
 
     def _all(self) -> dict[str | None, dict[str, str]]:
         """Members by room, with rooms that are not ours: each connection has one of its own, and all share one."""
-        namespace = self._app.event_namespace
+        namespace = namespace_of(self._app)
         found: dict[str | None, dict[str, str]] = namespace.server.manager.rooms.get(namespace.namespace, {})
         return found

@@ -10,7 +10,7 @@ class Live(rx.State):
 
     feed: str = "connecting"
     """``connecting`` until this tab has arrived, then whether announcements arrive: ``up`` or ``down``."""
-    heard_at: str = ""
+    confirmed_at: str = ""
     """When the server last confirmed that all it shows is true."""
     delay_ms: int = 0
     """From a change being written to its being sent to this page: the median of the last ones; 0: none yet."""

@@ -1,1 +1,1 @@
-"""What runs around pages and API: security, who asks, loops that run while it serves."""
+"""What runs around pages and API: security, who acts, loops that run while it serves."""

@@ -1,10 +1,10 @@
-"""What is being answered: how much of it is one client address's, and that it ends when the server stops.
+"""Requests that are open: how many one client address may have, and that they end when the server stops.
 
-The limit of an address is far above what people do, behind one proxy too; it keeps a client that opens connections and
-forgets them from taking the server away from everybody else.
+The limit of an address is far above what people need, even behind one proxy; it keeps a client that opens connections
+and forgets them from blocking the server for everybody else.
 
-The server under us, when it stops, waits for what is open, and an event stream ends only when its reader goes. So what
-is not over soon is ended here; a reader goes on where it was, at another server or when this one is back.
+When the server under us stops, it waits for what is open, and an event stream ends only when its reader leaves. So what
+is not over soon is ended here; a reader resumes where it was, at another server or when this one is back.
 """
 
 import asyncio
@@ -15,22 +15,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jobs_app.api.problems import problem
 
+# The code that a websocket is closed with; see RFC 6455's registry.
 TRY_AGAIN_LATER = 1013
-"""The code a websocket is closed with; see RFC 6455's registry."""
 OVER_WITHIN_S = 1.0
 
 
 class Admission:
-    """The requests, event streams and pages that are open; an address may have ``most`` of them."""
+    """The requests, event streams and pages that are open; an address may have ``max_open`` of them."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_open: int) -> None:
+        self._max_open = max_open
         self._open: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_ending = False
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
-        """The whole app; what an address asks beyond its limit is refused with 429."""
+        """The whole app; requests of an address beyond its limit are refused with 429."""
 
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] not in ("http", "websocket"):
@@ -38,7 +38,7 @@ class Admission:
                 return
             address, task = (scope.get("client") or ("",))[0], asyncio.current_task()
             assert task is not None
-            if self._open[address] >= self._most:
+            if self._open[address] >= self._max_open:
                 await self._refuse(scope, receive, send, address)
                 return
             self._open[address] += 1
@@ -57,7 +57,7 @@ class Admission:
         return admitted
 
     async def end(self) -> None:
-        """Let what is open be over by itself for a while, and end the rest."""
+        """Give what is open a while to end by itself, then end the rest."""
         self._is_ending = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=OVER_WITHIN_S)
@@ -69,7 +69,7 @@ class Admission:
             await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "too many connections"})
             return
         detail = (
-            f"{address} has {self._most} requests, streams and pages open here. Close some, or raise "
+            f"{address} has {self._max_open} requests, streams and pages open here. Close some, or raise "
             "RUNLANE_MAX_PER_ADDRESS if it is a proxy for many people."
         )
-        await problem(429, "Too many at once", detail, **{"Retry-After": "1"})(scope, receive, send)
+        await problem(429, "Too many at once", detail, headers={"Retry-After": "1"})(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What a server does by itself while it serves: figures, samples, purges, words to search, and Redis caught up.
+"""What a server does by itself while it serves: figures, samples, purges, the text index, and catching up Redis.
 
 Each loop goes on when the database or Redis is away. Any number of servers may run them at once: what is counted is
 counted once, and a minute is sampled once.
@@ -42,7 +42,7 @@ class Loops:
         self._index = index
 
     def all(self) -> dict[str, Loop]:
-        """What runs, each a part of the server."""
+        """The loops by name, each a part of the server."""
         return {
             "catching up": self._catch_up_after_gaps,
             "purge": self._purge_deleted,
@@ -52,7 +52,7 @@ class Loops:
         }
 
     async def _catch_up_after_gaps(self) -> None:
-        """Give Redis what it missed: when this server starts or its connection is back, and after a refusal."""
+        """Give Redis what it missed: when this server starts, its connection is back, or a call has failed."""
         behind = self._fell_behind
         with self._runtime.hub.listen() as mailbox:
             waiting = asyncio.create_task(_when_up(mailbox, behind))
@@ -71,7 +71,7 @@ class Loops:
                 await end_tasks(waiting)
 
     async def _purge_deleted(self) -> None:
-        """Remove for good what nobody wanted back."""
+        """Remove for good what can no longer be restored."""
         while True:
             try:
                 if await self._removal.any_deleted():
@@ -100,23 +100,23 @@ class Loops:
             try:
                 if sampled_at != minute:
                     counts, oldest = await active.counts.all(), await active.reader.oldest_queued_at()
-                    await active.samples.take(now, counts, await _taking(active.registry), oldest)
+                    await active.samples.take(now, counts, await _running_workers(active.registry), oldest)
                     sampled_at = minute
             except Unavailable as exc:
                 log.info("Could not take a sample: %s", exc.message)
             await asyncio.sleep(COUNT_EVERY_S)
 
     async def _keep_index(self) -> None:
-        """Index the words that changed."""
+        """Index the texts that changed."""
         while True:
             try:
                 await self._index.catch_up()
             except Unavailable as exc:
-                log.info("Could not index words: %s", exc.message)
+                log.info("Could not update the text index: %s", exc.message)
             await asyncio.sleep(INDEX_EVERY_S)
 
 
-async def _taking(registry: WorkerRegistry) -> int | None:
+async def _running_workers(registry: WorkerRegistry) -> int | None:
     """How many workers take jobs; ``None`` if Redis does not answer."""
     try:
         return sum(worker.state is WorkerState.RUNNING for worker in await registry.all())

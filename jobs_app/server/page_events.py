@@ -1,7 +1,7 @@
-"""What a page's websocket sends, looked at before Reflex sees it.
+"""What a page's websocket sends, checked before Reflex gets it.
 
-Reflex writes whole events that it cannot read into the log, and what is in them: a form's values, secrets among them.
-So an event that no page of ours would send is dropped here, and the log says what was wrong with it and no more.
+Reflex logs events that it cannot read as a whole, with a form's values, secrets among them. So an event that no page of
+ours would send is dropped here, and only what is wrong with it is logged.
 """
 
 import inspect
@@ -15,18 +15,18 @@ log = logging.getLogger(__name__)
 
 
 def check_events(app: App) -> None:
-    """Have every event of every page of ``app`` looked at."""
+    """Check every event of every page of ``app``."""
     namespace = app.event_namespace
     assert namespace is not None
-    let_in = namespace.on_event
+    accept = namespace.on_event
 
     async def on_event(sid: str, data: Any = None) -> None:
         if wrong := wrong_with(data):
             log.info("An event of the tab %s was dropped: %s.", sid, wrong)
         else:
-            await let_in(sid, data)
+            await accept(sid, data)
 
-    namespace.on_event = on_event
+    namespace.on_event = on_event  # type: ignore[method-assign]  # Reflex has no hook before it reads an event
 
 
 def is_of_dispatch(exception: BaseException) -> bool:
@@ -38,7 +38,7 @@ def is_of_dispatch(exception: BaseException) -> bool:
 
 
 def wrong_with(event: Any) -> str:
-    """Why no page of ours would send this; empty if one would. Nothing of what it holds is in the answer."""
+    """Why no page of ours would send this; empty if one would. Nothing of its content is in the answer."""
     if not isinstance(event, dict):
         return f"it is a {type(event).__name__}, not an object"
     name, payload = event.get("name"), event.get("payload", {})

@@ -1,7 +1,7 @@
 """Who acts: the name that a proxy gives each request, or else where it came from. For the audit; no permission.
 
-Anybody can send a header. So a name counts only where the connection itself comes from a proxy that is trusted: one on
-this machine, or in a network that is named.
+Anybody can send a header. So a name counts only where the connection itself comes from a trusted proxy: one on this
+machine, or in a configured network.
 """
 
 import ipaddress
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reflex.app import App
-from reflex.middleware import Middleware
+from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
 from reflex_base.event import Event
 from starlette.datastructures import Headers
@@ -32,13 +32,13 @@ class Naming:
     def of(cls, config: Settings) -> "Naming":
         return cls(config.user_header, config.trusted_proxies)
 
-    def name(self, headers: Mapping[str, str], peer: str, way: str) -> str:
-        """Who acts through a connection that comes from the address ``peer``; ``way``: what it is used for."""
+    def name(self, headers: Mapping[str, str], peer: str, channel: str) -> str:
+        """Who acts through a connection that comes from the address ``peer``; ``channel``: what it is used for."""
         found = ""
         if self.header is not None and self._is_proxy(peer):
-            wanted = self.header.lower()
-            found = next((value for key, value in headers.items() if key.lower() == wanted), "")
-        return "".join(c for c in found if c.isprintable())[:MAX_NAME] or f"{way} {peer}"
+            header = self.header.lower()
+            found = next((value for key, value in headers.items() if key.lower() == header), "")
+        return "".join(c for c in found if c.isprintable())[:MAX_NAME] or f"{channel} {peer}"
 
     def _is_proxy(self, peer: str) -> bool:
         try:
@@ -50,7 +50,7 @@ class Naming:
 
 
 class ActingOnPages(Middleware):
-    """Says, before an event of a page is handled, whose it is."""
+    """Sets who acts before an event of a page is handled."""
 
     def __init__(self, naming: Naming) -> None:
         self._naming = naming
@@ -62,7 +62,7 @@ class ActingOnPages(Middleware):
 
 
 def acting_over_rest(app: ASGIApp, naming: Naming) -> ASGIApp:
-    """Says, before a request is answered, whose it is."""
+    """Sets who acts before a request is answered."""
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

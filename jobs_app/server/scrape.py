@@ -1,6 +1,6 @@
-"""What Prometheus is told, read when it asks.
+"""The metrics for Prometheus, read when it scrapes.
 
-Each server tells the same about the whole system, so over several it is a ``max``, not a sum; pages, delays and
+Each server reports the same about the whole system, so over several it is a ``max``, not a sum; pages, delays and
 dropped updates are the server's own. Outcomes and times come from the statistics, which are rolled up every five
 seconds; days that are over are read once, so a scrape costs the same after a year.
 """
@@ -42,9 +42,9 @@ _PAST: Shared[dict[str, Figures]] = Shared(math.inf)
 
 
 async def collect() -> CollectorRegistry:
-    """Everything as of now. A part that does not answer is left out, and said to be down."""
+    """Everything as of now. A part that does not answer is left out, and reported as down."""
     active = runtime.current()
-    from_sql, from_redis = await asyncio.gather(_told(_of_sql(active)), _told(_of_redis(active)))
+    from_sql, from_redis = await asyncio.gather(_in_time(_of_sql(active)), _in_time(_of_redis(active)))
     found = [*_of_server(active), *(from_sql or ()), *(from_redis or ())]
     for name, answer in (("database", from_sql), ("redis", from_redis)):
         found.append(_gauge(f"runlane_{name}_up", "1 if it answers.", {(): float(answer is not None)}))
@@ -54,7 +54,7 @@ async def collect() -> CollectorRegistry:
 
 
 class _Collected:
-    """As Prometheus's client wants it: something with a method ``collect``."""
+    """As Prometheus's client takes it: an object with a method ``collect``."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._metrics = metrics
@@ -63,8 +63,8 @@ class _Collected:
         return self._metrics
 
 
-async def _told(part: Awaitable[list[Metric]]) -> list[Metric] | None:
-    """What a part tells, or ``None`` if it does not answer."""
+async def _in_time(part: Awaitable[list[Metric]]) -> list[Metric] | None:
+    """The metrics of a part, or ``None`` if it does not answer."""
     try:
         return await asyncio.wait_for(part, ANSWER_WITHIN_S)
     except (Unavailable, TimeoutError, *REDIS_TROUBLE):
@@ -72,7 +72,7 @@ async def _told(part: Awaitable[list[Metric]]) -> list[Metric] | None:
 
 
 async def _took(name: str, ping: Awaitable[None]) -> Metric:
-    """How long an empty question takes; awaited before anything else is asked, which it would have to wait behind."""
+    """How long an empty request takes; awaited before all others, behind which it would have to wait."""
     began = time.perf_counter()
     await ping
     about = "How long it takes to answer an empty question."
@@ -80,7 +80,9 @@ async def _took(name: str, ping: Awaitable[None]) -> Metric:
 
 
 def _of_server(active: Runtime) -> list[Metric]:
-    delay = HistogramMetricFamily("runlane_event_delay_seconds", "From a change to this server, which tells the pages.")
+    delay = HistogramMetricFamily(
+        "runlane_event_delay_seconds", "From a change to this server, which updates the pages."
+    )
     _add(delay, [], active.hub.delays)
     down = {each.name for each in active.parts.down()}
     return [
@@ -98,7 +100,7 @@ def _of_server(active: Runtime) -> list[Metric]:
             {(name,): number for name, number in active.parts.failures.items()},
             "part",
         ),
-        _gauge("runlane_pages_open", "Tabs that look at a page of this server.", {(): broadcaster.tabs_open()}),
+        _gauge("runlane_pages_open", "Tabs that show a page of this server.", {(): broadcaster.tabs_open()}),
         _gauge(
             "runlane_listeners", "Event streams and parts of this server that follow jobs.", {(): active.hub.listeners}
         ),
@@ -127,7 +129,9 @@ async def _of_sql(active: Runtime) -> list[Metric]:
         _add(wait, [kind], figures.wait)
         _add(run, [kind], figures.run)
         outcomes |= {(kind, str(outcome)): figures.counts[outcome] for outcome in Outcome}
-    jobs = {(kind, str(status)): number for kind, of_kind in counts.items() for status, number in of_kind.items()}
+    jobs: dict[tuple[str, ...], float] = {
+        (kind, str(status)): number for kind, of_kind in counts.items() for status, number in of_kind.items()
+    }
     return [
         took,
         _gauge("runlane_jobs", "Jobs of each kind in each status.", jobs, "kind", "status"),
@@ -143,7 +147,9 @@ async def _of_sql(active: Runtime) -> list[Metric]:
 async def _of_redis(active: Runtime) -> list[Metric]:
     took = await _took("redis", active.queue.ping())
     depths, workers = await asyncio.gather(active.queue.depths(), active.registry.all())
-    states = {(str(state),): sum(worker.state is state for worker in workers) for state in WorkerState}
+    states: dict[tuple[str, ...], float] = {
+        (str(state),): sum(worker.state is state for worker in workers) for state in WorkerState
+    }
     return [
         took,
         _gauge(

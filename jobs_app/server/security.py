@@ -2,11 +2,11 @@
 
 A page of another site can make a browser send requests here. Requests that change something, and websockets, are
 therefore refused when their ``Origin`` is neither this site nor listed in ``RUNLANE_ALLOWED_ORIGINS``; so are downloads
-of what is secret, when the browser says that another site asked for them.
+of what is secret, when the browser says that another site requested them.
 
-A page can also be of this site by name alone: its owner lets the name stand for our address (DNS rebinding). So the
-name in ``Host`` must be one that we know: one of this machine, what ``HOST`` says, or that of an allowed origin. An
-address in numbers is nobody's name, and let in where other machines can reach us.
+A page can also be of this site by name alone: its owner has the name resolve to our address (DNS rebinding). So the
+name in ``Host`` must be one that we know: a name of this machine, the configured host, or that of an allowed origin. A
+numeric address is nobody's name, and accepted where other machines can reach us.
 """
 
 import ipaddress
@@ -34,10 +34,10 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
 }
+# What is only read, but not for pages of other sites.
 _SECRET = re.compile(
     r"/api/(database/backup|diagnostics|jobs/export|jobs/[^/]+/(artifacts/.+|log)|alerts/rules/[^/]+/secret)/?$"
 )
-"""What is read, but not for pages of other sites."""
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _HASHED_ASSETS = "/assets/"
 
@@ -137,7 +137,7 @@ def _host_name(headers: Headers) -> str:
 
 
 def _parts(address: str) -> SplitResult:
-    """The parts of an address; all empty, which nobody is allowed to be, when it cannot be read."""
+    """The parts of an address; all empty, which is never allowed, if it cannot be parsed."""
     try:
         return urlsplit(address)
     except ValueError:

@@ -1,7 +1,7 @@
 """What many tabs show alike is read once for all of them.
 
 A feature declares what it shares as a ``Shared``, once, in its module; the answers are kept by the runtime, so that two
-of them in one process (a test's) never see each other's.
+of them in one process (a test's) share none.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ MAX_KEPT = 50
 
 
 class SingleFlightCache(Generic[T]):
-    """The answers of ``read`` by key, each for ``fresh_s``. Who asks while it is being read waits for that answer."""
+    """The answers of ``read`` by key, each for ``fresh_s``. A call while it is being read waits for that answer."""
 
     def __init__(self, fresh_s: float) -> None:
         self._fresh_s = fresh_s
@@ -46,7 +46,7 @@ class Shared(Generic[T]):
 
 
 class Caches:
-    """The caches of one runtime, each made when it is first asked for."""
+    """The caches of one runtime, each made when it is first used."""
 
     def __init__(self) -> None:
         self._caches: dict[Shared[Any], SingleFlightCache[Any]] = {}

@@ -51,10 +51,9 @@ class Watch:
         self._statistics = statistics
         self._samples = samples
         self._limits = limits
-        self.is_open: list[Alert] = []
+        self.open_alerts: list[Alert] = []
         """The alerts that are open, as of the last evaluation."""
-        self.asked = asyncio.Event()
-        """Set to evaluate the rules at once: one has changed."""
+        self._rules_changed = asyncio.Event()
 
     def loops(self) -> dict[str, Loop]:
         """What evaluates and what sends, each a part of the server."""
@@ -62,16 +61,20 @@ class Watch:
 
     async def _evaluate_forever(self) -> None:
         while True:
-            self.asked.clear()
+            self._rules_changed.clear()
             try:
                 await self.evaluate()
             except Unavailable as exc:
                 log.info("Could not evaluate alert rules: %s", exc.message)
             try:
                 async with asyncio.timeout(EVALUATE_EVERY_S):
-                    await self.asked.wait()
+                    await self._rules_changed.wait()
             except TimeoutError:
                 pass
+
+    def rules_changed(self) -> None:
+        """Have the rules evaluated at once."""
+        self._rules_changed.set()
 
     async def evaluate(self) -> None:
         """Evaluate every rule once. Raises ``Unavailable``."""
@@ -80,13 +83,13 @@ class Watch:
             for alert in fired:
                 self._event_log.add("alert", f"{alert.rule}: {alert.text}", href=routes.ADMIN_ALERTS)
             self._report_cleared(cleared)
-        self.is_open = await self._alerts.alerts(only_open=True)
+        self.open_alerts = await self._alerts.alerts(only_open=True)
 
     async def change(self, rule_id: UUID, patch: RulePatch) -> Rule:
-        """The rule, changed; the alerts that are over by that are reported. Raises as ``Alerts.change``."""
+        """The changed rule; alerts that end by the change are reported. Raises as ``Alerts.change``."""
         rule, cleared = await self._alerts.change(rule_id, patch)
         self._report_cleared(cleared)
-        self.asked.set()
+        self.rules_changed()
         return rule
 
     def _report_cleared(self, alerts: Sequence[Alert]) -> None:
@@ -96,12 +99,11 @@ class Watch:
     async def collect(self) -> SystemState:
         """The system as it is now. Raises ``Unavailable``."""
         now = utc_now()
-        counts, oldest, limits, report, words, samples, growth = await asyncio.gather(
+        counts, oldest, limits, report, samples, growth = await asyncio.gather(
             self._counts.all(),
             self._reader.oldest_queued_at(),
             self._limits.current(),
             self._statistics.between(now - RATE_OVER, now, Step.MINUTE),
-            self._reader.last_words(),
             self._samples.since(now - SAMPLES_OVER),
             self._samples.growth(now),
         )
@@ -114,7 +116,7 @@ class Watch:
             paused=limits.paused,
             workers=await self._workers(),
             lately=report.kinds,
-            silences=[Silence(*each) for each in words],
+            silences=[Silence(*each) for each in await self._reader.last_words()],
             samples=samples,
             growth=growth,
         )

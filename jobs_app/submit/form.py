@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app.submit.forms import FormField
-from jobs_app.ui.basics import notice, once
+from jobs_app.ui.basics import callout, once
 
 MESSAGE = {"size": "1", "margin_top": "3px"}
 
@@ -26,7 +26,7 @@ def start_form(
             above or rx.fragment(),
             rx.foreach(fields, lambda field: _field(field, filled, errors, on_type)),
             _advanced(advanced, is_edit, errors, filled, on_type),
-            rx.cond(trouble != "", notice(trouble, icon="triangle-alert", color="tomato")),
+            rx.cond(trouble != "", callout(trouble, icon="triangle-alert", color="tomato")),
             rx.cond(
                 is_edit,
                 rx.button(

@@ -1,4 +1,4 @@
-"""Small pieces that every page uses: badges, times, progress bars, notices."""
+"""Small pieces that every page uses: badges, times, progress bars, callouts."""
 
 import reflex as rx
 
@@ -8,7 +8,7 @@ from runlane.model.status import JobStatus
 
 
 def status_badge(status: rx.Var[str], cancelling: rx.Var[bool] | bool = False) -> rx.Component:
-    """The status in its colour and in words; a running job that was told to stop says so."""
+    """The status in its colour and in words; a running job that was asked to stop is shown as such."""
     badges = [(s.value, _badge(STATUS_LABEL[s], STATUS_COLOR[s], STATUS_ICON[s])) for s in JobStatus]
     return rx.cond(
         cancelling,
@@ -36,7 +36,7 @@ def status_color(status: rx.Var[str]) -> rx.Var[str]:
 
 
 def ago(at: rx.Var[str]) -> rx.Component:
-    """How long ago, kept up by the browser; the exact time on hover."""
+    """How long ago, kept current by the browser; the exact time on hover."""
     return rx.cond(
         at != "",
         rx.el.time(
@@ -83,7 +83,7 @@ def card(*children: rx.Component, **props: object) -> rx.Component:
 
 
 def or_nothing(rows: rx.Var[list[object]], filled: rx.Component, nothing: str) -> rx.Component:
-    """``filled``, which shows the rows; in its place a sentence if there are none."""
+    """``filled``, which shows the rows; a sentence instead if there are none."""
     return rx.cond(rows.length() > 0, filled, rx.text(nothing, size="2", color_scheme="gray"))
 
 
@@ -107,7 +107,7 @@ def one_line(text: rx.Var[str], **props: object) -> rx.Component:
     return rx.text(text, as_="div", style=ONE_LINE, title=text, **props)
 
 
-def notice(text: str | rx.Var[str], icon: str = "info", color: str = "amber", **props: object) -> rx.Component:
+def callout(text: str | rx.Var[str], icon: str = "info", color: str = "amber", **props: object) -> rx.Component:
     return rx.callout(
         text, icon=icon, color_scheme=color, size="1", width="100%", role="status", high_contrast=True, **props
     )
@@ -158,6 +158,7 @@ def small_button(label: str, on_click: object) -> rx.Component:
     return rx.button(label, size="1", variant="soft", color_scheme="gray", on_click=on_click, custom_attrs=once())
 
 
+# The second click of a double click does nothing there, nor does a key that is held down.
 ONCE_SCRIPT = """
 addEventListener('click', (e) => {
   if (e.detail > 1 && e.target.closest?.('[data-once]')) { e.preventDefault(); e.stopPropagation(); }
@@ -166,13 +167,12 @@ addEventListener('keydown', (e) => {
   if (e.repeat && e.key === 'Enter' && e.target.matches?.('input, [data-once]')) e.preventDefault();
 }, true);
 """
-"""The second click of a double click does nothing there, nor does a key that is held down."""
 
 
 def once() -> dict[str, object]:
     """The attributes of a button that does something once, however fast it is clicked again; see ``ONCE_SCRIPT``.
 
-    Made anew for each, since Reflex writes what it makes of other arguments in them.
+    Made again for each, since Reflex writes what it makes of other arguments in them.
     """
     return {"data-once": ""}
 

@@ -1,4 +1,4 @@
-"""Charts: drawn paths, and over each bucket a place that tells its figures and can be clicked."""
+"""Charts: drawn paths, and over each bucket an area that shows its figures and can be clicked."""
 
 from typing import TypedDict
 
@@ -54,18 +54,18 @@ def chart(
             rx.el.div(
                 rx.foreach(
                     buckets,
-                    lambda at, place: rx.el.button(
+                    lambda at, position: rx.el.button(
                         class_name=rx.cond(
-                            place * 3 < buckets.length(),
+                            position * 3 < buckets.length(),
                             "bucket first",
-                            rx.cond(place * 3 > buckets.length() * 2, "bucket last", "bucket"),
+                            rx.cond(position * 3 > buckets.length() * 2, "bucket last", "bucket"),
                         ),
                         custom_attrs={
-                            "data-tip": drawn["tips"][place],
+                            "data-tip": drawn["tips"][position],
                             "data-chosen": rx.cond(chosen == at, "true", "false"),
                         },
                         tab_index=-1,
-                        aria_label=drawn["tips"][place],
+                        aria_label=drawn["tips"][position],
                         on_click=on_choose(at),
                     ),
                 ),
@@ -80,7 +80,7 @@ def chart(
 
 
 def spark_line(path: rx.Var[str], count: int, color: str = "var(--accent-9)") -> rx.Component:
-    """A small line without words; the number beside it says where it ends."""
+    """A small line without words; the number beside it is its last value."""
     return rx.el.svg(
         rx.el.path(d=path, fill="none", stroke=color),
         class_name="spark-line",

@@ -1,12 +1,12 @@
 """Text for the clipboard of the person's browser, and whether it arrived there.
 
 Browsers have ``navigator.clipboard`` over HTTPS and on localhost only. Where it is missing or refuses, the text is
-selected in a field that nobody sees and copied as a person would. The browser tells what came of it.
+selected in a field that nobody sees and copied as a person would. The browser reports whether it worked.
 """
 
-import reflex as rx
+from reflex_base.event import EventSpec
 
-from jobs_app.live.effects import call, literal
+from jobs_app.live.effects import call, literal, trigger
 from jobs_app.live.notify import OwnNotifications
 
 # the field stands beside what has the focus: an open dialog takes the focus away from what is outside of it
@@ -22,6 +22,6 @@ _COPY = """async text => {
 }"""
 
 
-def copy(text: str, said: str = "Copied.") -> rx.event.EventSpec:
-    """Put ``text`` on the clipboard, then say so, or that it could not be done."""
-    return call(_COPY, text, callback=lambda done: OwnNotifications.copied(done, literal(said)))
+def copy(text: str, message: str = "Copied.") -> EventSpec:
+    """Put ``text`` on the clipboard, then show ``message``, or that it could not be done."""
+    return call(_COPY, text, callback=lambda done: trigger(OwnNotifications.copied, done, literal(message)))

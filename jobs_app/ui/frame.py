@@ -74,10 +74,12 @@ def _header(mark: rx.Component, tools: rx.Component) -> rx.Component:
     )
 
 
-def live_mark(feed: rx.Var[str], heard_at: rx.Var[str], delay_ms: rx.Var[int], way_ms: rx.Var[int]) -> rx.Component:
+def live_mark(
+    feed: rx.Var[str], confirmed_at: rx.Var[str], delay_ms: rx.Var[int], latency_ms: rx.Var[int]
+) -> rx.Component:
     """Whether what is on the page is true now, and how far behind it is: measured, not claimed."""
-    age = rx.cond(heard_at != "", rx.fragment(", ", ticking(heard_at), " old"))
-    live = rx.el.span("Live", rx.cond(delay_ms > 0, rx.el.span(", ", delay_ms + way_ms, " ms", class_name="wide")))
+    age = rx.cond(confirmed_at != "", rx.fragment(", ", ticking(confirmed_at), " old"))
+    live = rx.el.span("Live", rx.cond(delay_ms > 0, rx.el.span(", ", delay_ms + latency_ms, " ms", class_name="wide")))
     return rx.box(
         rx.cond(
             has_connection_errors,
@@ -97,7 +99,7 @@ def live_mark(feed: rx.Var[str], heard_at: rx.Var[str], delay_ms: rx.Var[int], w
                         "Redis does not answer, so changes are not announced. It catches up by itself.",
                     ),
                 ),
-                _mark("Connecting", "gray", "The page is about to hear of changes."),
+                _mark("Connecting", "gray", "The page is about to receive changes."),
             ),
         ),
         style=TABULAR,
@@ -108,7 +110,7 @@ def live_mark(feed: rx.Var[str], heard_at: rx.Var[str], delay_ms: rx.Var[int], w
 def notifications_menu(
     shared: rx.Var[list[Notification]], own: rx.Var[list[Notification]], on_clear: object
 ) -> rx.Component:
-    """The messages that were shown in passing, the newest first."""
+    """The notifications that were shown as toasts, the newest first."""
     return rx.popover.root(
         rx.popover.trigger(
             rx.icon_button(rx.icon("bell", size=17), variant="ghost", color_scheme="gray", aria_label="Recent messages")

@@ -11,7 +11,7 @@ from runlane.model.status import JobStatus
 
 
 class Hot(TypedDict):
-    """The part of a job that changes while one looks at it."""
+    """The part of a job that changes while a page shows it."""
 
     version: int
     status: str
@@ -37,9 +37,9 @@ class Row(TypedDict):
     priority: int
     attempt: str
     bytes: str
-    """What the job itself takes; empty while nobody asks."""
+    """What the job itself takes; empty while it is not shown."""
     lease: str
-    """How long its worker's claim lasts if it is not renewed; empty where there is none, or while nobody asks."""
+    """How long its worker's claim lasts if it is not renewed; empty if there is none, or while it is not shown."""
     live: Hot
 
 
@@ -51,7 +51,7 @@ class JobLink(TypedDict):
     status: str
 
 
-# What stands in place of a status when the job is deleted.
+# Shown instead of a status when the job is deleted.
 DELETED = "deleted"
 # What a queued job waits for though a slot may be free.
 QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
@@ -114,6 +114,6 @@ def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = N
     }
 
 
-def gone(known: Row) -> Row:
+def as_deleted(known: Row) -> Row:
     """The row of a job that was deleted while it is shown."""
     return {**known, "live": {**known["live"], "status": DELETED, "version": known["live"]["version"] + 1, "due": ""}}

@@ -24,8 +24,8 @@ STATUS_ICON: dict[str, str] = {
 }
 
 PAGE_WIDTH = "1400px"
+# Left of a chart, for what its lines stand for.
 AXIS_WIDTH = "48px"
-"""Left of a chart, for what its lines stand for."""
 FONT = "/fonts/inter-latin.woff2"
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 TABULAR = {"font_variant_numeric": "tabular-nums"}
@@ -417,5 +417,5 @@ def _sheet(rules: dict[str, object]) -> str:
     return "".join(parts)
 
 
+# The rules of classes, for every page and for what is drawn outside of it, as dialogs are.
 STYLE_SHEET = _sheet(RULES)
-"""The rules of classes, for every page and for what is drawn outside of it, as dialogs are."""

@@ -38,10 +38,10 @@ async def test_a_page_without_its_server_says_how_old_it_is_and_catches_up(produ
             return 0
 
     await until(answers, lambda code: code == 200)
-    await expect(page.get_by_text("Connected again; everything was read anew.")).to_be_visible()
+    await expect(page.get_by_text("Connected again; everything was read again.")).to_be_visible()
     await expect(page.locator("main")).to_have_attribute("data-stale", "false")
     await page.get_by_role("button", name="Recent messages").click()
-    await expect(page.locator("#notifications")).to_contain_text("Connected again; everything was read anew.")
+    await expect(page.locator("#notifications")).to_contain_text("Connected again; everything was read again.")
 
 
 async def test_what_one_person_does_another_sees_at_once(product, open_page):

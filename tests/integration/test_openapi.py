@@ -12,7 +12,7 @@ from tests.support.processes import running_app
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 EXAMPLES = 10
 """Of each operation, in each phase that makes some up."""
-LEFT_OUT = ("/api/stream", "/api/jobs/{id}/stream", "/api/workers/{worker_id}/{wish}")
+LEFT_OUT = ("/api/stream", "/api/jobs/{id}/stream", "/api/workers/{worker_id}/{command}")
 """What never ends, and what would end the worker."""
 
 

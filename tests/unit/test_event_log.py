@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from jobs_app.live import event_log as module
-from jobs_app.live.event_log import MAX_LINES, EventLog, told
+from jobs_app.live.event_log import MAX_LINES, EventLog, describe
 from jobs_app.live.hub import Hub
 from runlane.audit import AuditLog, acting_as
 from runlane.background import end_tasks
@@ -17,7 +17,7 @@ from tests.support.jobs import submitted, worker
 @pytest.fixture
 async def log(world, monkeypatch):
     """An event log at work, which looks around without waiting long."""
-    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(module, "POLL_EVERY_S", 0.01)
     hub = Hub(world.events, world.store)
     found = EventLog(hub, world.registry, AuditLog(world.database))
     tasks = [asyncio.create_task(loop()) for loop in (*found.loops().values(), hub.run)]
@@ -51,7 +51,7 @@ async def test_jobs_that_change_status_are_told_with_who_did_it(log, service):
     assert queued["number"] < cancelled["number"] < deleted["number"]
 
 
-async def test_settings_and_workers_are_told(log, service, world, limits_service):
+async def test_settings_and_workers_are_listed(log, service, world, limits_service):
     await until(lambda: _value(log._states), lambda states: states is not None)  # what was there before is no event
     with acting_as("ada"):
         await limits_service.change_queue(QueueChange(concurrency=7))
@@ -89,4 +89,4 @@ async def test_long_values_are_cut_in_words(service, audit):
     await service.edit(job.id, JobPatch(params={"goal": "x" * 500}))
 
     [action] = await audit.page()
-    assert len(told(action)) < 400
+    assert len(describe(action)) < 400

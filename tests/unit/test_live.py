@@ -210,7 +210,7 @@ async def test_after_a_gap_every_tab_reads_again_and_is_notified(app, live, broa
         await until(_value(lambda: app.handled and app.toasts()))
 
     assert app.values(Live, "feed") == ["down", "up"]
-    assert live.notifications.newest()[0]["text"] == "Changes were not announced for 0 s; everything was read anew."
+    assert live.notifications.newest()[0]["text"] == "Changes were not announced for 0 s; everything was read again."
 
 
 async def test_jobs_that_are_deleted_have_their_pages_read_again(app, live, broadcasts):

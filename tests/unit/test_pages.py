@@ -184,18 +184,18 @@ def test_a_server_that_has_heard_nothing_yet_does_not_claim_to_be_live():
 
 def test_only_announcements_that_had_stopped_come_back_after_a_gap():
     freshness = Freshness()
-    assert freshness.turn(Feed.UP) is None
+    assert freshness.switch(Feed.UP) is None
 
-    freshness.turn(Feed.DOWN)
+    freshness.switch(Feed.DOWN)
 
-    assert [freshness.turn(Feed.UP), freshness.turn(Feed.UP)] == [0, None]
+    assert [freshness.switch(Feed.UP), freshness.switch(Feed.UP)] == [0, None]
 
 
 def test_the_delay_of_pages_is_that_of_the_oldest_change_that_was_sent():
     freshness = Freshness()
     assert freshness.delay_ms == 0
-    freshness.heard(utc_now() - timedelta(seconds=2))
-    freshness.heard(utc_now())
+    freshness.received(utc_now() - timedelta(seconds=2))
+    freshness.received(utc_now())
 
     freshness.sent()
 

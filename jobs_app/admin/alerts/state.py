@@ -81,7 +81,7 @@ class AdminAlerts(Editing, rx.State):
         return "The rule is deleted, with its alerts."
 
     async def _done(self, message: str) -> Effect:
-        runtime.current().watch.asked.set()
+        runtime.current().watch.rules_changed()
         return await super()._done(message)
 
     async def _read(self) -> Effect:

@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.admin.kinds.rows import KindRow
-from jobs_app.ui.basics import card, mono, notice
+from jobs_app.ui.basics import callout, card, mono
 
 
 def kind_list(
@@ -42,11 +42,11 @@ def _kind(kind: rx.Var[KindRow], wrong: rx.Var[dict[str, str]], on_pause: object
         rx.cond(
             kind["workers"].length() > 0,
             rx.text("Runs on ", kind["workers"].join(", "), size="2", color_scheme="gray", class_name="anywhere"),
-            notice("No living worker can run this kind: its jobs wait.", icon="triangle-alert", color="tomato"),
+            callout("No living worker can run this kind: its jobs wait.", icon="triangle-alert", color="tomato"),
         ),
         rx.foreach(
             kind["off"],
-            lambda why: notice(why, icon="triangle-alert", color="tomato", margin_top="6px", class_name="off"),
+            lambda why: callout(why, icon="triangle-alert", color="tomato", margin_top="6px", class_name="off"),
         ),
         rx.text(
             kind["limits"],
@@ -98,7 +98,7 @@ def _kind(kind: rx.Var[KindRow], wrong: rx.Var[dict[str, str]], on_pause: object
 def _unknown(kind: rx.Var[KindRow]) -> rx.Component:
     return card(
         rx.heading(kind["title"], as_="h2", size="3"),
-        notice(
+        callout(
             "Only workers know this kind, so nothing can be submitted here: start this server with their version.",
             icon="triangle-alert",
             color="amber",

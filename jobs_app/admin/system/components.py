@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app.admin.system.rows import FactRow
-from jobs_app.ui.basics import ago, card, heading, mono, notice
+from jobs_app.ui.basics import ago, callout, card, heading, mono
 from jobs_app.ui.styles import TABULAR
 from jobs_app.ui.toolbar import download_button, toolbar
 
@@ -11,7 +11,7 @@ from jobs_app.ui.toolbar import download_button, toolbar
 def redis_card(facts: rx.Var[list[FactRow]], troubles: rx.Var[list[str]], slow: rx.Var[list[FactRow]]) -> rx.Component:
     return card(
         heading("Redis"),
-        rx.foreach(troubles, lambda text: notice(text, icon="triangle-alert", color="amber", margin_bottom="10px")),
+        rx.foreach(troubles, lambda text: callout(text, icon="triangle-alert", color="amber", margin_bottom="10px")),
         _facts(facts),
         rx.cond(
             slow.length() > 0,
@@ -87,8 +87,8 @@ def chain_card(
             rx.box(
                 rx.cond(
                     passed,
-                    notice(message, icon="check", color="grass"),
-                    notice(message, icon="triangle-alert", color="tomato"),
+                    callout(message, icon="check", color="grass"),
+                    callout(message, icon="triangle-alert", color="tomato"),
                 ),
                 rx.box(_facts(hops), margin_top="10px"),
                 margin_top="12px",

@@ -39,7 +39,7 @@ async def _shared_groups() -> list[FailureRow]:
     shared = active.caches.of(_GROUPS)
     if active.hub.feed is not Feed.UP:
         shared.forget()
-    return await shared.get(_read_groups, active.hub.turns)  # of before reading: what comes meanwhile is read next time
+    return await shared.get(_read_groups, active.hub.list_version)  # read first: later changes are read next time
 
 
 async def _read_groups() -> list[FailureRow]:

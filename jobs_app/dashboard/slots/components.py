@@ -4,7 +4,7 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.dashboard.slots.rows import Next, Slot
-from jobs_app.ui.basics import card, heading, mono, notice, one_line, progress_bar, ticking
+from jobs_app.ui.basics import callout, card, heading, mono, one_line, progress_bar, ticking
 from jobs_app.ui.styles import TABULAR
 
 
@@ -22,7 +22,7 @@ def slots_panel(
         heading("Running now", rx.cond(paused, _resume(on_resume), _pause(on_pause))),
         rx.cond(
             paused,
-            notice(
+            callout(
                 f"The queue is paused: what runs goes on, nothing new starts. Waiting: {waiting}",
                 icon="circle-pause",
                 color="amber",
@@ -31,7 +31,7 @@ def slots_panel(
         ),
         rx.cond(
             workers == 0,
-            notice(
+            callout(
                 "No worker takes jobs, so nothing more will start. Start one: python -m worker",
                 icon="plug-zap",
                 color="tomato",
