@@ -1,5 +1,7 @@
 """The page that sets two runs side by side."""
 
+from typing import TYPE_CHECKING
+
 import reflex as rx
 
 from jobs_app import routes, runtime
@@ -34,11 +36,13 @@ class Comparison(rx.State):
     """Whether one of them has more steps than are compared."""
     trouble: str = ""
     loaded: bool = False
+    if TYPE_CHECKING:
+        job_id: str  # the part of the address in brackets, which Reflex adds
 
     @rx.event
-    async def choose(self):
+    async def choose(self) -> None:
         """Take the job of the address, and the one named by ``with``, else the last that completed."""
-        self.reset()
+        self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
         try:
             self.left = job_rows.row(await runtime.current().reader.get(routes.parse_job_id(self.job_id)))
             other = await self._other(self.router.url.query_parameters.get("with", ""))
@@ -48,13 +52,13 @@ class Comparison(rx.State):
         self.right = job_rows.row(other) if other else EMPTY_ROW
 
     @rx.event
-    async def join(self):
+    async def join(self) -> None:
         """Have the page read again whenever one of the two changes."""
         compared = [rooms.of_comparison(row["id"]) for row in (self.left, self.right) if row["id"]]
         await join(self, *(compared or [rooms.QUIET]))
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> None:
         """Read both, and compare them."""
         if self.right["id"]:
             try:

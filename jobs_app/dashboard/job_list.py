@@ -10,8 +10,8 @@ from jobs_app.ui.job_rows import DELETED
 from jobs_app.ui.styles import CARD, TABULAR
 from runlane.model.status import JobStatus
 
+# The columns that a list can be sorted by, as the store calls them.
 SORTED_BY = {"created": "created_at", "priority": "priority"}
-"""The columns that a list can be sorted by, as the store calls them."""
 WIDE: dict[str, object] = {"display": rx.breakpoints(initial="none", md="table-cell")}
 
 

@@ -5,7 +5,7 @@ The whole view is in the address, so that a link shows the same list; what is as
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Self, TypedDict
+from typing import Any, Self, TypedDict
 from urllib.parse import parse_qsl, urlencode
 
 from runlane.core.pagination import DEFAULT_SORT, SORTS, is_cursor
@@ -14,6 +14,7 @@ from runlane.search.matching import JobFilter
 from runlane.search.query import MAX_LENGTH
 
 PAGE_SIZES = (25, 50, 100)
+# The columns that a person may choose; the job and its status are always there.
 COLUMNS = {
     "progress": "Progress",
     "created": "Created",
@@ -24,10 +25,9 @@ COLUMNS = {
     "bytes": "Size",
     "lease": "Lease",
 }
-"""The columns that a person may choose; the job and its status are always there."""
 USUAL_COLUMNS = ("progress", "created", "took")
+# The change that leads to the begin of a list.
 FIRST_PAGE: dict[str, object] = {"cursor": "", "page": 1}
-"""The change that leads to the begin of a list."""
 MAX_DIGITS = 9
 
 
@@ -71,7 +71,7 @@ class ListView:
             page=_number(page) if is_beyond else cls.page,
         )
 
-    def address(self, **changes: object) -> str:
+    def address(self, **changes: Any) -> str:
         """The end of an address that shows this view with ``changes``: empty, or from the ``?`` on."""
         view, usual = replace(self, **changes), type(self)()
         asked = {f.name: getattr(view, f.name) for f in fields(view)}

@@ -9,9 +9,10 @@ from runlane.model.status import JobStatus
 from runlane.search.query import FIELDS
 
 MAX_SUGGESTIONS = 12
+# Fields that take several values, with commas.
 LISTS = ("status", "kind")
-"""Fields that take several values, with commas."""
 AGES = ("30m", "2h", "1d", "7d")
+# Values that are worth a hint of what there is, by field.
 USUAL: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("after", "before", "finished_after", "finished_before"), AGES),
     "status": tuple(JobStatus),
@@ -19,7 +20,6 @@ USUAL: Mapping[str, Sequence[str]] = {
     "attempt": (">1",),
     "priority": (">0", "<0"),
 }
-"""Values that are worth a hint of what there is, by field."""
 
 
 def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:

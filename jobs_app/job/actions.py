@@ -8,7 +8,7 @@ import reflex as rx
 
 from jobs_app import routes, runtime
 from jobs_app.live.broadcaster import show_limits
-from jobs_app.live.effects import go_to, literal
+from jobs_app.live.effects import Effect, go_to, literal, trigger
 from jobs_app.live.notify import notify
 from runlane.core.deletion import UNDO_WITHIN
 from runlane.errors import JobsError
@@ -25,21 +25,21 @@ class Actions(rx.State):
     """The job whose deletion waits for a yes; empty when none does."""
 
     @rx.event
-    async def cancel(self, job_id: str):
+    async def cancel(self, job_id: str) -> Effect:
         return await _told(self, job_id, runtime.jobs().cancel, _cancelled)
 
     @rx.event
-    async def retry(self, job_id: str):
+    async def retry(self, job_id: str) -> Effect:
         return await _told(self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
 
     @rx.event
-    async def promote(self, job_id: str):
+    async def promote(self, job_id: str) -> Effect:
         return await _told(
             self, job_id, runtime.jobs().promote, lambda job: f"Job {job.short_id} starts as soon as a slot is free."
         )
 
     @rx.event
-    async def move_to_front(self, job_id: str):
+    async def move_to_front(self, job_id: str) -> Effect:
         return await _told(
             self,
             job_id,
@@ -48,25 +48,25 @@ class Actions(rx.State):
         )
 
     @rx.event
-    async def pause(self):
+    async def pause(self) -> Effect:
         return await self._change_queue(paused=True)
 
     @rx.event
-    async def resume(self):
+    async def resume(self) -> Effect:
         return await self._change_queue(paused=False)
 
     @rx.event
-    def ask_delete(self, job_id: str):
+    def ask_delete(self, job_id: str) -> None:
         self.pending_delete = job_id
 
     @rx.event
-    def keep(self):
+    def keep(self) -> None:
         self.pending_delete = ""
 
     @rx.event
-    async def delete(self):
+    async def delete(self) -> Effect:
         job_id, self.pending_delete = self.pending_delete, ""
-        undo = {"label": "Undo", "on_click": Actions.restore(literal(job_id))}
+        undo = {"label": "Undo", "on_click": trigger(Actions.restore, literal(job_id))}
         toast = await _told(
             self,
             job_id,
@@ -80,16 +80,16 @@ class Actions(rx.State):
         return toast
 
     @rx.event
-    async def restore(self, job_id: str):
+    async def restore(self, job_id: str) -> Effect:
         """Undo a deletion."""
         return await _told(self, job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
 
     @rx.event
-    def forget_dialog(self, is_open: bool):
+    def forget_dialog(self, is_open: bool) -> None:
         if not is_open:
             self.pending_delete = ""
 
-    async def _change_queue(self, *, paused: bool) -> Any:
+    async def _change_queue(self, *, paused: bool) -> Effect:
         try:
             await runtime.current().limits.change_queue(QueueChange(paused=paused))
         except JobsError as error:
@@ -105,7 +105,7 @@ def _cancelled(job: JobSnapshot) -> str:
     return f"Job {job.short_id} has been told to stop."
 
 
-async def _told(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Any:
+async def _told(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Effect:
     try:
         outcome: Awaitable[Any] = act(routes.parse_job_id(job_id))
         return await notify(state, "success", success(await outcome), **toast)

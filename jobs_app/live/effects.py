@@ -19,6 +19,8 @@ from reflex_base.event import Event, run_script
 from reflex_base.vars import FunctionVar
 from reflex_components_sonner.toast import ToastProps, toast_ref  # type: ignore[import-untyped]
 
+# what an event handler returns: an event, several, or nothing; Reflex takes any of them
+Effect = Any
 Level = Literal["success", "error", "info", "warning"]
 
 REFUSED = f"A text with {REFLEX_VAR_OPENING_TAG} in it cannot be used on a page. Leave that out, or use the REST API."
@@ -45,6 +47,11 @@ def toast(level: Level, text: str, *, description: str = "", **options: Any) -> 
 def go_to(address: str, *, replace: bool = False) -> rx.event.EventSpec:
     """Show another page of this site; ``replace``: Back does not lead here."""
     return rx.redirect(literal(address), replace=replace)
+
+
+def trigger(handler: Any, *arguments: object) -> Effect:
+    """Run a handler of a state; the same as calling it, which mypy refuses: to it, ``rx.event`` makes no function."""
+    return handler(*arguments)
 
 
 def call(function: str, *arguments: object, callback: Any = None) -> rx.event.EventSpec:

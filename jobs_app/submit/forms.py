@@ -13,8 +13,8 @@ from runlane.define.kind import MASK, SECRET_FORMAT, Kind, Schema, masked
 from runlane.errors import InvalidInput
 
 MAX_GROUP_DEPTH = 3
+# How a choice of nothing is shown.
 NO_CHOICE = "none"
-"""How a choice of nothing is shown."""
 PLAIN = {"string": "text", "integer": "number", "number": "number", "boolean": "switch"}
 
 

@@ -10,7 +10,7 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app import routes, runtime
-from jobs_app.live.effects import go_to, toast
+from jobs_app.live.effects import Effect, go_to, toast
 from jobs_app.live.notify import notify
 from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
 from jobs_app.ui.clipboard import copy
@@ -56,17 +56,17 @@ class StartForm(rx.State):
     """At which version the edited job was seen."""
 
     @rx.event
-    def load(self):
+    def load(self) -> None:
         """Show the fields of the chosen kind."""
         self.rerun_of = self.editing = ""
         self._show(self.kind)
 
     @rx.event
-    def choose(self, kind: str):
+    def choose(self, kind: str) -> None:
         self._show(kind)
 
     @rx.event
-    def type_in(self, name: str, value: str | bool):
+    def type_in(self, name: str, value: str | bool) -> None:
         """Take note of what a field holds now, and say at once what is wrong with it."""
         if name not in {*defaults(self.fields), *(f"advanced.{each}" for each in ADVANCED)}:
             return
@@ -80,7 +80,7 @@ class StartForm(rx.State):
         self.errors = {**others, name: wrong[name]} if name in wrong else others
 
     @rx.event
-    async def submit(self, form: dict[str, Any]):
+    async def submit(self, form: dict[str, Any]) -> Effect:
         """Start a job from the form, or say what is wrong with which field."""
         self.errors, self.trouble = {}, ""
         try:
@@ -94,7 +94,7 @@ class StartForm(rx.State):
         return None
 
     @rx.event
-    async def repeat(self):
+    async def repeat(self) -> Effect:
         """Start once more what was started last."""
         if self._last is None:
             return None
@@ -104,7 +104,7 @@ class StartForm(rx.State):
             return await notify(self, "error", error.message)
 
     @rx.event
-    async def again(self, job_id: str):
+    async def again(self, job_id: str) -> Effect:
         """Open the form with what a job was started with."""
         try:
             job = await runtime.current().reader.get(routes.parse_job_id(job_id))
@@ -115,7 +115,7 @@ class StartForm(rx.State):
         return None
 
     @rx.event
-    async def edit(self, job_id: str):
+    async def edit(self, job_id: str) -> Effect:
         """Open the form with what a waiting job has, to change it."""
         try:
             job = await runtime.current().reader.get(routes.parse_job_id(job_id))
@@ -134,12 +134,12 @@ class StartForm(rx.State):
         return None
 
     @rx.event
-    def close(self, is_open: bool):
+    def close(self, is_open: bool) -> None:
         if not is_open:
             self.rerun_of = self.editing = ""
 
     @rx.event
-    def copy_curl(self):
+    def copy_curl(self) -> Effect:
         """Put a command that starts this job on the clipboard."""
         url = shlex.quote(f"{self.router.url.origin}/api/jobs")
         return self._copied(
@@ -147,14 +147,14 @@ class StartForm(rx.State):
         )
 
     @rx.event
-    def copy_python(self):
+    def copy_python(self) -> Effect:
         """Put Python that starts this job on the clipboard."""
         url = f"{self.router.url.origin}/api/jobs"
         return self._copied(
             lambda body: f"import httpx\n\nreply = httpx.post({url!r}, json={body!r})\nprint(reply.json()['id'])\n"
         )
 
-    def _copied(self, written: Any) -> Any:
+    def _copied(self, written: Any) -> Effect:
         try:
             wish = self._submission(self._values, with_secrets=False)
         except InvalidInput as error:
@@ -162,7 +162,7 @@ class StartForm(rx.State):
         body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return copy(written(body))
 
-    async def _edit(self, wish: Submission, form: Mapping[str, Any]) -> Any:
+    async def _edit(self, wish: Submission, form: Mapping[str, Any]) -> Effect:
         asked: dict[str, Any] = {"params": wish.params, "version": self._version}
         # compared as times where they are times: browsers leave out seconds that are zero
         typed = [
@@ -173,7 +173,7 @@ class StartForm(rx.State):
         self.editing = ""
         return await notify(self, "success", f"Job {job.short_id} is changed.")
 
-    async def _start(self, wish: Submission) -> Any:
+    async def _start(self, wish: Submission) -> Effect:
         job, _ = await runtime.jobs().submit(wish, lax=True)
         self._last, self.repeatable, self.last_id = wish, True, str(job.id)
         if self.rerun_of:

@@ -12,6 +12,7 @@ from uuid import UUID
 import reflex as rx
 
 from jobs_app import routes, runtime
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from runlane.bulk.service import MAX_UNLISTED, OperationReport
 from runlane.bulk.store import Operation
@@ -22,16 +23,16 @@ from runlane.search.matching import JobFilter
 from runlane.text import counted
 
 REASONS_SHOWN = 20
+# As many as an address of an export holds.
 MAX_SELECTED = 200
-"""As many as an address of an export holds."""
 ListAction = Literal["cancel", "retry", "promote", "delete"]
+# What can be done with many jobs, and the word of its report.
 ACTIONS: dict[ListAction, str] = {
     "cancel": "cancelled",
     "retry": "retried",
     "promote": "started sooner",
     "delete": "deleted",
 }
-"""What can be done with many jobs, and the word of its report."""
 
 
 class Selection(rx.State):
@@ -67,7 +68,7 @@ class Selection(rx.State):
         return f"{self.matching:,}" if self.matching else ""
 
     @rx.event
-    async def toggle(self, job_id: str, pointer: dict[str, Any]):
+    async def toggle(self, job_id: str, pointer: dict[str, Any]) -> Effect:
         """Select or deselect a row; with shift, every row from the one before to this one."""
         shown = await self._shown()
         if job_id not in shown:
@@ -81,13 +82,13 @@ class Selection(rx.State):
         return await self._select({*self.selected, *ids} if select else set(self.selected) - ids)
 
     @rx.event
-    async def toggle_page(self):
+    async def toggle_page(self) -> Effect:
         """Select every row that is shown, or none if all are."""
         shown, selected = set(await self._shown()), set(self.selected)
         return await self._select(selected - shown if shown <= selected else selected | shown)
 
     @rx.event(background=True, supersedes=True)
-    async def count_matching(self):
+    async def count_matching(self) -> None:
         """Know how many jobs could be selected, for the offer to select them all."""
         async with self:
             wanted = await self._filter()
@@ -99,7 +100,7 @@ class Selection(rx.State):
             self.matching = matching
 
     @rx.event
-    async def select_all_matching(self):
+    async def select_all_matching(self) -> Effect:
         """Select every job that the list's filter means, on all its pages."""
         try:
             self.matching = await _count(await self._filter())
@@ -109,11 +110,11 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    def clear(self):
+    def clear(self) -> None:
         self.forget()
 
     @rx.event
-    async def ask(self, action: str):
+    async def ask(self, action: str) -> Effect:
         """Show what ``action`` would do, before it is done."""
         if action not in ACTIONS or not self.selected:
             return None
@@ -127,7 +128,7 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    async def ask_group(self, kind: str, fingerprint: str):
+    async def ask_group(self, kind: str, fingerprint: str) -> Effect:
         """Show what retrying every failure of one cause would do."""
         self.forget()
         wanted = JobFilter(statuses=(JobStatus.FAILED,), kinds=(kind,), text=f'failure:"{fingerprint[:40]}"')
@@ -139,12 +140,12 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.action = ""
 
     @rx.event(background=True)
-    async def confirm(self):
+    async def confirm(self) -> Effect:
         """Do what was asked about."""
         async with self:
             action, self.action = self.action, ""
@@ -176,7 +177,7 @@ class Selection(rx.State):
                     self.undoable = False
 
     @rx.event
-    async def stop(self):
+    async def stop(self) -> Effect:
         """Stop it after the job that it is at."""
         if self._operation is None:
             return None
@@ -187,7 +188,7 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    async def bring_back(self):
+    async def bring_back(self) -> Effect:
         """Undo the deletion that was done last."""
         operation, self._operation, self.undoable = self._operation, None, False
         if operation is None:
@@ -200,7 +201,7 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    def dismiss(self):
+    def dismiss(self) -> None:
         self.report, self.reasons, self.undoable = "", [], False
 
     def _follow(self, listed: list[str], job_filter: JobFilter) -> None:
@@ -214,7 +215,7 @@ class Selection(rx.State):
         self.selected, self.whole, self.matching, self._anchor = [], False, 0, ""
         self.action, self._group = "", None
 
-    async def _leave_to_server(self, action: ListAction, wanted: JobFilter) -> Any:
+    async def _leave_to_server(self, action: ListAction, wanted: JobFilter) -> Effect:
         """Many jobs take long, and a page may be closed meanwhile."""
         self.forget()
         try:
@@ -225,7 +226,7 @@ class Selection(rx.State):
             self, "info", f"The server does it: {counted(operation.total, 'job')}, seen above the list."
         )
 
-    async def _select(self, ids: set[str]) -> Any:
+    async def _select(self, ids: set[str]) -> Effect:
         """Select these and no others; what there is besides is counted when they are the first."""
         if len(ids) > MAX_SELECTED:
             many = f"Up to {MAX_SELECTED} rows can be selected by hand. For more, select all that match."

@@ -18,8 +18,8 @@ FRESH_FOR_S = 15.0
 ASK_AGAIN_S = 1.0
 SLOW_FACTOR = 2.0
 SLOW_BEYOND_S = 2.0
+# An end further ahead is none that can be told.
 FAR_S = 366 * 86_400.0
-"""An end further ahead is none that can be told."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def starts(waiting: int, slots: int, ends: Sequence[datetime | None], now: datet
     """
     free = max(0, slots - len(ends))
     freed = sorted(max(end, now) for end in ends if end is not None)
-    known: list[datetime | None] = [now] * free + list(freed)
+    known: list[datetime | None] = [*[now] * free, *freed]
     return (known + [None] * waiting)[:waiting]
 
 

@@ -20,8 +20,8 @@ from runlane.model.limits import KindLimit, Limits
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
 
+# Long enough for every tab to have read its list again.
 KEEP_ENDED_S = 10.0
-"""Long enough for every tab to have read its list again."""
 MAX_HOT = 25
 
 

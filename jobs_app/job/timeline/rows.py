@@ -12,19 +12,19 @@ from jobs_app.ui.formats import duration, iso, seconds_text
 from runlane.model.snapshot import JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 
+# In ``took_s``: the step has not ended.
 OPEN = -1.0
-"""In ``took_s``: the step has not ended."""
+# In ``took_s``: the line is no step, and has no bar.
 NO_BAR = -2.0
-"""In ``took_s``: the line is no step, and has no bar."""
+# What a timeline may be narrowed to.
 SORTS = {
     "steps": "Steps",
     "logs": "Log lines",
     "problems": "Warnings and errors",
 }
-"""What a timeline may be narrowed to."""
 SHOWN_STATUS_ROWS = 1000
+# The narrowest bar of a lane, in percent: it must be seen.
 SLIMMEST = 0.5
-"""The narrowest bar of a lane, in percent: it must be seen."""
 
 
 class Line(TypedDict):

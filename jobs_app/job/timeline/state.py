@@ -8,6 +8,7 @@ import reflex as rx
 from jobs_app import runtime
 from jobs_app.job.timeline import rows
 from jobs_app.job.timeline.rows import SHOWN_STATUS_ROWS, Lane, Line
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui.clipboard import copy
 from runlane.clock import utc_now
@@ -20,8 +21,8 @@ FIRST_LINES = 300
 MORE_LINES = 2000
 MAX_LINES = 10_000
 BLOCK = 100
+# How long a replay takes at most; a shorter job is replayed at its own pace.
 REPLAY_S = 8.0
-"""How long a replay takes at most; a shorter job is replayed at its own pace."""
 FRAME_S = 0.1
 
 
@@ -55,7 +56,7 @@ class Timeline(rx.State):
     async def read(self, job: JobSnapshot) -> list[JobEvent]:
         """Read the job's timeline; its status rows, oldest first."""
         if self._job_id != str(job.id):
-            self.reset()
+            self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
             self._job_id = str(job.id)
         reader = runtime.current().reader
         turns = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
@@ -64,32 +65,32 @@ class Timeline(rx.State):
         return turns
 
     @rx.event
-    async def show_earlier(self):
+    async def show_earlier(self) -> Effect:
         self._wanted = min(self._wanted + MORE_LINES, MAX_LINES)
         return await self._read_again()
 
     @rx.event
-    async def narrow(self, show: str):
+    async def narrow(self, show: str) -> Effect:
         self.show = show if show in rows.SORTS else ""
         return await self._read_again()
 
     @rx.event
-    async def find(self, search: str):
+    async def find(self, search: str) -> Effect:
         self.search = search[:200]
         return await self._read_again()
 
     @rx.event
-    async def choose_attempt(self, number: int):
+    async def choose_attempt(self, number: int) -> Effect:
         """Show the lines of one attempt, or of all again."""
         self.attempt = 0 if self.attempt == number else number
         return await self._read_again()
 
     @rx.event
-    def set_following(self, follow: bool):
+    def set_following(self, follow: bool) -> None:
         self.follow = follow
 
     @rx.event
-    async def copy(self):
+    async def copy(self) -> Effect:
         """Put the lines on the clipboard, with those that came since they were read."""
         trouble = await self._read_again()
         if trouble is not None:
@@ -99,21 +100,21 @@ class Timeline(rx.State):
         return copy(text, f"{counted(len(lines), 'line')} copied.")
 
     @rx.event
-    def replay_to(self, at_s: float):
+    def replay_to(self, at_s: float) -> None:
         """Show the job as it was so many seconds after its (chosen, else last) attempt began."""
         self.replaying, self.playing = True, False
         self._show_moment(min(max(at_s, 0.0), self.span_s))
 
     @rx.event
-    def pause(self):
+    def pause(self) -> None:
         self.playing = False
 
     @rx.event
-    def end_replay(self):
+    def end_replay(self) -> None:
         self.replaying = self.playing = False
 
     @rx.event(background=True, supersedes=True)
-    async def play(self):
+    async def play(self) -> None:
         """Replay from where the scrubber is, or from the start."""
         async with self:
             begin = 0.0 if not self.replaying or self.replay_s >= self.span_s else self.replay_s
@@ -136,7 +137,7 @@ class Timeline(rx.State):
         past = [step for step in self._steps if step[0] <= at]
         _, self.replay_progress, self.replay_step = past[-1] if past else (0.0, 0, "")
 
-    async def _read_again(self) -> rx.event.EventSpec | None:
+    async def _read_again(self) -> Effect:
         if self._job_id:
             try:
                 await self.read(await runtime.current().reader.get(UUID(self._job_id)))

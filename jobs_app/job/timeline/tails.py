@@ -7,8 +7,8 @@ from jobs_app.job.timeline.rows import Line, ends_step, line
 from runlane.model.snapshot import JobEvent
 
 TAIL_LINES = 200
+# So many lines stay when pages have just been told to read what is older.
 TAIL_KEPT = 50
-"""So many lines stay when pages have just been told to read what is older."""
 
 
 class Tail:

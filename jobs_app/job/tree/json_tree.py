@@ -11,8 +11,8 @@ from typing import Any, TypedDict
 from runlane import plain_json
 
 FIRST_ROWS = 500
+# The path of the row that stands for all rows beyond those that are shown; no part of a value has such a path.
 BEYOND = "beyond"
-"""The path of the row that stands for all rows beyond those that are shown; no part of a value has such a path."""
 SHOWN_CHARS = 300
 SHOWN_ENTRIES = 50
 OPEN_DEPTH = 2

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from jobs_app.job.tree.json_tree import BEYOND, FIRST_ROWS, TreeRow, at_path, tree_rows
-from jobs_app.live.effects import toast
+from jobs_app.live.effects import Effect, toast
 from jobs_app.ui.clipboard import copy
 from runlane import plain_json
 
@@ -31,10 +31,10 @@ class Trees(rx.State):
 
     def start_again(self) -> None:
         """Forget what was unfolded, loaded and searched for: another job is shown."""
-        self.reset()
+        self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
 
     @rx.event
-    def toggle(self, tree: str, path: str):
+    def toggle(self, tree: str, path: str) -> None:
         """Fold or unfold a row."""
         paths = self._toggled.get(tree, [])
         if not self._is_of(tree, path):
@@ -44,7 +44,7 @@ class Trees(rx.State):
         self._draw(tree)
 
     @rx.event
-    def load_rest(self, tree: str, path: str):
+    def load_rest(self, tree: str, path: str) -> None:
         """Show a row uncut, or as many rows again."""
         if not self._is_of(tree, path):
             return
@@ -55,12 +55,12 @@ class Trees(rx.State):
         self._draw(tree)
 
     @rx.event
-    def find(self, tree: str, search: str):
+    def find(self, tree: str, search: str) -> None:
         self.searches = {**self.searches, tree: search[:200]}
         self._draw(tree)
 
     @rx.event
-    def copy(self, tree: str, path: str):
+    def copy(self, tree: str, path: str) -> Effect:
         """Put a row's value, whole and exact, on the clipboard."""
         try:
             text = plain_json.indented(at_path(self._values[tree], path))
