@@ -1,4 +1,4 @@
-"""The page that sets two runs side by side."""
+"""The page that compares two runs."""
 
 from typing import TYPE_CHECKING
 
@@ -95,9 +95,9 @@ class Comparison(rx.State):
 async def _last_steps(job: JobSnapshot) -> list[JobEvent]:
     """The steps of the last attempt that began, with what began and ended it."""
     reader = runtime.current().reader
-    turns = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
-    starts = [turn.version for turn in turns if timeline_rows.is_start(turn)]
+    status_events = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+    starts = [event.version for event in status_events if timeline_rows.is_start(event)]
     if not starts:
         return []
-    told = [EventType.STATUS, EventType.PROGRESS]
-    return await reader.events(job.id, after=starts[-1] - 1, limit=MAX_STEPS + 1, types=told, ticks=False)
+    types = [EventType.STATUS, EventType.PROGRESS]
+    return await reader.events(job.id, after=starts[-1] - 1, limit=MAX_STEPS + 1, types=types, ticks=False)

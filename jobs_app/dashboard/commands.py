@@ -5,7 +5,7 @@ from functools import partial
 
 from jobs_app import routes
 from jobs_app.dashboard.selection.state import ACTIONS, Selection
-from jobs_app.dashboard.state import BoardState, Views
+from jobs_app.dashboard.state import JobList, Views
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
 from jobs_app.keys.rows import Command
@@ -48,7 +48,7 @@ async def _toggle(place: Place) -> Effect:
 
 async def _move(place: Place, step: int) -> Effect:
     """Focus the row after or before that of a job; the first one if none has the focus."""
-    ids = [row["id"] for row in (await place.tab.get_state(BoardState)).rows]
+    ids = [row["id"] for row in (await place.tab.get_state(JobList)).rows]
     if place.open_job or not ids:
         return None
     at = min(max(ids.index(place.job_id) + step, 0), len(ids) - 1) if place.job_id in ids else 0

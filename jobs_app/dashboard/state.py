@@ -1,7 +1,7 @@
 """The dashboard's list: which jobs, in which order, from where on. The address holds the view.
 
-While somebody points at the list or has selected rows, rows change in place and do not move: what came
-meanwhile is counted, and shown when they ask for it or turn away.
+While the pointer is on the list, or rows are selected, rows change in place and do not move: newer jobs are counted,
+and shown on request or when the pointer leaves.
 """
 
 import json
@@ -34,18 +34,18 @@ MAX_NAME = 40
 async def _leases(ids: list[UUID]) -> dict[UUID, float]:
     try:
         return await runtime.current().queue.leases(ids)
-    except REDIS_TROUBLE:  # the mark above says so
+    except REDIS_TROUBLE:  # the header shows that
         return {}
 
 
 async def _workers() -> list[str]:
     try:
         return [worker.id for worker in await runtime.current().registry.all()]
-    except REDIS_TROUBLE:  # the mark above says so
+    except REDIS_TROUBLE:  # the header shows that
         return []
 
 
-class BoardState(rx.State):
+class JobList(rx.State):
     """One tab's list."""
 
     rows: list[Row] = []
@@ -60,7 +60,7 @@ class BoardState(rx.State):
     loaded: bool = False
     trouble: str = ""
     wrong: list[str] = []
-    """A query that cannot be read in three parts: before the wrong character, that one, and what follows."""
+    """A query that cannot be read in three parts: before the wrong character, that character, and what follows."""
     newer: int = 0
     """How many jobs have come before those that are shown, which are held still."""
     next_cursor: str = ""
@@ -70,9 +70,9 @@ class BoardState(rx.State):
     _first: JobSnapshot | None = None
     """The first job when all that is shown was read."""
     held: bool = False
-    """Whether somebody points at the rows, so that they stay where they are."""
+    """Whether the pointer is on the rows, so that they stay where they are."""
     _moved: bool = False
-    """The list would show other jobs than it does, for it is held still."""
+    """Whether the list would show other jobs, if it were not held still."""
 
     @rx.var
     def export_query(self) -> str:
@@ -98,7 +98,7 @@ class BoardState(rx.State):
 
     @rx.event
     async def refresh(self) -> None:
-        """Read what is shown again, without moving it while somebody holds it."""
+        """Read what is shown again, without moving it while it is held."""
         await self._refresh()
 
     async def _refresh(self) -> None:
@@ -116,7 +116,7 @@ class BoardState(rx.State):
 
     @rx.event
     def hold(self) -> None:
-        """Keep the rows where they are: somebody points at them."""
+        """Keep the rows where they are: the pointer is on them."""
         self.held = True
 
     @rx.event
@@ -177,9 +177,9 @@ class BoardState(rx.State):
         return replace(view, cursor=self._cursor, page=self.page_number)
 
     def _go(self, *, push: bool = False, **changes: object) -> Effect:
-        """Show the list with ``changes``, from its begin unless they say otherwise; ``push``: Back leads to here."""
-        asked = self._view().address(**{**FIRST_PAGE, **changes})
-        return go_to(routes.DASHBOARD + asked, replace=not push or asked == self.address)
+        """Show the list with ``changes``, from its first page if they name no other; ``push``: Back leads here."""
+        address = self._view().address(**{**FIRST_PAGE, **changes})
+        return go_to(routes.DASHBOARD + address, replace=not push or address == self.address)
 
     async def _read(self) -> None:
         page = await self._page()
@@ -201,7 +201,7 @@ class BoardState(rx.State):
         self.rows = [by_id.get(known["id"]) or gone(known) for known in self.rows]
 
     async def _shown(self, jobs: list[JobSnapshot]) -> list[Row]:
-        """The rows of these jobs, with what only some columns want."""
+        """The rows of these jobs, with what only some columns show."""
         ids = [job.id for job in jobs]
         sizes: dict[UUID, int] = {}
         leases: dict[UUID, float] = {}
@@ -249,7 +249,7 @@ class Views(rx.State):
         name = form.get("name", "").strip()[:MAX_NAME]
         if not name:
             return await notify(self, "error", "Give the view a name.")
-        address = (await self.get_state(BoardState))._view().address(**FIRST_PAGE)
+        address = (await self.get_state(JobList))._view().address(**FIRST_PAGE)
         others = [view for view in _views(self.kept) if view["name"] != name]
         if len(others) >= MAX_SAVED:
             return await notify(self, "error", f"There are {MAX_SAVED} saved views already; remove one first.")

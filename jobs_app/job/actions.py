@@ -1,4 +1,4 @@
-"""Cancel, retry and delete from any page: ask the service, tell the person what came of it."""
+"""Cancel, retry and delete from any page: ask the service, and notify the person of the outcome."""
 
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -22,25 +22,27 @@ class Actions(rx.State):
     """What a person may do with one job, and the job they are asked to confirm deleting."""
 
     pending_delete: str = ""
-    """The job whose deletion waits for a yes; empty when none does."""
+    """The job whose deletion waits to be confirmed; empty when none does."""
 
     @rx.event
     async def cancel(self, job_id: str) -> Effect:
-        return await _told(self, job_id, runtime.jobs().cancel, _cancelled)
+        return await _act_and_notify(self, job_id, runtime.jobs().cancel, _cancelled)
 
     @rx.event
     async def retry(self, job_id: str) -> Effect:
-        return await _told(self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
+        return await _act_and_notify(
+            self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again."
+        )
 
     @rx.event
     async def promote(self, job_id: str) -> Effect:
-        return await _told(
+        return await _act_and_notify(
             self, job_id, runtime.jobs().promote, lambda job: f"Job {job.short_id} starts as soon as a slot is free."
         )
 
     @rx.event
     async def move_to_front(self, job_id: str) -> Effect:
-        return await _told(
+        return await _act_and_notify(
             self,
             job_id,
             runtime.jobs().move_to_front,
@@ -67,7 +69,7 @@ class Actions(rx.State):
     async def delete(self) -> Effect:
         job_id, self.pending_delete = self.pending_delete, ""
         undo = {"label": "Undo", "on_click": trigger(Actions.restore, literal(job_id))}
-        toast = await _told(
+        toast = await _act_and_notify(
             self,
             job_id,
             runtime.jobs().delete,
@@ -82,7 +84,7 @@ class Actions(rx.State):
     @rx.event
     async def restore(self, job_id: str) -> Effect:
         """Undo a deletion."""
-        return await _told(self, job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
+        return await _act_and_notify(self, job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
 
     @rx.event
     def forget_dialog(self, is_open: bool) -> None:
@@ -95,8 +97,8 @@ class Actions(rx.State):
         except JobsError as error:
             return await notify(self, "error", error.message)
         await show_limits()
-        said = "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
-        return await notify(self, "success", said)
+        message = "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
+        return await notify(self, "success", message)
 
 
 def _cancelled(job: JobSnapshot) -> str:
@@ -105,7 +107,7 @@ def _cancelled(job: JobSnapshot) -> str:
     return f"Job {job.short_id} has been told to stop."
 
 
-async def _told(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Effect:
+async def _act_and_notify(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Effect:
     try:
         outcome: Awaitable[Any] = act(routes.parse_job_id(job_id))
         return await notify(state, "success", success(await outcome), **toast)

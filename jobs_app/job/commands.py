@@ -31,7 +31,7 @@ async def with_job(place: Place) -> Sequence[Command]:
     """What can be done with the job that is open, or has the focus, as it is now; nothing without one."""
     try:
         job = await runtime.current().reader.get(routes.parse_job_id(place.job_id))
-    except JobsError:  # deleted, or no database: the page says so
+    except JobsError:  # deleted, or no database: the page shows the error
         return []
     can = {
         "cancel": not job.status.is_terminal,

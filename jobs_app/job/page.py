@@ -255,7 +255,7 @@ def _timeline(now: rx.Var[Hot]) -> rx.Component:
             ),
         ),
         rx.cond(
-            Timeline.most,
+            Timeline.at_limit,
             rx.text(
                 f"Older lines than the newest {MAX_LINES:,} are neither shown nor searched here; Log has them all.",
                 size="2",

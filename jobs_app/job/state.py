@@ -25,7 +25,7 @@ from runlane.model.snapshot import Artifact, JobSnapshot, short_id
 from runlane.model.status import JobStatus
 from runlane.model.tracebacks import Frame, frames
 
-# What browsers draw, and run nothing of inside an ``img``.
+# What browsers draw, without running anything in it, inside an ``img``.
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 READABLE = ("text/", "application/json")
 MAX_PREVIEW_BYTES = 20_000
@@ -146,7 +146,7 @@ class JobPage(rx.State):
         try:
             job_id = routes.parse_job_id(self.job_id)
             job = await reader.get(job_id)
-            turns = await (await self.get_state(Timeline)).read(job)
+            status_events = await (await self.get_state(Timeline)).read(job)
             artifacts = [await _artifact(artifact) for artifact in await reader.artifacts(job_id)]
             family = await reader.family(job_id)
             waits_for = await _waits_for(job)
@@ -157,11 +157,12 @@ class JobPage(rx.State):
         except JobsError as error:
             self.trouble = error.message
             return
-        failure = job.error.model_dump(exclude={"traceback"}) if job.error else None  # that one is shown frame by frame
+        # the traceback is shown frame by frame
+        failure = job.error.model_dump(exclude={"traceback"}) if job.error else None
         (await self.get_state(Trees)).put(params=shown_params(job.kind, job.params), result=job.result, error=failure)
         self._show(job)
         self.waits_for = waits_for
-        self.proof = proof(job, turns)
+        self.proof = proof(job, status_events)
         self.artifacts = artifacts
         self.family = _relations(family, job.id) if len(family) > 1 else []
 
@@ -178,7 +179,7 @@ class JobPage(rx.State):
         self.list_address = view.address()
         try:
             before, after = await runtime.current().reader.neighbours(job, view.job_filter, sort=view.sort)
-        except InvalidInput:  # the list itself tells what is wrong with its search
+        except InvalidInput:  # the list itself shows what is wrong with its search
             before = after = None
         self.newer = routes.job(before) + view.address() if before else ""
         self.older = routes.job(after) + view.address() if after else ""

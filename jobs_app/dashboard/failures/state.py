@@ -26,7 +26,7 @@ class FailureGroups(rx.State):
             return
         try:
             self.groups = await _shared_groups()
-        except JobsError:  # the list beside it says so
+        except JobsError:  # the list beside it shows the error
             return
 
 
@@ -39,7 +39,8 @@ async def _shared_groups() -> list[FailureRow]:
     shared = active.caches.of(_GROUPS)
     if active.hub.feed is not Feed.UP:
         shared.forget()
-    return await shared.get(_read_groups, active.hub.turns)  # of before reading: what comes meanwhile is read next time
+    # turns from before reading: what changes meanwhile is read next time
+    return await shared.get(_read_groups, active.hub.turns)
 
 
 async def _read_groups() -> list[FailureRow]:

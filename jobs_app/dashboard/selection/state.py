@@ -1,8 +1,8 @@
 """Rows that a person has selected, and what they do with all of them at once.
 
-What is done, how far it is, and what can be undone is an operation's, see ``runlane.bulk``. This tab asks for it and
-shows it: a small one is done while the tab waits, with its report here; a larger one is left to the server, and seen on
-every page.
+What is done, how far it is, and what can be undone is an operation's, see ``runlane.bulk``. This tab starts it and
+shows it: a small one is done while the tab waits, with its report here; a larger one is left to the server, and shown
+on every page.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from runlane.search.matching import JobFilter
 from runlane.text import counted
 
 REASONS_SHOWN = 20
-# As many as an address of an export holds.
+# As many as the address of an export can hold.
 MAX_SELECTED = 200
 ListAction = Literal["cancel", "retry", "promote", "delete"]
 # What can be done with many jobs, and the word of its report.
@@ -42,7 +42,7 @@ class Selection(rx.State):
     whole: bool = False
     """Not only the selected rows: every job that matches the list's filter."""
     matching: int = 0
-    """How many the filter means, as far as it was counted; 0: not yet."""
+    """How many jobs match the filter; 0: not counted yet."""
     action: str = ""
     """What the person is asked to confirm; empty when nothing is."""
     affected: int = 0
@@ -64,7 +64,7 @@ class Selection(rx.State):
     """What is being done, or was done last."""
 
     @rx.var
-    def matching_words(self) -> str:
+    def matching_text(self) -> str:
         return f"{self.matching:,}" if self.matching else ""
 
     @rx.event
@@ -89,11 +89,11 @@ class Selection(rx.State):
 
     @rx.event(background=True, supersedes=True)
     async def count_matching(self) -> None:
-        """Know how many jobs could be selected, for the offer to select them all."""
+        """Count the jobs that could be selected, for the offer to select them all."""
         async with self:
-            wanted = await self._filter()
+            job_filter = await self._filter()
         try:
-            matching = await _count(wanted)
+            matching = await _count(job_filter)
         except JobsError:
             return  # the offer is made without a number
         async with self:
@@ -101,7 +101,7 @@ class Selection(rx.State):
 
     @rx.event
     async def select_all_matching(self) -> Effect:
-        """Select every job that the list's filter means, on all its pages."""
+        """Select every job that matches the list's filter, on all its pages."""
         try:
             self.matching = await _count(await self._filter())
         except JobsError as error:
@@ -131,12 +131,12 @@ class Selection(rx.State):
     async def ask_group(self, kind: str, fingerprint: str) -> Effect:
         """Show what retrying every failure of one cause would do."""
         self.forget()
-        wanted = JobFilter(statuses=(JobStatus.FAILED,), kinds=(kind,), text=f'failure:"{fingerprint[:40]}"')
+        job_filter = JobFilter(statuses=(JobStatus.FAILED,), kinds=(kind,), text=f'failure:"{fingerprint[:40]}"')
         try:
-            preview = await runtime.current().operations.preview("retry", wanted, weigh=False)
+            preview = await runtime.current().operations.preview("retry", job_filter, weigh=False)
         except JobsError as error:
             return await notify(self, "error", error.message)
-        self._group, self.action, self.affected, self.left_alone = wanted, "retry", preview.affected, []
+        self._group, self.action, self.affected, self.left_alone = job_filter, "retry", preview.affected, []
         return None
 
     @rx.event
@@ -146,14 +146,14 @@ class Selection(rx.State):
 
     @rx.event(background=True)
     async def confirm(self) -> Effect:
-        """Do what was asked about."""
+        """Do what the person has confirmed."""
         async with self:
             action, self.action = self.action, ""
             if action not in ACTIONS or self.working:
                 return
-            wanted = await self._chosen()
+            job_filter = await self._chosen()
             if self.affected > MAX_UNLISTED:
-                return await self._leave_to_server(action, wanted)
+                return await self._hand_to_server(action, job_filter)
             self.total = await self._number_chosen()
             self.working, self.done, self.report, self.reasons = True, 0, "", []
             self.undoable, self._operation = False, None
@@ -163,7 +163,7 @@ class Selection(rx.State):
                 self._operation, self.done = operation.id, operation.done + operation.left_alone
 
         try:
-            report = await runtime.current().operations.do(action, wanted, show_progress)
+            report = await runtime.current().operations.do(action, job_filter, show_progress)
         except JobsError as error:
             async with self:
                 self._show_failure(error)
@@ -178,7 +178,7 @@ class Selection(rx.State):
 
     @rx.event
     async def stop(self) -> Effect:
-        """Stop it after the job that it is at."""
+        """Stop after the present job."""
         if self._operation is None:
             return None
         try:
@@ -188,7 +188,7 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    async def bring_back(self) -> Effect:
+    async def undo_deletion(self) -> Effect:
         """Undo the deletion that was done last."""
         operation, self._operation, self.undoable = self._operation, None, False
         if operation is None:
@@ -205,7 +205,7 @@ class Selection(rx.State):
         self.report, self.reasons, self.undoable = "", [], False
 
     def _follow(self, listed: list[str], job_filter: JobFilter) -> None:
-        """Take note of what the list shows; with another filter than before, nothing stays selected."""
+        """Keep what the list shows; with another filter than before, nothing stays selected."""
         if job_filter != self._list_filter:
             self.forget()
         self._listed, self._list_filter = listed, job_filter
@@ -215,11 +215,11 @@ class Selection(rx.State):
         self.selected, self.whole, self.matching, self._anchor = [], False, 0, ""
         self.action, self._group = "", None
 
-    async def _leave_to_server(self, action: ListAction, wanted: JobFilter) -> Effect:
-        """Many jobs take long, and a page may be closed meanwhile."""
+    async def _hand_to_server(self, action: ListAction, job_filter: JobFilter) -> Effect:
+        """Have the server do it: many jobs take long, and the page may be closed before they are done."""
         self.forget()
         try:
-            operation = await runtime.current().operations.begin(action, wanted)
+            operation = await runtime.current().operations.begin(action, job_filter)
         except JobsError as error:
             return await notify(self, "error", error.message)
         return await notify(
@@ -227,10 +227,10 @@ class Selection(rx.State):
         )
 
     async def _select(self, ids: set[str]) -> Effect:
-        """Select these and no others; what there is besides is counted when they are the first."""
+        """Select these and no others; the jobs that match besides are counted when they are the first."""
         if len(ids) > MAX_SELECTED:
-            many = f"Up to {MAX_SELECTED} rows can be selected by hand. For more, select all that match."
-            return await notify(self, "error", many)
+            message = f"Up to {MAX_SELECTED} rows can be selected by hand. For more, select all that match."
+            return await notify(self, "error", message)
         were_none, self.selected, self.whole = not self.selected, sorted(ids), False
         return Selection.count_matching if were_none and ids else None
 
@@ -268,10 +268,10 @@ class Selection(rx.State):
         return self._listed
 
 
-async def _count(wanted: JobFilter) -> int:
+async def _count(job_filter: JobFilter) -> int:
     """How many jobs match; those of a status are counted already."""
     reader = runtime.current().reader
-    if wanted.text:
-        return await reader.count(wanted)
+    if job_filter.text:
+        return await reader.count(job_filter)
     counts = await runtime.current().counts.all()
-    return sum(counts[status] for status in wanted.statuses or counts)
+    return sum(counts[status] for status in job_filter.statuses or counts)

@@ -20,8 +20,8 @@ class Trees(rx.State):
     _values: dict[str, Any] = {}
     _toggled: dict[str, list[str]] = {}
     _whole: dict[str, list[str]] = {}
-    _most: dict[str, int] = {}
-    """How many rows are shown at most, where more than the first were asked for."""
+    _max_rows: dict[str, int] = {}
+    """How many rows are shown at most, where more than the first were loaded."""
 
     def put(self, **values: Any) -> None:
         """Show these values; what was unfolded in them stays so."""
@@ -49,7 +49,7 @@ class Trees(rx.State):
         if not self._is_of(tree, path):
             return
         if path == BEYOND:
-            self._most = {**self._most, tree: self._most.get(tree, FIRST_ROWS) + FIRST_ROWS}
+            self._max_rows = {**self._max_rows, tree: self._max_rows.get(tree, FIRST_ROWS) + FIRST_ROWS}
         else:
             self._whole = {**self._whole, tree: [*self._whole.get(tree, []), path]}
         self._draw(tree)
@@ -81,6 +81,6 @@ class Trees(rx.State):
             toggled=self._toggled.get(tree, []),
             whole=self._whole.get(tree, []),
             search=self.searches.get(tree, ""),
-            most=self._most.get(tree, FIRST_ROWS),
+            max_rows=self._max_rows.get(tree, FIRST_ROWS),
         )
         self.rows = {**self.rows, tree: drawn}
