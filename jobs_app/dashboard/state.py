@@ -62,7 +62,7 @@ class JobList(rx.State):
     wrong: list[str] = []
     """A query that cannot be read in three parts: before the wrong character, that character, and what follows."""
     newer: int = 0
-    """How many jobs have come before those that are shown, which are held still."""
+    """How many jobs come before those that are shown, which are held still."""
     next_cursor: str = ""
     suggested: list[str] = []
     _cursor: str = ""
@@ -112,7 +112,8 @@ class JobList(rx.State):
     async def show_newer(self) -> Effect:
         if self._cursor:
             return self._go(push=True)
-        return await self._read()
+        await self._read()
+        return None
 
     @rx.event
     def hold(self) -> None:

@@ -1,8 +1,9 @@
 """Cancel, retry and delete from any page: ask the service, and notify the person of the outcome."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import TypeVar
+from uuid import UUID
 
 import reflex as rx
 
@@ -15,6 +16,7 @@ from runlane.errors import JobsError
 from runlane.model.requests import QueueChange
 from runlane.model.snapshot import JobSnapshot, short_id
 
+Outcome = TypeVar("Outcome")
 UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
 
 
@@ -107,9 +109,15 @@ def _cancelled(job: JobSnapshot) -> str:
     return f"Job {job.short_id} has been told to stop."
 
 
-async def _act_and_notify(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Effect:
+async def _act_and_notify(
+    state: rx.State,
+    job_id: str,
+    act: Callable[[UUID], Awaitable[Outcome]],
+    success: Callable[[Outcome], str],
+    **toast: object,
+) -> Effect:
     try:
-        outcome: Awaitable[Any] = act(routes.parse_job_id(job_id))
-        return await notify(state, "success", success(await outcome), **toast)
+        outcome = await act(routes.parse_job_id(job_id))
+        return await notify(state, "success", success(outcome), **toast)
     except JobsError as error:
         return await notify(state, "error", error.message)

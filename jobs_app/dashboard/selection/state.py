@@ -150,7 +150,7 @@ class Selection(rx.State):
         async with self:
             action, self.action = self.action, ""
             if action not in ACTIONS or self.working:
-                return
+                return None
             job_filter = await self._chosen()
             if self.affected > MAX_UNLISTED:
                 return await self._hand_to_server(action, job_filter)
@@ -167,7 +167,7 @@ class Selection(rx.State):
         except JobsError as error:
             async with self:
                 self._show_failure(error)
-            return
+            return None
         async with self:
             self._show(action, report)
         if action == "delete" and report.done:
@@ -175,6 +175,7 @@ class Selection(rx.State):
             async with self:
                 if self._operation == report.operation:
                     self.undoable = False
+        return None
 
     @rx.event
     async def stop(self) -> Effect:
