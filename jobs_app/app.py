@@ -37,7 +37,7 @@ from jobs_app.compare.state import Comparison
 from jobs_app.dashboard import commands as dashboard_commands
 from jobs_app.dashboard import feeder as dashboard_feeder
 from jobs_app.dashboard.page import dashboard
-from jobs_app.dashboard.state import BoardState
+from jobs_app.dashboard.state import JobList
 from jobs_app.job import commands as job_commands
 from jobs_app.job import feeder as job_feeder
 from jobs_app.job.page import job_page
@@ -116,7 +116,7 @@ app.add_page(
     dashboard,
     route=routes.DASHBOARD,
     title="Runlane",
-    on_load=[BoardState.join, BoardState.load, StartForm.load, Arrival.arrive],
+    on_load=[JobList.join, JobList.load, StartForm.load, Arrival.arrive],
 )
 app.add_page(
     compare_page,

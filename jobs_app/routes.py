@@ -24,7 +24,7 @@ def job(job_id: object) -> str:
     return f"/jobs/{job_id}"
 
 
-def compare(job_id: object, other_id: object = "") -> object:
+def compare(job_id: object, other_id: object = "") -> str:
     """The address that compares two jobs side by side; without another one, the page finds the likeliest."""
     return f"/jobs/{job_id}/compare?with={other_id}"
 

@@ -1,4 +1,4 @@
-"""Two runs of a kind set side by side: what differs in their parameters, steps, times and errors. Pure."""
+"""Two runs of a kind side by side: what differs in their parameters, steps, times and errors. Pure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -23,7 +23,7 @@ class Pair(TypedDict):
 
 
 class StepPair(TypedDict):
-    """The steps of the same place in both runs; widths in percent of the longest step."""
+    """The steps at the same position in both runs; widths in percent of the longest step."""
 
     number: int
     left: str

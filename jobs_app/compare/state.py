@@ -1,4 +1,6 @@
-"""The page that sets two runs side by side."""
+"""The page that compares two runs."""
+
+from typing import TYPE_CHECKING
 
 import reflex as rx
 
@@ -34,11 +36,13 @@ class Comparison(rx.State):
     """Whether one of them has more steps than are compared."""
     trouble: str = ""
     loaded: bool = False
+    if TYPE_CHECKING:
+        job_id: str  # the part of the address in brackets, which Reflex adds
 
     @rx.event
-    async def choose(self):
+    async def choose(self) -> None:
         """Take the job of the address, and the one named by ``with``, else the last that completed."""
-        self.reset()
+        self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
         try:
             self.left = job_rows.row(await runtime.current().reader.get(routes.parse_job_id(self.job_id)))
             other = await self._other(self.router.url.query_parameters.get("with", ""))
@@ -48,13 +52,13 @@ class Comparison(rx.State):
         self.right = job_rows.row(other) if other else EMPTY_ROW
 
     @rx.event
-    async def join(self):
+    async def join(self) -> None:
         """Have the page read again whenever one of the two changes."""
         compared = [rooms.of_comparison(row["id"]) for row in (self.left, self.right) if row["id"]]
         await join(self, *(compared or [rooms.QUIET]))
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> None:
         """Read both, and compare them."""
         if self.right["id"]:
             try:
@@ -91,9 +95,9 @@ class Comparison(rx.State):
 async def _last_steps(job: JobSnapshot) -> list[JobEvent]:
     """The steps of the last attempt that began, with what began and ended it."""
     reader = runtime.current().reader
-    turns = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
-    starts = [turn.version for turn in turns if timeline_rows.is_start(turn)]
+    status_events = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])
+    starts = [event.version for event in status_events if timeline_rows.is_start(event)]
     if not starts:
         return []
-    told = [EventType.STATUS, EventType.PROGRESS]
-    return await reader.events(job.id, after=starts[-1] - 1, limit=MAX_STEPS + 1, types=told, ticks=False)
+    types = [EventType.STATUS, EventType.PROGRESS]
+    return await reader.events(job.id, after=starts[-1] - 1, limit=MAX_STEPS + 1, types=types, ticks=False)

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from jobs_app import routes
 from jobs_app.dashboard.selection.state import ACTIONS, Selection
-from jobs_app.dashboard.state import BoardState, Views
+from jobs_app.dashboard.state import JobList, Views
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
 from jobs_app.keys.rows import Command
-from jobs_app.live.effects import literal
+from jobs_app.live.effects import Effect, literal, trigger
 from runlane.model.status import JobStatus
 
 
@@ -19,7 +18,7 @@ def register() -> None:
     registry.on_key("x", _toggle)
     registry.on_key("j", partial(_move, step=1))
     registry.on_key("k", partial(_move, step=-1))
-    registry.on_command("selected", lambda action: Selection.ask(literal(action)))
+    registry.on_command("selected", lambda action: trigger(Selection.ask, literal(action)))
 
 
 async def with_selected(place: Place) -> Sequence[Command]:
@@ -41,15 +40,15 @@ async def lists(place: Place) -> Sequence[Command]:
     ]
 
 
-async def _toggle(place: Place) -> Any:
+async def _toggle(place: Place) -> Effect:
     if not (place.job_id and place.is_dashboard):
         return None
-    return Selection.toggle(literal(place.job_id), literal({"shift_key": False}))
+    return trigger(Selection.toggle, literal(place.job_id), literal({"shift_key": False}))
 
 
-async def _move(place: Place, step: int) -> Any:
+async def _move(place: Place, step: int) -> Effect:
     """Focus the row after or before that of a job; the first one if none has the focus."""
-    ids = [row["id"] for row in (await place.tab.get_state(BoardState)).rows]
+    ids = [row["id"] for row in (await place.tab.get_state(JobList)).rows]
     if place.open_job or not ids:
         return None
     at = min(max(ids.index(place.job_id) + step, 0), len(ids) - 1) if place.job_id in ids else 0

@@ -1,6 +1,6 @@
 """Feeds the dashboards: what runs in which slot, what starts next, how many jobs there are, and who works.
 
-Counts and what starts next are read only while somebody looks, for each reading costs the database.
+Counts and what starts next are read only while a dashboard is open, for each reading costs the database.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from uuid import UUID
 
 from jobs_app.dashboard.live_state import LiveDashboard
 from jobs_app.dashboard.slots.estimates import Estimates
-from jobs_app.dashboard.slots.running import Board
-from jobs_app.dashboard.state import BoardState
+from jobs_app.dashboard.slots.running import RunningJobs
+from jobs_app.dashboard.state import JobList
 from jobs_app.live import rooms
 from jobs_app.live.broadcaster import Broadcaster
 from jobs_app.live.feeder import Feeder, Values
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 
 
 class DashboardFeeder(Feeder):
-    """What the dashboards show in motion."""
+    """The live values of the dashboards."""
 
     def __init__(self, live: Broadcaster, active: Runtime) -> None:
         self._live = live
         self._active = active
         self._estimates = Estimates(active.reader)
-        self._board = Board(active.config.concurrency, self._estimates.get)
+        self._jobs = RunningJobs(active.config.concurrency, self._estimates.get)
         self._marks: list[tuple[bool, str, bool]] = []
         self._recount = asyncio.Event()
 
@@ -49,7 +49,7 @@ class DashboardFeeder(Feeder):
 
     def apply(self, change: Change) -> None:
         job = change.job
-        if self._board.apply(job, change.event.at):
+        if self._jobs.apply(job, change.event.at):
             self._live.mark_stale(rooms.DASHBOARD)
             if job.status.is_terminal and not _is_restored(change):
                 self._live.notifications.job_ended(job)
@@ -58,18 +58,18 @@ class DashboardFeeder(Feeder):
 
     def remove(self, job_ids: Sequence[UUID]) -> None:
         for job_id in job_ids:
-            self._board.remove(job_id)
+            self._jobs.remove(job_id)
         self._live.mark_stale(rooms.DASHBOARD)
         self._recount.set()
 
     def change_limits(self, limits: Limits) -> None:
-        self._board.limits = limits
-        self._board.set_places(limits.concurrency)
+        self._jobs.limits = limits
+        self._jobs.set_slots(limits.concurrency)
         self._recount.set()  # what starts next depends on them
 
     async def read_again(self) -> None:
         try:
-            self._board.reset(await self._active.reader.running())
+            self._jobs.reset(await self._active.reader.running())
         except Unavailable as exc:
             log.warning("Could not read what is running: %s", exc.message)
         self._recount.set()
@@ -81,8 +81,8 @@ class DashboardFeeder(Feeder):
     async def check(self) -> None:
         await self._count_workers()
         self._check_marks()
-        if self._board.running():
-            self._recount.set()  # what is usual is learnt while jobs run
+        if self._jobs.running():
+            self._recount.set()  # typical durations are learnt while jobs run
 
     async def present(self, room: str) -> Values:
         if room != rooms.DASHBOARD:
@@ -92,15 +92,15 @@ class DashboardFeeder(Feeder):
         return {LiveDashboard: self._values()}
 
     def _values(self) -> dict[str, Any]:
-        board = self._board
+        jobs = self._jobs
         return {
-            "hot": board.hot(),
-            "slots": board.slots(),
-            "next": board.next,
-            "counts": board.counts,
-            "workers": board.workers,
-            "paused": board.paused,
-            "paused_kinds": board.paused_kinds,
+            "hot": jobs.hot(),
+            "slots": jobs.slots(),
+            "next": jobs.next,
+            "counts": jobs.counts,
+            "workers": jobs.workers,
+            "paused": jobs.paused,
+            "paused_kinds": jobs.paused_kinds,
         }
 
     async def _count(self) -> None:
@@ -117,26 +117,26 @@ class DashboardFeeder(Feeder):
         except Unavailable as exc:
             log.warning("Could not count the jobs: %s", exc.message)
             return
-        self._board.counts = {str(status): number for status, number in counts.items()}
-        await self._look_ahead(counts[JobStatus.QUEUED])
+        self._jobs.counts = {str(status): number for status, number in counts.items()}
+        await self._read_next(counts[JobStatus.QUEUED])
         self._live.mark_changed()
 
-    async def _look_ahead(self, queued: int) -> None:
+    async def _read_next(self, queued: int) -> None:
         """What starts next, and how long what runs may take."""
         reader = self._active.reader
         try:
             ids = await self._active.queue.head(SHOWN_NEXT) if queued else []
             jobs = await reader.get_many(ids, brief=True) if ids else {}
-            await self._estimates.read({job.kind for job in (*self._board.running(), *jobs.values())})
+            await self._estimates.read({job.kind for job in (*self._jobs.running(), *jobs.values())})
         except (*REDIS_TROUBLE, Unavailable) as exc:
-            log.debug("What starts next is not known: %s", exc)
+            log.debug("Could not read what starts next: %s", exc)
             return
         waiting = [jobs[job_id] for job_id in ids if job_id in jobs and jobs[job_id].status is JobStatus.QUEUED]
-        self._board.expect(waiting)
+        self._jobs.set_next(waiting)
 
     def _check_marks(self) -> None:
-        """A job becomes slow, silent or overdue by doing nothing: nobody announces it."""
-        marks = [(slot["slow"], slot["silent_since"], slot["ends_at"] == "") for slot in self._board.slots()]
+        """A job becomes slow, silent or overdue by doing nothing: nothing announces that."""
+        marks = [(slot["slow"], slot["silent_since"], slot["ends_at"] == "") for slot in self._jobs.slots()]
         if marks != self._marks:
             self._marks = marks
             self._live.mark_changed()
@@ -145,10 +145,10 @@ class DashboardFeeder(Feeder):
         try:
             found = await self._active.registry.all()
         except REDIS_TROUBLE as exc:
-            log.debug("The workers are not known: %s", exc)
+            log.debug("Could not read the workers: %s", exc)
             return
         alive = sum(worker.state is WorkerState.RUNNING for worker in found)
-        before, self._board.workers = self._board.workers, alive
+        before, self._jobs.workers = self._jobs.workers, alive
         if alive < before:
             text = f"A worker is gone; {alive} left." if alive else "The last worker is gone: nothing will run."
             await self._live.notifications.notify("info", text, (rooms.DASHBOARD,), id="workers")
@@ -158,7 +158,7 @@ class DashboardFeeder(Feeder):
 
 def register(live: Broadcaster, active: Runtime) -> None:
     """Have the dashboards shown live."""
-    live.register(rooms.DASHBOARD, BoardState.refresh)
+    live.register(rooms.DASHBOARD, JobList.refresh)
     live.add(DashboardFeeder(live, active))
 
 

@@ -39,7 +39,7 @@ def status_tabs(status: rx.Var[str], counts: rx.Var[dict[str, int]], on_choose: 
 
 
 def search_box(search: rx.Var[str], suggested: rx.Var[list[str]], on_find: object, on_type: object) -> rx.Component:
-    """Words and ``field:value`` terms, completed while one types; what there is to say is one click away."""
+    """Words and ``field:value`` terms, completed while one types; help is one click away."""
     return rx.form(
         rx.hstack(
             rx.input(

@@ -1,4 +1,4 @@
-"""The list of jobs: its columns and order, what stands in its place when it is empty, and its pages."""
+"""The list of jobs: its columns and order, what is shown when it is empty, and its pages."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from jobs_app.ui.job_rows import DELETED
 from jobs_app.ui.styles import CARD, TABULAR
 from runlane.model.status import JobStatus
 
+# The columns that a list can be sorted by, as the store calls them.
 SORTED_BY = {"created": "created_at", "priority": "priority"}
-"""The columns that a list can be sorted by, as the store calls them."""
 WIDE: dict[str, object] = {"display": rx.breakpoints(initial="none", md="table-cell")}
 
 
@@ -82,7 +82,7 @@ def _header(name: str, title: str, sort: rx.Var[str], on_sort: object) -> rx.Com
 
 
 def newer_jobs(count: rx.Var[int], size: rx.Var[int], on_show: object) -> rx.Component:
-    """Says that the list would show other jobs, which it does not for it is held still."""
+    """How many newer jobs the list would show, if it were not held still."""
     return rx.cond(
         count > 0,
         rx.button(
@@ -105,7 +105,7 @@ def row_actions(status: rx.Var[str], on_cancel: object, on_retry: object, on_del
     def when(statuses: Sequence[JobStatus], button: rx.Component) -> rx.Component:
         return rx.match(status, *[(s.value, button) for s in statuses], rx.fragment())
 
-    # each in a place of its own: after a click, nothing else is under the pointer
+    # each in a cell of its own: after a click, nothing else is under the pointer
     return rx.grid(
         rx.box(when(waits_or_runs, icon_button("circle-stop", "Cancel", on_cancel, "amber"))),
         rx.box(when(again, icon_button("rotate-ccw", "Retry", on_retry, "indigo"))),
@@ -125,7 +125,7 @@ def row_actions(status: rx.Var[str], on_cancel: object, on_retry: object, on_del
 
 
 def empty_list(loaded: rx.Var[bool], filtered: rx.Var[bool], on_clear: object) -> rx.Component:
-    """What stands in place of the rows: loading, none at all, or none that match."""
+    """What is shown instead of the rows: loading, none at all, or none that match."""
     return rx.center(
         rx.cond(
             ~loaded,

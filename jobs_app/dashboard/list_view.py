@@ -1,11 +1,11 @@
 """What a list shows, as an address holds it: which jobs, in which order, from where on, with which columns. No I/O.
 
-The whole view is in the address, so that a link shows the same list; what is as usual is left out of it.
+The whole view is in the address, so that a link shows the same list; what has its default is left out of it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Self, TypedDict
+from typing import Any, Self, TypedDict
 from urllib.parse import parse_qsl, urlencode
 
 from runlane.core.pagination import DEFAULT_SORT, SORTS, is_cursor
@@ -14,6 +14,7 @@ from runlane.search.matching import JobFilter
 from runlane.search.query import MAX_LENGTH
 
 PAGE_SIZES = (25, 50, 100)
+# The columns that a person may choose; the job and its status are always there.
 COLUMNS = {
     "progress": "Progress",
     "created": "Created",
@@ -24,10 +25,9 @@ COLUMNS = {
     "bytes": "Size",
     "lease": "Lease",
 }
-"""The columns that a person may choose; the job and its status are always there."""
-USUAL_COLUMNS = ("progress", "created", "took")
+DEFAULT_COLUMNS = ("progress", "created", "took")
+# The change that leads to the first page of a list.
 FIRST_PAGE: dict[str, object] = {"cursor": "", "page": 1}
-"""The change that leads to the begin of a list."""
 MAX_DIGITS = 9
 
 
@@ -40,30 +40,30 @@ class SavedView(TypedDict):
 
 @dataclass(frozen=True)
 class ListView:
-    """One way to look at the jobs. ``page``: the number of the one that begins at ``cursor``; the first has none."""
+    """Which jobs are listed, and how. ``page``: the number of the one that begins at ``cursor``; the first has none."""
 
     status: str = ""
     q: str = ""
     sort: str = DEFAULT_SORT
     size: int = PAGE_SIZES[0]
-    columns: tuple[str, ...] = USUAL_COLUMNS
+    columns: tuple[str, ...] = DEFAULT_COLUMNS
     cursor: str = ""
     page: int = 1
 
     @classmethod
-    def read(cls, asked: Mapping[str, str]) -> Self:
-        """The view that an address asks for; what makes no sense in it is as usual."""
-        status, size, page = asked.get("status", ""), asked.get("size", ""), asked.get("page", "")
-        sort = asked["sort"] if asked.get("sort") in SORTS else cls.sort
-        cursor = asked.get("cursor", "")
+    def read(cls, params: Mapping[str, str]) -> Self:
+        """The view that an address names; what is not valid in it has its default."""
+        status, size, page = params.get("status", ""), params.get("size", ""), params.get("page", "")
+        sort = params["sort"] if params.get("sort") in SORTS else cls.sort
+        cursor = params.get("cursor", "")
         is_beyond = bool(cursor) and is_cursor(cursor, sort)
         columns = cls.columns
-        if "columns" in asked:
-            named = asked["columns"].split(",")
+        if "columns" in params:
+            named = params["columns"].split(",")
             columns = tuple(name for name in COLUMNS if name in named)
         return cls(
             status=status if status in set(JobStatus) else cls.status,
-            q=asked.get("q", "")[:MAX_LENGTH],
+            q=params.get("q", "")[:MAX_LENGTH],
             sort=sort,
             size=int(size) if size in map(str, PAGE_SIZES) else cls.size,
             columns=columns,
@@ -71,12 +71,14 @@ class ListView:
             page=_number(page) if is_beyond else cls.page,
         )
 
-    def address(self, **changes: object) -> str:
+    def address(self, **changes: Any) -> str:
         """The end of an address that shows this view with ``changes``: empty, or from the ``?`` on."""
-        view, usual = replace(self, **changes), type(self)()
-        asked = {f.name: getattr(view, f.name) for f in fields(view)}
-        told = {k: (",".join(v) or "none") if k == "columns" else v for k, v in asked.items() if v != getattr(usual, k)}
-        return f"?{urlencode(told)}" if told else ""
+        view, default = replace(self, **changes), type(self)()
+        values = {f.name: getattr(view, f.name) for f in fields(view)}
+        changed = {name: value for name, value in values.items() if value != getattr(default, name)}
+        if "columns" in changed:
+            changed["columns"] = ",".join(view.columns) or "none"
+        return f"?{urlencode(changed)}" if changed else ""
 
     @classmethod
     def of_address(cls, address: str) -> Self:

@@ -14,7 +14,7 @@ from jobs_app.dashboard.row import job_rows
 from jobs_app.dashboard.selection.components import bulk_dialog, bulk_progress, bulk_report, selection_bar
 from jobs_app.dashboard.selection.state import Selection
 from jobs_app.dashboard.slots.components import slots_panel
-from jobs_app.dashboard.state import BoardState, Views
+from jobs_app.dashboard.state import JobList, Views
 from jobs_app.job.actions import Actions
 from jobs_app.live.state import Live
 from jobs_app.page_frame import page
@@ -65,54 +65,54 @@ def _confirm_bulk() -> rx.Component:
 
 
 def _list() -> rx.Component:
-    filtered = (BoardState.status != "") | (BoardState.search != "")
+    filtered = (JobList.status != "") | (JobList.search != "")
     return rx.vstack(
-        status_tabs(BoardState.status, LiveDashboard.counts, BoardState.show_status),
+        status_tabs(JobList.status, LiveDashboard.counts, JobList.show_status),
         rx.hstack(
-            search_box(BoardState.search, BoardState.suggested, BoardState.find, BoardState.suggest),
+            search_box(JobList.search, JobList.suggested, JobList.find, JobList.suggest),
             rx.spacer(),
             saved_views(Views.saved, Views.show, Views.save, Views.remove),
-            view_menu(BoardState.size, BoardState.columns, BoardState.show_many, BoardState.show_column),
-            export_menu(BoardState.export_query),
+            view_menu(JobList.size, JobList.columns, JobList.show_many, JobList.show_column),
+            export_menu(JobList.export_query),
             width="100%",
             spacing="2",
             wrap="wrap",
         ),
-        list_trouble(BoardState.trouble, BoardState.wrong),
+        list_trouble(JobList.trouble, JobList.wrong),
         operation_bars(LiveOperations.operations, AdminQueue.stop, AdminQueue.undo),
         failure_groups(FailureGroups.groups, Selection.ask_group),
-        newer_jobs(BoardState.newer, BoardState.size, BoardState.show_newer),
+        newer_jobs(JobList.newer, JobList.size, JobList.show_newer),
         rx.cond(
-            BoardState.rows.length() > 0,
+            JobList.rows.length() > 0,
             job_table(
-                job_rows(BoardState.rows, LiveDashboard.hot, BoardState.columns, BoardState.address),
-                BoardState.columns,
-                BoardState.sort,
-                BoardState.rows.map(lambda row: Selection.selected.contains(row["id"])),
-                BoardState.sort_by,
+                job_rows(JobList.rows, LiveDashboard.hot, JobList.columns, JobList.address),
+                JobList.columns,
+                JobList.sort,
+                JobList.rows.map(lambda row: Selection.selected.contains(row["id"])),
+                JobList.sort_by,
                 Selection.toggle_page,
-                BoardState.hold,
-                BoardState.let_go,
-                BoardState.held,
+                JobList.hold,
+                JobList.let_go,
+                JobList.held,
             ),
-            rx.cond(BoardState.trouble == "", empty_list(BoardState.loaded, filtered, BoardState.show_all)),
+            rx.cond(JobList.trouble == "", empty_list(JobList.loaded, filtered, JobList.show_all)),
         ),
         pager(
-            BoardState.page_number,
-            BoardState.next_cursor != "",
-            BoardState.previous_page,
-            BoardState.next_page,
+            JobList.page_number,
+            JobList.next_cursor != "",
+            JobList.previous_page,
+            JobList.next_page,
         ),
         rx.box(  # over the page: nothing under the pointer moves when a row is selected
             bulk_progress(Selection.working, Selection.done, Selection.total, Selection.stop),
             bulk_report(
-                Selection.report, Selection.reasons, Selection.undoable, Selection.bring_back, Selection.dismiss
+                Selection.report, Selection.reasons, Selection.undoable, Selection.undo_deletion, Selection.dismiss
             ),
             selection_bar(
                 Selection.selected,
                 Selection.whole,
-                Selection.matching_words,
-                BoardState.export_query,
+                Selection.matching_text,
+                JobList.export_query,
                 Selection.ask,
                 Selection.select_all_matching,
                 Selection.clear,

@@ -1,7 +1,7 @@
 """One row of the list, compiled once and drawn again only when its own job changes.
 
-It binds state, unlike a component: a handler that were handed in would be a new one at each update of the page, and
-every row would be drawn again.
+It binds state, unlike a component: a handler passed in would be a new one at each update of the page, and every row
+would be drawn again.
 """
 
 import reflex as rx

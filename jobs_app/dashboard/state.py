@@ -1,7 +1,7 @@
 """The dashboard's list: which jobs, in which order, from where on. The address holds the view.
 
-While somebody points at the list or has selected rows, rows change in place and do not move: what came
-meanwhile is counted, and shown when they ask for it or turn away.
+While the pointer is on the list, or rows are selected, rows change in place and do not move: newer jobs are counted,
+and shown on request or when the pointer leaves.
 """
 
 import json
@@ -17,7 +17,7 @@ from jobs_app.dashboard.selection.state import Selection
 from jobs_app.dashboard.suggestions import suggestions
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
-from jobs_app.live.effects import go_to
+from jobs_app.live.effects import Effect, go_to
 from jobs_app.live.notify import notify
 from jobs_app.ui.job_rows import Row, as_deleted, row
 from runlane.core.pagination import Page, comes_before
@@ -34,18 +34,18 @@ MAX_NAME = 40
 async def _leases(ids: list[UUID]) -> dict[UUID, float]:
     try:
         return await runtime.current().queue.leases(ids)
-    except REDIS_TROUBLE:  # the mark above says so
+    except REDIS_TROUBLE:  # the header shows that
         return {}
 
 
 async def _workers() -> list[str]:
     try:
         return [worker.id for worker in await runtime.current().registry.all()]
-    except REDIS_TROUBLE:  # the mark above says so
+    except REDIS_TROUBLE:  # the header shows that
         return []
 
 
-class BoardState(rx.State):
+class JobList(rx.State):
     """One tab's list."""
 
     rows: list[Row] = []
@@ -60,9 +60,9 @@ class BoardState(rx.State):
     loaded: bool = False
     trouble: str = ""
     wrong: list[str] = []
-    """A query that cannot be read in three parts: before the wrong character, that one, and what follows."""
+    """A query that cannot be read in three parts: before the wrong character, that character, and what follows."""
     newer: int = 0
-    """How many jobs have come before those that are shown, which are held still."""
+    """How many jobs come before those that are shown, which are held still."""
     next_cursor: str = ""
     suggested: list[str] = []
     _cursor: str = ""
@@ -70,9 +70,9 @@ class BoardState(rx.State):
     _first: JobSnapshot | None = None
     """The first job when all that is shown was read."""
     held: bool = False
-    """Whether somebody points at the rows, so that they stay where they are."""
+    """Whether the pointer is on the rows, so that they stay where they are."""
     _moved: bool = False
-    """The list would show other jobs than it does, for it is held still."""
+    """Whether the list would show other jobs, if it were not held still."""
 
     @rx.var
     def export_query(self) -> str:
@@ -81,12 +81,12 @@ class BoardState(rx.State):
         return self._view().address(**shown_alike).replace("?", "&", 1)
 
     @rx.event
-    async def join(self):
+    async def join(self) -> None:
         """Have the page follow everything that happens."""
         await join(self, rooms.DASHBOARD)
 
     @rx.event
-    async def load(self):
+    async def load(self) -> None:
         """Read the view from the address, and the jobs; what is selected stays while one turns the pages of a list."""
         view = ListView.read(dict(self.router.url.query_parameters))
         await (await self.get_state(FailureGroups)).read(view.status)
@@ -97,8 +97,11 @@ class BoardState(rx.State):
         await self._read()
 
     @rx.event
-    async def refresh(self):
-        """Read what is shown again, without moving it while somebody holds it."""
+    async def refresh(self) -> None:
+        """Read what is shown again, without moving it while it is held."""
+        await self._refresh()
+
+    async def _refresh(self) -> None:
         await (await self.get_state(FailureGroups)).read(self.status)
         if self.rows and (self.held or (await self.get_state(Selection)).selected):
             await self._read_in_place()
@@ -106,30 +109,31 @@ class BoardState(rx.State):
             await self._read()
 
     @rx.event
-    async def show_newer(self):
+    async def show_newer(self) -> Effect:
         if self._cursor:
             return self._go(push=True)
-        return await self._read()
+        await self._read()
+        return None
 
     @rx.event
-    def hold(self):
-        """Keep the rows where they are: somebody points at them."""
+    def hold(self) -> None:
+        """Keep the rows where they are: the pointer is on them."""
         self.held = True
 
     @rx.event
-    async def let_go(self):
+    async def let_go(self) -> None:
         self.held = False
         if self._moved:
-            await self.refresh()
+            await self._refresh()
 
     @rx.event
-    def next_page(self):
+    def next_page(self) -> Effect:
         if self.next_cursor:
             return self._go(push=True, cursor=self.next_cursor, page=self.page_number + 1)
         return None
 
     @rx.event
-    async def previous_page(self):
+    async def previous_page(self) -> Effect:
         cursor = None
         try:
             if self.page_number > 2:
@@ -141,42 +145,42 @@ class BoardState(rx.State):
         return self._go(push=True, cursor=cursor or "", page=self.page_number - 1 if cursor else 1)
 
     @rx.event
-    def show_status(self, status: str):
+    def show_status(self, status: str) -> Effect:
         return self._go(push=True, status=status)
 
     @rx.event
-    def find(self, form: dict[str, str]):
+    def find(self, form: dict[str, str]) -> Effect:
         return self._go(push=True, q=form.get("q", "").strip())
 
     @rx.event
-    def sort_by(self, sort: str):
+    def sort_by(self, sort: str) -> Effect:
         return self._go(sort=sort)
 
     @rx.event
-    def show_many(self, size: str | list[str]):
+    def show_many(self, size: str | list[str]) -> Effect:
         return self._go(size=ListView.read({"size": str(size)}).size)
 
     @rx.event
-    def show_column(self, column: str, shown: bool):
+    def show_column(self, column: str, shown: bool) -> Effect:
         chosen = {*self.columns, column} if shown else {*self.columns} - {column}
         return self._go(columns=tuple(sorted(chosen)), cursor=self._cursor, page=self.page_number)
 
     @rx.event
-    def show_all(self):
+    def show_all(self) -> Effect:
         return go_to(routes.DASHBOARD)
 
     @rx.event
-    async def suggest(self, typed: str):
+    async def suggest(self, typed: str) -> None:
         self.suggested = suggestions(typed, await _workers() if "worker:" in typed else ())
 
     def _view(self) -> ListView:
         view = ListView(self.status, self.search, self.sort, self.size, tuple(self.columns))
         return replace(view, cursor=self._cursor, page=self.page_number)
 
-    def _go(self, *, push: bool = False, **changes: object) -> rx.event.EventSpec:
-        """Show the list with ``changes``, from its begin unless they say otherwise; ``push``: Back leads to here."""
-        asked = self._view().address(**{**FIRST_PAGE, **changes})
-        return go_to(routes.DASHBOARD + asked, replace=not push or asked == self.address)
+    def _go(self, *, push: bool = False, **changes: object) -> Effect:
+        """Show the list with ``changes``, from its first page if they name no other; ``push``: Back leads here."""
+        address = self._view().address(**{**FIRST_PAGE, **changes})
+        return go_to(routes.DASHBOARD + address, replace=not push or address == self.address)
 
     async def _read(self) -> None:
         page = await self._page()
@@ -198,7 +202,7 @@ class BoardState(rx.State):
         self.rows = [by_id.get(known["id"]) or as_deleted(known) for known in self.rows]
 
     async def _shown(self, jobs: list[JobSnapshot]) -> list[Row]:
-        """The rows of these jobs, with what only some columns want."""
+        """The rows of these jobs, with what only some columns show."""
         ids = [job.id for job in jobs]
         sizes: dict[UUID, int] = {}
         leases: dict[UUID, float] = {}
@@ -241,12 +245,12 @@ class Views(rx.State):
         return _views(self.kept)
 
     @rx.event
-    async def save(self, form: dict[str, str]):
+    async def save(self, form: dict[str, str]) -> Effect:
         """Keep the present view under a name; one that has the name already is replaced."""
         name = form.get("name", "").strip()[:MAX_NAME]
         if not name:
             return await notify(self, "error", "Give the view a name.")
-        address = (await self.get_state(BoardState))._view().address(**FIRST_PAGE)
+        address = (await self.get_state(JobList))._view().address(**FIRST_PAGE)
         others = [view for view in _views(self.kept) if view["name"] != name]
         if len(others) >= MAX_SAVED:
             return await notify(self, "error", f"There are {MAX_SAVED} saved views already; remove one first.")
@@ -254,11 +258,11 @@ class Views(rx.State):
         return await notify(self, "success", f"The view is saved as {name!r}.")
 
     @rx.event
-    def remove(self, name: str):
+    def remove(self, name: str) -> None:
         self.kept = json.dumps([view for view in _views(self.kept) if view["name"] != name])
 
     @rx.event
-    def show(self, address: str):
+    def show(self, address: str) -> Effect:
         return go_to(routes.DASHBOARD + ListView.of_address(address).address())
 
 

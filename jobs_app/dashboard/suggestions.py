@@ -1,4 +1,4 @@
-"""What a person may go on typing in the search box. Pure text: who calls it knows the workers."""
+"""What a person may go on typing in the search box. Pure: the caller names the workers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -9,17 +9,17 @@ from runlane.model.status import JobStatus
 from runlane.search.query import FIELDS
 
 MAX_SUGGESTIONS = 12
+# Fields that take several values, with commas.
 LISTS = ("status", "kind")
-"""Fields that take several values, with commas."""
 AGES = ("30m", "2h", "1d", "7d")
-USUAL: Mapping[str, Sequence[str]] = {
+# Values that show what a field takes, by its name.
+EXAMPLES: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("after", "before", "finished_after", "finished_before"), AGES),
     "status": tuple(JobStatus),
     "slow": (">30s", ">5m", ">1h"),
     "attempt": (">1",),
     "priority": (">0", "<0"),
 }
-"""Values that are worth a hint of what there is, by field."""
 
 
 def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:
@@ -36,7 +36,7 @@ def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:
             :MAX_SUGGESTIONS
         ]
     earlier, comma, begun = value.rpartition(",") if name in LISTS else ("", "", value)
-    values = {**USUAL, **_params(), "kind": [kind.name for kind in catalogue()], "worker": workers}.get(name, ())
+    values = {**EXAMPLES, **_params(), "kind": [kind.name for kind in catalogue()], "worker": workers}.get(name, ())
     return [f"{lead}{name}:{earlier}{comma}{v}" for v in values if v.startswith(begun) and v != begun][:MAX_SUGGESTIONS]
 
 

@@ -1,4 +1,4 @@
-"""What stands beside a job's timeline: facts, parameters, result, files, re-runs, how to follow it elsewhere."""
+"""What is beside a job's timeline: facts, parameters, result, files, re-runs, how to follow it elsewhere."""
 
 import reflex as rx
 

@@ -1,20 +1,22 @@
-"""Cancel, retry and delete from any page: ask the service, tell the person what came of it."""
+"""Cancel, retry and delete from any page: ask the service, and notify the person of the outcome."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import TypeVar
+from uuid import UUID
 
 import reflex as rx
 
 from jobs_app import routes, runtime
 from jobs_app.live.broadcaster import show_limits
-from jobs_app.live.effects import go_to, literal
+from jobs_app.live.effects import Effect, go_to, literal, trigger
 from jobs_app.live.notify import notify
 from runlane.core.deletion import UNDO_WITHIN
 from runlane.errors import JobsError
 from runlane.model.requests import QueueChange
 from runlane.model.snapshot import JobSnapshot, short_id
 
+Outcome = TypeVar("Outcome")
 UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
 
 
@@ -22,25 +24,27 @@ class Actions(rx.State):
     """What a person may do with one job, and the job they are asked to confirm deleting."""
 
     pending_delete: str = ""
-    """The job whose deletion waits for a yes; empty when none does."""
+    """The job whose deletion waits to be confirmed; empty when none does."""
 
     @rx.event
-    async def cancel(self, job_id: str):
-        return await _told(self, job_id, runtime.jobs().cancel, _cancelled)
+    async def cancel(self, job_id: str) -> Effect:
+        return await _act_and_notify(self, job_id, runtime.jobs().cancel, _cancelled)
 
     @rx.event
-    async def retry(self, job_id: str):
-        return await _told(self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again.")
+    async def retry(self, job_id: str) -> Effect:
+        return await _act_and_notify(
+            self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again."
+        )
 
     @rx.event
-    async def promote(self, job_id: str):
-        return await _told(
+    async def promote(self, job_id: str) -> Effect:
+        return await _act_and_notify(
             self, job_id, runtime.jobs().promote, lambda job: f"Job {job.short_id} starts as soon as a slot is free."
         )
 
     @rx.event
-    async def move_to_front(self, job_id: str):
-        return await _told(
+    async def move_to_front(self, job_id: str) -> Effect:
+        return await _act_and_notify(
             self,
             job_id,
             runtime.jobs().move_to_front,
@@ -48,26 +52,26 @@ class Actions(rx.State):
         )
 
     @rx.event
-    async def pause(self):
+    async def pause(self) -> Effect:
         return await self._change_queue(paused=True)
 
     @rx.event
-    async def resume(self):
+    async def resume(self) -> Effect:
         return await self._change_queue(paused=False)
 
     @rx.event
-    def ask_delete(self, job_id: str):
+    def ask_delete(self, job_id: str) -> None:
         self.pending_delete = job_id
 
     @rx.event
-    def keep(self):
+    def keep(self) -> None:
         self.pending_delete = ""
 
     @rx.event
-    async def delete(self):
+    async def delete(self) -> Effect:
         job_id, self.pending_delete = self.pending_delete, ""
-        undo = {"label": "Undo", "on_click": Actions.restore(literal(job_id))}
-        toast = await _told(
+        undo = {"label": "Undo", "on_click": trigger(Actions.restore, literal(job_id))}
+        toast = await _act_and_notify(
             self,
             job_id,
             runtime.jobs().delete,
@@ -80,23 +84,23 @@ class Actions(rx.State):
         return toast
 
     @rx.event
-    async def restore(self, job_id: str):
+    async def restore(self, job_id: str) -> Effect:
         """Undo a deletion."""
-        return await _told(self, job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
+        return await _act_and_notify(self, job_id, runtime.jobs().restore, lambda job: f"Job {job.short_id} is back.")
 
     @rx.event
-    def forget_dialog(self, is_open: bool):
+    def forget_dialog(self, is_open: bool) -> None:
         if not is_open:
             self.pending_delete = ""
 
-    async def _change_queue(self, *, paused: bool) -> Any:
+    async def _change_queue(self, *, paused: bool) -> Effect:
         try:
             await runtime.current().limits.change_queue(QueueChange(paused=paused))
         except JobsError as error:
             return await notify(self, "error", error.message)
         await show_limits()
-        said = "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
-        return await notify(self, "success", said)
+        message = "The queue is paused: nothing new starts, what runs goes on." if paused else "The queue runs again."
+        return await notify(self, "success", message)
 
 
 def _cancelled(job: JobSnapshot) -> str:
@@ -105,9 +109,15 @@ def _cancelled(job: JobSnapshot) -> str:
     return f"Job {job.short_id} has been told to stop."
 
 
-async def _told(state: rx.State, job_id: str, act: Any, success: Any, **toast: Any) -> Any:
+async def _act_and_notify(
+    state: rx.State,
+    job_id: str,
+    act: Callable[[UUID], Awaitable[Outcome]],
+    success: Callable[[Outcome], str],
+    **toast: object,
+) -> Effect:
     try:
-        outcome: Awaitable[Any] = act(routes.parse_job_id(job_id))
-        return await notify(state, "success", success(await outcome), **toast)
+        outcome = await act(routes.parse_job_id(job_id))
+        return await notify(state, "success", success(outcome), **toast)
     except JobsError as error:
         return await notify(state, "error", error.message)

@@ -1,7 +1,6 @@
 """What keys and the command palette do with one job, and with the queue."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from jobs_app import routes, runtime
 from jobs_app.job.actions import Actions
@@ -9,7 +8,7 @@ from jobs_app.job.state import JobPage
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
 from jobs_app.keys.rows import Command
-from jobs_app.live.effects import go_to, literal
+from jobs_app.live.effects import Effect, go_to, literal, trigger
 from jobs_app.ui.formats import kind_title
 from runlane.errors import JobsError
 from runlane.model.status import RETRYABLE, JobStatus
@@ -21,9 +20,9 @@ def register() -> None:
     registry.on_key("k", _open_newer)
     registry.on_key("c", _cancel)
     registry.on_key("r", _retry)
-    registry.on_command("cancel", lambda job_id: Actions.cancel(literal(job_id)))
-    registry.on_command("retry", lambda job_id: Actions.retry(literal(job_id)))
-    registry.on_command("delete", lambda job_id: Actions.ask_delete(literal(job_id)))
+    registry.on_command("cancel", lambda job_id: trigger(Actions.cancel, literal(job_id)))
+    registry.on_command("retry", lambda job_id: trigger(Actions.retry, literal(job_id)))
+    registry.on_command("delete", lambda job_id: trigger(Actions.ask_delete, literal(job_id)))
     registry.on_command("pause", lambda _: Actions.pause)
     registry.on_command("resume", lambda _: Actions.resume)
 
@@ -32,7 +31,7 @@ async def with_job(place: Place) -> Sequence[Command]:
     """What can be done with the job that is open, or has the focus, as it is now; nothing without one."""
     try:
         job = await runtime.current().reader.get(routes.parse_job_id(place.job_id))
-    except JobsError:  # deleted, or no database: the page says so
+    except JobsError:  # deleted, or no database: the page shows the error
         return []
     can = {
         "cancel": not job.status.is_terminal,
@@ -55,11 +54,11 @@ async def with_queue(place: Place) -> Sequence[Command]:
     ]
 
 
-async def _open_older(place: Place) -> Any:
+async def _open_older(place: Place) -> Effect:
     return go_to(to) if (to := (await _page(place)).older) and place.open_job else None
 
 
-async def _open_newer(place: Place) -> Any:
+async def _open_newer(place: Place) -> Effect:
     return go_to(to) if (to := (await _page(place)).newer) and place.open_job else None
 
 
@@ -67,9 +66,9 @@ async def _page(place: Place) -> JobPage:
     return await place.tab.get_state(JobPage)
 
 
-async def _cancel(place: Place) -> Any:
-    return Actions.cancel(literal(place.job_id)) if place.job_id else None
+async def _cancel(place: Place) -> Effect:
+    return trigger(Actions.cancel, literal(place.job_id)) if place.job_id else None
 
 
-async def _retry(place: Place) -> Any:
-    return Actions.retry(literal(place.job_id)) if place.job_id else None
+async def _retry(place: Place) -> Effect:
+    return trigger(Actions.retry, literal(place.job_id)) if place.job_id else None

@@ -1,6 +1,6 @@
 """Feeds the pages of single jobs: how the job is now, and its newest lines as they are written.
 
-Lines are kept for the jobs whose page somebody has open, and begin when it is opened: what is older, the page reads.
+Lines are kept for the jobs whose page somebody has open, and begin when it is opened: the page reads older ones itself.
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ from runlane.clock import utc_now
 from runlane.model.snapshot import Change, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 
-# Besides how a job is now, these show in what is read from the store.
+# Besides how a job is now, these change what pages read from the store.
 READ_AGAIN_AFTER = (EventType.STATUS, EventType.ARTIFACT)
 
 
 class JobFeeder(Feeder):
-    """What the pages of single jobs show in motion."""
+    """The live values of the pages of single jobs."""
 
     def __init__(self, live: Broadcaster) -> None:
         self._live = live
@@ -58,7 +58,7 @@ class JobFeeder(Feeder):
         return {LiveJob: {"head": EMPTY_HOT, "tail": [], "ended": {}, "elapsed_s": 0.0}} if is_ours else {}
 
     def refreshed(self, rooms_read: set[str]) -> None:
-        """Drop what the tabs in these rooms have just been told to read, and what nobody looks at any more."""
+        """Drop what the tabs in these rooms are about to read, and the jobs whose page nobody has open any more."""
         for job_id, tail in list(self._tails.items()):
             room = rooms.of_job(job_id)
             if room in rooms_read:
@@ -68,7 +68,7 @@ class JobFeeder(Feeder):
                 self._unsent.pop(job_id, None)
 
     def _follow_steps(self, change: Change) -> None:
-        """Know which step each running job is in: whoever opens its page later has it from the store."""
+        """Know which step each running job is in; a page that is opened later reads it from the store."""
         if change.job.status is not JobStatus.RUNNING:
             self._steps.pop(change.job.id, None)
         elif is_step(change.event):

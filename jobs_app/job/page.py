@@ -158,15 +158,15 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
 
 
 def _notify_button() -> rx.Component:
-    """Asks to be told when the job ends; only while it has not."""
+    """Asks for a notification when the job ends; only while it has not."""
     button = rx.icon_button(
-        rx.cond(JobPage.tell_end, rx.icon("bell-ring", size=15), rx.icon("bell", size=15)),
+        rx.cond(JobPage.notify_at_end, rx.icon("bell-ring", size=15), rx.icon("bell", size=15)),
         variant="soft",
-        color_scheme=rx.cond(JobPage.tell_end, "indigo", "gray"),
+        color_scheme=rx.cond(JobPage.notify_at_end, "indigo", "gray"),
         title="Tell me when it ends",
         aria_label="Tell me when it ends",
-        aria_pressed=JobPage.tell_end,
-        on_click=JobPage.wish_notification,
+        aria_pressed=JobPage.notify_at_end,
+        on_click=JobPage.toggle_notification,
     )
     waits_or_runs = [(s.value, button) for s in JobStatus if not s.is_terminal]
     return rx.match(JobPage.row["live"]["status"], *waits_or_runs, rx.fragment())
@@ -187,10 +187,10 @@ def _action(label: str, icon: str, color: str, on_click: object, now: rx.Var[Hot
 
 def _progress(now: rx.Var[Hot]) -> rx.Component:
     waits = (now["status"] == JobStatus.QUEUED.value) & (JobPage.waits_for != "")
-    said = rx.cond(waits, JobPage.waits_for, now["message"])
+    text = rx.cond(waits, JobPage.waits_for, now["message"])
     return card(
         rx.hstack(
-            rx.text(said, weight="medium", style={"overflow_wrap": "anywhere"}, id="step"),
+            rx.text(text, weight="medium", style={"overflow_wrap": "anywhere"}, id="step"),
             rx.spacer(),
             rx.cond(
                 now["status"] == JobStatus.RUNNING.value,
@@ -255,7 +255,7 @@ def _timeline(now: rx.Var[Hot]) -> rx.Component:
             ),
         ),
         rx.cond(
-            Timeline.most,
+            Timeline.at_limit,
             rx.text(
                 f"Older lines than the newest {MAX_LINES:,} are neither shown nor searched here; Log has them all.",
                 size="2",

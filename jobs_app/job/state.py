@@ -1,7 +1,7 @@
 """One job's page: everything about it that does not change every second, read from the reader."""
 
 import shlex
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import reflex as rx
 
@@ -12,7 +12,7 @@ from jobs_app.job.timeline.state import Timeline
 from jobs_app.job.tree.state import Trees
 from jobs_app.live import rooms
 from jobs_app.live.arrival import join
-from jobs_app.live.effects import call, toast
+from jobs_app.live.effects import Effect, call, toast
 from jobs_app.live.notify import notify
 from jobs_app.ui import formats, job_rows
 from jobs_app.ui.clipboard import copy
@@ -25,8 +25,8 @@ from runlane.model.snapshot import Artifact, JobSnapshot, short_id
 from runlane.model.status import JobStatus
 from runlane.model.tracebacks import Frame, frames
 
+# What browsers draw, without running anything in it, inside an ``img``.
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
-"""What browsers draw, and run nothing of inside an ``img``."""
 READABLE = ("text/", "application/json")
 MAX_PREVIEW_BYTES = 20_000
 ASK_FOR_NOTIFICATIONS = "() => isSecureContext && window.Notification ? Notification.requestPermission() : 'missing'"
@@ -79,9 +79,10 @@ class JobPage(rx.State):
     newer: str = ""
     """The address of the job before this one in the list it was opened from; empty at its end."""
     older: str = ""
-    tell_end: bool = False
+    notify_at_end: bool = False
     """Whether this browser shows a notification when the job ends."""
-    _told_status: str = ""
+    if TYPE_CHECKING:
+        job_id: str  # the part of the address in brackets, which Reflex adds
 
     @rx.var
     def tab_title(self) -> str:
@@ -96,43 +97,43 @@ class JobPage(rx.State):
         return f"/favicon-{self.row['live']['status']}.svg" if self.found else "/favicon.svg"
 
     @rx.event
-    async def join(self):
+    async def join(self) -> None:
         """Have the page follow the job that the address names."""
         await join(self, rooms.of_job(self.job_id))
 
     @rx.event
-    async def load(self):
+    async def load(self) -> None:
         """Show the job that the address names."""
-        self.found, self.trouble, self.tell_end, self._told_status = False, "", False, ""
+        self.found, self.trouble, self.notify_at_end = False, "", False
         (await self.get_state(Trees)).start_again()
         await self._read()
 
     @rx.event
-    async def refresh(self):
+    async def refresh(self) -> Effect:
         """Read what is shown again."""
         await self._read()
         return self._notification()
 
     @rx.event
-    def copy_trace(self):
+    def copy_trace(self) -> Effect:
         return copy("\n".join(frame["text"] for frame in self.frames))
 
     @rx.event
-    def copy_follow_command(self):
+    def copy_follow_command(self) -> Effect:
         return copy(self.follow_command)
 
     @rx.event
-    def wish_notification(self):
-        """Ask the browser for leave to tell when the job ends."""
-        if self.tell_end:
-            self.tell_end = False
+    def toggle_notification(self) -> Effect:
+        """Have the browser show a notification when the job ends, if it may; or no more."""
+        if self.notify_at_end:
+            self.notify_at_end = False
             return None
         return call(ASK_FOR_NOTIFICATIONS, callback=JobPage.allow_notification)
 
     @rx.event
-    async def allow_notification(self, answer: str):
-        self.tell_end = answer == "granted"
-        if self.tell_end:
+    async def allow_notification(self, answer: str) -> Effect:
+        self.notify_at_end = answer == "granted"
+        if self.notify_at_end:
             return toast("success", "You will be told when this job ends.")
         if answer == "missing":
             text = "The browser has no notifications for this page: it must be opened over HTTPS, or on localhost."
@@ -145,7 +146,7 @@ class JobPage(rx.State):
         try:
             job_id = routes.parse_job_id(self.job_id)
             job = await reader.get(job_id)
-            turns = await (await self.get_state(Timeline)).read(job)
+            status_events = await (await self.get_state(Timeline)).read(job)
             artifacts = [await _artifact(artifact) for artifact in await reader.artifacts(job_id)]
             family = await reader.family(job_id)
             waits_for = await _waits_for(job)
@@ -156,11 +157,12 @@ class JobPage(rx.State):
         except JobsError as error:
             self.trouble = error.message
             return
-        error = job.error.model_dump(exclude={"traceback"}) if job.error else None  # that one is shown frame by frame
-        (await self.get_state(Trees)).put(params=shown_params(job.kind, job.params), result=job.result, error=error)
+        # the traceback is shown frame by frame
+        failure = job.error.model_dump(exclude={"traceback"}) if job.error else None
+        (await self.get_state(Trees)).put(params=shown_params(job.kind, job.params), result=job.result, error=failure)
         self._show(job)
         self.waits_for = waits_for
-        self.proof = proof(job, turns)
+        self.proof = proof(job, status_events)
         self.artifacts = artifacts
         self.family = _relations(family, job.id) if len(family) > 1 else []
 
@@ -177,16 +179,16 @@ class JobPage(rx.State):
         self.list_address = view.address()
         try:
             before, after = await runtime.current().reader.neighbours(job, view.job_filter, sort=view.sort)
-        except InvalidInput:  # the list itself tells what is wrong with its search
+        except InvalidInput:  # the list itself shows what is wrong with its search
             before = after = None
         self.newer = routes.job(before) + view.address() if before else ""
         self.older = routes.job(after) + view.address() if after else ""
 
-    def _notification(self) -> list[rx.event.EventSpec]:
+    def _notification(self) -> Effect:
         status = self.row["live"]["status"]
-        if not (self.tell_end and status in {s.value for s in JobStatus if s.is_terminal}):
+        if not (self.notify_at_end and status in {s.value for s in JobStatus if s.is_terminal}):
             return []
-        self.tell_end = False
+        self.notify_at_end = False
         text = f"{self.row['title']} {self.row['short_id']}: {status}"
         return [call(NOTIFY, text, {"icon": f"/favicon-{status}.svg"})]
 

@@ -44,7 +44,7 @@ def start_form(
         ),
         on_submit=on_submit,
         id="start-form",
-        # the server's messages name the field and say more than the browser's own bubbles
+        # the server's messages name the field and are clearer than the browser's own bubbles
         no_validate=True,
     )
 

@@ -1,8 +1,8 @@
 """A kind's parameter model as form fields, and form values back as parameters. No I/O, no Reflex.
 
 A nested object becomes fields with dotted names under a heading, a list of plain values a text with one a line; what
-may be nothing is nothing while its field is empty; what else there may be is typed as JSON. Secrets are never sent to a
-browser: a form is filled with ``MASK`` in their places, which stands for what is stored there.
+may be null is null while its field is empty; any other type is typed as JSON. Secrets are never sent to a browser: a
+form is filled with ``MASK`` in their places, which stands for the stored value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,8 @@ from runlane.define.kind import MASK, SECRET_FORMAT, Kind, Schema, masked
 from runlane.errors import InvalidInput
 
 MAX_GROUP_DEPTH = 3
+# How the choice of null is shown.
 NO_CHOICE = "none"
-"""How a choice of nothing is shown."""
 PLAIN = {"string": "text", "integer": "number", "number": "number", "boolean": "switch"}
 
 
@@ -75,7 +75,7 @@ def form_params(fields: list[FormField], values: Mapping[str, Any]) -> dict[str,
 
 
 def defaults(fields: list[FormField]) -> dict[str, Any]:
-    """What a form holds before anybody types."""
+    """What a form holds before anything is typed."""
     return {field["name"]: field["default"] for field in fields}
 
 
@@ -168,7 +168,7 @@ def _default(value: Any, kind_of_input: str) -> str:
 
 
 def _choice(value: Any) -> str:
-    """What may be chosen in words, as the API has it."""
+    """A choice as text, as the API has it."""
     return NO_CHOICE if value is None else value if isinstance(value, str) else plain_json.dumps(value)
 
 
@@ -177,7 +177,7 @@ def _limit(part: Schema, *keys: str) -> str:
 
 
 def _typed(field: FormField, value: Any) -> Any:
-    """What was typed or chosen, as what it stands for; numbers stay text."""
+    """What was typed or chosen, as a value; numbers stay text."""
     if field["input"] == "choice" and value in field["choices"]:
         return plain_json.loads(field["chosen"])[field["choices"].index(value)]
     return _json_value(field["name"], value) if field["input"] == "json" else value

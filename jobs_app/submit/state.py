@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
@@ -10,7 +10,7 @@ import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app import routes, runtime
-from jobs_app.live.effects import go_to, toast
+from jobs_app.live.effects import Effect, go_to, toast
 from jobs_app.live.notify import notify
 from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
 from jobs_app.ui.clipboard import copy
@@ -45,29 +45,29 @@ class StartForm(rx.State):
     editing: str = ""
     """The waiting job that is edited in the dialog; empty when none is."""
     advanced: dict[str, str] = dict.fromkeys(ADVANCED, "")
-    """What the inputs that hold for any kind begin with."""
+    """The first values of the inputs that every kind has."""
     filled: int = 0
-    """Counts how often the form was filled anew, so that its inputs begin with the new values."""
+    """Counts how often the form was filled again, so that its inputs start with the new values."""
     _values: dict[str, Any] = {}
     _stored: dict[str, Any] = {}
     """What the form was filled with, secrets included."""
     _last: Submission | None = None
     _version: int = 0
-    """At which version the edited job was seen."""
+    """The version of the edited job when the form was filled."""
 
     @rx.event
-    def load(self):
+    def load(self) -> None:
         """Show the fields of the chosen kind."""
         self.rerun_of = self.editing = ""
         self._show(self.kind)
 
     @rx.event
-    def choose(self, kind: str):
+    def choose(self, kind: str) -> None:
         self._show(kind)
 
     @rx.event
-    def type_in(self, name: str, value: str | bool):
-        """Take note of what a field holds now, and say at once what is wrong with it."""
+    def type_in(self, name: str, value: str | bool) -> None:
+        """Keep what a field holds now, and show at once what is wrong with it."""
         if name not in {*defaults(self.fields), *(f"advanced.{each}" for each in ADVANCED)}:
             return
         self._values = {**self._values, name: value}
@@ -80,12 +80,12 @@ class StartForm(rx.State):
         self.errors = {**others, name: wrong[name]} if name in wrong else others
 
     @rx.event
-    async def submit(self, form: dict[str, Any]):
-        """Start a job from the form, or say what is wrong with which field."""
+    async def submit(self, form: dict[str, Any]) -> Effect:
+        """Start a job from the form, or show what is wrong with which field."""
         self.errors, self.trouble = {}, ""
         try:
-            wish = self._submission(form)
-            return await (self._edit(wish, form) if self.editing else self._start(wish))
+            submission = self._submission(form)
+            return await (self._edit(submission, form) if self.editing else self._start(submission))
         except InvalidInput as error:
             self.errors = self._by_field(error)
             self.trouble = "" if len(self.errors) == len(error.errors) else error.message
@@ -94,8 +94,8 @@ class StartForm(rx.State):
         return None
 
     @rx.event
-    async def repeat(self):
-        """Start once more what was started last."""
+    async def repeat(self) -> Effect:
+        """Start again what was started last."""
         if self._last is None:
             return None
         try:
@@ -104,7 +104,7 @@ class StartForm(rx.State):
             return await notify(self, "error", error.message)
 
     @rx.event
-    async def again(self, job_id: str):
+    async def again(self, job_id: str) -> Effect:
         """Open the form with what a job was started with."""
         try:
             job = await runtime.current().reader.get(routes.parse_job_id(job_id))
@@ -115,7 +115,7 @@ class StartForm(rx.State):
         return None
 
     @rx.event
-    async def edit(self, job_id: str):
+    async def edit(self, job_id: str) -> Effect:
         """Open the form with what a waiting job has, to change it."""
         try:
             job = await runtime.current().reader.get(routes.parse_job_id(job_id))
@@ -134,48 +134,48 @@ class StartForm(rx.State):
         return None
 
     @rx.event
-    def close(self, is_open: bool):
+    def close(self, is_open: bool) -> None:
         if not is_open:
             self.rerun_of = self.editing = ""
 
     @rx.event
-    def copy_curl(self):
+    def copy_curl(self) -> Effect:
         """Put a command that starts this job on the clipboard."""
         url = shlex.quote(f"{self.router.url.origin}/api/jobs")
-        return self._copied(
+        return self._copy(
             lambda body: f"curl -X POST {url} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"
         )
 
     @rx.event
-    def copy_python(self):
+    def copy_python(self) -> Effect:
         """Put Python that starts this job on the clipboard."""
         url = f"{self.router.url.origin}/api/jobs"
-        return self._copied(
+        return self._copy(
             lambda body: f"import httpx\n\nreply = httpx.post({url!r}, json={body!r})\nprint(reply.json()['id'])\n"
         )
 
-    def _copied(self, written: Any) -> Any:
+    def _copy(self, render: Callable[[Any], str]) -> Effect:
         try:
-            wish = self._submission(self._values, with_secrets=False)
+            submission = self._submission(self._values, with_secrets=False)
         except InvalidInput as error:
             return toast("error", error.message)
-        body = wish.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-        return copy(written(body))
+        body = submission.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return copy(render(body))
 
-    async def _edit(self, wish: Submission, form: Mapping[str, Any]) -> Any:
-        asked: dict[str, Any] = {"params": wish.params, "version": self._version}
+    async def _edit(self, submission: Submission, form: Mapping[str, Any]) -> Effect:
+        patch: dict[str, Any] = {"params": submission.params, "version": self._version}
         # compared as times where they are times: browsers leave out seconds that are zero
         typed = [
             name for name, begun in self.advanced.items() if _as_utc(form.get(f"advanced.{name}", "")) != _as_utc(begun)
         ]
-        asked |= {name: getattr(wish, name) for name in typed if getattr(wish, name) is not None}
-        job = await runtime.jobs().edit(routes.parse_job_id(self.editing), JobPatch(**asked))
+        patch |= {name: getattr(submission, name) for name in typed if getattr(submission, name) is not None}
+        job = await runtime.jobs().edit(routes.parse_job_id(self.editing), JobPatch(**patch))
         self.editing = ""
         return await notify(self, "success", f"Job {job.short_id} is changed.")
 
-    async def _start(self, wish: Submission) -> Any:
-        job, _ = await runtime.jobs().submit(wish, lax=True)
-        self._last, self.repeatable, self.last_id = wish, True, str(job.id)
+    async def _start(self, submission: Submission) -> Effect:
+        job, _ = await runtime.jobs().submit(submission, lax=True)
+        self._last, self.repeatable, self.last_id = submission, True, str(job.id)
         if self.rerun_of:
             self.rerun_of = ""
             return [
@@ -191,7 +191,7 @@ class StartForm(rx.State):
         )
 
     def _submission(self, values: Mapping[str, Any], *, with_secrets: bool = True) -> Submission:
-        """What the form asks for, checked as a whole; ``with_secrets``: those, too, that were not typed anew.
+        """What the form submits, checked as a whole; ``with_secrets``: those that were not typed again, too.
 
         Raises:
             InvalidInput: names each wrong field, ``params.<name>`` or ``<name>``.
@@ -201,14 +201,14 @@ class StartForm(rx.State):
         if with_secrets:
             given = unmasked(given, self._stored)
         params = kind.validate(given, lax=True).model_dump(mode="json")
-        asked: dict[str, Any] = {"kind": self.kind, "params": params}
-        asked |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
-        if "scheduled_for" in asked:
-            asked["scheduled_for"] = _as_utc(asked["scheduled_for"])
+        fields: dict[str, Any] = {"kind": self.kind, "params": params}
+        fields |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
+        if "scheduled_for" in fields:
+            fields["scheduled_for"] = _as_utc(fields["scheduled_for"])
         if self.rerun_of:
-            asked["rerun_of"] = self.rerun_of
+            fields["rerun_of"] = self.rerun_of
         try:
-            return Submission.model_validate(asked, strict=False)
+            return Submission.model_validate(fields, strict=False)
         except ValidationError as exc:
             raise InvalidInput(field_errors(exc)) from exc
 
@@ -245,5 +245,5 @@ def _as_utc(text: str) -> str:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        return text  # the model says what is wrong with it
+        return text  # the model reports what is wrong with it
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()

@@ -20,7 +20,7 @@ import socketio
 
 from jobs_app.compare.state import Comparison
 from jobs_app.dashboard.live_state import LiveDashboard
-from jobs_app.dashboard.state import BoardState
+from jobs_app.dashboard.state import JobList
 from jobs_app.job.live_state import LiveJob
 from jobs_app.job.state import JobPage
 from jobs_app.job.timeline.tails import TAIL_KEPT
@@ -139,7 +139,7 @@ async def test_a_tab_joins_its_room_and_is_told_of_everything_that_happens(serve
 
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
 
-    rows = await until(lambda: tab.var(BoardState, "rows"), lambda rows: rows)
+    rows = await until(lambda: tab.var(JobList, "rows"), lambda rows: rows)
     assert rows[0]["id"] == job["id"]
     hot = await until(lambda: tab.var(LiveDashboard, "hot"), lambda hot: hot and job["id"] in hot)
     assert hot[job["id"]]["status"] == "queued"
@@ -186,7 +186,7 @@ async def test_what_happens_to_another_job_takes_no_line_from_a_jobs_page(served
     await other.open(served.url, "/")
     await until(lambda: other.var(LiveDashboard, "slots"))
     another, _ = await served.service.submit(Submission(kind="slow"))
-    await until(lambda: other.var(BoardState, "rows"), lambda rows: rows and rows[0]["id"] == str(another.id))
+    await until(lambda: other.var(JobList, "rows"), lambda rows: rows and rows[0]["id"] == str(another.id))
     await report_attempt(served.service, mine.id, 1, said[-1:])
 
     tail = await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail[-1]["text"] == said[-1].log_message)
@@ -263,10 +263,10 @@ BAD_EVENTS = (
     {"name": f"{StartForm.get_full_name()}.submit", "payload": "hunter2"},
     {"name": f"{StartForm.get_full_name()}.submit", "payload": {"hunter2": 1}},
     {"name": f"{StartForm.get_full_name()}.submit", "payload": {"form": {}}, "router_data": "hunter2"},
-    {"name": f"{BoardState.get_full_name()}.find", "payload": {"form": "hunter2"}},
-    {"name": f"{BoardState.get_full_name()}.find", "payload": {}},
+    {"name": f"{JobList.get_full_name()}.find", "payload": {"form": "hunter2"}},
+    {"name": f"{JobList.get_full_name()}.find", "payload": {}},
     {"name": f"{StartForm.get_full_name()}.submit", "payload": {"form": ["hunter2"]}},
-    {"name": f"{BoardState.get_full_name()}.setvar", "payload": {"var_name": "hunter2", "value": "hunter2"}},
+    {"name": f"{JobList.get_full_name()}.setvar", "payload": {"var_name": "hunter2", "value": "hunter2"}},
 )
 
 
@@ -305,13 +305,13 @@ async def test_a_tab_is_told_when_its_news_stop_and_sees_all_when_they_go_on(ser
         job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
 
     await until(lambda: tab.var(Live, "feed"), lambda feed: feed == "up")
-    await until(lambda: tab.var(BoardState, "rows"), lambda rows: [row["id"] for row in rows] == [job["id"]])
+    await until(lambda: tab.var(JobList, "rows"), lambda rows: [row["id"] for row in rows] == [job["id"]])
 
 
 async def test_a_tab_that_goes_to_a_jobs_page_leaves_the_dashboards_news_behind(served, tab):
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
     await tab.open(served.url, "/")
-    await until(lambda: tab.var(BoardState, "rows"))
+    await until(lambda: tab.var(JobList, "rows"))
 
     await tab.go(f"/jobs/{job['id']}", job_id=job["id"])
     await until(lambda: tab.var(JobPage, "found"))
@@ -331,8 +331,8 @@ async def test_a_tab_that_closed_is_told_nothing_more_and_others_are(served, tab
 
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
 
-    await until(lambda: tab.var(BoardState, "rows"), lambda rows: rows and rows[0]["id"] == job["id"])
-    assert not await other.var(BoardState, "rows")
+    await until(lambda: tab.var(JobList, "rows"), lambda rows: rows and rows[0]["id"] == job["id"])
+    assert not await other.var(JobList, "rows")
 
 
 async def test_a_tab_of_another_origin_is_turned_away(served, session):

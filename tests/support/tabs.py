@@ -13,7 +13,7 @@ from reflex.istate.data import RouterData
 import jobs_app.app  # noqa: F401 - registers the pages, which gives states the parts of their address
 from jobs_app import routes, runtime
 from jobs_app.composition import build
-from jobs_app.dashboard.state import BoardState
+from jobs_app.dashboard.state import JobList
 
 NOBODY = str(UUID(int=1))
 
@@ -52,11 +52,11 @@ def visit(tab) -> Callable[..., None]:
 def follow(visit):
     """Goes where a page of the dashboard leads to, and reads the list there; the address."""
 
-    async def go(board: BoardState, leads: rx.event.EventSpec) -> str:
+    async def go(job_list: JobList, leads: rx.event.EventSpec) -> str:
         [path] = [json.loads(str(value)) for name, value in leads.args if str(name) == "path"]
         _, _, query = path.partition("?")
         visit(routes.DASHBOARD, path, **dict(parse_qsl(query)))
-        await board.load()
+        await job_list.load()
         return path
 
     return go

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from jobs_app.dashboard.slots.estimates import Estimates, Usual, expected_end, is_slow, starts, usual
-from jobs_app.dashboard.slots.running import Board
+from jobs_app.dashboard.slots.running import RunningJobs
 from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
@@ -23,7 +23,7 @@ def at(seconds):
     return NOW + timedelta(seconds=seconds)
 
 
-def test_a_few_runs_tell_what_is_usual_and_fewer_tell_nothing():
+def test_a_few_runs_show_what_is_usual_and_fewer_show_nothing():
     assert usual([1.0, 1.0]) is None
     assert usual([1.0, 2.0, 9.0]) == Usual(median_s=2.0, slow_after_s=9.0)
 
@@ -46,13 +46,13 @@ def test_who_waits_starts_now_when_a_slot_is_free_or_an_end_is_overdue():
     assert starts(2, 2, [at(-5)], NOW) == [NOW, NOW]
 
 
-def test_nobody_can_tell_when_a_job_without_an_estimate_ends():
+def test_a_job_without_an_estimate_has_no_expected_end():
     assert starts(2, 2, [None, at(5)], NOW) == [at(5), None]
 
 
-def test_who_waits_is_told_what_its_kind_keeps_it_from_starting_for():
-    board = Board(5, lambda kind: Usual(10.0, 20.0))
-    board.limits = Limits(
+def test_a_waiting_job_shows_how_its_kind_keeps_it_from_starting():
+    running_jobs = RunningJobs(5, lambda kind: Usual(10.0, 20.0))
+    running_jobs.limits = Limits(
         5,
         kinds={
             "paused": KindLimit(paused=True),
@@ -60,12 +60,12 @@ def test_who_waits_is_told_what_its_kind_keeps_it_from_starting_for():
             "rated": KindLimit(rate=Rate(1, 60)),
         },
     )
-    board.apply(snapshot(status="running", kind="single"), NOW)
+    running_jobs.apply(snapshot(status="running", kind="single"), NOW)
     kinds = ("paused", "single", "rated", "noop")
 
-    board.expect([snapshot(status="queued", kind=kind) for kind in kinds])
+    running_jobs.set_next([snapshot(status="queued", kind=kind) for kind in kinds])
 
-    assert [(job["now"], job["starts_at"] == "", job["waits_for"]) for job in board.next] == [
+    assert [(job["now"], job["starts_at"] == "", job["waits_for"]) for job in running_jobs.next] == [
         (False, True, "when its kind goes on"),
         (False, True, "when another of its kind ends"),
         (False, True, "as the rate of its kind allows"),
@@ -74,23 +74,23 @@ def test_who_waits_is_told_what_its_kind_keeps_it_from_starting_for():
 
 
 def test_of_two_that_wait_only_as_many_start_now_as_their_kind_allows():
-    board = Board(5)
-    board.limits = Limits(5, kinds={"single": KindLimit(max_running=1)})
+    running_jobs = RunningJobs(5)
+    running_jobs.limits = Limits(5, kinds={"single": KindLimit(max_running=1)})
 
-    board.expect([snapshot(status="queued", kind="single") for _ in range(2)])
+    running_jobs.set_next([snapshot(status="queued", kind="single") for _ in range(2)])
 
-    assert [job["now"] for job in board.next] == [True, False]
+    assert [job["now"] for job in running_jobs.next] == [True, False]
 
 
-def test_a_slot_tells_what_is_slow_and_what_is_silent():
+def test_a_slot_shows_what_is_slow_and_what_is_silent():
     job = snapshot(status="running").model_copy(update={"started_at": at(-60)})
-    board = Board(1, lambda kind: Usual(10.0, 20.0))
+    running_jobs = RunningJobs(1, lambda kind: Usual(10.0, 20.0))
 
-    board.apply(job, at(-60))
+    running_jobs.apply(job, at(-60))
 
-    [slot] = board.slots()
+    [slot] = running_jobs.slots()
     assert (slot["usually"], slot["slow"], slot["silent_since"]) == ("10.0 s", True, formats.iso(at(-60)))
-    assert slot["ends_at"] == "", "an end that is past tells nothing"
+    assert slot["ends_at"] == "", "an end that is past is no estimate"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_slot_tells_what_is_slow_and_what_is_silent():
         (100.0, 60, 0, False),
     ],
 )
-def test_a_job_that_tells_how_far_it_is_is_believed(progress, ran_s, left_s, slow):
+def test_a_job_that_reports_progress_is_believed(progress, ran_s, left_s, slow):
     job = snapshot(status="running").model_copy(update={"started_at": at(-ran_s), "progress": progress})
     known = Usual(10.0, 20.0)
 
@@ -121,13 +121,13 @@ def test_a_job_that_stops_telling_how_far_it_is_becomes_slow():
     assert not is_slow(job, Usual(10.0, 20.0), at(-9), NOW)
 
 
-def test_an_end_that_is_too_far_ahead_is_not_told():
+def test_an_end_that_is_too_far_ahead_is_not_shown():
     job = snapshot(status="running").model_copy(update={"started_at": at(-300 * 86_400), "progress": 0.001})
 
     assert expected_end(job, None, NOW) is None
 
 
-def test_progress_alone_tells_when_a_job_ends():
+def test_progress_alone_shows_when_a_job_ends():
     job = snapshot(status="running").model_copy(update={"started_at": at(-10), "progress": 25.0})
 
     assert expected_end(job, None, NOW) == at(30)
@@ -136,11 +136,11 @@ def test_progress_alone_tells_when_a_job_ends():
 
 def test_a_slot_whose_job_has_just_spoken_has_no_mark():
     job = snapshot(status="running").model_copy(update={"started_at": utc_now()})
-    board = Board(1, lambda kind: Usual(10.0, 20.0))
+    running_jobs = RunningJobs(1, lambda kind: Usual(10.0, 20.0))
 
-    board.apply(job, utc_now())
+    running_jobs.apply(job, utc_now())
 
-    [slot] = board.slots()
+    [slot] = running_jobs.slots()
     assert (slot["slow"], slot["silent_since"]) == (False, "")
 
 

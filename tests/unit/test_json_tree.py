@@ -70,7 +70,7 @@ def test_rows_beyond_the_first_are_shown_when_more_are_asked_for():
 
     cut = tree_rows(value, whole=[""])
     assert (len(cut), cut[-1]["path"], cut[-1]["cut"]) == (FIRST_ROWS + 1, BEYOND, True)
-    whole = tree_rows(value, whole=[""], most=FIRST_ROWS + 1)
+    whole = tree_rows(value, whole=[""], max_rows=FIRST_ROWS + 1)
     assert (len(whole), whole[-1]["text"]) == (FIRST_ROWS + 1, str(value[-1]))
 
 

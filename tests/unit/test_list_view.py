@@ -1,4 +1,4 @@
-"""What an address says about a list, and what may be typed next in its search box."""
+"""What an address holds about a list, and what may be typed next in its search box."""
 
 import base64
 from dataclasses import replace

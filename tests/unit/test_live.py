@@ -10,7 +10,7 @@ import reflex as rx
 
 from jobs_app import runtime
 from jobs_app.dashboard.feeder import DashboardFeeder
-from jobs_app.dashboard.state import BoardState
+from jobs_app.dashboard.state import JobList
 from jobs_app.job.feeder import JobFeeder
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
@@ -128,7 +128,7 @@ async def test_rooms_that_are_not_ours_are_left_alone(app):
 
 
 async def test_tabs_of_a_stale_room_read_again_once_for_many_changes(app, live, broadcasts):
-    live.register(rooms.DASHBOARD, BoardState.refresh)
+    live.register(rooms.DASHBOARD, JobList.refresh)
     await live.join("tab-1", rooms.DASHBOARD)
     await live.join("tab-2", rooms.ADMIN)
 
@@ -137,7 +137,7 @@ async def test_tabs_of_a_stale_room_read_again_once_for_many_changes(app, live, 
 
     async with broadcasts():
         await until(_value(lambda: app.handled))
-    assert app.handled == [("token of tab-1", f"{BoardState.get_full_name()}.refresh")]
+    assert app.handled == [("token of tab-1", f"{JobList.get_full_name()}.refresh")]
 
 
 async def test_what_is_odd_about_one_change_keeps_no_other_from_being_shown(live, broadcasts):
@@ -200,7 +200,7 @@ async def test_the_same_sum_is_read_out_again(app, live, broadcasts, monkeypatch
 
 
 async def test_after_a_gap_every_tab_reads_again_and_is_notified(app, live, broadcasts):
-    live.register(rooms.ADMIN, BoardState.refresh)
+    live.register(rooms.ADMIN, JobList.refresh)
     await live.join("tab-1", rooms.ADMIN)
 
     async with broadcasts():
@@ -215,7 +215,7 @@ async def test_after_a_gap_every_tab_reads_again_and_is_notified(app, live, broa
 
 async def test_jobs_that_are_deleted_have_their_pages_read_again(app, live, broadcasts):
     job = snapshot(status="completed")
-    live.register(rooms.JOB, BoardState.refresh)
+    live.register(rooms.JOB, JobList.refresh)
     live.add(JobFeeder(live))
     await live.join("tab-1", rooms.of_job(job.id))
 

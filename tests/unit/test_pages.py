@@ -1,4 +1,4 @@
-"""What pages show, without a browser: rows, forms, the board and mailboxes."""
+"""What pages show, without a browser: rows, forms, running jobs and live lines."""
 
 import asyncio
 from datetime import date, timedelta
@@ -9,7 +9,7 @@ from pydantic import Field
 from reflex.config import get_config
 from reflex.utils import frontend_skeleton
 
-from jobs_app.dashboard.slots.running import MAX_HOT, Board
+from jobs_app.dashboard.slots.running import MAX_HOT, RunningJobs
 from jobs_app.job.timeline import rows as timeline_rows
 from jobs_app.live.freshness import Freshness
 from jobs_app.live.hub import MAILBOX_SIZE, Hub
@@ -40,20 +40,20 @@ def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
     assert formats.duration(NOON, None) == formats.duration(NOON, NOON - timedelta(seconds=1)) == ""
 
 
-async def test_attempts_are_told_from_the_timeline(service, store, reconciler):
+async def test_attempts_are_read_from_the_timeline(service, store, reconciler):
     job = await running(service, max_attempts=3)
     await end_attempt(service, failed(job.id, 1, BOOM, retry_at=NOON))
     await reconciler.promote_due([job.id], NOON)
     await start_attempt(service, job.id, "worker-2")
     await end_attempt(service, completed(job.id, 2, None))
 
-    told = timeline_rows.lanes(await store.events(job.id), NOON)
+    attempts = timeline_rows.lanes(await store.events(job.id), NOON)
 
-    assert [(a["number"], a["status"]) for a in told] == [(1, "failed"), (2, "completed")]
-    assert told[0]["message"] == "Attempt 1 failed: boom"
+    assert [(a["number"], a["status"]) for a in attempts] == [(1, "failed"), (2, "completed")]
+    assert attempts[0]["message"] == "Attempt 1 failed: boom"
 
 
-def test_a_job_that_was_told_to_stop_is_shown_as_stopping_only_while_it_runs():
+def test_a_job_that_was_asked_to_stop_is_shown_as_stopping_only_while_it_runs():
     assert job_rows.hot(snapshot(cancel_requested_at=NOON))["cancelling"]
     assert not job_rows.hot(snapshot(cancel_requested_at=NOON, status="cancelled"))["cancelling"]
 
@@ -143,7 +143,7 @@ def test_what_may_be_nothing_is_a_plain_field_and_a_choice_stands_for_its_value(
         sent(must="")
 
 
-def test_a_form_is_filled_without_secrets_and_keeps_those_that_are_not_typed_anew():
+def test_a_form_is_filled_without_secrets_and_keeps_those_that_are_not_typed_again():
     class Access(Params):
         token: Secret = ""
         spare: Secret | None = None
@@ -167,15 +167,15 @@ def test_a_form_is_filled_without_secrets_and_keeps_those_that_are_not_typed_ane
 
 
 def test_a_running_job_keeps_its_place_and_a_new_one_takes_the_first_free_one():
-    board = Board(3)
+    running_jobs = RunningJobs(3)
     first, second, third = (snapshot() for _ in range(3))
     for job in (first, second):
-        board.apply(job)
+        running_jobs.apply(job)
 
-    board.apply(first.model_copy(update={"version": 3, "status": JobStatus.COMPLETED}))
-    board.apply(third)
+    running_jobs.apply(first.model_copy(update={"version": 3, "status": JobStatus.COMPLETED}))
+    running_jobs.apply(third)
 
-    assert [slot["id"] for slot in board.slots()] == [str(third.id), str(second.id), ""]
+    assert [slot["id"] for slot in running_jobs.slots()] == [str(third.id), str(second.id), ""]
 
 
 def test_a_server_that_has_heard_nothing_yet_does_not_claim_to_be_live():
@@ -203,52 +203,52 @@ def test_the_delay_of_pages_is_that_of_the_oldest_change_that_was_sent():
 
 
 def test_the_board_drops_what_is_not_newer():
-    board = Board(3)
+    running_jobs = RunningJobs(3)
     job = snapshot(version=5, message="new")
-    board.apply(job)
+    running_jobs.apply(job)
 
-    board.apply(job.model_copy(update={"version": 4, "message": "old"}))
+    running_jobs.apply(job.model_copy(update={"version": 4, "message": "old"}))
 
-    assert board.hot()[str(job.id)]["message"] == "new"
+    assert running_jobs.hot()[str(job.id)]["message"] == "new"
 
 
 def test_the_board_forgets_ended_jobs_but_never_running_ones():
-    board = Board(2)
+    running_jobs = RunningJobs(2)
     held = snapshot()
-    board.apply(held)
+    running_jobs.apply(held)
 
     for _ in range(MAX_HOT * 2):
-        board.apply(snapshot(status="completed"))
+        running_jobs.apply(snapshot(status="completed"))
 
-    assert str(held.id) in board.hot()
-    assert len(board.hot()) <= MAX_HOT + 1
+    assert str(held.id) in running_jobs.hot()
+    assert len(running_jobs.hot()) <= MAX_HOT + 1
 
 
 def test_fewer_places_take_away_none_that_is_held():
-    board = Board(3)
+    running_jobs = RunningJobs(3)
     jobs = [snapshot(status="running") for _ in range(3)]
     for job in jobs:
-        board.apply(job)
+        running_jobs.apply(job)
 
-    board.set_places(1)
+    running_jobs.set_slots(1)
 
-    assert [slot["id"] for slot in board.slots()] == [str(job.id) for job in jobs]
-    board.remove(jobs[2].id)
-    assert [slot["id"] for slot in board.slots()] == [str(job.id) for job in jobs[:2]]
-    board.set_places(4)
-    assert len(board.slots()) == 4
+    assert [slot["id"] for slot in running_jobs.slots()] == [str(job.id) for job in jobs]
+    running_jobs.remove(jobs[2].id)
+    assert [slot["id"] for slot in running_jobs.slots()] == [str(job.id) for job in jobs[:2]]
+    running_jobs.set_slots(4)
+    assert len(running_jobs.slots()) == 4
 
 
 def test_more_running_jobs_than_places_are_shown_all_the_same():
-    board = Board(2)
+    running_jobs = RunningJobs(2)
     jobs = [snapshot() for _ in range(4)]
     for job in jobs:
-        board.apply(job)
-    assert len(board.slots()) == 4
+        running_jobs.apply(job)
+    assert len(running_jobs.slots()) == 4
 
-    board.reset(jobs[:1])
+    running_jobs.reset(jobs[:1])
 
-    assert [slot["id"] for slot in board.slots()] == [str(jobs[0].id), ""]
+    assert [slot["id"] for slot in running_jobs.slots()] == [str(jobs[0].id), ""]
 
 
 def change_of(job: JobSnapshot) -> Change:

@@ -9,7 +9,7 @@ import jobs_app.app  # noqa: F401 - registers the pages, which gives states the 
 from jobs_app import routes
 from jobs_app.compare.state import MAX_STEPS, Comparison
 from jobs_app.dashboard.selection.state import Selection
-from jobs_app.dashboard.state import PAGE_SIZE, BoardState, Views
+from jobs_app.dashboard.state import PAGE_SIZE, JobList, Views
 from jobs_app.job.actions import Actions
 from jobs_app.job.state import JobPage
 from jobs_app.job.timeline.state import FIRST_LINES, Timeline, shown_lines
@@ -59,128 +59,128 @@ def open_job(tab, visit):
 async def test_the_list_is_read_page_by_page(tab, visit, service, follow):
     await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
     visit(routes.DASHBOARD, "/")
-    board = await tab.get_state(BoardState)
-    await board.load()
-    first = [row["id"] for row in board.rows]
+    job_list = await tab.get_state(JobList)
+    await job_list.load()
+    first = [row["id"] for row in job_list.rows]
 
-    await follow(board, board.next_page())
-    second, page_number = [row["id"] for row in board.rows], board.page_number
-    await follow(board, await board.previous_page())
+    await follow(job_list, job_list.next_page())
+    second, page_number = [row["id"] for row in job_list.rows], job_list.page_number
+    await follow(job_list, await job_list.previous_page())
 
     assert (len(first), len(second), page_number) == (PAGE_SIZE, 3, 2)
     assert not set(first) & set(second)
-    assert [row["id"] for row in board.rows] == first
+    assert [row["id"] for row in job_list.rows] == first
 
 
 async def test_beyond_the_last_page_there_is_none(tab, visit, service):
     await submitted(service)
     visit(routes.DASHBOARD, "/")
-    board = await tab.get_state(BoardState)
-    await board.load()
+    job_list = await tab.get_state(JobList)
+    await job_list.load()
 
-    assert board.next_page() is None
+    assert job_list.next_page() is None
 
-    assert board.page_number == 1
-    assert len(board.rows) == 1
+    assert job_list.page_number == 1
+    assert len(job_list.rows) == 1
 
 
 async def test_pages_are_turned_back_to_the_first_from_an_address_alone(tab, visit, service, follow):
     await service.submit_many([Submission(kind="noop") for _ in range(3 * PAGE_SIZE + 3)])
     visit(routes.DASHBOARD, "/")
-    board = await tab.get_state(BoardState)
-    await board.load()
-    pages = [[row["id"] for row in board.rows]]
+    job_list = await tab.get_state(JobList)
+    await job_list.load()
+    pages = [[row["id"] for row in job_list.rows]]
     for _ in range(3):
-        address = await follow(board, board.next_page())
-        pages.append([row["id"] for row in board.rows])
+        address = await follow(job_list, job_list.next_page())
+        pages.append([row["id"] for row in job_list.rows])
 
-    await follow(board, board.show_all())
+    await follow(job_list, job_list.show_all())
     visit(routes.DASHBOARD, address, **dict(parse_qsl(address.partition("?")[2])))
-    await board.load()
-    turned = [[row["id"] for row in board.rows]]
+    await job_list.load()
+    turned = [[row["id"] for row in job_list.rows]]
     for _ in range(3):
-        await follow(board, await board.previous_page())
-        turned.append([row["id"] for row in board.rows])
+        await follow(job_list, await job_list.previous_page())
+        turned.append([row["id"] for row in job_list.rows])
 
     assert turned == pages[::-1]
-    assert (board.page_number, board.address) == (1, "")
+    assert (job_list.page_number, job_list.address) == (1, "")
 
 
 async def test_turning_pages_keeps_what_is_selected_and_another_filter_does_not(tab, visit, service, follow):
     await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
     visit(routes.DASHBOARD, "/")
-    board, selection = await tab.get_state(BoardState), await tab.get_state(Selection)
-    await board.load()
+    job_list, selection = await tab.get_state(JobList), await tab.get_state(Selection)
+    await job_list.load()
     await selection.toggle_page()
 
-    await follow(board, board.next_page())
+    await follow(job_list, job_list.next_page())
     assert len(selection.selected) == PAGE_SIZE
-    await follow(board, board.show_status("queued"))
-    assert (selection.selected, board.page_number) == ([], 1)
+    await follow(job_list, job_list.show_status("queued"))
+    assert (selection.selected, job_list.page_number) == ([], 1)
 
 
 async def test_what_is_exported_and_saved_is_the_whole_list_from_any_page(tab, visit, service, follow):
     await service.submit_many([Submission(kind="noop") for _ in range(PAGE_SIZE + 3)])
     visit(routes.DASHBOARD, "/?status=queued", status="queued")
-    board, views = await tab.get_state(BoardState), await tab.get_state(Views)
-    await board.load()
+    job_list, views = await tab.get_state(JobList), await tab.get_state(Views)
+    await job_list.load()
 
-    await follow(board, board.next_page())
+    await follow(job_list, job_list.next_page())
     await views.save({"name": "Waiting"})
 
-    assert board.export_query == "&status=queued"
+    assert job_list.export_query == "&status=queued"
     assert views.saved == [{"name": "Waiting", "address": "?status=queued"}]
 
 
-async def test_the_address_says_which_jobs_are_listed(tab, visit, service):
+async def test_the_address_names_which_jobs_are_listed(tab, visit, service):
     await submitted(service)
     busy = await running(service)
     visit(routes.DASHBOARD, "/?status=running&q=noop", status="running", q="noop")
-    board = await tab.get_state(BoardState)
+    job_list = await tab.get_state(JobList)
 
-    await board.load()
+    await job_list.load()
 
-    assert [row["id"] for row in board.rows] == [str(busy.id)]
-    assert (board.status, board.search) == ("running", "noop")
+    assert [row["id"] for row in job_list.rows] == [str(busy.id)]
+    assert (job_list.status, job_list.search) == ("running", "noop")
 
 
 async def test_an_address_that_makes_no_sense_lists_what_it_can(tab, visit, service):
     await submitted(service)
     nonsense = "x" * 10_000
     visit(routes.DASHBOARD, f"/?status=done&q={nonsense}", status="done", q=nonsense)
-    board = await tab.get_state(BoardState)
+    job_list = await tab.get_state(JobList)
 
-    await board.load()
+    await job_list.load()
 
-    assert (board.status, len(board.search)) == ("", MAX_LENGTH)
-    assert (board.rows, board.trouble, board.loaded) == ([], "", True)
+    assert (job_list.status, len(job_list.search)) == ("", MAX_LENGTH)
+    assert (job_list.rows, job_list.trouble, job_list.loaded) == ([], "", True)
 
 
-async def test_a_list_that_cannot_be_read_keeps_what_it_shows_and_says_so(tab, visit, service, database_away):
+async def test_a_list_that_cannot_be_read_keeps_what_it_shows_and_reports_it(tab, visit, service, database_away):
     job = await submitted(service)
     visit(routes.DASHBOARD, "/")
-    board = await tab.get_state(BoardState)
-    await board.load()
+    job_list = await tab.get_state(JobList)
+    await job_list.load()
 
     with database_away():
-        await board.refresh()
+        await job_list.refresh()
 
-    assert [row["id"] for row in board.rows] == [str(job.id)]
-    assert "does not answer" in board.trouble
+    assert [row["id"] for row in job_list.rows] == [str(job.id)]
+    assert "does not answer" in job_list.trouble
 
 
-async def test_a_search_that_cannot_be_done_says_why_and_shows_nothing(tab, visit, service):
+async def test_a_search_that_cannot_be_done_reports_why_and_shows_nothing(tab, visit, service):
     await submitted(service)
     visit(routes.DASHBOARD, "/?q=a%00", q="a\x00")
-    board = await tab.get_state(BoardState)
+    job_list = await tab.get_state(JobList)
 
-    await board.load()
+    await job_list.load()
 
-    assert board.rows == []
-    assert "NUL" in board.trouble
+    assert job_list.rows == []
+    assert "NUL" in job_list.trouble
 
 
-async def test_the_form_starts_a_job_and_says_so(tab, store):
+async def test_the_form_starts_a_job_and_reports_it(tab, store):
     form = await tab.get_state(StartForm)
     form.load()
 
@@ -201,7 +201,7 @@ async def test_the_form_names_the_wrong_field_and_starts_nothing(tab, store):
     assert (await store.page()).jobs == []
 
 
-async def test_the_form_says_so_when_a_job_cannot_be_started_now(tab, store, database_away):
+async def test_the_form_shows_an_error_when_a_job_cannot_be_started_now(tab, store, database_away):
     form = await tab.get_state(StartForm)
     form.choose("noop")
 
@@ -212,7 +212,7 @@ async def test_the_form_says_so_when_a_job_cannot_be_started_now(tab, store, dat
     assert (await store.page()).jobs == []
 
 
-async def test_the_page_of_a_job_says_so_when_it_cannot_be_read(service, open_job, database_away):
+async def test_the_page_of_a_job_shows_an_error_when_it_cannot_be_read(service, open_job, database_away):
     job = await submitted(service)
     page = await open_job(job.id)
 
@@ -238,9 +238,9 @@ async def test_actions_on_a_job_that_is_not_there_end_in_a_sentence(tab, visit, 
     actions = await tab.get_state(Actions)
     actions.ask_delete(job_id)
 
-    told = [await actions.cancel(job_id), await actions.retry(job_id), await actions.delete()]
+    toasts = [await actions.cancel(job_id), await actions.retry(job_id), await actions.delete()]
 
-    assert all("There is no job" in str(toast) for toast in told)
+    assert all("There is no job" in str(toast) for toast in toasts)
 
 
 async def test_actions_that_a_jobs_status_forbids_end_in_a_sentence(tab, visit, service, store):
@@ -255,7 +255,7 @@ async def test_actions_that_a_jobs_status_forbids_end_in_a_sentence(tab, visit, 
     assert "has already completed" in str(await actions.cancel(str(job.id)))
 
 
-async def test_cancelling_says_whether_the_job_is_cancelled_or_still_has_to_stop(tab, service):
+async def test_cancelling_reports_whether_the_job_is_cancelled_or_still_has_to_stop(tab, service):
     waiting, busy = await submitted(service), await running(service)
     actions = await tab.get_state(Actions)
 
@@ -263,7 +263,7 @@ async def test_cancelling_says_whether_the_job_is_cancelled_or_still_has_to_stop
     assert f"Job {busy.short_id} has been told to stop." in str(await actions.cancel(str(busy.id)))
 
 
-async def test_a_retry_says_that_the_job_is_queued_again(tab, service, store):
+async def test_a_retry_reports_that_the_job_is_queued_again(tab, service, store):
     job = await submitted(service)
     await service.cancel(job.id)
     actions = await tab.get_state(Actions)
@@ -276,19 +276,19 @@ async def test_a_retry_says_that_the_job_is_queued_again(tab, service, store):
 
 async def test_a_job_is_deleted_only_after_a_yes(tab, visit, service, store):
     visit(routes.DASHBOARD, "/")
-    kept, gone = await submitted(service), await submitted(service)
+    kept, deleted = await submitted(service), await submitted(service)
     actions = await tab.get_state(Actions)
 
     actions.ask_delete(str(kept.id))
     actions.keep()
-    actions.ask_delete(str(gone.id))
+    actions.ask_delete(str(deleted.id))
     await actions.delete()
 
     assert [job.id for job in (await store.page()).jobs] == [kept.id]
     assert actions.pending_delete == ""
 
 
-async def test_deleting_the_job_one_looks_at_leads_back_to_the_list(tab, service, open_job):
+async def test_deleting_the_job_whose_page_is_open_leads_back_to_the_list(tab, service, open_job):
     job = await submitted(service)
     await open_job(job.id)
     actions = await tab.get_state(Actions)
@@ -380,7 +380,7 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
     assert not page.cut
 
 
-async def test_a_comparison_that_leaves_out_steps_says_so(service, store, compare):
+async def test_a_comparison_that_leaves_out_steps_shows_that(service, store, compare):
     jobs = [await running(service) for _ in range(2)]
     steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MAX_STEPS)]
     await store.record([Report(jobs[0].id, 1, steps)])
@@ -402,7 +402,7 @@ async def test_a_comparison_that_is_read_again_shows_what_became_of_both(service
     assert page.facts[0] == {"label": "Status", "left": "completed", "right": "running", "differs": True}
 
 
-async def test_a_comparison_with_a_job_that_is_deleted_meanwhile_says_so(service, compare):
+async def test_a_comparison_with_a_job_that_is_then_deleted_shows_an_error(service, compare):
     jobs = [await submitted(service) for _ in range(2)]
     page = await compare(*[job.id for job in jobs])
 
@@ -426,7 +426,7 @@ async def test_a_job_is_run_again_with_edited_parameters_and_stays_linked(servic
     assert [(relation["id"], relation["depth"]) for relation in page.family] == [(str(job.id), 0), (str(again.id), 1)]
 
 
-async def test_a_secret_that_nobody_typed_anew_stays_and_never_leaves_the_server(tab, visit, service, store):
+async def test_a_secret_that_is_not_typed_again_stays_and_never_leaves_the_server(tab, visit, service, store):
     given = {"source": {"api_key": "hunter2"}}
     job, _ = await service.submit(Submission(kind="report", params=given, delay_s=3600))
     visit(routes.DASHBOARD, "/")
@@ -450,7 +450,7 @@ async def test_a_secret_that_nobody_typed_anew_stays_and_never_leaves_the_server
     assert [each.params["source"]["api_key"] for each in (same, other)] == ["hunter2", "other"]
 
 
-async def test_what_is_wrong_with_a_field_is_said_while_one_types(tab):
+async def test_what_is_wrong_with_a_field_is_shown_while_one_types(tab):
     form = await tab.get_state(StartForm)
     form.load()
 
@@ -599,14 +599,14 @@ async def test_a_secret_is_shown_nowhere_on_the_page(service, open_job):
 
 
 @pytest.mark.parametrize("job_id", ["abc", NOBODY])
-async def test_the_page_of_an_unknown_job_says_that_there_is_none(open_job, job_id):
+async def test_the_page_of_an_unknown_job_shows_that_there_is_none(open_job, job_id):
     page = await open_job(job_id)
 
     assert not page.found
     assert "There is no job" in page.trouble
 
 
-async def test_the_page_of_a_job_that_is_deleted_meanwhile_says_so_when_it_reads_again(service, open_job):
+async def test_the_page_of_a_job_that_is_then_deleted_shows_that_when_it_reads_again(service, open_job):
     job = await submitted(service)
     page = await open_job(job.id)
 

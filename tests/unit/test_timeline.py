@@ -35,8 +35,8 @@ def log(text, level="info"):
     return HandlerMessage(EventType.LOG, log_message=text, data={"level": level})
 
 
-async def told(service, *notes, **more):
-    """A running job whose handler said these things one after the other."""
+async def job_with_reports(service, *notes, **more):
+    """A running job whose handler reported these one after the other."""
     job = await running(service, **more)
     for note in notes:
         await asyncio.sleep(0.002)  # apart on the clock
@@ -45,7 +45,7 @@ async def told(service, *notes, **more):
 
 
 async def test_a_step_lasts_until_the_next_one_or_the_end_of_its_attempt(service, store):
-    job = await told(service, step("One"), log("in between"), step("Two"))
+    job = await job_with_reports(service, step("One"), log("in between"), step("Two"))
     await end_attempt(service, completed(job.id, 1, None))
     events = await store.events(job.id)
 
@@ -59,7 +59,7 @@ async def test_a_step_lasts_until_the_next_one_or_the_end_of_its_attempt(service
 
 
 async def test_the_step_under_way_is_open(service, store):
-    job = await told(service, step("One"))
+    job = await job_with_reports(service, step("One"))
     events = await store.events(job.id)
 
     assert timeline_rows.lines(events, timeline_rows.starts(events))[-1]["took_s"] == timeline_rows.OPEN
@@ -104,7 +104,7 @@ async def test_a_job_that_nobody_cancelled_has_no_proof_of_it(service, store):
     assert timeline_rows.proof(job, await store.events(job.id)) == []
 
 
-async def test_a_handler_that_did_not_stop_is_not_said_to_have_cleaned_up(service, store):
+async def test_a_handler_that_did_not_stop_is_not_shown_as_cleaned_up(service, store):
     job = await running(service)
     await service.cancel(job.id)
     await end_attempt(service, cancelled(job.id, 1, "Cancelled; it did not stop in time."))
@@ -115,7 +115,7 @@ async def test_a_handler_that_did_not_stop_is_not_said_to_have_cleaned_up(servic
 
 
 async def test_a_timeline_is_narrowed_by_sort_words_and_attempt(service, tab):
-    job = await told(service, step("One"), log("fine"), log("odd", "warning"))
+    job = await job_with_reports(service, step("One"), log("fine"), log("odd", "warning"))
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
 
@@ -144,25 +144,25 @@ async def test_earlier_lines_are_shown_when_asked_for(service, tab):
     assert (len(shown_lines(timeline)), timeline.earlier) == (FIRST_LINES + 52, False)
 
 
-async def test_a_timeline_says_when_its_older_lines_are_out_of_reach(service, tab):
+async def test_a_timeline_shows_when_its_older_lines_are_out_of_reach(service, tab):
     job = await running(service)
     await report_attempt(service, job.id, 1, [log(f"line {i}") for i in range(MAX_LINES)])
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
-    assert (timeline.earlier, timeline.most) == (True, False)
+    assert (timeline.earlier, timeline.at_limit) == (True, False)
 
     await timeline.find("line 1")
-    assert timeline.most
+    assert timeline.at_limit
     await timeline.find("")
     for _ in range(MAX_LINES // MORE_LINES):
-        assert not timeline.most
+        assert not timeline.at_limit
         await timeline.show_earlier()
 
-    assert (len(shown_lines(timeline)), timeline.most) == (MAX_LINES, True)
+    assert (len(shown_lines(timeline)), timeline.at_limit) == (MAX_LINES, True)
 
 
 async def test_a_replay_shows_the_step_and_progress_of_its_moment(service, tab):
-    job = await told(service, step("One", 0.0), step("Two", 50.0))
+    job = await job_with_reports(service, step("One", 0.0), step("Two", 50.0))
     await end_attempt(service, completed(job.id, 1, None))
     timeline = await tab.get_state(Timeline)
     await timeline.read(job)
@@ -188,9 +188,9 @@ def test_our_own_frames_are_set_apart_and_the_innermost_names_the_failure():
 
 
 async def test_two_runs_are_compared_value_by_value_and_step_by_step(service, store):
-    left = await told(service, step("One"), step("Two"), priority=1)
+    left = await job_with_reports(service, step("One"), step("Two"), priority=1)
     await end_attempt(service, completed(left.id, 1, None))
-    right = await told(service, step("One"))
+    right = await job_with_reports(service, step("One"))
     await end_attempt(service, failed(right.id, 1, JobError(type="E", message="m"), retry_at=None))
     jobs = [await store.get(job.id) for job in (left, right)]
     jobs[0] = jobs[0].model_copy(update={"params": {"a": {"b": 1}, "c": [1, 2]}})
@@ -210,7 +210,7 @@ async def test_two_runs_are_compared_value_by_value_and_step_by_step(service, st
 
 
 async def test_a_step_that_has_not_ended_is_compared_as_under_way(service, store):
-    jobs = [await told(service, step("One"), step("Two")) for _ in range(2)]
+    jobs = [await job_with_reports(service, step("One"), step("Two")) for _ in range(2)]
 
     pairs = comparison.steps(*[await store.events(job.id) for job in jobs])
 

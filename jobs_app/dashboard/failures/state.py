@@ -26,7 +26,7 @@ class FailureGroups(rx.State):
             return
         try:
             self.groups = await _shared_groups()
-        except JobsError:  # the list beside it says so
+        except JobsError:  # the list beside it shows the error
             return
 
 

@@ -1,4 +1,4 @@
-"""What appears when rows are selected: what can be done with all of them, the question, how far it is, the outcome."""
+"""What appears when rows are selected: actions on all of them, the confirmation, the progress, the outcome."""
 
 import reflex as rx
 
@@ -133,7 +133,7 @@ def bulk_progress(working: rx.Var[bool], done: rx.Var[int], total: rx.Var[int], 
 def bulk_report(
     report: rx.Var[str], reasons: rx.Var[list[str]], undoable: rx.Var[bool], on_undo: object, on_dismiss: object
 ) -> rx.Component:
-    """What came of it; what was left alone is told with its reason."""
+    """The outcome; each job that was left alone is listed with its reason."""
     return rx.cond(
         report != "",
         rx.box(

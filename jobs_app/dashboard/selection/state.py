@@ -1,8 +1,8 @@
 """Rows that a person has selected, and what they do with all of them at once.
 
-What is done, how far it is, and what can be undone is an operation's, see ``runlane.bulk``. This tab asks for it and
-shows it: a small one is done while the tab waits, with its report here; a larger one is left to the server, and seen on
-every page.
+What is done, how far it is, and what can be undone is an operation's, see ``runlane.bulk``. This tab starts it and
+shows it: a small one is done while the tab waits, with its report here; a larger one is left to the server, and shown
+on every page.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from uuid import UUID
 import reflex as rx
 
 from jobs_app import routes, runtime
+from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from runlane.bulk.service import MAX_UNLISTED, OperationReport
 from runlane.bulk.store import Operation
@@ -22,16 +23,16 @@ from runlane.search.matching import JobFilter
 from runlane.text import counted
 
 REASONS_SHOWN = 20
+# As many as the address of an export can hold.
 MAX_SELECTED = 200
-"""As many as an address of an export holds."""
 ListAction = Literal["cancel", "retry", "promote", "delete"]
+# What can be done with many jobs, and the word of its report.
 ACTIONS: dict[ListAction, str] = {
     "cancel": "cancelled",
     "retry": "retried",
     "promote": "started sooner",
     "delete": "deleted",
 }
-"""What can be done with many jobs, and the word of its report."""
 
 
 class Selection(rx.State):
@@ -41,7 +42,7 @@ class Selection(rx.State):
     whole: bool = False
     """Not only the selected rows: every job that matches the list's filter."""
     matching: int = 0
-    """How many the filter means, as far as it was counted; 0: not yet."""
+    """How many jobs match the filter; 0: not counted yet."""
     action: str = ""
     """What the person is asked to confirm; empty when nothing is."""
     affected: int = 0
@@ -63,11 +64,11 @@ class Selection(rx.State):
     """What is being done, or was done last."""
 
     @rx.var
-    def matching_words(self) -> str:
+    def matching_text(self) -> str:
         return f"{self.matching:,}" if self.matching else ""
 
     @rx.event
-    async def toggle(self, job_id: str, pointer: dict[str, Any]):
+    async def toggle(self, job_id: str, pointer: dict[str, Any]) -> Effect:
         """Select or deselect a row; with shift, every row from the one before to this one."""
         shown = await self._shown()
         if job_id not in shown:
@@ -81,26 +82,26 @@ class Selection(rx.State):
         return await self._select({*self.selected, *ids} if select else set(self.selected) - ids)
 
     @rx.event
-    async def toggle_page(self):
+    async def toggle_page(self) -> Effect:
         """Select every row that is shown, or none if all are."""
         shown, selected = set(await self._shown()), set(self.selected)
         return await self._select(selected - shown if shown <= selected else selected | shown)
 
     @rx.event(background=True, supersedes=True)
-    async def count_matching(self):
-        """Know how many jobs could be selected, for the offer to select them all."""
+    async def count_matching(self) -> None:
+        """Count the jobs that could be selected, for the offer to select them all."""
         async with self:
-            wanted = await self._filter()
+            job_filter = await self._filter()
         try:
-            matching = await _count(wanted)
+            matching = await _count(job_filter)
         except JobsError:
             return  # the offer is made without a number
         async with self:
             self.matching = matching
 
     @rx.event
-    async def select_all_matching(self):
-        """Select every job that the list's filter means, on all its pages."""
+    async def select_all_matching(self) -> Effect:
+        """Select every job that matches the list's filter, on all its pages."""
         try:
             self.matching = await _count(await self._filter())
         except JobsError as error:
@@ -109,11 +110,11 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    def clear(self):
+    def clear(self) -> None:
         self.forget()
 
     @rx.event
-    async def ask(self, action: str):
+    async def ask(self, action: str) -> Effect:
         """Show what ``action`` would do, before it is done."""
         if action not in ACTIONS or not self.selected:
             return None
@@ -127,32 +128,32 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    async def ask_group(self, kind: str, fingerprint: str):
+    async def ask_group(self, kind: str, fingerprint: str) -> Effect:
         """Show what retrying every failure of one cause would do."""
         self.forget()
-        wanted = JobFilter(statuses=(JobStatus.FAILED,), kinds=(kind,), text=f'failure:"{fingerprint[:40]}"')
+        job_filter = JobFilter(statuses=(JobStatus.FAILED,), kinds=(kind,), text=f'failure:"{fingerprint[:40]}"')
         try:
-            preview = await runtime.current().operations.preview("retry", wanted, weigh=False)
+            preview = await runtime.current().operations.preview("retry", job_filter, weigh=False)
         except JobsError as error:
             return await notify(self, "error", error.message)
-        self._group, self.action, self.affected, self.left_alone = wanted, "retry", preview.affected, []
+        self._group, self.action, self.affected, self.left_alone = job_filter, "retry", preview.affected, []
         return None
 
     @rx.event
-    def forget_question(self, is_open: bool):
+    def forget_question(self, is_open: bool) -> None:
         if not is_open:
             self.action = ""
 
     @rx.event(background=True)
-    async def confirm(self):
-        """Do what was asked about."""
+    async def confirm(self) -> Effect:
+        """Do what the person has confirmed."""
         async with self:
             action, self.action = self.action, ""
             if action not in ACTIONS or self.working:
-                return
-            wanted = await self._chosen()
+                return None
+            job_filter = await self._chosen()
             if self.affected > MAX_UNLISTED:
-                return await self._leave_to_server(action, wanted)
+                return await self._hand_to_server(action, job_filter)
             self.total = await self._number_chosen()
             self.working, self.done, self.report, self.reasons = True, 0, "", []
             self.undoable, self._operation = False, None
@@ -162,11 +163,11 @@ class Selection(rx.State):
                 self._operation, self.done = operation.id, operation.done + operation.left_alone
 
         try:
-            report = await runtime.current().operations.do(action, wanted, show_progress)
+            report = await runtime.current().operations.do(action, job_filter, show_progress)
         except JobsError as error:
             async with self:
                 self._show_failure(error)
-            return
+            return None
         async with self:
             self._show(action, report)
         if action == "delete" and report.done:
@@ -174,10 +175,11 @@ class Selection(rx.State):
             async with self:
                 if self._operation == report.operation:
                     self.undoable = False
+        return None
 
     @rx.event
-    async def stop(self):
-        """Stop it after the job that it is at."""
+    async def stop(self) -> Effect:
+        """Stop after the present job."""
         if self._operation is None:
             return None
         try:
@@ -187,7 +189,7 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    async def bring_back(self):
+    async def undo_deletion(self) -> Effect:
         """Undo the deletion that was done last."""
         operation, self._operation, self.undoable = self._operation, None, False
         if operation is None:
@@ -200,11 +202,11 @@ class Selection(rx.State):
         return None
 
     @rx.event
-    def dismiss(self):
+    def dismiss(self) -> None:
         self.report, self.reasons, self.undoable = "", [], False
 
     def _follow(self, listed: list[str], job_filter: JobFilter) -> None:
-        """Take note of what the list shows; with another filter than before, nothing stays selected."""
+        """Keep what the list shows; with another filter than before, nothing stays selected."""
         if job_filter != self._list_filter:
             self.forget()
         self._listed, self._list_filter = listed, job_filter
@@ -214,22 +216,22 @@ class Selection(rx.State):
         self.selected, self.whole, self.matching, self._anchor = [], False, 0, ""
         self.action, self._group = "", None
 
-    async def _leave_to_server(self, action: ListAction, wanted: JobFilter) -> Any:
-        """Many jobs take long, and a page may be closed meanwhile."""
+    async def _hand_to_server(self, action: ListAction, job_filter: JobFilter) -> Effect:
+        """Have the server do it: many jobs take long, and the page may be closed before they are done."""
         self.forget()
         try:
-            operation = await runtime.current().operations.begin(action, wanted)
+            operation = await runtime.current().operations.begin(action, job_filter)
         except JobsError as error:
             return await notify(self, "error", error.message)
         return await notify(
             self, "info", f"The server does it: {counted(operation.total, 'job')}, seen above the list."
         )
 
-    async def _select(self, ids: set[str]) -> Any:
-        """Select these and no others; what there is besides is counted when they are the first."""
+    async def _select(self, ids: set[str]) -> Effect:
+        """Select these and no others; the jobs that match besides are counted when they are the first."""
         if len(ids) > MAX_SELECTED:
-            many = f"Up to {MAX_SELECTED} rows can be selected by hand. For more, select all that match."
-            return await notify(self, "error", many)
+            message = f"Up to {MAX_SELECTED} rows can be selected by hand. For more, select all that match."
+            return await notify(self, "error", message)
         were_none, self.selected, self.whole = not self.selected, sorted(ids), False
         return Selection.count_matching if were_none and ids else None
 
@@ -267,10 +269,10 @@ class Selection(rx.State):
         return self._listed
 
 
-async def _count(wanted: JobFilter) -> int:
+async def _count(job_filter: JobFilter) -> int:
     """How many jobs match; those of a status are counted already."""
     reader = runtime.current().reader
-    if wanted.text:
-        return await reader.count(wanted)
+    if job_filter.text:
+        return await reader.count(job_filter)
     counts = await runtime.current().counts.all()
-    return sum(counts[status] for status in wanted.statuses or counts)
+    return sum(counts[status] for status in job_filter.statuses or counts)

@@ -14,7 +14,7 @@ def slots_panel(
     paused: rx.Var[bool],
     waiting: rx.Var[int],
     scheduled: rx.Var[int],
-    coming: rx.Var[list[Next]],
+    upcoming: rx.Var[list[Next]],
     on_pause: object,
     on_resume: object,
 ) -> rx.Component:
@@ -44,7 +44,7 @@ def slots_panel(
             gap="12px",
             width="100%",
         ),
-        _coming(coming, waiting, scheduled, _when_any(paused, workers)),
+        _upcoming(upcoming, waiting, scheduled, _when_any(paused, workers)),
         id="slots",
     )
 
@@ -54,16 +54,16 @@ def _when_any(paused: rx.Var[bool], workers: rx.Var[int]) -> rx.Var[str]:
     return rx.cond(paused, "when the queue goes on", rx.cond(workers == 0, "when a worker takes jobs", ""))
 
 
-def _coming(
-    coming: rx.Var[list[Next]], waiting: rx.Var[int], scheduled: rx.Var[int], when_any: rx.Var[str]
+def _upcoming(
+    upcoming: rx.Var[list[Next]], waiting: rx.Var[int], scheduled: rx.Var[int], when_any: rx.Var[str]
 ) -> rx.Component:
     """What starts next, and when about; of always the same height, so that nothing below it jumps."""
     return rx.flex(
         rx.cond(
-            coming.length() > 0,
+            upcoming.length() > 0,
             rx.fragment(
                 rx.text("Next", size="1", weight="medium"),
-                rx.foreach(coming, lambda job: _next(job, when_any)),
+                rx.foreach(upcoming, lambda job: _next(job, when_any)),
             ),
             rx.text(
                 rx.cond(waiting > 0, f"Waiting for a slot: {waiting}.", "Nothing waits for a slot."),

@@ -15,11 +15,11 @@ from runlane.model.snapshot import JobSnapshot
 MIN_RUNS = 3
 RUNS = 50
 FRESH_FOR_S = 15.0
-ASK_AGAIN_S = 1.0
+READ_AGAIN_S = 1.0
 SLOW_FACTOR = 2.0
 SLOW_BEYOND_S = 2.0
+# An end further ahead than this is no estimate.
 FAR_S = 366 * 86_400.0
-"""An end further ahead is none that can be told."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Usual:
 
 
 def usual(runs_s: Sequence[float]) -> Usual | None:
-    """What runs of these durations tell; ``None`` if they are too few."""
+    """What is usual, from runs of these durations; ``None`` if they are too few."""
     if len(runs_s) < MIN_RUNS:
         return None
     median_s = statistics.median(runs_s)
@@ -54,7 +54,7 @@ class Estimates:
         now = time.monotonic()
         for kind in kinds:
             read_at, known = self._known.get(kind, (-FRESH_FOR_S, None))
-            if now - read_at >= (ASK_AGAIN_S if known is None else FRESH_FOR_S):
+            if now - read_at >= (READ_AGAIN_S if known is None else FRESH_FOR_S):
                 self._known[kind] = (now, usual(await self._reader.run_times(kind, RUNS)))
 
 
@@ -65,14 +65,14 @@ def starts(waiting: int, slots: int, ends: Sequence[datetime | None], now: datet
     """
     free = max(0, slots - len(ends))
     freed = sorted(max(end, now) for end in ends if end is not None)
-    known: list[datetime | None] = [now] * free + list(freed)
+    known: list[datetime | None] = [*[now] * free, *freed]
     return (known + [None] * waiting)[:waiting]
 
 
 def expected_end(job: JobSnapshot, known: Usual | None, now: datetime) -> datetime | None:
-    """When a running job may end: as its own progress tells, else as its kind does. ``None``: nobody can tell.
+    """When a running job may end: by its own progress, else by what its kind usually takes. ``None``: unknown.
 
-    An end that is past already tells nothing.
+    An end that is already past is no estimate either.
     """
     if job.started_at is None or (known is None and not job.progress):
         return None
@@ -84,10 +84,10 @@ def expected_end(job: JobSnapshot, known: Usual | None, now: datetime) -> dateti
     return end if end > now else None
 
 
-def is_slow(job: JobSnapshot, known: Usual | None, heard_at: datetime, now: datetime) -> bool:
-    """Whether a running job takes unusually long. One that says how far it is, is as fast as it says, while it does."""
+def is_slow(job: JobSnapshot, known: Usual | None, updated_at: datetime, now: datetime) -> bool:
+    """Whether a running job takes unusually long. One that reports progress is not slow while it does."""
     if job.started_at is None or known is None:
         return False
-    if job.progress and (now - heard_at).total_seconds() <= max(known.median_s, SLOW_BEYOND_S):
+    if job.progress and (now - updated_at).total_seconds() <= max(known.median_s, SLOW_BEYOND_S):
         return False
     return (now - job.started_at).total_seconds() > known.slow_after_s

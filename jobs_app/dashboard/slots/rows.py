@@ -11,7 +11,7 @@ SILENT_AFTER_S = 10.0
 
 
 class Slot(TypedDict):
-    """One of the places where a job can run; ``id`` is empty when it is free."""
+    """A slot, as a lane shows it; ``id`` is empty when it is free."""
 
     number: int
     id: str
@@ -26,11 +26,11 @@ class Slot(TypedDict):
     ends_at: str
     slow: bool
     silent_since: str
-    """When the job last said something, if that is long ago."""
+    """When the job last reported something, if that is long ago."""
 
 
 class Next(TypedDict):
-    """A job that starts soon; ``starts_at`` is empty when nobody can tell when, and ``waits_for`` says what for."""
+    """A job that starts soon; ``starts_at`` is empty when that is not known; ``waits_for`` is what it waits for."""
 
     id: str
     short_id: str
@@ -57,8 +57,8 @@ def free_slot(number: int) -> Slot:
     }
 
 
-def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None, now: datetime) -> Slot:
-    """A place that ``job`` holds, which was last heard of at ``heard_at``."""
+def slot(number: int, job: JobSnapshot, updated_at: datetime, known: Usual | None, now: datetime) -> Slot:
+    """The slot that ``job`` holds; ``updated_at`` is when this process last learnt of a change to it."""
     return {
         "number": number,
         "id": str(job.id),
@@ -70,12 +70,12 @@ def slot(number: int, job: JobSnapshot, heard_at: datetime, known: Usual | None,
         "cancelling": job.cancel_requested_at is not None,
         "usually": seconds_text(known.median_s) if known else "",
         "ends_at": iso(expected_end(job, known, now)),
-        "slow": is_slow(job, known, heard_at, now),
-        "silent_since": iso(heard_at) if (now - heard_at).total_seconds() > SILENT_AFTER_S else "",
+        "slow": is_slow(job, known, updated_at, now),
+        "silent_since": iso(updated_at) if (now - updated_at).total_seconds() > SILENT_AFTER_S else "",
     }
 
 
-def coming(job: JobSnapshot, starts_at: datetime | None, waits_for: str, now: datetime) -> Next:
+def upcoming(job: JobSnapshot, starts_at: datetime | None, waits_for: str, now: datetime) -> Next:
     return {
         "id": str(job.id),
         "short_id": job.short_id,

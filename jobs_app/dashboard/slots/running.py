@@ -1,7 +1,7 @@
-"""The jobs that every dashboard shows in motion, as this process last heard of them. No I/O, no Reflex.
+"""The jobs that every dashboard shows in motion, as this process knows them. No I/O, no Reflex.
 
 Built from announcements and rebuilt from the store after a gap; a snapshot that is not newer than the known one is
-dropped. A running job keeps the place it was first given, so that lanes do not jump.
+dropped. A running job keeps the lane it was first given, so that lanes do not jump.
 """
 
 import time
@@ -20,20 +20,20 @@ from runlane.model.limits import KindLimit, Limits
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
 
+# Long enough for every tab to have read its list again.
 KEEP_ENDED_S = 10.0
-"""Long enough for every tab to have read its list again."""
 MAX_HOT = 25
 
 
-class Board:
+class RunningJobs:
     """The jobs that every dashboard shows in motion: the running ones, and those that ended a moment ago."""
 
     def __init__(self, slots: int, usual: Callable[[str], Usual | None] = lambda _: None) -> None:
         self._usual = usual
-        self._places = slots
-        self._slots: list[UUID | None] = [None] * slots
+        self._slots = slots
+        self._lanes: list[UUID | None] = [None] * slots
         self._jobs: OrderedDict[UUID, tuple[JobSnapshot, float]] = OrderedDict()
-        self._heard: dict[UUID, datetime] = {}
+        self._updated_at: dict[UUID, datetime] = {}
         self.next: list[Next] = []
         self.counts: dict[str, int] = {}
         self.workers = 1
@@ -44,10 +44,10 @@ class Board:
         known = self._jobs.get(job.id)
         if known is not None and known[0].version >= job.version:
             return False
-        self._heard[job.id] = at or utc_now()
+        self._updated_at[job.id] = at or utc_now()
         self._jobs[job.id] = (job, time.monotonic())
         self._jobs.move_to_end(job.id)
-        self._seat(job)
+        self._assign_lane(job)
         self._forget_old()
         return known is None or known[0].status is not job.status
 
@@ -61,22 +61,22 @@ class Board:
 
     def remove(self, job_id: UUID) -> None:
         self._jobs.pop(job_id, None)
-        self._heard.pop(job_id, None)
-        self._leave_slot(job_id)
+        self._updated_at.pop(job_id, None)
+        self._free_lane(job_id)
 
     def reset(self, running: Iterable[JobSnapshot]) -> None:
-        """Start again from what the store says is running."""
+        """Start again from the jobs that run according to the store."""
         jobs = {job.id: job for job in running}
-        for job_id in [held for held in self._slots if held and held not in jobs]:
+        for job_id in [held for held in self._lanes if held and held not in jobs]:
             self.remove(job_id)
         for job in jobs.values():
             self.apply(job)
 
-    def set_places(self, count: int) -> None:
+    def set_slots(self, count: int) -> None:
         """Show so many lanes; one beyond that stays for as long as a job holds it."""
-        self._places = count
-        self._slots += [None] * (count - len(self._slots))
-        self._drop_spare()
+        self._slots = count
+        self._lanes += [None] * (count - len(self._lanes))
+        self._drop_spare_lanes()
 
     def hot(self) -> dict[str, Hot]:
         return {str(job_id): job_rows.hot(job) for job_id, (job, _) in self._jobs.items()}
@@ -85,68 +85,68 @@ class Board:
         now = utc_now()
         return [
             free_slot(number) if job_id is None else self._slot(number, job_id, now)
-            for number, job_id in enumerate(self._slots, start=1)
+            for number, job_id in enumerate(self._lanes, start=1)
         ]
 
     def running(self) -> list[JobSnapshot]:
-        """The jobs that hold a place."""
-        return [self._jobs[job_id][0] for job_id in self._slots if job_id is not None]
+        """The jobs that hold a lane."""
+        return [self._jobs[job_id][0] for job_id in self._lanes if job_id is not None]
 
-    def expect(self, waiting: Sequence[JobSnapshot]) -> None:
-        """Take note of the jobs that start next, and tell when each may."""
+    def set_next(self, waiting: Sequence[JobSnapshot]) -> None:
+        """Set the jobs that start next, each with when it may."""
         now = utc_now()
         ends = [expected_end(job, self._usual(job.kind), now) for job in self.running()]
         held_up = self._held_up(waiting)
-        times = iter(starts(len(waiting) - len(held_up), self._places, ends, now))
+        times = iter(starts(len(waiting) - len(held_up), self._slots, ends, now))
         self.next = [
-            rows.coming(job, None, held_up[job.id], now)
+            rows.upcoming(job, None, held_up[job.id], now)
             if job.id in held_up
-            else rows.coming(job, next(times), "when a slot is free", now)
+            else rows.upcoming(job, next(times), "when a slot is free", now)
             for job in waiting
         ]
 
     def _held_up(self, waiting: Sequence[JobSnapshot]) -> dict[UUID, str]:
         """Which of the jobs their kind keeps from starting although a slot may be free, and what they wait for."""
-        begun = Counter(job.kind for job in self.running())
+        started = Counter(job.kind for job in self.running())
         held_up = {}
         for job in waiting:
             limit = self.limits.kinds.get(job.kind, KindLimit())
             if limit.paused:
                 held_up[job.id] = "when its kind goes on"
-            elif limit.max_running is not None and begun[job.kind] >= limit.max_running:
+            elif limit.max_running is not None and started[job.kind] >= limit.max_running:
                 held_up[job.id] = "when another of its kind ends"
             elif limit.rate is not None:
                 held_up[job.id] = "as the rate of its kind allows"
-            begun[job.kind] += 1
+            started[job.kind] += 1
         return held_up
 
     def _slot(self, number: int, job_id: UUID, now: datetime) -> Slot:
         job = self._jobs[job_id][0]
-        return rows.slot(number, job, self._heard[job_id], self._usual(job.kind), now)
+        return rows.slot(number, job, self._updated_at[job_id], self._usual(job.kind), now)
 
-    def _seat(self, job: JobSnapshot) -> None:
-        """Give a running job the first free place and keep it there; free the place of one that ended."""
+    def _assign_lane(self, job: JobSnapshot) -> None:
+        """Give a running job the first free lane and keep it there; free the lane of one that ended."""
         if job.status is not JobStatus.RUNNING:
-            self._leave_slot(job.id)
-        elif job.id not in self._slots:
-            if None in self._slots:
-                self._slots[self._slots.index(None)] = job.id
+            self._free_lane(job.id)
+        elif job.id not in self._lanes:
+            if None in self._lanes:
+                self._lanes[self._lanes.index(None)] = job.id
             else:
-                self._slots.append(job.id)
+                self._lanes.append(job.id)
 
-    def _leave_slot(self, job_id: UUID) -> None:
-        self._slots = [None if held == job_id else held for held in self._slots]
-        self._drop_spare()
+    def _free_lane(self, job_id: UUID) -> None:
+        self._lanes = [None if held == job_id else held for held in self._lanes]
+        self._drop_spare_lanes()
 
-    def _drop_spare(self) -> None:
-        while len(self._slots) > self._places and self._slots[-1] is None:
-            self._slots.pop()
+    def _drop_spare_lanes(self) -> None:
+        while len(self._lanes) > self._slots and self._lanes[-1] is None:
+            self._lanes.pop()
 
     def _forget_old(self) -> None:
         horizon = time.monotonic() - KEEP_ENDED_S
-        for job_id, (_, seen_at) in list(self._jobs.items()):
-            if job_id in self._slots:
+        for job_id, (_, applied_at) in list(self._jobs.items()):
+            if job_id in self._lanes:
                 continue
-            if seen_at > horizon and len(self._jobs) <= MAX_HOT:
+            if applied_at > horizon and len(self._jobs) <= MAX_HOT:
                 break
-            del self._jobs[job_id], self._heard[job_id]
+            del self._jobs[job_id], self._updated_at[job_id]

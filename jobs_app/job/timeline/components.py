@@ -71,7 +71,7 @@ def live_lines(
     search: rx.Var[str],
     attempt: rx.Var[int],
 ) -> object:
-    """Of what was broadcast, what was not read yet and is wanted: the browser's half of ``Timeline._is_wanted``."""
+    """The lines that were broadcast since the last reading and match: the browser's half of ``Timeline._matches``."""
     return var_operation_return(
         f"{tail}.filter(line => line.version > {loaded_version} && ({show} === '' || line.sorts.includes({show})) && "
         f"line.text.toLowerCase().includes({search}.toLowerCase()) && ({attempt} === 0 || line.attempt === {attempt}))",

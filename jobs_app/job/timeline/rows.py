@@ -12,19 +12,19 @@ from jobs_app.ui.formats import duration, iso, seconds_text
 from runlane.model.snapshot import JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 
+# In ``took_s``: the step has not ended.
 OPEN = -1.0
-"""In ``took_s``: the step has not ended."""
+# In ``took_s``: the line is no step, and has no bar.
 NO_BAR = -2.0
-"""In ``took_s``: the line is no step, and has no bar."""
+# What a timeline may be narrowed to.
 SORTS = {
     "steps": "Steps",
     "logs": "Log lines",
     "problems": "Warnings and errors",
 }
-"""What a timeline may be narrowed to."""
 SHOWN_STATUS_ROWS = 1000
-SLIMMEST = 0.5
-"""The narrowest bar of a lane, in percent: it must be seen."""
+# The narrowest bar of a lane, in percent, so that it stays visible.
+MIN_WIDTH = 0.5
 
 
 class Line(TypedDict):
@@ -58,7 +58,7 @@ class Lane(TypedDict):
 
 
 class Proof(TypedDict):
-    """A stage of a cancel; ``at`` is empty until it is reached, ``since`` is the time since it was asked for."""
+    """A stage of a cancel; ``at`` is empty until it is reached, ``since`` is the time since the request."""
 
     label: str
     at: str
@@ -133,55 +133,59 @@ def is_start(event: JobEvent) -> bool:
 
 
 def starts(events: Iterable[JobEvent]) -> dict[int, datetime]:
-    """When each attempt began, by its number, told from the status rows of a timeline."""
+    """When each attempt began, by its number, from the status rows of a timeline."""
     return {event.attempt: event.at for event in events if is_start(event)}
 
 
 def attempt_of(event: JobEvent) -> int:
-    """The attempt that a row tells of; a failure that leads to another attempt already carries the next number."""
+    """The attempt that a row belongs to; a failure that leads to another attempt already carries the next number."""
     return int((event.data or {}).get("failed_attempt", event.attempt))
 
 
-def lanes(turns: Sequence[JobEvent], now: datetime) -> list[Lane]:
-    """Each try of a job on one axis, told from the status rows of its timeline, oldest first."""
-    tries = list(_tries(turns))
-    if not tries:
+def lanes(status_events: Sequence[JobEvent], now: datetime) -> list[Lane]:
+    """Each attempt of a job on one axis, from the status rows of its timeline, oldest first."""
+    attempts = list(_attempts(status_events))
+    if not attempts:
         return []
-    begin = tries[0][0].at
-    whole_s = max((max(end.at if end else now for _, end in tries) - begin).total_seconds(), 0.001)
-    return [_lane(start, end, begin, whole_s, now) for start, end in tries]
+    begin = attempts[0][0].at
+    whole_s = max((max(end.at if end else now for _, end in attempts) - begin).total_seconds(), 0.001)
+    return [_lane(start, end, begin, whole_s, now) for start, end in attempts]
 
 
-def span_s(turns: Sequence[JobEvent]) -> float:
+def span_s(status_events: Sequence[JobEvent]) -> float:
     """How long the longest attempt that has ended took: the axis that all bars share."""
-    return max([(end.at - start.at).total_seconds() for start, end in _tries(turns) if end is not None] or [0.0])
+    return max(
+        [(end.at - start.at).total_seconds() for start, end in _attempts(status_events) if end is not None] or [0.0]
+    )
 
 
-def proof(job: JobSnapshot, turns: Sequence[JobEvent]) -> list[Proof]:
-    """What became of the last wish to cancel a running job: empty if there is none."""
-    asked = next((event for event in reversed(turns) if (event.data or {}).get("cancel_requested")), None)
-    if asked is None or job.cancel_requested_at is None:
+def proof(job: JobSnapshot, status_events: Sequence[JobEvent]) -> list[Proof]:
+    """What became of the last request to cancel a running job; empty if there is none."""
+    request = next((event for event in reversed(status_events) if (event.data or {}).get("cancel_requested")), None)
+    if request is None or job.cancel_requested_at is None:
         return []
-    seen = next((e for e in turns if e.version > asked.version and (e.data or {}).get("cancel_seen")), None)
-    end = next((e for e in turns if e.version > asked.version and e.status is JobStatus.CANCELLED), None)
+    received = next(
+        (e for e in status_events if e.version > request.version and (e.data or {}).get("cancel_seen")), None
+    )
+    end = next((e for e in status_events if e.version > request.version and e.status is JobStatus.CANCELLED), None)
     code_ended_at = (end.data or {}).get("code_ended_at") if end else None
     stages: list[tuple[str, datetime | None]] = [
-        ("Requested", asked.at),
-        ("Seen by the worker", seen.at if seen else None),
+        ("Requested", request.at),
+        ("Seen by the worker", received.at if received else None),
         ("Cleaned up", datetime.fromisoformat(code_ended_at) if code_ended_at else None),
         ("Cancelled", end.at if end else None),
     ]
-    return [Proof(label=label, at=iso(at), since=duration(asked.at, at)) for label, at in stages]
+    return [Proof(label=label, at=iso(at), since=duration(request.at, at)) for label, at in stages]
 
 
 def _close(row: Line, took_s: float) -> None:
     row["took_s"], row["took"] = max(took_s, 0.0), seconds_text(max(took_s, 0.0))
 
 
-def _tries(turns: Sequence[JobEvent]) -> Iterable[tuple[JobEvent, JobEvent | None]]:
+def _attempts(status_events: Sequence[JobEvent]) -> Iterable[tuple[JobEvent, JobEvent | None]]:
     """The row that began each attempt, with the row that ended it."""
     start: JobEvent | None = None
-    for event in turns:
+    for event in status_events:
         if is_start(event):
             if start is not None:
                 yield start, None
@@ -195,7 +199,7 @@ def _tries(turns: Sequence[JobEvent]) -> Iterable[tuple[JobEvent, JobEvent | Non
 
 def _lane(start: JobEvent, end: JobEvent | None, begin: datetime, whole_s: float, now: datetime) -> Lane:
     ended_at = end.at if end else now
-    width = min(max(100 * (ended_at - start.at).total_seconds() / whole_s, SLIMMEST), 100.0)
+    width = min(max(100 * (ended_at - start.at).total_seconds() / whole_s, MIN_WIDTH), 100.0)
     left = min(100 * (start.at - begin).total_seconds() / whole_s, 100 - width)
     failed = end is not None and "failed_attempt" in (end.data or {})
     return {

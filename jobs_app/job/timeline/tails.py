@@ -1,4 +1,4 @@
-"""The newest lines of the jobs that somebody looks at, as they are broadcast. No I/O, no Reflex."""
+"""The newest lines of the jobs whose page is open, as they are broadcast. No I/O, no Reflex."""
 
 from collections import OrderedDict, deque
 from datetime import datetime
@@ -7,19 +7,19 @@ from jobs_app.job.timeline.rows import Line, ends_step, line
 from runlane.model.snapshot import JobEvent
 
 TAIL_LINES = 200
+# How many lines stay when the tabs are about to read what is older.
 TAIL_KEPT = 50
-"""So many lines stay when pages have just been told to read what is older."""
 
 
 class Tail:
-    """The newest lines of a job that somebody looks at, and what the steps took that they ended."""
+    """The newest lines of a job, and how long the steps took that they ended."""
 
     def __init__(self) -> None:
         self.lines: deque[Line] = deque(maxlen=TAIL_LINES)
         self.ended: OrderedDict[str, float] = OrderedDict()
 
     def append(self, event: JobEvent, began: datetime | None, step: tuple[int, datetime] | None) -> None:
-        """Add a line; ``step`` is the version and the begin of the step that it may end."""
+        """Add a line; ``step`` is the version and the start of the step that it may end."""
         self.lines.append(line(event, began))
         if step is not None and ends_step(event):
             self.ended[str(step[0])] = round((event.at - step[1]).total_seconds(), 3)

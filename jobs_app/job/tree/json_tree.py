@@ -11,8 +11,8 @@ from typing import Any, TypedDict
 from runlane import plain_json
 
 FIRST_ROWS = 500
+# The path of the row that stands for all rows beyond those that are shown; no part of a value has such a path.
 BEYOND = "beyond"
-"""The path of the row that stands for all rows beyond those that are shown; no part of a value has such a path."""
 SHOWN_CHARS = 300
 SHOWN_ENTRIES = 50
 OPEN_DEPTH = 2
@@ -39,18 +39,18 @@ def tree_rows(
     toggled: Collection[str] = (),
     whole: Collection[str] = (),
     search: str = "",
-    most: int = FIRST_ROWS,
+    max_rows: int = FIRST_ROWS,
 ) -> list[TreeRow]:
-    """The rows to show, at most ``most`` and one that tells of those beyond.
+    """The rows to show, at most ``max_rows`` and one that stands for those beyond.
 
-    ``toggled``: paths whose folding is not the usual. ``whole``: paths that are shown uncut. With ``search`` only the
+    ``toggled``: paths whose folding is not the default. ``whole``: paths that are shown uncut. With ``search`` only the
     rows whose key or value has it, and what leads to them.
     """
-    wanted = _found(value, search.lower()) if search else None
+    matches = _found(value, search.lower()) if search else None
     rows: list[TreeRow] = []
-    for row in _rows("", "", value, 0, toggled, whole, wanted):
-        if len(rows) == most:
-            rows.append(_row(BEYOND, 0, "", "more", f"only the first {most:,} rows are shown", cut=True))
+    for row in _rows("", "", value, 0, toggled, whole, matches):
+        if len(rows) == max_rows:
+            rows.append(_row(BEYOND, 0, "", "more", f"only the first {max_rows:,} rows are shown", cut=True))
             break
         rows.append(row)
     return rows
@@ -78,27 +78,27 @@ def _rows(
     depth: int,
     toggled: Collection[str],
     whole: Collection[str],
-    wanted: dict[str, bool] | None,
+    matches: dict[str, bool] | None,
 ) -> Iterator[TreeRow]:
-    if wanted is not None and path not in wanted:
+    if matches is not None and path not in matches:
         return
-    found = wanted is not None and wanted[path]
+    found = matches is not None and matches[path]
     if not isinstance(value, dict | list) or not value:
         text = _text(value)
         cut = len(text) > SHOWN_CHARS and path not in whole
         yield _row(path, depth, key, _kind(value), f"{text[:SHOWN_CHARS]}…" if cut else text, cut=cut, found=found)
         return
-    usually = (depth < OPEN_DEPTH and len(value) <= OPEN_ENTRIES) or depth == 0
-    is_open = wanted is not None or usually is not (path in toggled)
+    opens = (depth < OPEN_DEPTH and len(value) <= OPEN_ENTRIES) or depth == 0
+    is_open = matches is not None or opens is not (path in toggled)
     one, more = ("key", "keys") if isinstance(value, dict) else ("entry", "entries")
     size = f"{len(value)} {one if len(value) == 1 else more}"
     yield _row(path, depth, key, _kind(value), size, branch=True, open=is_open, found=found)
     if not is_open:
         return
     entries = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
-    shown = entries if path in whole or wanted is not None else entries[:SHOWN_ENTRIES]
+    shown = entries if path in whole or matches is not None else entries[:SHOWN_ENTRIES]
     for name, entry in shown:
-        yield from _rows(_step(path, name), str(name), entry, depth + 1, toggled, whole, wanted)
+        yield from _rows(_step(path, name), str(name), entry, depth + 1, toggled, whole, matches)
     if len(shown) < len(entries):
         yield _row(path, depth + 1, "", "more", f"{len(entries) - len(shown)} more", cut=True)
 
@@ -107,20 +107,20 @@ def _found(value: Any, word: str) -> dict[str, bool]:
     """The paths of what has the word (``True``), and of what leads there (``False``)."""
     paths: dict[str, bool] = {}
 
-    def look(path: str, key: str, part: Any) -> bool:
+    def search(path: str, key: str, part: Any) -> bool:
         has = word in key.lower()
         inside = False
         if isinstance(part, dict | list):
             entries = part.items() if isinstance(part, dict) else enumerate(part)
             for name, entry in entries:
-                inside = look(_step(path, name), str(name), entry) or inside
+                inside = search(_step(path, name), str(name), entry) or inside
         else:
             has = has or word in _text(part).lower()
         if has or inside:
             paths[path] = has
         return has or inside
 
-    look("", "", value)
+    search("", "", value)
     return paths
 
 

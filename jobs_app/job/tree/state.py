@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from jobs_app.job.tree.json_tree import BEYOND, FIRST_ROWS, TreeRow, at_path, tree_rows
-from jobs_app.live.effects import toast
+from jobs_app.live.effects import Effect, toast
 from jobs_app.ui.clipboard import copy
 from runlane import plain_json
 
@@ -20,8 +20,8 @@ class Trees(rx.State):
     _values: dict[str, Any] = {}
     _toggled: dict[str, list[str]] = {}
     _whole: dict[str, list[str]] = {}
-    _most: dict[str, int] = {}
-    """How many rows are shown at most, where more than the first were asked for."""
+    _max_rows: dict[str, int] = {}
+    """How many rows are shown at most, where more than the first were loaded."""
 
     def put(self, **values: Any) -> None:
         """Show these values; what was unfolded in them stays so."""
@@ -31,10 +31,10 @@ class Trees(rx.State):
 
     def start_again(self) -> None:
         """Forget what was unfolded, loaded and searched for: another job is shown."""
-        self.reset()
+        self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
 
     @rx.event
-    def toggle(self, tree: str, path: str):
+    def toggle(self, tree: str, path: str) -> None:
         """Fold or unfold a row."""
         paths = self._toggled.get(tree, [])
         if not self._is_of(tree, path):
@@ -44,23 +44,23 @@ class Trees(rx.State):
         self._draw(tree)
 
     @rx.event
-    def load_rest(self, tree: str, path: str):
+    def load_rest(self, tree: str, path: str) -> None:
         """Show a row uncut, or as many rows again."""
         if not self._is_of(tree, path):
             return
         if path == BEYOND:
-            self._most = {**self._most, tree: self._most.get(tree, FIRST_ROWS) + FIRST_ROWS}
+            self._max_rows = {**self._max_rows, tree: self._max_rows.get(tree, FIRST_ROWS) + FIRST_ROWS}
         else:
             self._whole = {**self._whole, tree: [*self._whole.get(tree, []), path]}
         self._draw(tree)
 
     @rx.event
-    def find(self, tree: str, search: str):
+    def find(self, tree: str, search: str) -> None:
         self.searches = {**self.searches, tree: search[:200]}
         self._draw(tree)
 
     @rx.event
-    def copy(self, tree: str, path: str):
+    def copy(self, tree: str, path: str) -> Effect:
         """Put a row's value, whole and exact, on the clipboard."""
         try:
             text = plain_json.indented(at_path(self._values[tree], path))
@@ -81,6 +81,6 @@ class Trees(rx.State):
             toggled=self._toggled.get(tree, []),
             whole=self._whole.get(tree, []),
             search=self.searches.get(tree, ""),
-            most=self._most.get(tree, FIRST_ROWS),
+            max_rows=self._max_rows.get(tree, FIRST_ROWS),
         )
         self.rows = {**self.rows, tree: drawn}
