@@ -100,7 +100,7 @@ async def test_a_service_on_the_server_itself_is_refused(couriers):
     [
         ("ftp://example.com/", "is of no service that is known"),
         ("file:///etc/passwd", "is of no service that is known"),
-        ("slack://x", "is not as Slack wants it; see https://"),
+        ("slack://x", "is not as Slack expects it; see https://"),
         ("mqtt://example.com/topic", "which needs a package that is not installed"),
         ("rsyslog://localhost", "sends to what is no address of the internet, and cannot be checked"),
         (

@@ -169,7 +169,7 @@ class MemoryRegistry:
         return self.commands.get(worker_id)
 
     async def all(self) -> list[WorkerInfo]:
-        seen = [worker.as_seen_at(utc_now()) for worker in self._workers.values()]
+        seen = [worker.as_of(utc_now()) for worker in self._workers.values()]
         return sorted(seen, key=lambda worker: worker.started_at)
 
     async def close(self) -> None:
