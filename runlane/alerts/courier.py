@@ -4,11 +4,11 @@ A process of its own, because the plugins of apprise call ``requests.post``, ``s
 no session or transport to hand them that could be guarded. Here an audit hook of Python (PEP 578) stands before all
 that the process does, whichever plugin, library or thread does it, and what hangs can be ended.
 
-What the guard covers: every address that a socket of Python connects or sends to, at the moment it does, redirects and
-second resolutions of a name included; files, of which only those of the installed libraries are read and none is written;
-and programs, of which none is started. What it does not: resolving names, and code in C that opens sockets by
-itself. No plugin that is let through has such code; those that show messages on this machine (``HERE``) have, and are refused
-by their names. It protects from malicious addresses, not from malicious plugins.
+What the guard covers: every address that a socket of Python connects or sends to, at the moment it does, also after
+redirects and when a name is resolved again; files, of which only those of the installed libraries are read and none is
+written; and programs, of which none is started. What it does not: resolving names, and code in C that opens sockets by
+itself. No plugin that is let through has such code; those that show messages on this machine (``HERE``) have, and are
+refused by their names. It protects from malicious addresses, not from malicious plugins.
 """
 
 import contextlib

@@ -50,8 +50,8 @@ class SystemState:
     growth: Growth
 
 
+# Why a condition holds, each with a sentence; none: it does not.
 Causes = dict[str, str]
-"""Why a condition holds, each with a sentence; none: it does not."""
 
 
 def causes(rule: Rule, system: SystemState) -> Causes:

@@ -207,7 +207,7 @@ class Engine(Worker):
         return max(0, min(self.max_jobs - self._slots.used, self._concurrency, MAX_AT_ONCE))
 
     async def _claim(self) -> None:
-        """Give up what has ended and claim what may run, in one call; never cancelled half way: claims would be lost."""
+        """Give up what has ended and claim what may run, in one call; not cancelled half way: claims would be lost."""
         max_count = self._claim_limit()
         if not max_count and self._slots.idle and not self._took_marker:
             return

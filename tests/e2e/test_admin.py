@@ -23,7 +23,7 @@ async def test_the_overview_counts_live_and_leads_to_the_jobs(product, open_page
     await expect(row_of(page, job_id)).to_be_visible()
 
 
-async def test_concurrency_is_changed_while_jobs_run_and_seen_everywhere(product, open_page):
+async def test_concurrency_is_changed_while_jobs_run_and_shown_everywhere(product, open_page):
     page, dashboard = await open_page("/admin"), await open_page("/")
 
     await page.get_by_label("At once, over all workers").fill("3")
@@ -69,7 +69,7 @@ async def test_a_worker_is_stopped_and_another_takes_its_place(open_page):
     await expect(row).to_have_count(1)
 
 
-async def test_the_kinds_tell_what_they_take(open_page):
+async def test_the_kinds_show_what_they_take(open_page):
     page = await open_page("/admin/kinds")
 
     kind = page.locator("[data-kind=web_agent]")
@@ -285,7 +285,7 @@ async def test_old_jobs_are_removed_after_a_preview_and_the_rest_by_a_typed_word
 
 
 @pytest.mark.databases
-async def test_ready_made_wishes_retry_start_and_drain(product, open_page):
+async def test_ready_made_actions_retry_start_and_drain(product, open_page):
     failed = await product.submit("always_fails", max_attempts=1)
     await product.status_is(failed, "failed")
     await product.api.patch("/api/queue", json={"paused": True})
@@ -362,7 +362,7 @@ async def test_what_an_issue_needs_is_copied_and_events_are_downloaded(product, 
     assert all(job_id[-8:] in json.loads(line)["text"] for line in lines)
 
 
-async def test_a_database_file_is_checked_tidied_and_copied(product, open_page):
+async def test_a_database_file_is_checked_compacted_and_copied(product, open_page):
     page = await open_page("/admin/system")
 
     await page.get_by_role("button", name="Check").click()
@@ -396,7 +396,7 @@ async def test_events_come_by_themselves_are_found_and_stand_still(product, open
     await expect(lines.filter(has_text=later[-8:])).to_have_count(3)
 
 
-async def test_the_audit_tells_who_changed_what(product, open_page):
+async def test_the_audit_shows_who_changed_what(product, open_page):
     job_id = await product.submit("noop", delay_s=600)
     page = await open_page(f"/jobs/{job_id}")
     await page.get_by_role("button", name="Cancel").click()
@@ -454,7 +454,7 @@ async def test_a_rule_is_changed_silenced_and_its_secret_is_copied(product, open
 
 
 async def test_a_rule_is_made_gives_an_alert_and_is_deleted(product, open_page):
-    """Alerts are looked after every five seconds, and it is waited for twice."""
+    """Alerts are evaluated every five seconds, which is waited for twice."""
     await product.api.patch("/api/kinds/noop", json={"paused": True})
     job_id = await product.submit("noop")
     page = await open_page("/admin/alerts")

@@ -10,7 +10,7 @@ from runlane.alerts.courier import Guard, Refused
 from runlane.alerts.couriers import Couriers, Message
 from runlane.background import end_tasks
 from testbed.waiting import until
-from tests.support.receivers import LOOPBACK, OK, mailbox, receiver, says
+from tests.support.receivers import LOOPBACK, OK, mailbox, receiver, replying
 
 MESSAGE = Message("Alert: Waiting", "A job has waited for 90 s.", "warning")
 RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
@@ -133,7 +133,7 @@ async def test_saving_an_address_sends_nothing(couriers):
 
 async def test_a_redirect_is_not_followed_even_where_the_address_asks_for_it(couriers):
     async with receiver(OK) as (second, reached):
-        answer = says(f"HTTP/1.1 307 Go\r\nLocation: {second}\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = replying(f"HTTP/1.1 307 Go\r\nLocation: {second}\r\nContent-Length: 0\r\n\r\n".encode())
         async with receiver(answer) as (first, asked):
             answer = await couriers.send(f"{first.replace('http://', 'json://')}&redirect=yes", MESSAGE, LOOPBACK)
 
