@@ -1,7 +1,7 @@
-"""How fast the admin pages are with a million jobs and ninety days of figures, and what clearing out costs the workers.
+"""How fast the admin pages are with a million jobs and ninety days of figures, and what cleaning up costs the workers.
 
 Prints three tables and writes ``bench/results/<time>-admin.json``: how long the server takes to open each tab; the rate
-at which 100,000 jobs are removed for good, with how long jobs wait for a worker meanwhile and before; and what twenty
+at which 100,000 jobs are removed for good, with how long jobs wait for a worker during that and before; and what twenty
 admin pages cost while nothing happens. The database is made by ``bench.seed`` first, unless there is one in the folder;
 it is copied, so that it serves again.
 
@@ -100,16 +100,16 @@ def forget() -> None:
 
 
 async def cleaning(active: runtime.Runtime, database: Path) -> dict[str, float]:
-    """Jobs removed a second, and in milliseconds how long jobs waited for a worker before and meanwhile."""
+    """Jobs removed a second, and in milliseconds how long jobs waited for a worker before and during that."""
     calm = await probe(active, asyncio.sleep(CALM_S), database)
     with contextlib.closing(sqlite3.connect(database)) as db:
         [edge] = db.execute(
             "SELECT finished_at FROM job WHERE status = 'completed' ORDER BY finished_at LIMIT 1 OFFSET ?", (CLEANED,)
         ).fetchone()
     before = datetime.fromisoformat(edge).replace(tzinfo=UTC)
-    wanted = JobFilter(statuses=(JobStatus.COMPLETED,), finished_before=before)
+    job_filter = JobFilter(statuses=(JobStatus.COMPLETED,), finished_before=before)
     began = time.perf_counter()
-    operation = await active.operations.begin("clean", wanted)
+    operation = await active.operations.begin("clean", job_filter)
     took_s = 0.0
 
     async def over() -> None:
@@ -129,9 +129,9 @@ async def cleaning(active: runtime.Runtime, database: Path) -> dict[str, float]:
     }
 
 
-async def probe(active: runtime.Runtime, meanwhile: Any, database: Path) -> list[float]:
-    """How many seconds jobs that come all the while wait for a worker, until ``meanwhile`` is over."""
-    task, ids = asyncio.ensure_future(meanwhile), []
+async def probe(active: runtime.Runtime, work: Any, database: Path) -> list[float]:
+    """How many seconds jobs that are submitted all the time wait for a worker, until ``work`` is over."""
+    task, ids = asyncio.ensure_future(work), []
     while not task.done():
         job, _ = await active.service.submit(Submission(kind="noop", max_attempts=1))
         ids.append(job.id)

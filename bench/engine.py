@@ -31,8 +31,8 @@ from testbed.waiting import until
 
 ARQS: tuple[tuple[str, Setting], ...] = ((ARQ, AS_IT_COMES), (ARQ_TUNED, TUNED))
 SINGLE, BATCH, DRAIN = 500, 5_000, 10_000
+# Jobs for plain arq at its defaults, which gets 200 done a second however many wait.
 SLOW_DRAIN = 2_000
-"""Jobs for plain arq at its defaults, which gets 200 done a second however many wait."""
 NAPS, NAP_S = 100, 0.2
 IDLE_S = 15.0
 WINDOW_S = 8.0
@@ -184,8 +184,8 @@ class Engine:
                 called[str(job.id)] = time.time()
                 await ours.service.cancel(job.id)
                 await ours.all_ended()
-            heard = dict(line.split() for line in noted.read_text().splitlines())
-            delays = [float(heard[name]) - at for name, at in called.items()]
+            reached = dict(line.split() for line in noted.read_text().splitlines())
+            delays = [float(reached[name]) - at for name, at in called.items()]
             self._figures.delays("cancel of a running job", OURS, delays, remark="to the handler's CancelledError")
             await ours.submit_many("bench_wait", 5)
             await ours.running(5)
@@ -201,10 +201,10 @@ class Engine:
         await arq.redis.blpop(STARTED)
         called_at = time.time()
         aborting = asyncio.create_task(job.abort(timeout=10, poll_delay=0.01))
-        _, heard_at = await arq.redis.blpop(CANCELLED)
+        _, reached_at = await arq.redis.blpop(CANCELLED)
         with contextlib.suppress(SerializationError):  # arq cannot write a CancelledError as JSON
             await aborting
-        return float(heard_at) - called_at
+        return float(reached_at) - called_at
 
     async def idle(self) -> None:
         """What a worker with nothing to do costs."""

@@ -58,7 +58,7 @@ class Watch:
     def _bytes(self) -> int:
         return int(self._app.memory_info().rss)
 
-    def told(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float]:
         return {
             "asked": len(self.took_s),
             "median_ms": round(1000 * statistics.median(self.took_s), 1),
@@ -95,7 +95,7 @@ async def measure(folder: Path) -> dict[str, object]:
             app = ours.process
             watch, url = Watch(client, app), str(client.base_url).rstrip("/")
             await watch.during(asyncio.sleep(2))
-            found["nothing"] = watch.told()
+            found["nothing"] = watch.figures()
 
             await large_jobs(ours)
             await client.get("/api/jobs", params={"limit": 1})
@@ -104,14 +104,14 @@ async def measure(folder: Path) -> dict[str, object]:
                 await asyncio.gather(*(client.get("/api/jobs", params={"limit": 200}) for _ in range(LISTS)))
 
             await watch.during(lists())
-            found["4 lists of jobs with 9.9 MB results"] = watch.told()
+            found["4 lists of jobs with 9.9 MB results"] = watch.figures()
 
             before = connections(app.process)
             answers = await watch.during(attack("bodies", url))
-            found["20 clients with 10 MB bodies"] = watch.told() | {"answers": answers}
+            found["20 clients with 10 MB bodies"] = watch.figures() | {"answers": answers}
 
             kept = await watch.during(attack("crowd", url, HELD_S))
-            found["2200 connections"] = watch.told() | {"kept": kept}
+            found["2200 connections"] = watch.figures() | {"kept": kept}
             began = time.perf_counter()
 
             async def left() -> int:

@@ -70,11 +70,11 @@ class Lists:
                 lambda sort=sort, after=after: page(sort=sort, limit=50, cursor=after, brief=True),
             )
         for status in JobStatus:
-            wanted = JobFilter(statuses=(status,))
-            await self._time(f"list of {status}", lambda wanted=wanted: page(wanted, limit=50, brief=True))
+            job_filter = JobFilter(statuses=(status,))
+            await self._time(f"list of {status}", lambda job_filter=job_filter: page(job_filter, limit=50, brief=True))
         for text in QUERIES:
-            wanted = JobFilter(text=text)
-            await self._time(f"list of {text}", lambda wanted=wanted: page(wanted, limit=50, brief=True))
+            job_filter = JobFilter(text=text)
+            await self._time(f"list of {text}", lambda job_filter=job_filter: page(job_filter, limit=50, brief=True))
         await self._time("counts", self._counts.all)
         await self._time("failures by cause", lambda: self._failures.groups(utc_now()))
         await self._time("run times of a kind", lambda: self._reader.run_times("web_agent", 50))

@@ -72,7 +72,7 @@ class Product:
                 await asyncio.sleep(0.01)
 
     async def stop(self) -> float:
-        """Stop it; seconds until the launcher is gone."""
+        """Stop it; seconds until the launcher has ended."""
         assert self.process is not None
         began = time.perf_counter()
         if self.process.poll() is None:
@@ -226,7 +226,7 @@ async def _spent_s(chromium: Any) -> dict[str, float]:
 
 
 async def _run_five(product: Product) -> None:
-    """Five jobs that say something ten times a second each."""
+    """Five jobs that report ten times a second each."""
     five = [Updates(product.redis_url(), _snapshot()) for _ in range(5)]
     await asyncio.gather(*(updates.send() for updates in five))
     await asyncio.sleep(0.5)
@@ -258,18 +258,18 @@ async def dom_delay(product: Product) -> dict[str, float]:
 
 @contextlib.asynccontextmanager
 async def _connected_page(url: str, delays: list[float], path: str = "/") -> AsyncIterator[None]:
-    """A page's websocket, the dashboard's if nothing is said, without the browser around it."""
+    """A page's websocket, the dashboard's if no path is given, without the browser around it."""
     session = aiohttp.ClientSession()
     client = socketio.AsyncClient(reconnection=False, http_session=session)
-    seen: set[str] = set()
+    received: set[str] = set()
 
     def note(update: Any) -> None:
         text = json.dumps(update)
         at = text.find(MARK)
         if at >= 0:
             stamp = text[at + len(MARK) : text.index('"', at)]
-            if stamp not in seen:
-                seen.add(stamp)
+            if stamp not in received:
+                received.add(stamp)
                 delays.append(1000 * (time.time() - float(stamp)))
 
     client.on("event", note, namespace="/_event")

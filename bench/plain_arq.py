@@ -25,7 +25,7 @@ from arq.jobs import Job, serialize_job
 from arq.logs import default_log_config
 from arq.worker import Worker
 
-from bench.stack import LOOK_EVERY_S, ROOT, Process, Stage
+from bench.stack import POLL_EVERY_S, ROOT, Process, Stage
 from runlane import plain_json
 from runlane.queue.client import dumps
 from testbed.waiting import until
@@ -98,7 +98,7 @@ def main() -> None:
     times_path = Path(settings.pop("times_path"))
     ctx: dict[str, Any] = {"starts": [], "ends": []}
 
-    async def tell_times(_ctx: dict[str, Any]) -> None:
+    async def write_times(_ctx: dict[str, Any]) -> None:
         times_path.write_text(json.dumps(asdict(Times(ctx["starts"], ctx["ends"]))))
 
     if os.environ.get("RUNLANE_LOG_LEVEL", "INFO") in ("DEBUG", "INFO"):
@@ -109,7 +109,7 @@ def main() -> None:
         redis_settings=RedisSettings.from_dsn(os.environ["REDIS_URL"]),
         ctx=ctx,
         after_job_end=_note_end,
-        on_shutdown=tell_times,
+        on_shutdown=write_times,
         job_serializer=dumps,
         job_deserializer=plain_json.loads,
         **settings,
@@ -175,22 +175,22 @@ class PlainArq:
     async def drained(self, within_s: float = 600.0) -> None:
         """Return when nothing waits or runs."""
 
-        async def look() -> int:
+        async def count_queued() -> int:
             return int(await self.redis.zcard(QUEUE))
 
-        await until(look, lambda queued: queued == 0, within_s=within_s, every_s=LOOK_EVERY_S)
+        await until(count_queued, lambda queued: queued == 0, within_s=within_s, every_s=POLL_EVERY_S)
 
     async def rate_for(self, window_s: float) -> float:
         """Jobs that end a second, for so long from the first end on."""
         full = int(await self.redis.zcard(QUEUE))
 
-        async def look() -> int:
+        async def count_queued() -> int:
             return int(await self.redis.zcard(QUEUE))
 
-        before = await until(look, lambda queued: queued < full, within_s=60, every_s=LOOK_EVERY_S)
+        before = await until(count_queued, lambda queued: queued < full, within_s=60, every_s=POLL_EVERY_S)
         began = time.monotonic()
         await asyncio.sleep(window_s)
-        return (before - await look()) / (time.monotonic() - began)
+        return (before - await count_queued()) / (time.monotonic() - began)
 
     def times(self) -> Times:
         """Of the worker that stopped last."""

@@ -1,4 +1,4 @@
-"""Fill a database with jobs in every state, as a year of use would: for looking at pages and measuring lists.
+"""Fill a database with jobs in every state, as a year of use would: for trying pages and measuring lists.
 
 The jobs are made up, but their rows are what the product writes. Ended ones have a timeline of three rows. Nothing is
 put in Redis, so that the queued ones wait until a worker's reconciler finds them: use a folder of your own.
@@ -58,7 +58,7 @@ JOB = (
     ),
 )
 EVENT = ("job_id", "version", "at", "type", "status", "attempt", "progress", "message", "data")
-TOLD = ((JobStatus.QUEUED, "Waiting for a free slot."), (JobStatus.RUNNING, "Started."))
+MESSAGES = ((JobStatus.QUEUED, "Waiting for a free slot."), (JobStatus.RUNNING, "Started."))
 
 
 def made_up(count: int, chance: random.Random) -> Iterator[dict[str, Any]]:
@@ -103,7 +103,7 @@ def timeline(job: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     first = (job["created_at"], JobStatus.SCHEDULED if job["scheduled_for"] else JobStatus.QUEUED)
     steps = [first, (job["started_at"], JobStatus.RUNNING), (job["finished_at"], job["status"])][: job["version"]]
     for version, (at, status) in enumerate(steps, start=1):
-        message = dict(TOLD).get(status, job["message"])
+        message = dict(MESSAGES).get(status, job["message"])
         yield (job["id"], version, at, "status", status, 1, 0.0, message, None)
 
 
@@ -136,18 +136,18 @@ def seed(path: Path, count: int, chance: random.Random, *, ended: bool = False) 
         )
         db.execute("ANALYZE")
     db.close()
-    asyncio.run(_look_back(path, chance))
+    asyncio.run(_write_figures(path, chance))
 
 
-async def _look_back(path: Path, chance: random.Random) -> None:
-    """What the product itself would have noted meanwhile: figures, and the last hour minute by minute."""
+async def _write_figures(path: Path, chance: random.Random) -> None:
+    """What the product would have recorded all along: figures, and the last hour minute by minute."""
     database = Database(f"sqlite:///{path}")
     now = datetime.now(UTC)
     await Statistics(database).roll_up(now)
     counts, waiting = await Counts(database).all(), 10
     for minutes in range(60, 0, -1):
         waiting = max(0, waiting + chance.randint(-4, 4))
-        seen = {
+        state = {
             **counts,
             JobStatus.SCHEDULED: chance.randint(2, 4),
             JobStatus.QUEUED: waiting,
@@ -155,13 +155,13 @@ async def _look_back(path: Path, chance: random.Random) -> None:
             JobStatus.COMPLETED: counts[JobStatus.COMPLETED] - 2 * minutes,
         }
         at = now - timedelta(minutes=minutes)
-        await Samples(database).take(at, seen, 1, at - timedelta(seconds=2 * waiting) if waiting else None)
+        await Samples(database).take(at, state, 1, at - timedelta(seconds=2 * waiting) if waiting else None)
     await database.close()
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("folder", type=Path, help="a data folder: RUNLANE_DATA_DIR of the product that shall show it")
+    options.add_argument("folder", type=Path, help="a data folder: RUNLANE_DATA_DIR of the product that is to show it")
     options.add_argument("--jobs", type=int, default=100_000)
     options.add_argument("--seed", type=int, default=1, help="the same number gives the same jobs")
     given = options.parse_args()

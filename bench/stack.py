@@ -1,6 +1,6 @@
 """The product's real parts under a bench: a Redis server, worker and app processes, a service in this process.
 
-Works on what can be seen from outside: commands, environment, ``JobService``, and the rows of the SQLite file. Workers
+Works on what is visible from outside: commands, environment, ``JobService``, and the rows of the SQLite file. Workers
 run in a copy of the tree that has three kinds more (``bench/overlay``); nothing of yours is touched.
 """
 
@@ -41,7 +41,7 @@ from testbed.product_copy import copy_product
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
 
-LOOK_EVERY_S = 0.02
+POLL_EVERY_S = 0.02
 COPIED = ("runlane", "worker", "jobs_app", "rxconfig.py")
 OVERLAY = ROOT / "bench" / "overlay"
 KINDS = tuple(path.stem for path in sorted((OVERLAY / "runlane" / "kinds" / "bundled").glob("*.py")))
@@ -93,7 +93,7 @@ class Process:
         self.pid = self.process.pid
 
     def check(self) -> None:
-        """Raises ``RuntimeError`` with the end of what it said, if it has ended."""
+        """Raises ``RuntimeError`` with the end of its output, if it has ended."""
         if self.process.poll() is not None:
             raise RuntimeError(f"it ended with {self.process.returncode}: {self._log.read_text()[-2000:]}")
 
@@ -153,7 +153,7 @@ class Rows:
 
 
 def unix_time(text: str) -> float:
-    """What the store wrote, which is UTC whether it says so or not."""
+    """What the store wrote, which is UTC with or without a zone."""
     at = datetime.fromisoformat(text)
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
@@ -219,7 +219,7 @@ class Ours:
 
     @contextlib.asynccontextmanager
     async def app(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client of a running app process, which is in ``process`` meanwhile."""
+        """A client of a running app process, which is in ``process`` as long as the block lasts."""
         environ = self.environ | {"PORT": str(free_port()), "HOST": "127.0.0.1"}
         app = self.process = Process("jobs_app", self._stage.tree, environ, self._stage.folder / "app.log")
         try:
@@ -239,19 +239,19 @@ class Ours:
     async def all_ended(self, within_s: float = 600.0) -> None:
         """Return when no job waits or runs."""
 
-        async def look() -> bool:
+        async def read() -> bool:
             return not self.rows.any_unended()
 
-        await until(look, within_s=within_s, every_s=LOOK_EVERY_S)
+        await until(read, within_s=within_s, every_s=POLL_EVERY_S)
 
     async def began(self, within_s: float = 60.0) -> None:
         """Return when a first job of those that wait has ended."""
         before = self.rows.count("completed")
 
-        async def look() -> int:
+        async def read() -> int:
             return self.rows.count("completed")
 
-        await until(look, lambda seen: seen > before, within_s=within_s, every_s=LOOK_EVERY_S)
+        await until(read, lambda count_now: count_now > before, within_s=within_s, every_s=POLL_EVERY_S)
 
     async def rate_for(self, window_s: float) -> float:
         """Jobs that end a second, from now on for so long."""
@@ -262,10 +262,10 @@ class Ours:
     async def running(self, count: int, within_s: float = 30.0) -> None:
         """Return when that many jobs run."""
 
-        async def look() -> int:
+        async def read() -> int:
             return self.rows.count("running")
 
-        await until(look, lambda seen: seen == count, within_s=within_s, every_s=0.005)
+        await until(read, lambda count_now: count_now == count, within_s=within_s, every_s=0.005)
 
 
 class Stage:

@@ -2,7 +2,7 @@
 
 ``python -m bench.suite [--rounds 3] ["make test" "make test-all" …]``. Runs each command in every round, on a machine
 that should do nothing else, and prints medians. Memory is what all processes of a command hold together (PSS: shared
-pages are counted once), looked at every two seconds. A command that fails is named, and ends the bench.
+pages are counted once), sampled every two seconds. A command that fails is named, and ends the bench.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import psutil
 
 from testbed import ROOT
 
-LOOK_EVERY_S = 2.0
+POLL_EVERY_S = 2.0
 
 
 def main() -> None:
@@ -42,15 +42,15 @@ def run(command: str) -> tuple[float, int]:
     """Seconds and bytes of one run of a command."""
     began_at, peak = time.monotonic(), 0
     running = psutil.Popen(shlex.split(command), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said: list[str] = []
+    output: list[str] = []
     while True:
         try:
-            said.append(running.communicate(timeout=LOOK_EVERY_S)[0])
+            output.append(running.communicate(timeout=POLL_EVERY_S)[0])
             break
         except subprocess.TimeoutExpired:
             peak = max(peak, held_bytes(running))
     if running.returncode:
-        sys.exit(f"{command} failed:\n{said[-1][-4000:]}")
+        sys.exit(f"{command} failed:\n{output[-1][-4000:]}")
     return time.monotonic() - began_at, peak
 
 

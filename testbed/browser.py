@@ -16,8 +16,8 @@ BROWSER_FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+# The first one comes first: it starts no processes for a window around each page.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-"""The first one comes first: it starts no processes for a window around each page."""
 
 
 def find_browser() -> str | None:

@@ -32,8 +32,8 @@ from testbed.waiting import PATIENCE_S
 
 ENVIRONMENT = {"REDIS_PASSWORD": "redis-secret", "POSTGRES_PASSWORD": "postgres-secret", "RUNLANE_CONCURRENCY": "5"}
 ENVIRONMENT |= {"RUNLANE_USER_HEADER": "X-Forwarded-User"}
+# Every app listens on the same port, at an address of its own, as containers do.
 HOSTS = {"app": "127.0.0.1", "app2": "127.0.0.2"}
-"""Every app listens on the same port, at an address of its own, as containers do."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -163,7 +163,7 @@ class ComposeStack:
                 self._spawn(place, self._command(service), self._environ(service) | more)
 
     def ready(self) -> None:
-        """Return once the app says that jobs can run."""
+        """Return once the app reports that jobs can run."""
         self._until(lambda: self.answers(f"{self.url}/readyz"))
 
     def kill(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The one error of this package that a person sees."""
+"""The one error of this package that is shown to people."""
 
 
 class CannotRun(Exception):

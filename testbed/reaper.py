@@ -19,13 +19,13 @@ import psutil
 from testbed import RUN_VARIABLE
 from testbed.postgres_server import GivenServer, given_url
 
+# What is sent, and how long it may take; twice the last, for what was just being started. PostgreSQL frees its shared
+# memory at the second at the latest.
 POLITENESS = ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0), (signal.SIGKILL, 3.0))
-"""What is sent, and how long it may take; twice the last, for what was being started meanwhile. PostgreSQL frees its
-shared memory at the second at the latest."""
 
 
 class Reaper:
-    """The process that cleans up when this one has ended, or says ``dismiss``."""
+    """The process that cleans up when this one has ended, or sends ``dismiss``."""
 
     def __init__(self, folder: Path) -> None:
         os.environ.pop(RUN_VARIABLE, None)  # or it would belong to the run itself

@@ -49,7 +49,7 @@ class RedisServer:
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """The server is killed for as long as the block lasts; what it did not write to its file is gone."""
+        """The server is killed for as long as the block lasts; what it did not write to its file is lost."""
         self.kill()
         try:
             yield

@@ -8,10 +8,10 @@ from pathlib import Path
 from testbed.errors import CannotRun
 from testbed.reaper import Reaper
 
+# What a whole run takes at most is a third of that: products, databases, servers' files, browsers' profiles.
 NEEDED_BYTES = 2_000_000_000
-"""What a whole run takes at most is a third of that: products, databases, servers' files, browsers' profiles."""
+# With less than that left, what fails fails for lack of space.
 SPARE_BYTES = 50_000_000
-"""With less than that left, what fails fails for lack of space."""
 
 
 class Run:

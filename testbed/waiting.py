@@ -7,23 +7,23 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# How long anything is waited for that must happen. A limit against hanging, not a figure: machines are shared, and what
+# is late there is not wrong. How fast things are is measured in ``bench/``.
 PATIENCE_S = 90.0
-"""How long anything is waited for that must happen. A limit against hanging, not a figure: machines are shared, and
-what is late there is not wrong. How fast things are is measured in ``bench/``."""
 
 
 async def until(
-    look: Callable[[], Awaitable[T]],
+    read: Callable[[], Awaitable[T]],
     is_right: Callable[[T], object] = bool,
     *,
     within_s: float = PATIENCE_S,
     every_s: float = 0.01,
 ) -> T:
-    """What ``look`` gives, once it is right; fails with what it saw last."""
+    """What ``read`` gives, once it is right; fails with what it saw last."""
     ends_at = time.monotonic() + within_s
     while True:
-        seen = await look()
-        if is_right(seen):
-            return seen
-        assert time.monotonic() < ends_at, f"still {seen!r} after {within_s} s"
+        value = await read()
+        if is_right(value):
+            return value
+        assert time.monotonic() < ends_at, f"still {value!r} after {within_s} s"
         await asyncio.sleep(every_s)

@@ -26,15 +26,15 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
 READY_WITHIN_S = 180
 SEEDED = 30_000
-LOOKS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
     "wide": {"viewport": {"width": 1920, "height": 1080}, "color_scheme": "light"},
 }
 USUAL = ("light", "dark", "phone")
+# for a state that differs from a page only in one place
 SMALL = ("light",)
-"""Looks of a state that differs from a page only in one place."""
 
 Act = Callable[[Page], Awaitable[None]]
 
@@ -56,8 +56,8 @@ class Product:
         reply = await self.api.post("/api/jobs/batch", json={"jobs": [{"kind": kind, **more}] * count})
         self.ids[name] = reply.raise_for_status().json()["items"][-1]["id"]
 
-    async def status_is(self, name: str, *wanted: str) -> None:
-        while (await self.api.get(f"/api/jobs/{self.ids[name]}")).json()["status"] not in wanted:
+    async def status_is(self, name: str, *statuses: str) -> None:
+        while (await self.api.get(f"/api/jobs/{self.ids[name]}")).json()["status"] not in statuses:
             await asyncio.sleep(0.05)
 
 
@@ -71,7 +71,7 @@ async def main() -> None:
         await draw_history(shots, product)
         await fill_with_running(product)
         await draw_running(shots, product)
-        await draw_accidents(shots, product)
+        await draw_faults(shots, product)
         await browser.close()
     async with started(seeded=SEEDED) as product, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
@@ -111,48 +111,48 @@ async def draw_history(shots: "Shots", product: Product) -> None:
     await shots.take("failures", "/?status=failed")
     await shots.take("job-completed", f"/jobs/{ids['agent']}", full=True)
     await shots.take("job-failed", f"/jobs/{ids['failed']}")
-    await shots.take("job-attempts", f"/jobs/{ids['flaky']}", looks=SMALL)
-    await shots.take("job-files", f"/jobs/{ids['report']}", looks=SMALL)
-    await shots.take("job-replay", f"/jobs/{ids['agent']}", _replay, looks=SMALL)
+    await shots.take("job-attempts", f"/jobs/{ids['flaky']}", variants=SMALL)
+    await shots.take("job-files", f"/jobs/{ids['report']}", variants=SMALL)
+    await shots.take("job-replay", f"/jobs/{ids['agent']}", _replay, variants=SMALL)
     await shots.take("compare", f"/jobs/{ids['agent']}/compare?with={ids['first']}")
-    await shots.take("job-scheduled", f"/jobs/{ids['scheduled']}", looks=SMALL)
-    await shots.take("job-edit", f"/jobs/{ids['scheduled']}", _click("Edit"), looks=SMALL)
-    await shots.take("job-picture", f"/jobs/{ids['agent']}", _first_file, looks=SMALL)
-    await shots.take("run-again", f"/jobs/{ids['agent']}", _click("Run again"), looks=SMALL)
-    await shots.take("search-nothing", "/?q=nothing-like-this", looks=SMALL)
-    await shots.take("search-wrong", "/?q=kind%3Anoop+status%3Adone", looks=SMALL)
-    await shots.take("job-absent", "/jobs/abc", looks=SMALL)
-    await shots.take("page-absent", "/nowhere", looks=SMALL)
+    await shots.take("job-scheduled", f"/jobs/{ids['scheduled']}", variants=SMALL)
+    await shots.take("job-edit", f"/jobs/{ids['scheduled']}", _click("Edit"), variants=SMALL)
+    await shots.take("job-picture", f"/jobs/{ids['agent']}", _first_file, variants=SMALL)
+    await shots.take("run-again", f"/jobs/{ids['agent']}", _click("Run again"), variants=SMALL)
+    await shots.take("search-nothing", "/?q=nothing-like-this", variants=SMALL)
+    await shots.take("search-wrong", "/?q=kind%3Anoop+status%3Adone", variants=SMALL)
+    await shots.take("job-absent", "/jobs/abc", variants=SMALL)
+    await shots.take("page-absent", "/nowhere", variants=SMALL)
 
 
 async def draw_running(shots: "Shots", product: Product) -> None:
-    await asyncio.sleep(12)  # long enough for what says nothing to be called silent
-    await shots.take("dashboard", "/", looks=tuple(LOOKS))
-    await shots.take("form-wrong", "/", _mistake, looks=SMALL)
-    await shots.take("messages", "/", _message, looks=SMALL)
-    await shots.take("views", "/?status=failed", _click("Views"), looks=SMALL)
+    await asyncio.sleep(12)  # long enough for jobs that report nothing to be called silent
+    await shots.take("dashboard", "/", variants=tuple(VARIANTS))
+    await shots.take("form-wrong", "/", _mistake, variants=SMALL)
+    await shots.take("messages", "/", _message, variants=SMALL)
+    await shots.take("views", "/?status=failed", _click("Views"), variants=SMALL)
     await shots.take("job-running", f"/jobs/{product.ids['running']}")
     await shots.take("selection", "/?status=completed", _select)
-    await shots.take("delete-many", "/?status=completed", _ask_delete, looks=SMALL)
-    await shots.take("keys", "/", _press("?"), looks=SMALL)
-    await shots.take("palette", "/", _press("Control+k"), looks=SMALL)
-    await shots.take("columns", "/", _click("Columns"), looks=SMALL)
+    await shots.take("delete-many", "/?status=completed", _ask_delete, variants=SMALL)
+    await shots.take("keys", "/", _press("?"), variants=SMALL)
+    await shots.take("palette", "/", _press("Control+k"), variants=SMALL)
+    await shots.take("columns", "/", _click("Columns"), variants=SMALL)
     await product.api.patch("/api/queue", json={"paused": True})
-    await shots.take("paused", "/", looks=SMALL)
+    await shots.take("paused", "/", variants=SMALL)
     await product.api.patch("/api/queue", json={"paused": False})
     await product.api.post(f"/api/jobs/{product.ids['stubborn']}/cancel")
     await product.status_is("stubborn", "cancelled")
-    await shots.take("job-cancelled", f"/jobs/{product.ids['stubborn']}", looks=SMALL)
+    await shots.take("job-cancelled", f"/jobs/{product.ids['stubborn']}", variants=SMALL)
 
 
-async def draw_accidents(shots: "Shots", product: Product) -> None:
+async def draw_faults(shots: "Shots", product: Product) -> None:
     [worker] = (await product.api.get("/api/workers")).json()
     await product.api.post(f"/api/workers/{worker['id']}/quiet")
-    await asyncio.sleep(5)  # the page looks at the workers every two seconds
-    await shots.take("no-worker", "/", looks=SMALL)
-    await shots.take("server-away", "/", _cut, looks=SMALL)
+    await asyncio.sleep(5)  # the page reads the workers every two seconds
+    await shots.take("no-worker", "/", variants=SMALL)
+    await shots.take("server-away", "/", _cut, variants=SMALL)
     try:
-        await shots.take("redis-away", "/", _hang(product.redis()), looks=SMALL)
+        await shots.take("redis-away", "/", _hang(product.redis()), variants=SMALL)
     finally:
         product.redis().resume()
 
@@ -165,8 +165,8 @@ async def draw_admin(shots: "Shots", product: Product) -> None:
     reply = await product.api.post("/api/schedules", json=schedule)
     await product.api.post(f"/api/schedules/{reply.json()['id']}/run")
     await product.api.patch("/api/kinds/slow", json={"max_running": 2, "rate": {"count": 30, "seconds": 60.0}})
-    wish = {"action": "clean", "filter": {"status": ["completed"], "q": "finished_before:360d"}}
-    await product.api.post("/api/operations", json=wish)
+    request = {"action": "clean", "filter": {"status": ["completed"], "q": "finished_before:360d"}}
+    await product.api.post("/api/operations", json=request)
     await product.api.patch("/api/kinds/noop", json={"paused": True})
     await product.submit("waits", "noop", 3)
     await asyncio.sleep(15)  # for the rule to be broken
@@ -174,23 +174,23 @@ async def draw_admin(shots: "Shots", product: Product) -> None:
         await shots.take(f"admin-{name or 'overview'}", f"/admin/{name}".rstrip("/"))
     await shots.take("admin-metrics", "/admin/metrics?window=90d", _point, full=True)
     await shots.take("admin-system", "/admin/system", _test_chain)
-    await shots.take("admin-obliterate", "/admin/queue", _click("Obliterate"), looks=SMALL)
+    await shots.take("admin-obliterate", "/admin/queue", _click("Obliterate"), variants=SMALL)
     await product.api.post("/api/operations", json={"action": "delete", "filter": {"status": ["completed"]}})
-    await shots.take("admin-operation", "/admin/queue", looks=SMALL)
+    await shots.take("admin-operation", "/admin/queue", variants=SMALL)
 
 
 class Shots:
-    """Draws pages, each in every look."""
+    """Draws pages, each in its variants."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser = browser
         self._url = url
 
     async def take(
-        self, name: str, path: str, act: Act | None = None, *, full: bool = False, looks: Sequence[str] = USUAL
+        self, name: str, path: str, act: Act | None = None, *, full: bool = False, variants: Sequence[str] = USUAL
     ) -> None:
-        for look in looks:
-            context = LOOKS[look]
+        for variant in variants:
+            context = VARIANTS[variant]
             page = await (await self._browser.new_context(reduced_motion="reduce", **context)).new_page()
             await page.goto(self._url + path)
             await page.locator("#live-mark", has_text="Live").wait_for()
@@ -198,7 +198,7 @@ class Shots:
             if act is not None:
                 await act(page)
             await page.wait_for_timeout(400)  # for what was asked of the server to be drawn
-            await page.screenshot(path=FOLDER / f"{name}-{look}.png", full_page=full)
+            await page.screenshot(path=FOLDER / f"{name}-{variant}.png", full_page=full)
             await page.context.close()
         print(name, flush=True)
 

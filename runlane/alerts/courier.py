@@ -4,11 +4,11 @@ A process of its own, because the plugins of apprise call ``requests.post``, ``s
 no session or transport to hand them that could be guarded. Here an audit hook of Python (PEP 578) stands before all
 that the process does, whichever plugin, library or thread does it, and what hangs can be ended.
 
-What the guard covers: every address that a socket of Python connects or sends to, at the moment it does, redirects and
-second look-ups of a name included; files, of which only those of the installed libraries are read and none is written;
-and programs, of which none is started. What it does not: looking names up, and code in C that opens sockets by itself.
-No plugin that is let through has such code; those that show messages on this machine (``HERE``) have, and are refused
-by their names. It stands against addresses that mean ill, not against plugins that do.
+What the guard covers: every address that a socket of Python connects or sends to, at the moment it does, also after
+redirects and when a name is resolved again; files, of which only those of the installed libraries are read and none is
+written; and programs, of which none is started. What it does not: resolving names, and code in C that opens sockets by
+itself. No plugin that is let through has such code; those that show messages on this machine (``HERE``) have, and are
+refused by their names. It protects from malicious addresses, not from malicious plugins.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ from typing import Any
 
 from runlane.alerts.guard import Network, refusal
 
-# services that show messages on the machine itself, where nobody looks, past any socket of Python
+# services that show messages on the machine itself, where nobody reads them, past any socket of Python
 HERE = frozenset({"blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 ZONES = "/usr/share/zoneinfo"
-# of memory, for a receiver that answers without end
+# of memory, for a receiver whose answer never ends
 MAX_BYTES = 1 << 30
 _SENDS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _STARTS = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.startfile", "pty.")
@@ -35,11 +35,11 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Refused(PermissionError):
-    """The guard is against it. Libraries take it for a connection or a file that failed."""
+    """The guard refuses it. To libraries it is a connection or a file that failed."""
 
 
 class Rehearsed(ConnectionAbortedError):
-    """The guard has nothing against it, and this is only a rehearsal."""
+    """The guard allows it, and this is only a rehearsal."""
 
 
 class Guard:
@@ -75,7 +75,7 @@ class Guard:
             if not isinstance(place, tuple) or not isinstance(place[0], str):
                 raise ValueError("no address of the internet, such as the path of a socket")
             address = ipaddress.ip_address(place[0])
-        except ValueError:  # a name would be looked up a second time, after it was checked
+        except ValueError:  # a name would be resolved a second time, after it was checked
             self._refuse("The service", "sends to what is no address of the internet, and cannot be checked")
         host = self._host or str(address)
         if against := refusal(host, address, self._allowed):
@@ -97,7 +97,7 @@ class Guard:
 
 
 def carry(task: dict[str, Any]) -> dict[str, Any]:
-    """Do one task and tell what came of it, as ``couriers`` reads it; the guard stands in this process from then on.
+    """Do one task; the reply that ``couriers`` reads. The guard is in place in this process from then on.
 
     The reply has ``arrived``; else ``who`` and ``trouble``, a sentence in two parts, and ``final``: no later try helps.
     """
@@ -111,8 +111,8 @@ def carry(task: dict[str, Any]) -> dict[str, Any]:
     if against := _unfit(scheme, plugin):
         return _failed("The address", against, final=True)
 
-    said = _Said()
-    logging.getLogger("apprise").addHandler(said)
+    logged = _LastLogged()
+    logging.getLogger("apprise").addHandler(logged)
     allowed = [ipaddress.ip_network(network) for network in task["allowed"]]
     libraries = [sys.prefix, sys.base_prefix, os.path.dirname(os.path.dirname(apprise.__file__)), ZONES]
     guard = Guard(allowed, rehearsal=task["rehearsal"], readable=libraries)
@@ -121,16 +121,16 @@ def carry(task: dict[str, Any]) -> dict[str, Any]:
 
     asset = apprise.AppriseAsset(http_redirects=False, storage_mode="memory", pgp_autogen=False, pem_autogen=False)
     service = apprise.Apprise.instantiate(task["url"], asset=asset)
-    arrived = isinstance(service, apprise.NotifyBase) and _notify(service, task, said)
+    arrived = isinstance(service, apprise.NotifyBase) and _notify(service, task, logged)
     if arrived and not task["rehearsal"]:
         return {"arrived": True}
     if guard.refusals:
         return _failed(*guard.refusals[0], final=True)
     if service is None:
-        return _failed("The address", f"is not as {plugin.service_name} wants it; see {plugin.setup_url}", final=True)
+        return _failed("The address", f"is not as {plugin.service_name} expects it; see {plugin.setup_url}", final=True)
     if task["rehearsal"]:
         return {"arrived": True}
-    return _failed(plugin.service_name, f"did not take it: {said.last}" if said.last else "did not take it")
+    return _failed(plugin.service_name, f"did not take it: {logged.last}" if logged.last else "did not take it")
 
 
 def _unfit(scheme: str, plugin: Any) -> str:
@@ -144,12 +144,12 @@ def _unfit(scheme: str, plugin: Any) -> str:
     return ""
 
 
-def _notify(service: Any, task: dict[str, Any], said: "_Said") -> bool:
+def _notify(service: Any, task: dict[str, Any], logged: "_LastLogged") -> bool:
     service.redirects = False  # redirect=yes in an address would have them followed
     try:
         return bool(service.notify(task["body"], task["title"], notify_type=task["type"], body_format="text"))
     except OSError as exc:  # plugins catch most, not all
-        said.last = str(exc)
+        logged.last = str(exc)
         return False
 
 
@@ -157,8 +157,8 @@ def _failed(who: Any, trouble: str, *, final: bool = False) -> dict[str, Any]:
     return {"arrived": False, "who": str(who), "trouble": trouble, "final": final}
 
 
-class _Said(logging.Handler):
-    """Keeps the last that apprise had to say about why something failed."""
+class _LastLogged(logging.Handler):
+    """Keeps the last that apprise logged about why something failed."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

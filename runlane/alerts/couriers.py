@@ -1,6 +1,6 @@
 """Sending to any service that apprise knows: chats, mail, pagers and a hundred more, each by one address.
 
-Owns the processes that do it (``courier``, which tells what the guard covers); the app itself never imports apprise.
+Owns the processes that do it (``courier``, which describes what the guard covers); the app never imports apprise.
 A rule's address is tried when it is saved with a rehearsal: the service goes as far as the door, so that every host
 that it would contact is known, and nothing is sent.
 """
@@ -18,12 +18,12 @@ from runlane.addresses import without_secrets
 from runlane.alerts.guard import Network
 from runlane.alerts.records import Answer
 
-# with a service, the start of its courier included; twice that is less than a message is left alone for
+# with a service, the start of its courier included; twice that is less than ``SENDING`` of the store
 PATIENCE_S = 12.0
 # a service that takes longer is checked again when something is sent
 REHEARSAL_S = 5.0
 MAX_COURIERS = 5
-# the rest of the environment is nothing to them: it holds passwords, and proxies that lead past the guard
+# they get nothing else of the environment, which may hold passwords, and proxies that lead past the guard
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH")
 
 
@@ -46,7 +46,7 @@ class Couriers:
         self._free = asyncio.Semaphore(MAX_COURIERS)
 
     async def objection(self, url: str, allowed: Sequence[Network] = ()) -> str:
-        """Why ``url`` may not be sent to, which is not understood or leads inside; empty when it may, or nobody knows.
+        """Why ``url`` may not be sent to: it is not understood or leads inside; empty when it may, or nobody knows.
 
         A sentence without its subject, which is the address.
         """
@@ -57,7 +57,7 @@ class Couriers:
         return "" if reply["arrived"] else without_secrets(reply["trouble"], url)
 
     async def send(self, url: str, message: Message, allowed: Sequence[Network] = ()) -> Answer:
-        """Send ``message``, and see whether it is taken. Never raises.
+        """Send ``message``; whether it was accepted, or why not. Never raises.
 
         ``allowed``: networks that may be sent to though they are not public.
         """
@@ -87,13 +87,13 @@ class Couriers:
                 env=_environment(),
             )
             try:
-                said, _ = await courier.communicate(json.dumps(task).encode())
+                output, _ = await courier.communicate(json.dumps(task).encode())
             finally:
                 if courier.returncode is None:
                     with contextlib.suppress(ProcessLookupError):  # it has just ended
                         courier.kill()
                     await courier.wait()
-        reply: dict[str, Any] = json.loads(said)
+        reply: dict[str, Any] = json.loads(output)
         return reply
 
 

@@ -1,4 +1,4 @@
-"""Getting messages about alerts to whom a rule names, each when it is due and again if it does not arrive.
+"""Getting messages about alerts to the address that a rule names, each when it is due and again if it does not arrive.
 
 Decides which way an address means: ``http`` and ``https`` get our signed JSON (``webhooks``), all others are services
 that apprise knows (``couriers``). The guard against addresses inside stands in front of both.
@@ -25,7 +25,7 @@ from runlane.errors import RuleNotFound
 MAX_AT_ONCE = 10
 # for messages that became due while others are being sent
 TAKE_DUE_EVERY_S = 1.0
-# how people read what a message is about, and what it is to services that show that
+# what a message is about, for people, and its type for services that show one
 _TITLES = {
     "alert.fired": ("Alert: {}", "warning"),
     "alert.cleared": ("Over: {}", "success"),
@@ -52,11 +52,11 @@ class Dispatcher:
         return await self._couriers.objection(url, self.allowed)
 
     async def send(self, delivery: Delivery, rule: Rule) -> Delivery:
-        """Send the message now; as it is with what came of it. Raises ``RuleNotFound``: it was deleted meanwhile."""
+        """Send the message now; the message with its outcome. Raises ``RuleNotFound``: the rule was just deleted."""
         answer = await self._send(delivery, rule)
         if not answer.arrived:
             log.warning("A message of the rule %r did not arrive: %s", rule.name, answer.trouble)
-        return await self._store.record(delivery, answer, utc_now())
+        return await self._store.save_outcome(delivery, answer, utc_now())
 
     async def send_due(self) -> int:
         """Send the messages that are due, until none is; how many.
@@ -80,7 +80,7 @@ class Dispatcher:
             await end_tasks(*sending)
 
     async def _send_one(self, delivery: Delivery, rule: Rule) -> None:
-        with contextlib.suppress(RuleNotFound):  # nobody wants to hear of it any more
+        with contextlib.suppress(RuleNotFound):  # deleted with its rule
             await self.send(delivery, rule)
 
     async def _send(self, delivery: Delivery, rule: Rule) -> Answer:

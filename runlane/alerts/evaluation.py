@@ -14,7 +14,7 @@ from runlane.model.snapshot import short_id
 from runlane.queue.worker_registry import WorkerInfo, WorkerState
 from runlane.text import counted, waiting
 
-# a failure rate of fewer jobs says nothing
+# the failure rate of fewer jobs means nothing
 MIN_ENDED = 5
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Silence:
-    """A running job, and when it last said anything."""
+    """A running job, and when it last reported anything."""
 
     job_id: UUID
     kind: str
@@ -50,8 +50,8 @@ class SystemState:
     growth: Growth
 
 
+# Why a condition holds, each with a sentence; none: it does not.
 Causes = dict[str, str]
-"""Why a condition holds, each with a sentence; none: it does not."""
 
 
 def causes(rule: Rule, system: SystemState) -> Causes:
@@ -60,7 +60,7 @@ def causes(rule: Rule, system: SystemState) -> Causes:
 
 
 def causes_alone(rule: Rule, system: SystemState) -> Causes | None:
-    """As ``causes``; ``None`` if that fails: what is odd about one rule keeps no other from being evaluated."""
+    """As ``causes``; ``None`` if that fails, so that one broken rule does not keep others from being evaluated."""
     try:
         return causes(rule, system)
     except Exception:
@@ -114,7 +114,7 @@ def _silent_job(rule: Rule, system: SystemState) -> Causes:
         silent_s = (system.now - silence.last_at).total_seconds()
         if rule.kind in ("", silence.kind) and silent_s > rule.threshold:
             sentence = (
-                f"Job {short_id(silence.job_id)} ({silence.kind}) runs, and has said nothing for {silent_s:,.0f} s."
+                f"Job {short_id(silence.job_id)} ({silence.kind}) runs, and has reported nothing for {silent_s:,.0f} s."
             )
             found[str(silence.job_id)] = sentence
     return found

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 
 class Rule(BaseModel):
-    """A condition that somebody wants to hear of. ``kind``: only jobs of this kind; empty: of all."""
+    """A condition that somebody is alerted about. ``kind``: only jobs of this kind; empty: of all."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,7 +84,7 @@ class Answer:
 
 
 def test_alert(rule: Rule, now: datetime) -> Alert:
-    """What a message reports that is sent to see whether it arrives; it is kept nowhere."""
+    """The alert in a test message; it is kept nowhere."""
     text = f"This is only a test of the rule {rule.name!r}."
     return Alert(id=uuid7(), rule_id=rule.id, rule=rule.name, cause="test", text=text, fired_at=now, cleared_at=None)
 
@@ -92,7 +92,7 @@ def test_alert(rule: Rule, now: datetime) -> Alert:
 def messages(
     rule: Rule, what: str, alerts: Sequence[Alert], now: datetime, due_at: datetime | None = None
 ) -> list[Delivery]:
-    """A message about each of the alerts, to be sent now or at ``due_at``; none if the rule does not name where to."""
+    """A message about each of the alerts, to be sent now or at ``due_at``; none if the rule names no address."""
     if not rule.webhook_url:
         return []
     of_rule = {"condition": rule.condition, "threshold": rule.threshold}

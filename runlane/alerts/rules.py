@@ -1,4 +1,4 @@
-"""What people may ask to be alerted of: a condition, its threshold, and where to send it as well."""
+"""What people may be alerted about: a condition, its threshold, and where to send it as well."""
 
 from datetime import timedelta
 from typing import Any, Literal
@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 RATE_OVER = timedelta(minutes=15)
-# how far back the samples go that an evaluation is given
+# how far back the samples of an evaluation go
 SAMPLES_OVER = timedelta(days=1)
 MAX_THRESHOLD = 1e12
 # above these a condition can never hold
@@ -23,13 +23,13 @@ WHERE_TO = (
 ADDRESS = r"^[A-Za-z0-9]+://[^\s]"
 
 Condition = Literal["wait", "failure_rate", "lost_worker", "no_worker", "silent_job", "queue_growing", "storage"]
-# what a condition means, with a place for its threshold
+# what a condition means, with a gap for its threshold
 MEANING: dict[str, str] = {
     "wait": "a job has waited longer than {} seconds",
     "failure_rate": f"more than {{}} percent of the jobs of the last {RATE_OVER // timedelta(minutes=1)} min failed",
     "lost_worker": "a worker has been silent for longer than {} seconds",
     "no_worker": "jobs have waited longer than {} seconds, and no worker takes any",
-    "silent_job": "a running job has said nothing for longer than {} seconds",
+    "silent_job": "a running job has reported nothing for longer than {} seconds",
     "queue_growing": "the queue has grown for {} minutes while slots are free",
     "storage": "the database is larger than {} megabytes",
 }
@@ -48,7 +48,7 @@ def _rule_schema(schema: dict[str, Any]) -> None:
 
 
 class RuleDraft(BaseModel):
-    """A rule as somebody asks for it."""
+    """A rule as somebody requests it."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_rule_schema)
 
@@ -71,4 +71,4 @@ class RulePatch(BaseModel):
     kind: str = Field("", max_length=200)
     webhook_url: str = Field("", max_length=MAX_URL, description=WHERE_TO)
     paused: bool = False
-    version: int | None = Field(None, ge=1, description="the version that was seen; another by now is refused")
+    version: int | None = Field(None, ge=1, description="the version that is changed; refused if there is a newer one")

@@ -79,10 +79,10 @@ class Alerts:
             raise InvalidInput(errors)
 
     async def test(self, rule_id: UUID) -> Delivery:
-        """Send a message that says it is only a test, now; the message with what came of it.
+        """Send a test message now; the message with its outcome.
 
         Raises:
-            RuleNotFound: no such rule, or it was deleted meanwhile.
+            RuleNotFound: no such rule, or it was just deleted.
             NothingToDo: the rule names no address.
         """
         rule = await self.store.rule(rule_id)
@@ -92,7 +92,7 @@ class Alerts:
         return await self.dispatcher.send(delivery, rule)
 
     async def evaluate(self, system: SystemState) -> tuple[list[Alert], list[Alert]]:
-        """See which conditions hold; the alerts that are new, and those that are over."""
+        """Evaluate all rules; the alerts that are new, and those that are over."""
         fired: list[Alert] = []
         cleared: list[Alert] = []
         for rule in await self.store.rules():

@@ -69,7 +69,7 @@ class AlertStore:
     async def change(
         self, rule_id: UUID, values: Mapping[str, Any], version: int | None = None
     ) -> tuple[Rule, list[Alert]]:
-        """The rule, changed, and its alerts that are over by that: it is paused, or its condition is another.
+        """The changed rule, and the alerts that this ends, because it is paused or has another condition.
 
         Raises:
             RuleNotFound, NameTaken: as ``rule`` and ``insert``.
@@ -153,7 +153,7 @@ class AlertStore:
     # Messages
 
     async def test(self, rule: Rule, now: datetime) -> Delivery:
-        """A message that says it is only a test, which the caller sends: nobody else is given it for ``SENDING``."""
+        """A test message, which the caller sends: nobody else gets it for ``SENDING``."""
         taken = now + SENDING
         [delivery] = await self._db.write(
             lambda db: _enqueue(db, rule, "alert.test", [test_alert(rule, now)], now, due_at=taken)
@@ -167,7 +167,7 @@ class AlertStore:
         return [Delivery.model_validate(dict(row)) for row in rows]
 
     async def take_due(self, now: datetime, not_to: Collection[str] = ()) -> tuple[Delivery, Rule] | None:
-        """The first message that is to be sent now, with its rule; nobody else is given it for ``SENDING``.
+        """The first message that is to be sent now, with its rule; nobody else gets it for ``SENDING``.
 
         ``not_to``: receivers that are being sent one.
         """
@@ -187,11 +187,11 @@ class AlertStore:
             return None
         return await self._db.write(work)
 
-    async def record(self, delivery: Delivery, answer: Answer, now: datetime) -> Delivery:
-        """The message with what came of it, and when it is sent again if it did not arrive.
+    async def save_outcome(self, delivery: Delivery, answer: Answer, now: datetime) -> Delivery:
+        """The message with its outcome, and when it is sent again if it did not arrive.
 
         Raises:
-            RuleNotFound: it was deleted meanwhile, with its rule.
+            RuleNotFound: it was just deleted with its rule.
         """
         attempts = delivery.attempts + 1
         values: dict[str, Any] = {"attempts": attempts, "status": answer.status, "trouble": answer.trouble}
@@ -239,7 +239,7 @@ def _shown(rule: Rule) -> dict[str, Any]:
 def _enqueue(
     db: Connection, rule: Rule, what: str, alerts: Sequence[Alert], now: datetime, due_at: datetime | None = None
 ) -> list[Delivery]:
-    """Have a message sent about each of the alerts, now or at ``due_at``, if the rule names where to."""
+    """Have a message sent about each of the alerts, now or at ``due_at``, if the rule names an address."""
     deliveries = messages(rule, what, alerts, now, due_at)
     if deliveries:
         db.execute(insert(delivery_table), [delivery.model_dump() for delivery in deliveries])

@@ -1,6 +1,6 @@
-"""Reporting to another server over HTTP: signed, only to public addresses unless allowed, and with little patience.
+"""Reporting to another server over HTTP: signed, only to public addresses unless allowed, and with a short time limit.
 
-Signed as the Standard Webhooks specification says, so that receivers check it with a library: the signature is an
+Signed by the Standard Webhooks specification, so that receivers check it with a library: the signature is an
 HMAC-SHA256 of ``<id>.<timestamp>.<body>``. The name is resolved once and the connection goes to that very address, so
 that a name which answers differently the second time leads nowhere else. Redirects are not followed.
 """
@@ -25,7 +25,7 @@ PATIENCE_S = 10.0
 # of the answer; nothing in it matters but its status
 MAX_READ_BYTES = 16_384
 PREFIX = "whsec_"
-# a name that takes longer is looked up again when something is sent
+# a name that takes longer is resolved when something is sent
 RESOLVE_WITHIN_S = 3.0
 
 
@@ -42,7 +42,7 @@ def signature(secret: str, message_id: str, at: datetime, body: bytes) -> str:
 
 
 def wrong_with(url: str) -> str:
-    """Why ``url`` cannot be sent to, told from its text alone; empty when it may be."""
+    """Why ``url`` cannot be sent to, judging by its text alone; empty when it may be."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -56,7 +56,7 @@ def wrong_with(url: str) -> str:
 
 
 async def leads_inside(url: str, allowed: Sequence[Network] = ()) -> str:
-    """Why ``url`` may not be sent to, told from where its name leads now; empty when it may, or nobody knows."""
+    """Why ``url`` may not be sent to, judging by where its name leads now; empty when it may, or nobody knows."""
     parts = urlsplit(url)
     try:
         async with asyncio.timeout(RESOLVE_WITHIN_S):
@@ -69,7 +69,7 @@ async def leads_inside(url: str, allowed: Sequence[Network] = ()) -> str:
 async def send(
     url: str, secret: str, message_id: str, at: datetime, body: bytes, *, allowed: Sequence[Network] = ()
 ) -> Answer:
-    """Send ``body``, which is JSON, and see whether it is taken. Never raises.
+    """Send ``body``, which is JSON; whether it was accepted, or why not. Never raises.
 
     ``allowed``: networks that may be sent to though they are not public.
     """

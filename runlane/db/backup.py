@@ -26,7 +26,7 @@ def back_up(url: str, path: Path) -> int:
 
     Raises:
         StartRefused: the file is there already, or the database cannot be used.
-        OSError: there can be no such file.
+        OSError: the file cannot be written.
     """
     if path.exists():
         raise StartRefused(f"The file {path} is there already; name another one, or move it away.")
@@ -59,7 +59,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def restore(path: Path, url: str, *, replace: bool = False) -> int:
-    """Bring back what a backup holds; how many jobs. The tables of an older version are brought forward in a copy.
+    """Bring back what a backup holds; how many jobs. The tables of an older version are migrated in a copy.
 
     Raises:
         StartRefused: there is no such file, it is no backup, or the database holds jobs and ``replace`` is not set.

@@ -42,8 +42,8 @@ class Database:
     async def write(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
         """What ``work`` returns, after its transaction is committed and on disk. It may be run more than once.
 
-        ``alone``: no other process runs such a transaction meanwhile; for what reads, thinks, then writes. SQLite has
-        one writer at a time anyway.
+        ``alone``: no other process runs such a transaction at the same time; for what reads, decides, then writes.
+        SQLite has one writer at a time anyway.
 
         Raises:
             Unavailable: the database is locked, full or away; nothing of ``work`` is kept.

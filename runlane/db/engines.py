@@ -16,13 +16,13 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from runlane import plain_json
 
-# A transaction waits no longer for another one's lock; who asked may try again.
+# A transaction waits no longer for another one's lock; the caller may try again.
 BUSY_TIMEOUT_S = 5.0
 # While another process writes. SQLite itself tries again after up to 100 ms, and misses the turns in between.
 RETRY_EVERY_S = 0.001
 CONNECT_TIMEOUT_S = 5
 SQLITE = "sqlite:///"
-# The numbers of our advisory locks in PostgreSQL: for whoever writes alone, migrates, or rebuilds Redis.
+# The numbers of our advisory locks in PostgreSQL: for writing alone, migrating, and rebuilding Redis.
 TURN, MIGRATION, GENERATION = 0x6A6F6273, 0x6A6F6274, 0x6A6F6275
 
 LOCK_NOT_AVAILABLE, DISK_FULL = "55P03", "53100"
@@ -53,7 +53,7 @@ def take_turn(db: Connection, lock: int = TURN, *, shared: bool = False) -> None
 
 
 def is_trouble(exc: BaseException) -> bool:
-    """Whether the database is away, busy, full or otherwise not able, rather than asked for something wrong."""
+    """Whether the database is away, busy, full or otherwise not able, rather than given a wrong statement."""
     name = type(exc).__module__.partition(".")[0]
     if name == "sqlite3":
         return isinstance(exc, sqlite3.OperationalError)
@@ -103,7 +103,7 @@ def _sqlite(url: str, use: Use) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN would come too late; see `_begin`
+        connection.isolation_level = None  # the driver's own BEGIN would come too late; `_begin` does it
         waits = "" if use is Use.READ else "busy_timeout=0"  # `_begin` waits instead
         for pragma in filter(None, ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", waits)):
             connection.execute(f"PRAGMA {pragma}").close()
@@ -124,7 +124,7 @@ def _sqlite(url: str, use: Use) -> Engine:
 
 
 def postgresql_url(url: str) -> str:
-    """The address with our driver's name in it, as SQLAlchemy wants it."""
+    """The address with our driver's name in it, as SQLAlchemy expects it."""
     return "postgresql+psycopg://" + url.partition("://")[2]
 
 
@@ -139,7 +139,7 @@ def _postgresql(url: str, use: Use) -> Engine:
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": f"-c timezone=UTC -c lock_timeout={int(BUSY_TIMEOUT_S * 1000)}",
             "application_name": "runlane",
-            # a connection whose other end vanished silently is noticed within half a minute
+            # a connection whose other end vanished silently is detected within half a minute
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -148,7 +148,7 @@ def _postgresql(url: str, use: Use) -> Engine:
 
     @event.listens_for(engine, "checkout")
     def _check_alive(connection: Any, _record: Any, _proxy: Any) -> None:
-        """A server that ended the connection has sent that, or it is closed: either way there is something to read."""
+        """A server that ended the connection has sent an error or closed it: either way there is something to read."""
         readable, _, _ = select.select([connection.fileno()], [], [], 0)
         if readable:
             raise DisconnectionError("the server has ended the connection")

@@ -1,14 +1,14 @@
 """The fast path of what runs thousands of times a second, past checks of libraries; only ``runlane.core`` may use it.
 
-``Prepared`` is a statement that is compiled once, with what it takes and gives converted once known. SQLAlchemy's own
-way through a cached statement with 19 columns to give costs about 60 µs of Python for each execution beside what the
-driver needs; this way costs about 10. Draining no-ops on SQLite, 5 and 100 at once, it gave 1,570 and 4,200 jobs a
-second after 1,250 and 3,300. ``run_each`` on PostgreSQL gave 1.21 and 1.97 times as many. Types are converted by
-SQLAlchemy's own processors for the dialect at hand. The driver's errors come as the driver's own;
+``Prepared`` is a statement that is compiled once, and whose parameters and rows are converted as its types need.
+SQLAlchemy's own way through a cached statement that returns 19 columns costs about 60 µs of Python for each execution
+beside what the driver needs; this way costs about 10. Draining no-ops on SQLite, 5 and 100 at once, it gave 1,570 and
+4,200 jobs a second instead of 1,250 and 3,300. ``run_each`` on PostgreSQL gave 1.21 and 1.97 times as many. Types are
+converted by SQLAlchemy's own processors for the dialect at hand. The driver's errors come as the driver's own;
 ``runlane.db.database`` knows them.
 
 ``trusted`` makes snapshots and events of what our own statements gave, without pydantic's checks: 2,430 and 5,800 jobs
-a second after 2,290 and 5,200 with ``model_construct``.
+a second instead of 2,290 and 5,200 with ``model_construct``.
 
 A third shortcut stands where the messages are, in ``runlane.queue.change_feed``: a process does not decode what it has
 announced itself. With JSON that is written once for all rows of a batch it gave 1.21 times the batches over REST. All
@@ -32,7 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 def trusted(model: type[M], values: dict[str, Any]) -> M:
     """An instance of values that need no checking and name every field of the model, kept as they are.
 
-    ``model_construct`` looks for defaults and aliases first, which takes most of its time.
+    ``model_construct`` checks for defaults and aliases first, which takes most of its time.
     """
     made = model.__new__(model)
     object.__setattr__(made, "__dict__", values)
@@ -139,9 +139,9 @@ class Prepared:
         return bound
 
 
-# By place, what a row had there, and what the driver was given.
+# By position: what a row had there, and what the driver was given.
 _Last = dict[int, tuple[Any, Any]]
-# The places of a row that need converting, and how.
+# The positions in a row that need converting, and how.
 _Converters = list[tuple[int, Callable[[Any], Any]]]
 
 

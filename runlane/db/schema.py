@@ -46,7 +46,7 @@ def check_or_wait_for(url: str) -> None:
     match _once_it_answers(url):
         case Fit.OLDER:
             raise StartRefused(
-                f"The database {shown(url)} has not the tables of this version of the product yet. "
+                f"The database {shown(url)} does not have the tables of this version of the product yet. "
                 "Run: python -m runlane migrate"
             )
         case Fit.NEWER:
@@ -134,7 +134,7 @@ def _newer(url: str) -> StartRefused:
 
 
 def until_it_answers(url: str) -> Iterator[float]:
-    """Tries the database at each step, and ends when it answers; gives how many seconds to wait before the next.
+    """Tries the database at each step, and ends when it answers; returns how many seconds to wait before the next.
 
     Logs now and then that it waits. Raises ``StartRefused`` when the database refuses us.
     """
@@ -219,5 +219,5 @@ def _refuses_us(exc: Exception) -> bool:
 
 def _make_file(url: str) -> None:
     """Have SQLite find a file that nobody else may read; those that it puts beside it are as that one."""
-    with contextlib.suppress(OSError):  # SQLite says what is wrong
+    with contextlib.suppress(OSError):  # SQLite's own error is the better one
         make_file(Path(url.removeprefix(SQLITE)))

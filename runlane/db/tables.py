@@ -1,7 +1,7 @@
 """The tables.
 
-Owns the shape of rows. Statements that read or change them are in the ``store`` of each feature; how the tables came to
-be is in ``runlane/db/migrations``. JSON columns hold text, so that integers of any size come back exact.
+Owns the shape of rows. Statements that read or change them are in the ``store`` of each feature; how the tables came
+about is in ``runlane/db/migrations``. JSON columns hold text, so that integers of any size come back exact.
 """
 
 from datetime import datetime
@@ -55,7 +55,7 @@ class JobTable(SQLModel, table=True):
     version: int = 1
     idempotency_key: str | None = Field(default=None, unique=True)
     idempotency_digest: str | None = None
-    """Of what was submitted with the key; see ``runlane.model.requests``."""
+    """The digest of what was submitted with the key; see ``runlane.model.requests``."""
     fingerprint: str | None = None
     """The cause of a failed job, see ``runlane.model.fingerprint``; only failed jobs are found by it."""
     deleted_at: datetime | None = None
@@ -170,7 +170,7 @@ class QueueSettingTable(SQLModel, table=True):
     id: int = Field(primary_key=True)
     paused: bool = False
     concurrency: int | None = None
-    """``None``: as the environment says."""
+    """``None``: as set in the environment."""
     version: int = 1
     updated_at: datetime
 
@@ -185,7 +185,7 @@ class GenerationTable(SQLModel, table=True):
 
 
 class KindSettingTable(SQLModel, table=True):
-    """What people have set for the jobs of one kind; ``None``: as the kind itself says."""
+    """What people have set for the jobs of one kind; ``None``: as the kind itself defines."""
 
     __tablename__ = "kind_setting"
 
@@ -199,7 +199,7 @@ class KindSettingTable(SQLModel, table=True):
 
 
 class AuditTable(SQLModel, table=True):
-    """Something that somebody did; see ``runlane.audit``."""
+    """An action of somebody; see ``runlane.audit``."""
 
     __tablename__ = "audit"
 
@@ -214,7 +214,7 @@ class AuditTable(SQLModel, table=True):
 
 
 class OperationTable(SQLModel, table=True):
-    """Something that is done to many jobs; see ``runlane.bulk.store``."""
+    """One action on many jobs; see ``runlane.bulk.store``."""
 
     __tablename__ = "operation"
 
@@ -237,7 +237,7 @@ class OperationTable(SQLModel, table=True):
 
 
 class AlertRuleTable(SQLModel, table=True):
-    """A condition that somebody wants to be alerted of; see ``runlane.alerts.service``."""
+    """A condition that somebody is alerted about; see ``runlane.alerts.service``."""
 
     __tablename__ = "alert_rule"
 

@@ -1,7 +1,7 @@
 """All rows of one database brought into another, of either kind: to move to PostgreSQL, or to restore a backup.
 
 Both sides are walked in the order of their keys, some rows at a time: what the target lacks is inserted, what differs
-is changed, what the source has not is removed. So it may be cut off at any row and run again. Then both are walked once
+is changed, what the source lacks is removed. So it may be cut off at any row and run again. Then both are walked once
 more and every row is compared.
 """
 
@@ -48,7 +48,7 @@ def tables() -> list[Table]:
 def transfer(source_url: str, target_url: str, report: Callable[[Moved], None] = lambda moved: None) -> list[Moved]:
     """Make the target hold exactly what the source holds; ``report`` is called after each table.
 
-    Nothing else should write to either meanwhile. May be run again after it was cut off.
+    Nothing else should write to either until it is done. May be run again after it was cut off.
 
     Raises:
         StartRefused: one of them cannot be used or fails half way, the target holds jobs of another history, or rows
@@ -82,7 +82,7 @@ def check_current(url: str) -> None:
     """
     if not schema.is_current(url):
         raise StartRefused(
-            f"The database {shown(url)} has not the tables of this version, or does not answer. "
+            f"The database {shown(url)} lacks the tables of this version, or does not answer. "
             "Run python -m runlane migrate for it first."
         )
 
@@ -109,7 +109,7 @@ def count_jobs(url: str) -> int:
 
 
 def _refuse_other_history(from_db: Connection, target: Engine) -> None:
-    """A target with jobs that the source has not belongs to another history."""
+    """A target with jobs that the source lacks belongs to another history."""
     jobs = JobTable.__table__  # type: ignore[attr-defined]
     with target.begin() as to_db:
         last: Any = None
@@ -121,7 +121,7 @@ def _refuse_other_history(from_db: Connection, target: Engine) -> None:
             known = set(from_db.execute(select(jobs.c.id).where(jobs.c.id.in_(ids))).scalars())
             if unknown := [str(job_id) for job_id in ids if job_id not in known]:
                 raise StartRefused(
-                    f"The target holds jobs that the source has not, such as {unknown[0]}. It belongs to another "
+                    f"The target holds jobs that the source lacks, such as {unknown[0]}. It belongs to another "
                     "history; name an empty database."
                 )
             last = ids[-1]
@@ -129,21 +129,21 @@ def _refuse_other_history(from_db: Connection, target: Engine) -> None:
 
 def _bring(table: Table, from_db: Connection, target: Engine, report: Callable[[Moved], None]) -> Moved:
     moved = Moved(table.name)
-    for wanted, begin, end in _batches(table, from_db):
+    for expected, begin, end in _batches(table, from_db):
         with target.begin() as to_db:
             there = _between(table, to_db, begin, end)
-            missing = [row for key, row in wanted.items() if key not in there]
+            missing = [row for key, row in expected.items() if key not in there]
             if missing:
                 to_db.execute(insert(table), missing)
-            for key, row in wanted.items():
+            for key, row in expected.items():
                 if key in there and there[key] != row:
                     to_db.execute(update(table).where(_is(table, key)).values(row))
                     moved.changed += 1
-            for key in there.keys() - wanted.keys():
+            for key in there.keys() - expected.keys():
                 to_db.execute(delete(table).where(_is(table, key)))
                 moved.removed += 1
             moved.inserted += len(missing)
-            moved.rows += len(wanted)
+            moved.rows += len(expected)
     with target.begin() as to_db:
         if to_db.dialect.name == "postgresql" and table.name == "stat_entry":
             to_db.execute(_NEXT_NUMBER)
@@ -154,13 +154,13 @@ def _bring(table: Table, from_db: Connection, target: Engine, report: Callable[[
 def _compare(table: Table, from_db: Connection, target: Engine) -> int:
     """How many rows there are, when they are the same on both sides."""
     rows = 0
-    for wanted, begin, end in _batches(table, from_db):
+    for expected, begin, end in _batches(table, from_db):
         with target.begin() as to_db:
             there = _between(table, to_db, begin, end)
-        if wanted != there:
-            key = next(key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key))
+        if expected != there:
+            key = next(key for key in expected.keys() | there.keys() if expected.get(key) != there.get(key))
             raise StartRefused(f"A row of {table.name} differs, with the key {key}. Stop what writes to it; run again.")
-        rows += len(wanted)
+        rows += len(expected)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""arq's Worker, as the part that claims jobs and gives each a slot; the rest of the product sees only this class.
+"""arq's Worker, as the part that claims jobs and gives each a slot; the rest of the product uses only this class.
 
 Functions, context, hooks and job bodies are arq's. Its polling loop is replaced: an idle worker waits for a marker that
 enqueueing sets, and one call gives up the jobs that have ended and claims the next. Its in-progress keys and its tries
@@ -88,7 +88,7 @@ class Engine(Worker):
         # Whether more jobs waited than were claimed last.
         self._more = False
         self._room = 1
-        # Whether a marker was taken and Redis not asked since; asking sets it again if others may claim.
+        # Whether a marker was taken and Redis not called since; a call sets it again if others may claim.
         self._took_marker = False
         self._pause_s = FIRST_PAUSE_S
         self._wait_s: float | None = None
@@ -162,7 +162,7 @@ class Engine(Worker):
             while not self._may_end:
                 self._wake.clear()
                 await self._claim()
-                if listening is None and self._wanted() and self._slots.used < self._concurrency:
+                if listening is None and self._claim_limit() and self._slots.used < self._concurrency:
                     listening = asyncio.create_task(self._claims.wait_for_work())
                 await self._wait_for_change(listening)
                 if listening is not None and listening.done():
@@ -170,7 +170,7 @@ class Engine(Worker):
                     listening = None
         finally:
             if listening is not None:
-                self._took_marker = True  # it may take a marker as it is ended
+                self._took_marker = True  # it may take a marker while it is being cancelled
                 await end_tasks(listening)
             if self._took_marker:
                 with contextlib.suppress(*REDIS_TROUBLE):
@@ -186,7 +186,7 @@ class Engine(Worker):
         return self.stopping and (self._slots.idle or (self._hurried.is_set() and self._writer.holding))
 
     async def _wait_for_change(self, listening: "asyncio.Task[None] | None") -> None:
-        """Return when there is something to claim for, as far as this process can know."""
+        """Return when this process may have a reason to claim."""
         if self._wake.is_set() or self._may_end:
             return
         woken = asyncio.create_task(self._wake.wait())
@@ -201,22 +201,22 @@ class Engine(Worker):
         except REDIS_TROUBLE as exc:
             await self._pause(exc)
 
-    def _wanted(self) -> int:
+    def _claim_limit(self) -> int:
         if self.stopping or self.quiet or self._writer.holding:
             return 0
         return max(0, min(self.max_jobs - self._slots.used, self._concurrency, MAX_AT_ONCE))
 
     async def _claim(self) -> None:
-        """Give up what has ended and claim what may run, in one call; a call is not cut short, so that it is known."""
-        wanted = self._wanted()
-        if not wanted and self._slots.idle and not self._took_marker:
+        """Give up what has ended and claim what may run, in one call; not cancelled half way: claims would be lost."""
+        max_count = self._claim_limit()
+        if not max_count and self._slots.idle and not self._took_marker:
             return
         if self._release_later is not None:
             self._release_later.cancel()
             self._release_later = None
         released, passing = self._slots.take_released(), self._slots.to_pass
         try:
-            claimed = await self._claims.claim(released, wanted, passing)
+            claimed = await self._claims.claim(released, max_count, passing)
             if claimed.emptied:
                 log.warning("Redis has been emptied; rebuilding it from the database.")
                 await self._rebuild()
@@ -232,7 +232,7 @@ class Engine(Worker):
         self._took_marker, self._pause_s = False, FIRST_PAUSE_S
         self._room, self._wait_s, self._concurrency = claimed.room, claimed.wait_s, claimed.concurrency
         self._slots.passed_on(passing[: claimed.passed])
-        self._more = wanted > 0 and len(claimed.claims) == wanted
+        self._more = max_count > 0 and len(claimed.claims) == max_count
         self._begin(claimed.claims, claimed.generation, passing)
 
     async def _rebuild(self) -> None:
@@ -287,9 +287,9 @@ class Engine(Worker):
             await self._put_back(refused)
 
     async def _put_back(self, claims: list[Claim]) -> None:
-        """Have jobs wait again that do, and were not started, or not as soon: their claims kept them from it."""
+        """Queue again in Redis jobs that were claimed here and not started, if they still wait."""
         try:
-            await self._claims.release(claims)
+            await self._claims.release(claims)  # a claimed job is not queued
             await self._on_refused([claim.job_id for claim in claims])
         except (*REDIS_TROUBLE, Unavailable) as exc:
             log.warning("Jobs could not be put back; the next reconciliation does it: %s", exc)
@@ -311,9 +311,9 @@ class Engine(Worker):
         finally:
             if run.code_ended:
                 self._give_up(claim)
-                if run.lingered:  # it may wait for another attempt, and an emptied Redis took it for claimed
+                if run.lingered:  # its next attempt may be waiting, and was not queued while this claim lasted
                     await self._put_back([claim])
-            else:  # the process is about to end; until then, and the lease does, nobody may start this job
+            else:  # the process is about to end; nobody may start this job until it has and the lease is over
                 self._slots.abandon(claim)
                 self._wake.set()
 
@@ -348,7 +348,7 @@ class Engine(Worker):
             self._release_later = self._loop.call_later(RELEASE_WITHIN_S, self._wake.set)
 
     def restore_soon(self, job_ids: Sequence[UUID]) -> None:
-        """Claim these jobs again, which Redis does not know as ours though their leases should be kept."""
+        """Claim these jobs again: they run here, and Redis does not list them as ours."""
         restoring = asyncio.create_task(self.restore_running(job_ids))
         self._restoring.add(restoring)
         restoring.add_done_callback(self._restored)
@@ -359,9 +359,9 @@ class Engine(Worker):
             log.warning("Leases could not be restored (%s); the next heartbeat tries again.", exc)
 
     async def restore_running(self, job_ids: Sequence[UUID]) -> None:
-        """Claim again what Redis does not know as ours though it runs here; what another holds by now is interrupted.
+        """Claim again what runs here and Redis does not list as ours; what another worker holds by now is interrupted.
 
-        What has not started may not be allowed to any more, and waits for the next heartbeat.
+        What has not started yet may have been refused, so it waits for the next heartbeat.
 
         Raises one of ``REDIS_TROUBLE`` when Redis is away.
         """

@@ -17,7 +17,7 @@ Handler = Callable[[Any, Progress], Awaitable[Any]]
 
 @dataclass
 class Loaded:
-    """The handlers by kind, and for each kind that is off here, why."""
+    """The handlers by kind, and the reason for each kind that is off here."""
 
     handlers: dict[str, Handler] = field(default_factory=dict)
     off: dict[str, str] = field(default_factory=dict)

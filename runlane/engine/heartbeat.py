@@ -35,16 +35,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProcessProbe:
-    """What the heartbeat asks its process; each is called from its thread."""
+    """What the heartbeat needs from its process; each is called from its thread."""
 
     describe: Callable[[], WorkerInfo]
     held: Callable[[], list[Claim]]
     on_missing: Callable[[list[UUID]], None]
-    """Called in the loop with jobs that Redis does not know as ours."""
+    """Called in the loop with jobs that Redis does not list as ours."""
     bounds: Callable[[str], Bounds | None]
     """How long the job in this task may block the loop; ``None``: the task is no job."""
     cancel_is_asked: Callable[[UUID], Future[bool]]
-    """Whether this job is to be cancelled, which the blocked loop cannot hear."""
+    """Whether this job is to be cancelled; the blocked loop cannot receive that."""
 
 
 class Heartbeat:
@@ -79,7 +79,7 @@ class Heartbeat:
         while not self._ended.is_set():
             now = time.monotonic()
             try:
-                if now >= renew_at:  # first of all, when Redis is back: others are about to take the jobs for lost
+                if now >= renew_at:  # before anything else when Redis is back: others are about to reclaim the jobs
                     self._renew_leases()
                     renew_at = now + self._renew_every_s
                 if now >= beat_at:
@@ -126,7 +126,7 @@ class Heartbeat:
             self._end_process(f"{name} was cancelled and still blocks the event loop")
 
     def _cancelled_for_s(self, job_id: UUID) -> float:
-        """How long it is known that this job is to be cancelled. Asked in one check, answered by a later one."""
+        """For how long this job has been due to be cancelled. Requested in one check, answered in a later one."""
         if self._cancelled_at is not None:
             return time.monotonic() - self._cancelled_at
         if self._asking is None:

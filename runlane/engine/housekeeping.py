@@ -26,7 +26,7 @@ from runlane.schedules.service import REMINDER
 
 FAILED_PAUSE_S = 5.0
 CATCH_UP_EVERY_S = 2.0
-# So many times it catches up on cancels for each time it reads the kept command to this worker.
+# So many times it catches up on cancels for each time it reads the stored command to this worker.
 COMMAND_EVERY = 5
 RECONCILE_EVERY_S = 30.0
 # While no more jobs wait than this, each reconciliation goes through all of them: half a second's work, measured.
@@ -81,7 +81,7 @@ class Housekeeping:
             except (*REDIS_TROUBLE, Unavailable) as exc:
                 log.debug("Housekeeping has to wait: %s", exc)
                 await asyncio.sleep(1.0)
-            except Exception:  # whatever it is: no task may end, nor keep the others from running
+            except Exception:  # no task may end, or keep the others from running, whatever went wrong
                 log.exception("A housekeeping task failed; retrying in %.0f s.", FAILED_PAUSE_S)
                 await asyncio.sleep(FAILED_PAUSE_S)
             await asyncio.sleep(pause_s)
@@ -109,7 +109,7 @@ class Housekeeping:
             _obey_worker_command(command.action, engine)
 
     async def _catch_up(self, engine: Engine, runner: Runner) -> None:
-        """Make up for commands that were lost: those to this worker, and cancels of what it runs, are kept."""
+        """Catch up on lost commands: those to this worker, and cancels of what it runs, are stored."""
         if self._times_caught_up % COMMAND_EVERY == 0:
             _obey_worker_command(await self._registry.last_command(self._worker_id), engine)
         self._times_caught_up += 1
@@ -121,7 +121,7 @@ class Housekeeping:
     async def _process_due(self) -> None:
         """Deal with what has fallen due, and return when it is time to check again.
 
-        That is within a lease: so a claim that is made after one check is found by the next before it can be over.
+        That is within a lease, so that the next check comes before a claim made now can expire.
         """
         self._due_changed.clear()
         due = await self._claims.due()
@@ -144,7 +144,7 @@ class Housekeeping:
             pass
 
     async def _isolated(self, call: Awaitable[None]) -> bool:
-        """Deal with one thing that is due; whether that was done. What is wrong with it holds up no other."""
+        """Deal with one thing that is due; whether that worked. An error in one holds up no other."""
         try:
             await call
         except (*REDIS_TROUBLE, Unavailable):
@@ -172,7 +172,7 @@ class Housekeeping:
         try:
             async with asyncio.timeout(RECONCILE_EVERY_S):
                 await self._fell_behind.wait()
-            await asyncio.sleep(CATCH_UP_EVERY_S)  # whatever kept messages from Redis may last a little
+            await asyncio.sleep(CATCH_UP_EVERY_S)  # what kept messages from Redis may last a little longer
         except TimeoutError:
             pass
 
@@ -181,11 +181,11 @@ class Housekeeping:
         return sum(counts[status] for status in WAITING) <= FEW_WAITING
 
     async def _take_turn(self, key: str, every_s: float) -> bool:
-        """Whether no other worker has taken this turn; the lock ends by itself before the next."""
+        """Whether no other worker has taken this turn; the lock expires before the next."""
         return bool(await self._queue.redis.set(key, self._worker_id, nx=True, px=round(every_s * 900)))
 
     async def rebuild(self) -> None:
-        """Give an emptied Redis everything back, if no other worker has begun to meanwhile.
+        """Give an emptied Redis everything back, unless another worker has already begun to.
 
         Raises one of ``REDIS_TROUBLE``, or ``Unavailable``.
         """
@@ -197,7 +197,7 @@ class Housekeeping:
     async def _reconcile(self, *, thorough: bool) -> None:
         """Make Redis follow SQL: leases of what runs first, so that nothing is claimed twice, then the limits.
 
-        A Redis that was emptied, or was rebuilt by a worker that another one overtook, begins a new generation.
+        A Redis that was emptied, or rebuilt by a worker that was overtaken by another, begins a new generation.
         """
         generation, known = None, await self._queue.generation()
         if known is None or known < await self._store.generation():

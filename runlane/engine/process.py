@@ -46,7 +46,7 @@ log = logging.getLogger("worker")
 
 
 async def serve(config: Settings, handlers: str) -> None:
-    """Run jobs until a signal says stop, or until this worker cannot do all that it should; then end the process."""
+    """Run jobs until a signal stops it or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
     kinds = catalogue()
@@ -120,7 +120,7 @@ async def serve(config: Settings, handlers: str) -> None:
 
 
 async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
-    """Leave, so that nobody takes this worker for a lost one."""
+    """Sign off, so that nobody takes this worker for a lost one."""
     try:
         await registry.leave(worker_id)
     except REDIS_TROUBLE as exc:
@@ -159,7 +159,7 @@ def _stop_on_signals(engine: Engine) -> None:
 
 
 def _stop_without_housekeeping(keeping: "asyncio.Task[None]", engine: Engine) -> None:
-    """A worker that receives no cancel and keeps nothing in order must not go on; whoever started it starts another."""
+    """A worker that receives no cancel and keeps nothing in order must not go on; its supervisor starts another."""
     if not engine.stopping:
         exc = None if keeping.cancelled() else keeping.exception()
         log.critical("This worker's housekeeping has ended; it hands its jobs back and ends.", exc_info=exc)
@@ -173,7 +173,7 @@ def _exit(code: int) -> None:
 
 
 def main(handlers: str) -> None:
-    """Run jobs with the handlers in this package, until a signal says stop."""
+    """Run jobs with the handlers in this package, until a signal stops it."""
     end_when_told()
     try:
         config = settings()

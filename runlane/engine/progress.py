@@ -1,6 +1,6 @@
-"""What a handler holds: how it reports what it does, and what it may know about its job.
+"""What a handler is given: how it reports what it does, and what it may know about its job.
 
-Messages are written in batches: while one write is under way, what comes meanwhile waits and goes together in the next.
+Messages are written in batches: what comes while one write is under way goes together into the next.
 Steps, log lines and artifacts are never merged; plain progress faster than ten a second is, the newest wins. A
 handler far ahead of the database is slowed down instead of filling memory.
 """

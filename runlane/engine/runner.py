@@ -35,7 +35,7 @@ STOP_GRACE_S = 1.5
 MAX_PAUSE_S = 300.0
 NOT_RECORDED = JobError(
     type="NotRecorded",
-    message="Something that the handler said or returned could not be recorded; the worker's log tells why.",
+    message="Something that the handler reported or returned could not be recorded; see the worker's log.",
 )
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Interruption(enum.Enum):
     CANCEL = "cancel"
     """A person asked."""
     TIMEOUT = "timeout"
-    """It took longer than its kind allows."""
+    """It ran longer than its kind allows."""
     STOP = "stop"
     """The worker stops; the job goes back in the queue."""
     LOST = "lost"
@@ -173,7 +173,7 @@ class Runner:
         """Interrupt runs whose jobs, as read after they had started, are to be cancelled or are no longer theirs."""
         for job_id, run in started.items():
             job = jobs.get(job_id)
-            if job is None or run.attempt is None:  # it has ended meanwhile
+            if job is None or run.attempt is None:  # it has just ended
                 continue
             if (job.status, job.attempt) != (JobStatus.RUNNING, run.attempt):
                 run.interrupt(Interruption.LOST)
@@ -181,7 +181,7 @@ class Runner:
                 run.interrupt(Interruption.CANCEL)
 
     def bounds(self, task_name: str) -> Bounds | None:
-        """What holds for the handler in the task of that name; ``None``: no handler runs in it."""
+        """The limits of the handler in the task of that name; ``None``: no handler runs in it."""
         return self._bounds.get(task_name)
 
     async def run(self, job: JobSnapshot, run: Run, *, before: Hook | None = None, after: Hook | None = None) -> None:
@@ -261,7 +261,7 @@ class Runner:
             end = replace(self._end(job, run, code, unwritten), base=job)
             _mark_code_ended(run, code)  # no sooner: what starts in its slot must be written after this end, not before
             await self._writer.write(end)
-        except Exception:  # whatever it is: a job must not stay running forever because its end cannot be kept
+        except Exception:  # a job must not stay running forever because its end cannot be stored, whatever the reason
             log.exception("The end of the attempt could not be recorded.")
             await self._writer.write(self._failed(job, NOT_RECORDED))
 
@@ -349,7 +349,7 @@ def _how_it_stopped(code: Code) -> str:
 
 
 def _error(task: asyncio.Task[Any]) -> JobError:
-    """Why a handler ended without a result, as people see it, with the frames of our own runner left out."""
+    """Why a handler ended without a result, as pages show it: without the frames of our own runner."""
     exception = None if task.cancelled() else task.exception()
     if exception is None:
         return JobError(type="CancelledError", message="The handler cancelled itself.")

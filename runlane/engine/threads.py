@@ -1,8 +1,7 @@
-"""The code of one attempt: its handler, and the threads that this has begun, which cannot be cancelled.
+"""The code of one attempt: its handler and the threads that it started, which cannot be cancelled.
 
-``asyncio.to_thread`` lets go of a thread when its task is cancelled, and the thread runs on. So threads are counted for
-the job that began them, as long as they are those of the loop's own executor; who makes threads by other means has to
-end them.
+``asyncio.to_thread`` lets go of a thread when its task is cancelled, and the thread runs on. So threads of the
+loop's own executor are counted for the job that started them; who makes threads by other means has to end them.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ class Code:
         context = contextvars.copy_context()
         context.run(_running.set, self)
         self.task = self._loop.create_task(handler, name=name, context=context)
-        self.task.add_done_callback(self._look)
+        self.task.add_done_callback(self._call_back_if_done)
 
     def done(self) -> bool:
         """Whether nothing of it runs any more."""
@@ -45,9 +44,9 @@ class Code:
 
     def _ended(self, thread: Future[Any]) -> None:
         self._threads.discard(thread)
-        self._look()
+        self._call_back_if_done()
 
-    def _look(self, _task: object = None) -> None:
+    def _call_back_if_done(self, _task: object = None) -> None:
         if self.done():
             for call in self._on_end:
                 call(self.task)

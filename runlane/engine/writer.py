@@ -83,7 +83,7 @@ class Writer:
                 self._wake.clear()
             outcomes = await self._commit([write for write, _ in batch])
             for (_, waiting), outcome in zip(batch, outcomes, strict=True):
-                if waiting.done():  # whoever asked has been cancelled
+                if waiting.done():  # its caller was cancelled
                     pass
                 elif isinstance(outcome, Exception):
                     waiting.set_exception(outcome)
@@ -114,7 +114,7 @@ class Writer:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, MAX_PAUSE_S)
                 continue
-            except Exception as exc:  # one that cannot be written must not keep the others from it
+            except Exception as exc:  # one that cannot be written must not hold up the others
                 if len(writes) == 1:
                     return [exc]
                 return [outcome for write in writes for outcome in await self._commit([write])]

@@ -1,4 +1,4 @@
-"""The data folder belongs to one run at a time: a lock that the system itself releases when its holders are gone."""
+"""The data folder belongs to one run at a time: a lock that the system itself releases when its holders have ended."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ LEFTOVERS_END_WITHIN_S = 8.0
 
 
 class DataFolder:
-    """A data folder in use by this process; nobody else may look into it."""
+    """A data folder in use by this process; nobody else may use it."""
 
     def __init__(self, path: Path) -> None:
         """Take the folder, making it if need be.

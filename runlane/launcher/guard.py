@@ -1,7 +1,7 @@
-"""The last one to leave: ends every child of the launcher when the launcher is gone, however it went.
+"""The last one to leave: ends every child of the launcher when the launcher has ended, however it did.
 
 A process that is killed with -9 cannot clean up, and servers do not watch who started them. So this one holds the
-read end of a pipe whose write end only the launcher has; end of file means that the launcher is gone. It is sent each
+read end of a pipe whose write end only the launcher has; end of file means that the launcher has ended. It is sent each
 child's process group as ``+1234`` and ``-1234`` lines. It also holds the lock of the data folder for as long as it
 lives, so that a next run cannot start a second Redis on the same files while the first still writes.
 """
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def end_groups(groups: set[int], polite_s: float) -> None:
-    """Ask these process groups to end, and make those that have not after ``polite_s`` seconds."""
+    """Ask these process groups to end, and kill those that have not after ``polite_s`` seconds."""
     for group in groups:
         _signal(group, signal.SIGTERM)
     ends_at = time.monotonic() + polite_s

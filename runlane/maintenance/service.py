@@ -1,6 +1,6 @@
 """Maintenance of the database: its size, its indexes, a check whether it is sound, compacting it, downloading a backup.
 
-Only SQLite is maintained from here. PostgreSQL has tools of its own, which see all of it: an error names them.
+Only SQLite is maintained from here. PostgreSQL has tools of its own for that, which the error names.
 """
 
 import asyncio
@@ -134,7 +134,7 @@ class Maintenance:
         return await self._db.read(lambda db: _info(db, self._path))
 
     async def check(self) -> Check:
-        """Read all of it and check whether it is sound; workers go on meanwhile. A gigabyte takes some seconds.
+        """Read all of it and check whether it is sound, while workers go on. A gigabyte takes some seconds.
 
         Who had it checked, and what was found, is audited; ``vacuum`` too.
         """
@@ -145,7 +145,7 @@ class Maintenance:
         return found
 
     async def vacuum(self) -> Vacuumed:
-        """Compact: rewrite it without free pages. Nothing can be written meanwhile; workers wait and lose nothing."""
+        """Compact: rewrite it without free pages. Nothing can be written until then; workers wait and lose nothing."""
         path, began = self._file(), time.monotonic()
         before = path.stat().st_size
         await asyncio.to_thread(_rewriting, _execute, path, "VACUUM")
@@ -156,9 +156,9 @@ class Maintenance:
         return found
 
     async def backup(self) -> Copy:
-        """A copy in which everything fits together, for one reader, who closes it. Workers go on meanwhile.
+        """A copy in which everything fits together, for one reader, who closes it. Workers go on while it is made.
 
-        There is one at a time: who asks while it is written, or soon after, is given the same.
+        There is one at a time: a request while it is written, or soon after, gets the same.
 
         Raises:
             Unavailable: no copy could be made, for the disk may be full; or an older one is still being read.

@@ -1,7 +1,7 @@
-"""Announce changes of jobs to whoever listens, over Redis pub/sub.
+"""Announce changes of jobs to all listeners, over Redis pub/sub.
 
 Owns the channel name and the wire form: JSON lists of ``Change`` or ``Deleted``. Delivery is at most once. A listener
-therefore subscribes first, reads the store second, and applies what is newer by version; ``Feed.UP`` says when
+therefore subscribes first, reads the store second, and applies what is newer by version; ``Feed.UP`` is the sign
 to read again. We send whole snapshots, not differences, so that a lost one does no harm.
 """
 
@@ -21,7 +21,7 @@ from runlane.model.snapshot import Change, Deleted
 from runlane.queue import keys
 from runlane.queue.redis_client import REDIS_TROUBLE, connection_pool, subscribe
 
-# A larger change is announced by its id and version alone; whoever wants it reads the store.
+# A larger change is announced by its id and version alone; who needs it reads the store.
 MAX_ANNOUNCED_BYTES = 64_000
 # Messages of our own that are on their way; what they gain is in ``runlane.db.prepared``.
 MAX_OWN = 200
@@ -36,7 +36,7 @@ class Feed(enum.Enum):
     UP = "up"
     """Subscribed (again). Whatever was announced before was missed: read the store now."""
     DOWN = "down"
-    """The connection is lost; what is shown grows old."""
+    """The connection is lost; what is shown is out of date."""
 
 
 class TooBig(BaseModel):
@@ -65,7 +65,7 @@ class Events(Protocol):
 def encode(changes: Iterable[Change | Deleted]) -> Iterator[tuple[bytes, list[Announcement]]]:
     """The wire form: JSON lists of as many changes, in order, as fit in a message that every listener can take.
 
-    Each with what it is to whoever decodes it.
+    Each comes with what it decodes to.
     """
     bodies: list[bytes] = []
     announced: list[Announcement] = []

@@ -94,20 +94,20 @@ class Claims:
         }
         self._idle = Redis(connection_pool=connection_pool(url, answer_timeout_s=None))
 
-    async def claim(self, ended: Iterable[Claim], wanted: int, passing: Sequence[Claim] = ()) -> Claimed:
-        """Give up the claims of ended jobs, and claim up to ``wanted`` more.
+    async def claim(self, ended: Iterable[Claim], max_count: int, passing: Sequence[Claim] = ()) -> Claimed:
+        """Give up the claims of ended jobs, and claim up to ``max_count`` more.
 
         ``passing``: claims whose code has ended and whose end is being recorded; their slots may be used again for
         what is claimed now. They are given up later, as ended ones.
         """
-        first, self._numbered = self._numbered, self._numbered + wanted
+        first, self._numbered = self._numbered, self._numbered + max_count
         kinds = self._kinds
         _, emptied, room, wait_ms, concurrency, passed, generation, *found = await self._call(
             "claim",
             self._worker_id,
             first,
             self._lease_ms,
-            wanted,
+            max_count,
             len(kinds),
             *kinds,
             *(len(passing), *_pairs(passing)),
@@ -152,7 +152,7 @@ class Claims:
         await self._idle.aclose(close_connection_pool=True)
 
     async def _ours(self, found: Sequence[tuple[bytes, bytes, bytes | None]]) -> list[Claim]:
-        """The claims of what is named as jobs are; what others have put in the queue is dropped."""
+        """The claims with the id of a job; anything else was put in the queue by others, and is dropped."""
         claims = [Claim(job_id, token.decode(), body) for name, token, body in found if (job_id := id_in(name))]
         if len(claims) < len(found):
             foreign = [(name, token) for name, token, _ in found if id_in(name) is None]

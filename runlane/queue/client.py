@@ -39,7 +39,7 @@ WorkerCommand = Literal["quiet", "resume", "stop"]
 
 
 class Command(BaseModel):
-    """What is sent to all workers over pub/sub. Workers make up for lost ones by what they read regularly."""
+    """What is sent to all workers over pub/sub. Workers catch up on lost ones by what they read regularly."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -96,7 +96,7 @@ class JobQueue:
     async def enqueue(self, jobs: Sequence[JobSnapshot]) -> None:
         """Put waiting jobs where they wait, all or none: the queue of their kind, or what is due later.
 
-        One that waits already is moved to its place. Order: higher priority first, then who was due first, then who
+        One that waits already is moved to its position. Order: higher priority first, then who was due first, then who
         came first.
         """
         queued = [job for job in jobs if job.status is JobStatus.QUEUED]
@@ -164,9 +164,9 @@ class JobQueue:
         return {UUID(name) for name in ids if name not in known}
 
     async def set_limits(self, read: Callable[[], Awaitable[Limits]], *, generation: int | None = None) -> Limits:
-        """Make all workers obey the limits that ``read`` gives; what they are from now on.
+        """Make all workers obey the limits that ``read`` returns; the limits from now on.
 
-        They are read again if somebody else set limits meanwhile, for what was read before a change must not undo it.
+        They are read again if somebody else has just set limits, so that an older reading does not undo theirs.
         A Redis without limits was emptied, and knows nothing of what runs: only whoever rebuilds it, leases first,
         gives it limits, with the number of the new ``generation``; anybody else leaves that to the workers, who check
         at once.
@@ -176,7 +176,7 @@ class JobQueue:
             limits, known = await read(), _generation(await pipe.hmget(keys.LIMITS, _GENERATION_FIELDS))
             number = max((n for n in (known, generation) if n is not None), default=None)
             pipe.multi()
-            pipe.incr(keys.LIMITS_CHANGES)  # even without limits to change: whoever rebuilds must not miss it
+            pipe.incr(keys.LIMITS_CHANGES)  # even without limits to change: a rebuild under way has to notice
             if number is not None:
                 pipe.delete(keys.LIMITS)
                 pipe.hset(keys.LIMITS, mapping={**_fields(limits), "generation": number})
@@ -244,7 +244,7 @@ class JobQueue:
         await self.redis.zrem(keys.SCHEDULED, name)
 
     async def ping(self) -> None:
-        """Nothing, when Redis answers; takes note of its clock."""
+        """Return when Redis answers; learns its clock."""
         sent_s = time.time()
         seconds, microseconds = await self.redis.time()
         clock.learn(sent_s, time.time(), seconds + microseconds / 1e6)

@@ -10,7 +10,7 @@ as KEYS, which only a Redis Cluster would ask for; a Cluster is refused at start
 # hash: concurrency; paused; for a kind: max:<kind>, paused:<kind>, rate:<kind> as "count/ms"; generation, the
 # number that claims carry. Missing means that Redis was emptied: nothing is claimed before a worker has rebuilt it.
 LIMITS = "runlane:limits"
-# string: how often limits were set; who rebuilds Redis sees that they were set meanwhile
+# string: how often limits were set; shows a rebuild under way that they have changed
 LIMITS_CHANGES = "runlane:limits:changes"
 # list, of a kind with a rate: when its jobs were claimed, newest first, ms
 STARTS = "runlane:starts:"  # <kind>
@@ -25,7 +25,7 @@ QUEUE = "runlane:queue:"  # <kind>
 WAKE = "runlane:wake:"  # <kind>
 # zset: name -> when it is due, ms; a job's id, or a reminder of a schedule
 SCHEDULED = "runlane:scheduled"
-# hash: job -> "<kind>|<score>"; it waits for an earlier attempt of its own to let go
+# hash: job -> "<kind>|<score>"; it waits until the claim of an earlier attempt is given up
 PARKED = "runlane:parked"
 # string: a waiting job as arq's worker reads it, JSON; the name is arq's
 BODY = "arq:job:"  # <job>
@@ -45,7 +45,7 @@ RUNNING = "runlane:running"
 
 # hash: worker -> how it last described itself, JSON
 WORKERS = "runlane:workers"
-# hash: worker -> the last command to it; kept for one that missed it on the channel
+# hash: worker -> the last command to it, in case it missed that on the channel
 WORKER_COMMANDS = "runlane:workers:commands"
 # string, ends by itself: which worker compares SQL with Redis this time
 RECONCILER = "runlane:reconciler"
@@ -56,7 +56,7 @@ RECONCILER_THOROUGH = "runlane:reconciler:thorough"
 
 # commands to workers, JSON of ``Command``
 COMMANDS = "runlane:commands"
-# changes of jobs, for whoever listens; JSON, see ``runlane.queue.change_feed``
+# changes of jobs, for all listeners; JSON, see ``runlane.queue.change_feed``
 CHANGES = "runlane:changes"
 # messages that measure how long a message takes
 ROUND_TRIP = "runlane:round-trip"

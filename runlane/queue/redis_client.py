@@ -49,8 +49,8 @@ _SENT_AGAIN: Any = (RedisConnectionError, OSError)
 log = logging.getLogger(__name__)
 
 
-class _TellsWhenClosed(AbstractConnection):
-    """A connection that was closed by the server and says so as all others do; uvloop raises ``RuntimeError``."""
+class _RaisesWhenClosed(AbstractConnection):
+    """Raises the usual error after the server closed the connection, where uvloop would raise ``RuntimeError``."""
 
     async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
         try:
@@ -59,8 +59,8 @@ class _TellsWhenClosed(AbstractConnection):
             raise RedisConnectionError(f"The connection is closed: {exc}") from exc
 
 
-class _DropsReplicas(_TellsWhenClosed):
-    """A connection that is dropped when the server says it is read-only.
+class _DropsReplicas(_RaisesWhenClosed):
+    """A connection that is dropped when the server reports that it is read-only.
 
     After a failover behind one address the old server may still hold our connections, as a replica. Connecting again
     reaches the new one; redis-py does this for Sentinels alone.
@@ -86,11 +86,11 @@ class _Unix(_DropsReplicas, UnixDomainSocketConnection):
     pass
 
 
-class _Managed(_TellsWhenClosed, SentinelManagedConnection):
+class _Managed(_RaisesWhenClosed, SentinelManagedConnection):
     pass
 
 
-class _ManagedTls(_TellsWhenClosed, SentinelManagedSSLConnection):
+class _ManagedTls(_RaisesWhenClosed, SentinelManagedSSLConnection):
     pass
 
 
@@ -161,7 +161,7 @@ def connection_pool(url: str, *, answer_timeout_s: float | None = ANSWER_TIMEOUT
 
     A call that was not answered in time is not sent again: a server that hangs would only hold up its caller twice.
 
-    ``answer_timeout_s`` of ``None`` waits forever, which only a blocking read wants.
+    ``answer_timeout_s`` of ``None`` waits forever, which only a blocking read needs.
     """
     common: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
@@ -204,9 +204,9 @@ async def quietly(call: Awaitable[object]) -> bool:
 
 
 async def subscribe(url: str, channel: str) -> AsyncGenerator[bytes | None]:
-    """Every message of a channel from now on; ``None`` comes first: all that is sent after it will arrive.
+    """Every message of a channel from now on; ``None`` comes first: all that is published after it will arrive.
 
-    Never ends but by raising one of ``REDIS_TROUBLE``: the connection is lost, or silent for ``SILENT_AFTER_S`` though
+    Ends only by raising one of ``REDIS_TROUBLE``: the connection is lost, or silent for ``SILENT_AFTER_S`` though
     it is pinged. Close it when done, with ``contextlib.aclosing``.
     """
     client = AsyncRedis(connection_pool=connection_pool(url, answer_timeout_s=None))
@@ -262,7 +262,7 @@ def check_server(url: str) -> str | None:
     """Why the server does not answer; ``None`` if it does, and can do what is needed.
 
     Raises:
-        StartRefused: one sentence that says what is wrong and what to change.
+        StartRefused: one sentence: what is wrong, and what to change.
     """
     try:
         with sync_redis(url) as client:

@@ -1,7 +1,7 @@
 """Which worker processes there are, and what each of them runs: one Redis hash that workers write and all read.
 
 A worker is *lost* when its last heartbeat is ``LOST_AFTER_S`` ago. Entries of workers that stopped in order are
-removed; those of lost ones stay for a day, so that people can see what happened.
+removed; those of lost ones stay for a day, so that people can find out what happened.
 """
 
 import enum
@@ -59,9 +59,9 @@ class WorkerInfo(BaseModel):
     clock_ahead_s: float = 0.0
     """How far its machine's clock is ahead of Redis's."""
     forgotten: bool = False
-    """Somebody has seen that it is lost: it is listed, but no trouble any more. Its next heartbeat takes that back."""
+    """Somebody has acknowledged that it is lost: listed, but no trouble any more. Its next heartbeat clears this."""
 
-    def as_seen_at(self, now: datetime) -> "WorkerInfo":
+    def as_of(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):
             return self
         return self.model_copy(update={"state": WorkerState.LOST})
@@ -79,7 +79,7 @@ class WorkerRegistry:
         self._redis = Redis(connection_pool=connection_pool(url))
 
     async def beat(self, worker: WorkerInfo) -> None:
-        """Record that this worker is alive, and what it runs."""
+        """Store the heartbeat of this worker, with what it runs."""
         await write_entry(self._redis, worker)
 
     async def leave(self, worker_id: str) -> None:
@@ -109,7 +109,7 @@ class WorkerRegistry:
         return commanded
 
     async def forget(self, worker_id: str) -> WorkerInfo:
-        """Record that somebody has seen that this worker is lost; the worker as it is now.
+        """Acknowledge for everybody that this worker is lost; the worker as it is now.
 
         Raises:
             LostWorkerNotFound: no such worker, or it is not lost.
@@ -136,7 +136,7 @@ class WorkerRegistry:
             if worker is None or now - worker.last_seen_at > FORGET_AFTER:
                 stale.append(key)
             else:
-                workers.append(worker.as_seen_at(now))
+                workers.append(worker.as_of(now))
         if stale:
             await self._redis.hdel(keys.WORKERS, *stale)
             await self._redis.hdel(keys.WORKER_COMMANDS, *stale)

@@ -1,4 +1,4 @@
-"""What ``docker compose up`` starts, as processes: order, settings, accidents, and a journey through the proxy.
+"""What ``docker compose up`` starts, as processes: order, settings, faults, and a journey through the proxy.
 
 All of it is started once; what is killed has to start again, which is what these take.
 """
@@ -79,7 +79,7 @@ async def ended(api, job_id):
     async def job():
         return (await api.get(f"/api/jobs/{job_id}")).json()
 
-    return await until(job, lambda seen: seen["status"] in ("completed", "failed", "cancelled"))
+    return await until(job, lambda found: found["status"] in ("completed", "failed", "cancelled"))
 
 
 class TestTheFile:
@@ -136,30 +136,30 @@ class TestTheFile:
 
         assert set(services[name]["environment"]) | (known & set(image_environ())) == known
 
-    def test_what_env_says_is_what_a_worker_gets_and_what_it_does_not_say_has_its_default(self, monkeypatch):
-        said = ENVIRONMENT | {
+    def test_what_env_sets_is_what_a_worker_gets_and_the_rest_has_its_default(self, monkeypatch):
+        given = ENVIRONMENT | {
             "RUNLANE_STOP_GRACE_S": "300",
             "RUNLANE_USER_HEADER": "X-Forwarded-User",
             "RUNLANE_LEASE_S": "30",
         }
-        for name, value in compose_file(said)["services"]["worker"]["environment"].items():
+        for name, value in compose_file(given)["services"]["worker"]["environment"].items():
             monkeypatch.setenv(name, value)
 
-        seen = read_settings(_env_file=None)
+        settings = read_settings(_env_file=None)
 
-        assert (seen.stop_grace_s, seen.user_header, seen.lease_s) == (300, "X-Forwarded-User", 30)
-        assert (seen.worker_slots, seen.log_format, seen.max_params_bytes) == (None, "text", 256_000)
+        assert (settings.stop_grace_s, settings.user_header, settings.lease_s) == (300, "X-Forwarded-User", 30)
+        assert (settings.worker_slots, settings.log_format, settings.max_params_bytes) == (None, "text", 256_000)
 
     @pytest.mark.parametrize(
-        ("said", "origins"),
+        ("given", "origins"),
         [
             ({}, ("https://localhost",)),
             ({"RUNLANE_SITE": "jobs.example.com"}, ("https://jobs.example.com",)),
             ({"RUNLANE_ALLOWED_ORIGINS": "https://a.example"}, ("https://localhost", "https://a.example")),
         ],
     )
-    def test_the_address_of_the_proxy_is_one_that_the_app_knows(self, monkeypatch, said, origins):
-        environ = compose_file(ENVIRONMENT | said)["services"]["app"]["environment"]
+    def test_the_address_of_the_proxy_is_one_that_the_app_knows(self, monkeypatch, given, origins):
+        environ = compose_file(ENVIRONMENT | given)["services"]["app"]["environment"]
         monkeypatch.setenv("RUNLANE_ALLOWED_ORIGINS", environ["RUNLANE_ALLOWED_ORIGINS"])
 
         assert read_settings(_env_file=None).allowed_origins == origins
@@ -221,7 +221,7 @@ class TestTheImage:
 
         assert (found.returncode, found.stdout) == (0, "")
 
-    def test_it_runs_as_nobody_special_and_stops_when_told(self):
+    def test_it_runs_as_nobody_special_and_stops_on_a_signal(self):
         text = (ROOT / "Dockerfile").read_text()
 
         assert "\nUSER 10001\n" in text
@@ -248,7 +248,7 @@ class TestTheImage:
 
 
 class TestWithAnEngine:
-    """What ``make compose-test`` does, seen through twins of its two tools, which write down what they are told."""
+    """What ``make compose-test`` does, with twins of its two tools, which write down their calls."""
 
     ENGINE = 'echo "docker $*" >> "$CALLS"'
     CURL = """echo "curl" >> "$CALLS"; echo '{"id":"1","status":"completed"}'"""
@@ -271,18 +271,18 @@ class TestWithAnEngine:
         return run
 
     @pytest.mark.parametrize(
-        ("tools", "said"),
+        ("tools", "message"),
         [
             ({}, "Docker with Compose is needed here."),
             ({"docker": "exit 1"}, "Docker with Compose is needed here."),
             ({"docker": '[ "$1" = compose ]'}, "its engine does not answer"),
         ],
     )
-    def test_where_there_is_none_it_says_so(self, compose_test, tools, said):
+    def test_where_there_is_none_it_says_so(self, compose_test, tools, message):
         done, _ = compose_test(**tools)
 
         assert done.returncode == 2
-        assert said in done.stderr
+        assert message in done.stderr
 
     def test_each_service_is_killed_in_turn_a_job_runs_after_each_and_all_of_it_is_taken_down(self, compose_test):
         done, calls = compose_test(docker=self.ENGINE, curl=self.CURL)
@@ -361,7 +361,7 @@ async def test_listeners_that_never_read_take_no_memory_and_hold_up_nobody(compo
     assert grown < 100_000_000, "without them it grows by 40 MB; their 200,000 messages would take several times that"
 
 
-async def test_what_is_told_to_stop_stops_cleanly_and_comes_back(compose, api):
+async def test_what_is_asked_to_stop_stops_cleanly_and_comes_back(compose, api):
     assert [compose.stop(name) for name in ("worker", "app")] == [0, 0]
 
     for name in ("app", "worker"):
@@ -384,13 +384,13 @@ async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_li
     async with httpx.AsyncClient(base_url=compose.address("app2"), timeout=PATIENCE_S) as other:
         await until(lambda: _status(other, "/readyz"), lambda code: code == 200)
         await until(lambda: _workers(api), lambda count: count >= 4)
-        heard = asyncio.create_task(_hears(other, 12))
+        listening = asyncio.create_task(_completed_on_stream(other, 12))
         page = await open_page(str(other.base_url))
         jobs = [await submitted(api, "web_agent", params={"steps": 2, "step_seconds": 0.2}) for _ in range(12)]
         most = 0
-        while not heard.done():
+        while not listening.done():
             most = max(most, (await other.get("/api/queue")).json()["counts"]["running"])
-        completed = await heard
+        completed = await listening
         waiting = await submitted(api, "web_agent", delay_s=3600)
         row = page.locator(f"#jobs tr[data-job='{waiting}']")
         await expect(row).to_have_attribute("data-status", "scheduled")
@@ -423,8 +423,8 @@ async def _lines(client, job_id):
         return sum([line == "event: log" async for line in stream.aiter_lines()])
 
 
-async def _hears(client, count):
-    """The jobs that an event stream tells to be completed, once there are so many."""
+async def _completed_on_stream(client, count):
+    """The jobs that an event stream reports as completed, once there are so many."""
     completed = set()
     async with client.stream("GET", "/api/stream", timeout=PATIENCE_S) as stream:
         async for line in stream.aiter_lines():
@@ -448,7 +448,7 @@ async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, 
             await until(lambda: _status(outside, "/healthz"), lambda code: code == 200)
             assert (await outside.get("/metrics")).status_code == 404
             assert [await _named(client, "ada") for client in (outside, api)] == ["REST from 127.0.0.1", "ada"], (
-                "the proxy takes away what a client says of itself; who comes from this machine may say it"
+                "the proxy removes the name that a client gives itself; clients on this machine may give one"
             )
 
             page = await open_page(compose.site)
@@ -464,7 +464,7 @@ async def test_through_the_proxy_a_job_is_started_watched_and_streamed(compose, 
 
 
 async def _named(client, name):
-    """Who changed something, as the audit has it, when a client says that it is ``name``."""
+    """Who changed something, as the audit has it, when a client gives ``name`` as its user."""
     for paused in (True, False):
         headers = {"X-Forwarded-User": name}
         reply = await client.patch("/api/kinds/noop", json={"paused": paused}, headers=headers)

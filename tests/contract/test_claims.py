@@ -17,8 +17,8 @@ from runlane.queue.client import JobQueue
 from testbed.waiting import PATIENCE_S, until
 
 LEASE_S = 0.3
+# Who is not woken waits for longer than any test.
 NEVER_S = 3600.0
-"""Who is not woken waits for longer than any test."""
 KINDS = ["noop", "slow", "old"]
 
 
@@ -130,7 +130,7 @@ async def test_a_kinds_own_limit_counts_its_jobs_on_all_workers_and_leaves_room_
     assert len((await two.claim(first.claims, 5)).claims) == 1
 
 
-async def test_a_rate_is_kept_and_the_worker_is_told_when_it_allows_more(worker, enqueue, limit):
+async def test_a_rate_is_kept_and_the_worker_learns_when_it_allows_more(worker, enqueue, limit):
     await limit(noop=KindLimit(rate=Rate(2, NEVER_S)))
     await enqueue(3)
     claims = worker("one")
@@ -204,7 +204,7 @@ async def test_a_job_that_waits_again_while_its_old_claim_lasts_is_claimed_only_
     assert ids((await two.claim([], 5)).claims) == [job.id]
 
 
-async def test_what_is_due_is_told_to_one_worker_and_to_the_next_only_if_that_does_nothing(worker, queue, limit):
+async def test_what_is_due_goes_to_one_worker_and_to_the_next_only_if_that_does_nothing(worker, queue, limit):
     await limit()
     await queue.remind("soon", utc_now() + timedelta(seconds=NEVER_S))
     one, two = worker("one"), worker("two")
@@ -213,7 +213,7 @@ async def test_what_is_due_is_told_to_one_worker_and_to_the_next_only_if_that_do
     assert early.names == []
     assert 0 < early.next_s <= NEVER_S + 1
     await queue.remind("soon", utc_now())
-    due = await until(one.due, lambda seen: seen.names)
+    due = await until(one.due, lambda due: due.names)
 
     assert due.names == ["soon"]
     assert (await two.due()).names == []
@@ -225,7 +225,7 @@ async def test_a_lease_that_is_over_is_found_with_its_token_and_a_renewed_one_is
     [claim] = (await worker("one").claim([], 1)).claims
     other = worker("two")
 
-    lost = await until(other.due, lambda seen: seen.lost)
+    lost = await until(other.due, lambda due: due.lost)
 
     assert lost.lost == [Claim(claim.job_id, claim.token)]
     await other.release(lost.lost)
@@ -239,7 +239,7 @@ async def test_a_worker_that_renews_at_the_last_call_for_a_lease_that_is_over_ke
     await enqueue(1)
     [claim] = (await worker("one").claim([], 1)).claims
     other = worker("two")
-    await asyncio.sleep(LEASE_S)  # as if Redis had been away: nobody could renew, nor look
+    await asyncio.sleep(LEASE_S)  # as if Redis had been away: nobody could renew, or find it
 
     assert (await other.due()).lost == []
     assert await worker("one", lease_s=60).restore([claim]) == set()

@@ -106,7 +106,7 @@ class Plant:
         return job
 
     async def is_(self, job, *statuses: JobStatus):
-        return await until(lambda: self.store.get(job.id), lambda seen: seen.status in statuses)
+        return await until(lambda: self.store.get(job.id), lambda found: found.status in statuses)
 
     async def close(self) -> None:
         for part in (self.queue, self.events, self.registry):
@@ -126,11 +126,11 @@ async def done(params, job):
 
 
 async def test_the_hooks_of_arq_are_called_in_their_order_with_its_context(plant):
-    told = []
+    written = []
 
     def hook(name):
         async def called(ctx):
-            told.append((name, ctx.get("job_try"), ctx["worker_id"]))
+            written.append((name, ctx.get("job_try"), ctx["worker_id"]))
 
         return called
 
@@ -138,7 +138,7 @@ async def test_the_hooks_of_arq_are_called_in_their_order_with_its_context(plant
     async with plant.working(done, **{name: hook(name) for name in names}):
         await plant.is_(await plant.submit(), JobStatus.COMPLETED)
 
-    assert told == [
+    assert written == [
         ("on_startup", None, "plant"),
         *((name, 1, "plant") for name in names[1:4]),
         ("on_shutdown", None, "plant"),
@@ -181,7 +181,7 @@ async def test_jobs_that_wait_for_a_slot_start_in_the_write_that_ends_those_befo
     assert plant.store.transactions < 40, "each start and each end had its own"
 
 
-async def test_no_reader_ever_sees_more_running_than_the_limit_whatever_a_job_says_as_it_ends(plant):
+async def test_a_reader_never_finds_more_running_than_the_limit_whatever_a_job_reports_as_it_ends(plant):
     await plant.services.limits.change_queue(QueueChange(concurrency=2))
     jobs = await plant.service.submit_many([Submission(kind="made") for _ in range(30)])
 
@@ -211,7 +211,7 @@ async def test_a_job_whose_entry_is_not_ours_is_given_back_and_holds_no_slot(pla
             await until(owners, lambda count: count == 0)
 
 
-async def test_a_redis_that_forgot_what_runs_is_told_and_the_job_runs_once(plant, redis_server):
+async def test_a_redis_that_lost_what_runs_is_given_it_again_and_the_job_runs_once(plant, redis_server):
     begun, go_on = asyncio.Event(), asyncio.Event()
     runs = 0
 
@@ -230,7 +230,7 @@ async def test_a_redis_that_forgot_what_runs_is_told_and_the_job_runs_once(plant
             async def owner():
                 return admin.hget("runlane:owners", str(job.id))
 
-            await until(owner, lambda seen: seen is not None and "plant" in seen)
+            await until(owner, lambda found: found is not None and "plant" in found)
         go_on.set()
 
         finished = await plant.is_(job, JobStatus.COMPLETED)
@@ -295,17 +295,17 @@ async def test_a_claim_taken_by_another_worker_interrupts_the_handler_and_writes
 
 
 class Blocking:
-    """A handler that waits in a thread, and notes when each of its threads began and ended."""
+    """A handler that waits in a thread, and writes down when each of its threads began and ended."""
 
     def __init__(self, leaves: bool = False) -> None:
         self.go_on = threading.Event()
-        self.told: list[str] = []
+        self.written: list[str] = []
         self._leaves = leaves
 
     def _work(self) -> None:
-        self.told.append("begin")
+        self.written.append("begin")
         self.go_on.wait(PATIENCE_S)
-        self.told.append("end")
+        self.written.append("end")
 
     async def __call__(self, params, job):
         thread = asyncio.get_running_loop().run_in_executor(None, self._work)
@@ -323,34 +323,35 @@ async def test_no_attempt_begins_while_a_thread_of_a_cancelled_one_runs(plant, c
     handler = Blocking()
     async with plant.working(handler):
         job = await plant.submit()
-        await until(lambda: _value(handler.told), bool)
+        await until(lambda: _value(handler.written), bool)
         await plant.service.cancel(job.id)
-        seen = await plant.is_(job, JobStatus.CANCELLED)
+        found = await plant.is_(job, JobStatus.CANCELLED)
         await plant.service.retry(job.id)
         await plant.is_(await plant.submit(), JobStatus.RUNNING)  # whatever may start has started
+        await until(lambda: _value(handler.written), lambda written: len(written) > 1)
 
-        assert seen.message == "Cancelled; a thread of it runs on."
-        assert handler.told == ["begin", "begin"]
+        assert found.message == "Cancelled; a thread of it runs on."
+        assert handler.written == ["begin", "begin"]
         assert (await plant.store.get(job.id)).status is JobStatus.QUEUED
         handler.go_on.set()
         await plant.is_(job, JobStatus.COMPLETED)
 
-    assert handler.told.count("begin") == 3
+    assert handler.written.count("begin") == 3
 
 
 async def test_no_attempt_begins_while_a_thread_of_a_failed_one_runs(plant, counted_threads):
     handler = Blocking(leaves=True)
     async with plant.working(handler):
         job = await plant.submit(max_attempts=2)
-        await until(lambda: plant.store.get(job.id), lambda seen: seen.attempt == 2)
+        await until(lambda: plant.store.get(job.id), lambda found: found.attempt == 2)
         await plant.is_(job, JobStatus.QUEUED)
 
-        assert handler.told == ["begin"]
+        assert handler.written == ["begin"]
         assert len(plant.held()) == 1, "its slot stays taken"
         handler.go_on.set()
         await plant.is_(job, JobStatus.FAILED)
 
-    await until(lambda: _value(handler.told), lambda told: told == ["begin", "end", "begin", "end"])
+    await until(lambda: _value(handler.written), lambda written: written == ["begin", "end", "begin", "end"])
 
 
 async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(plant, counted_threads, redis_server):
@@ -358,7 +359,7 @@ async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(p
     other = Claims(plant.queue.redis, plant.url, "other", ["made"], plant.config.lease_s)
     async with plant.working(handler) as engine:
         job = await plant.submit(max_attempts=2)
-        await until(lambda: plant.store.get(job.id), lambda seen: seen.attempt == 2)
+        await until(lambda: plant.store.get(job.id), lambda found: found.attempt == 2)
         engine.set_quiet(True)
         await plant.is_(job, JobStatus.QUEUED)
         [held] = engine.held
@@ -371,7 +372,7 @@ async def test_a_job_whose_thread_runs_on_keeps_its_slot_when_redis_forgets_it(p
         engine.set_quiet(False)
         await plant.is_(job, JobStatus.FAILED)
     await other.close()
-    assert handler.told == ["begin", "end", "begin", "end"]
+    assert handler.written == ["begin", "end", "begin", "end"]
 
 
 async def test_an_emptied_redis_is_rebuilt_when_the_database_is_back(plant, monkeypatch):
@@ -395,19 +396,19 @@ async def test_a_thread_that_ends_within_the_grace_time_is_waited_for(plant, cou
     handler = Blocking()
     async with plant.working(handler):
         job = await plant.submit()
-        await until(lambda: _value(handler.told), bool)
+        await until(lambda: _value(handler.written), bool)
         await plant.service.cancel(job.id)
         handler.go_on.set()
 
         assert (await plant.is_(job, JobStatus.CANCELLED)).message == "Cancelled while it ran."
-        assert handler.told == ["begin", "end"]
+        assert handler.written == ["begin", "end"]
 
 
 async def _value(value):
     return value
 
 
-async def test_the_heart_beats_for_a_worker_and_says_what_it_runs(plant):
+async def test_the_heartbeat_of_a_worker_shows_what_it_runs(plant):
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def handler(params, job):
@@ -421,8 +422,8 @@ async def test_the_heart_beats_for_a_worker_and_says_what_it_runs(plant):
         async def listed():
             return next(iter(await plant.registry.all()), None)
 
-        seen = await until(listed, lambda worker: worker is not None and worker.running)
-        assert (seen.id, seen.running, seen.state) == ("plant", [job.id], WorkerState.RUNNING)
+        found = await until(listed, lambda worker: worker is not None and worker.running)
+        assert (found.id, found.running, found.state) == ("plant", [job.id], WorkerState.RUNNING)
         go_on.set()
 
 
@@ -433,10 +434,10 @@ async def test_a_quiet_engine_claims_nothing_and_a_stopped_one_leaves_nothing_cl
         waiting = await plant.submit()
         await plant.queue.ping()
 
-        async def looked():
+        async def status():
             return (await plant.store.get(waiting.id)).status
 
-        assert await looked() is JobStatus.QUEUED
+        assert await status() is JobStatus.QUEUED
         engine.set_quiet(False)
         await plant.is_(waiting, JobStatus.COMPLETED)
 
@@ -444,7 +445,7 @@ async def test_a_quiet_engine_claims_nothing_and_a_stopped_one_leaves_nothing_cl
         assert (admin.hlen("runlane:owners"), admin.zcard("runlane:leases")) == (0, 0)
 
 
-async def test_what_wakes_an_engine_that_has_gone_quiet_wakes_another_worker_instead(plant, redis_server):
+async def test_what_wakes_a_quiet_engine_wakes_another_worker_instead(plant, redis_server):
     other = Claims(plant.queue.redis, plant.url, "other", ["made"], 1.0, idle_read_s=3600)
     async with plant.working(done) as engine:
         await plant.is_(await plant.submit(), JobStatus.COMPLETED)
@@ -469,7 +470,7 @@ async def test_what_wakes_an_engine_that_stops_wakes_another_worker_instead(plan
             await until(lambda: held(admin), lambda count: count == 0)
             admin.zadd("runlane:queue:made", {str(uuid4()): 1})
             admin.zadd("runlane:wake:made", {"1": 0})
-            engine.stop()  # it has not run since: its read has taken the marker, and it does not know
+            engine.stop()  # it has not run since: its read has taken the marker, which it does not know yet
 
     await asyncio.wait_for(other.wait_for_work(), PATIENCE_S)
     await other.close()

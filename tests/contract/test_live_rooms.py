@@ -81,7 +81,7 @@ class Tab:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.client = socketio.AsyncClient(reconnection=False, http_session=session)
-        self.seen: dict[str, dict[str, object]] = {}
+        self.received: dict[str, dict[str, object]] = {}
         self.events: list[object] = []
         self.client.on("event", self._take, namespace="/_event")
 
@@ -105,10 +105,10 @@ class Tab:
     def _take(self, update: dict) -> None:
         self.events += update.get("events") or []
         for state, values in (update.get("delta") or {}).items():
-            self.seen.setdefault(state, {}).update(values)
+            self.received.setdefault(state, {}).update(values)
 
     async def var(self, state: type, name: str):
-        return self.seen.get(state.get_full_name(), {}).get(f"{name}_rx_state_")
+        return self.received.get(state.get_full_name(), {}).get(f"{name}_rx_state_")
 
 
 def _arrival(path: str, query: dict[str, str]) -> dict[str, object]:
@@ -133,7 +133,7 @@ async def tab(session):
     await opened.client.disconnect()
 
 
-async def test_a_tab_joins_its_room_and_is_told_of_everything_that_happens(served, tab):
+async def test_a_tab_joins_its_room_and_receives_everything_that_happens(served, tab):
     await tab.open(served.url, "/")
     await until(lambda: tab.var(LiveDashboard, "slots"), lambda slots: slots is not None and len(slots) == 5)
 
@@ -147,7 +147,7 @@ async def test_a_tab_joins_its_room_and_is_told_of_everything_that_happens(serve
     assert counts["running"] == 0
 
 
-async def test_a_tab_on_a_jobs_page_hears_of_that_job_alone(served, tab):
+async def test_a_tab_on_a_jobs_page_receives_that_job_alone(served, tab):
     mine = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
     await tab.open(served.url, f"/jobs/{mine['id']}", job_id=mine["id"])
     await until(lambda: tab.var(JobPage, "found"))
@@ -178,24 +178,24 @@ async def test_what_happens_to_another_job_takes_no_line_from_a_jobs_page(served
     await start_attempt(served.service, mine.id, "worker-1")
     await tab.open(served.url, f"/jobs/{mine.id}", job_id=str(mine.id))
     await until(lambda: tab.var(JobPage, "found"))
-    said = [HandlerMessage(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
+    lines = [HandlerMessage(EventType.LOG, log_message=str(n), data={"level": "info"}) for n in range(TAIL_KEPT * 2)]
 
-    await report_attempt(served.service, mine.id, 1, said[:-1])
-    await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail and len(tail) == len(said) - 1)
+    await report_attempt(served.service, mine.id, 1, lines[:-1])
+    await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail and len(tail) == len(lines) - 1)
     other = Tab(session)
     await other.open(served.url, "/")
     await until(lambda: other.var(LiveDashboard, "slots"))
     another, _ = await served.service.submit(Submission(kind="slow"))
     await until(lambda: other.var(JobList, "rows"), lambda rows: rows and rows[0]["id"] == str(another.id))
-    await report_attempt(served.service, mine.id, 1, said[-1:])
+    await report_attempt(served.service, mine.id, 1, lines[-1:])
 
-    tail = await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail[-1]["text"] == said[-1].log_message)
-    assert len(tail) == len(said)
+    tail = await until(lambda: tab.var(LiveJob, "tail"), lambda tail: tail[-1]["text"] == lines[-1].log_message)
+    assert len(tail) == len(lines)
     await other.client.disconnect()
     await end_attempt(served.service, completed(mine.id, 1, None))
 
 
-async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
+async def test_a_failure_is_shown_on_every_dashboard_in_a_toast(served, tab):
     await tab.open(served.url, "/")
     await until(lambda: tab.var(LiveDashboard, "slots"))
     job, _ = await served.service.submit(Submission(kind="noop"))
@@ -203,15 +203,15 @@ async def test_a_failure_is_told_to_every_dashboard_by_a_toast(served, tab):
 
     await end_attempt(served.service, failed(job.id, 1, JobError(type="X", message="no such page"), retry_at=None))
 
-    async def told():
+    async def toasts():
         return str(tab.events)
 
-    toast = await until(told, lambda text: job.short_id in text)
+    toast = await until(toasts, lambda text: job.short_id in text)
     assert "no such page" in toast
 
 
+# Reflex takes these for marks of its own, see ``jobs_app.live.effects``
 MARKS = ("<reflex.Var>x</reflex.Var>", "<reflex.Var>1</reflex.Var>", "a <reflex.Var>²</reflex.Var>", "<reflex.Var>")
-"""Reflex takes these for marks of its own; see ``jobs_app.live.effects``."""
 
 
 @pytest.mark.parametrize("text", MARKS)
@@ -227,10 +227,10 @@ async def test_words_that_reflex_takes_for_its_own_arrive_as_they_are(served, ta
     )
     await end_attempt(served.service, failed(job.id, 1, JobError(type=text, message=text), retry_at=None))
 
-    async def told():
+    async def toasts():
         return "".join(str(event["payload"].get("function")) for event in tab.events)
 
-    await until(told, lambda toasts: json.dumps(text).replace("<", "\\u003c") in toasts)
+    await until(toasts, lambda shown: json.dumps(text).replace("<", "\\u003c") in shown)
     await tab.go(f"/jobs/{job.id}", job_id=str(job.id))
     await until(lambda: tab.var(JobPage, "found"))
     assert (await tab.var(LiveJob, "head")) is not None
@@ -279,11 +279,11 @@ async def test_what_bad_events_hold_is_not_logged_and_pages_go_on(served, tab):
 
     await until(lambda: tab.var(LiveDashboard, "hot"), lambda hot: job["id"] in hot)
 
-    async def said() -> str:
+    async def log() -> str:
         return served.log.read_text()
 
-    await until(said, lambda text: text.count("was dropped: ") >= 8)
-    assert "hunter2" not in await said()
+    await until(log, lambda text: text.count("was dropped: ") >= 8)
+    assert "hunter2" not in await log()
 
 
 def _every_handler(state: type[rx.State]) -> Iterator[tuple[str, list[str]]]:
@@ -296,7 +296,7 @@ def _every_handler(state: type[rx.State]) -> Iterator[tuple[str, list[str]]]:
         yield from _every_handler(each)
 
 
-async def test_a_tab_is_told_when_its_news_stop_and_sees_all_when_they_go_on(served, tab, redis_server):
+async def test_a_tab_shows_when_its_updates_stop_and_is_complete_when_they_go_on(served, tab, redis_server):
     await tab.open(served.url, "/")
     await until(lambda: tab.var(Live, "feed"), lambda feed: feed == "up")
 
@@ -308,7 +308,7 @@ async def test_a_tab_is_told_when_its_news_stop_and_sees_all_when_they_go_on(ser
     await until(lambda: tab.var(JobList, "rows"), lambda rows: [row["id"] for row in rows] == [job["id"]])
 
 
-async def test_a_tab_that_goes_to_a_jobs_page_leaves_the_dashboards_news_behind(served, tab):
+async def test_a_tab_that_goes_to_a_jobs_page_leaves_the_dashboards_updates_behind(served, tab):
     job = (await served.api.post("/api/jobs", json={"kind": "noop"})).json()
     await tab.open(served.url, "/")
     await until(lambda: tab.var(JobList, "rows"))
@@ -322,7 +322,7 @@ async def test_a_tab_that_goes_to_a_jobs_page_leaves_the_dashboards_news_behind(
     assert other["id"] not in await tab.var(LiveDashboard, "hot")
 
 
-async def test_a_tab_that_closed_is_told_nothing_more_and_others_are(served, tab, session):
+async def test_a_tab_that_closed_is_sent_nothing_more_and_others_are(served, tab, session):
     other = Tab(session)
     for each in (tab, other):
         await each.open(served.url, "/")

@@ -53,26 +53,26 @@ def start_server(tmp_path) -> Iterator[StartServer]:
 
 
 async def all_works(url: str) -> None:
-    """A job is enqueued, a worker beats, an announcement is heard."""
+    """A job is enqueued, a worker beats, an announcement is received."""
     queue, events, registry = JobQueue(url), RedisEvents(url), WorkerRegistry(url)
     job = queued()
-    heard: list[object] = []
+    received: list[object] = []
 
     async def listen() -> None:
         async for item in events.listen():
-            heard.append(item)
+            received.append(item)
 
-    async def what_was_heard() -> list[object]:
-        return heard
+    async def what_was_received() -> list[object]:
+        return received
 
     listening = asyncio.create_task(listen())
-    await until(what_was_heard)
+    await until(what_was_received)
 
     await queue.enqueue([job])
     await events.publish([Deleted(deleted=(job.id,))])
     await registry.beat(worker("a"))
 
-    assert await until(what_was_heard, lambda items: len(items) == 2) == [Feed.UP, Deleted(deleted=(job.id,))]
+    assert await until(what_was_received, lambda items: len(items) == 2) == [Feed.UP, Deleted(deleted=(job.id,))]
     assert await queue.missing([job]) == set()
     assert [w.id for w in await registry.all()] == ["a"]
     with sync_redis(url) as client:
@@ -99,9 +99,9 @@ async def test_a_unix_socket(start_server, tmp_path):
 async def tls_in_front_of(port: int, folder: Path) -> AsyncIterator[tuple[int, Path]]:
     """A port that speaks TLS and leads to ``port``, and the certificate to trust."""
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    wanted = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    request = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
     named = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    process = await asyncio.create_subprocess_exec("openssl", "req", *wanted, *named, stderr=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec("openssl", "req", *request, *named, stderr=subprocess.DEVNULL)
     assert await process.wait() == 0
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
@@ -187,16 +187,16 @@ async def test_sentinels_lead_to_the_master(sentinel):
 
 
 @pytest.mark.faults
-async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_hear_again(sentinel):
+async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_receive_again(sentinel):
     url, master, replica = sentinel
     await until(lambda: knows_replica(url))
     queue, events = JobQueue(url), RedisEvents(url)
     before, after = queued(), queued()
-    heard: list[object] = []
+    received: list[object] = []
 
     async def listen() -> None:
         async for item in events.listen():
-            heard.append(item)
+            received.append(item)
 
     async def replicated() -> bool:
         with replica.client() as client:
@@ -209,9 +209,9 @@ async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_
             return False
         return True
 
-    async def heard_again() -> bool:
+    async def received_again() -> bool:
         await events.publish([Deleted(deleted=(after.id,))])
-        return Deleted(deleted=(after.id,)) in heard
+        return Deleted(deleted=(after.id,)) in received
 
     listening = asyncio.create_task(listen())
     await queue.enqueue([before])
@@ -221,13 +221,13 @@ async def test_after_a_failover_the_queue_works_on_the_new_master_and_listeners_
 
     await until(enqueued)
     assert await queue.missing([before, after]) == set()
-    await until(heard_again)
+    await until(received_again)
     await end_tasks(listening)
     for part in (queue, events):
         await part.close()
 
 
-async def test_a_connection_to_what_became_a_replica_is_dropped_and_made_anew(start_server):
+async def test_a_connection_to_what_became_a_replica_is_dropped_and_made_again(start_server):
     server = start_server()
     queue = JobQueue(server.url)
     await queue.enqueue([queued()])
@@ -266,9 +266,9 @@ def test_a_cluster_is_refused_with_what_to_use_instead(start_server):
 def test_a_wrong_password_is_refused_and_not_shown(start_server, login):
     server = start_server(password="s3cret")
 
-    said = refusal(f"redis://{login}127.0.0.1:{server.port}/0")
+    message = refusal(f"redis://{login}127.0.0.1:{server.port}/0")
 
-    assert said == f"Redis at 127.0.0.1:{server.port} wants another password than REDIS_URL has."
+    assert message == f"Redis at 127.0.0.1:{server.port} wants another password than REDIS_URL has."
 
 
 def test_a_server_that_is_away_is_waited_for(caplog):
@@ -295,10 +295,10 @@ def test_a_sentinel_address_that_leads_nowhere_is_refused(url):
 
 
 def test_a_password_that_no_parser_reads_is_not_repeated():
-    told = refusal("redis://:hun/ter2@host:6379/0")
+    message = refusal("redis://:hun/ter2@host:6379/0")
 
-    assert "redis://:***@host:6379/0. In a password, write / as %2F" in told
-    assert "hun" not in told
+    assert "redis://:***@host:6379/0. In a password, write / as %2F" in message
+    assert "hun" not in message
 
 
 def test_a_place_is_named_without_its_secrets():

@@ -110,7 +110,9 @@ async def test_a_change_of_limits_leaves_an_emptied_redis_to_the_worker_that_reb
         await anext(commands)
         await queue.set_limits(read)
 
-        assert parse_command(await anext(commands)) == Command(claim=True), "a worker looks, and sees that it is empty"
+        assert parse_command(await anext(commands)) == Command(claim=True), (
+            "a worker calls, and learns that it is empty"
+        )
     assert await queue.redis.exists(keys.LIMITS) == 0
     await queue.set_limits(read, generation=1)
     assert await queue.redis.hgetall(keys.LIMITS) == {b"paused": b"0", b"concurrency": b"5", b"generation": b"1"}
@@ -118,10 +120,10 @@ async def test_a_change_of_limits_leaves_an_emptied_redis_to_the_worker_that_reb
 
 
 def _value(value):
-    async def look():
+    async def read():
         return value
 
-    return look
+    return read
 
 
 async def test_jobs_of_one_moment_wait_in_the_order_they_came(queue):
@@ -152,7 +154,7 @@ async def test_enqueueing_twice_is_harmless(queue):
     assert await queue.entries_in_order() == [str(job.id)]
 
 
-async def test_what_is_taken_out_is_gone_and_taking_it_out_again_is_harmless(queue):
+async def test_a_job_is_taken_out_and_taking_it_out_again_is_harmless(queue):
     job, other = queued(), queued()
     await queue.enqueue([job, other])
 
@@ -164,11 +166,11 @@ async def test_what_is_taken_out_is_gone_and_taking_it_out_again_is_harmless(que
 
 
 async def test_an_entry_that_is_dropped_is_in_no_queue_and_its_job_may_be_awaited_all_the_same(queue):
-    stranger, stays, awaited = queued(), queued(), later()
+    orphan, stays, awaited = queued(), queued(), later()
     assert await queue.is_empty()
-    await queue.enqueue([stranger, stays, awaited])
+    await queue.enqueue([orphan, stays, awaited])
 
-    assert await queue.drop("noop", [stranger.id, awaited.id, uuid4()]) == 1
+    assert await queue.drop("noop", [orphan.id, awaited.id, uuid4()]) == 1
     assert await queue.drop("slow", [stays.id]) == 0
     assert await queue.drop("noop", []) == 0
 
@@ -177,7 +179,7 @@ async def test_an_entry_that_is_dropped_is_in_no_queue_and_its_job_may_be_awaite
     assert not await queue.is_empty()
 
 
-async def test_the_queue_tells_which_jobs_it_does_not_know(queue):
+async def test_the_queue_lists_the_jobs_it_does_not_know(queue):
     known, unknown = queued(), queued(kind="slow")
     awaited, forgotten = later(), later()
     await queue.enqueue([known, awaited])
@@ -208,7 +210,7 @@ async def test_a_reminder_is_kept_until_it_is_forgotten(queue):
     assert await queue.scheduled_names() == {}
 
 
-async def test_telling_what_nobody_hears_is_harmless(queue):
+async def test_a_command_that_nobody_receives_is_harmless(queue):
     await queue.send(Command(cancel=uuid4()))
 
     assert await queue.entries_in_order() == []
@@ -223,74 +225,74 @@ def change(version: int, text: str = "") -> Change:
 
 
 class Listener:
-    """Hears everything, in a task of its own."""
+    """Receives everything, in a task of its own."""
 
     def __init__(self, events: RedisEvents | MemoryEvents) -> None:
-        self.heard: list[object] = []
+        self.received: list[object] = []
         self._task = asyncio.create_task(self._listen(events))
 
     async def _listen(self, events: RedisEvents | MemoryEvents) -> None:
         async for item in events.listen():
-            self.heard.append(item)
+            self.received.append(item)
 
-    async def look(self) -> list[object]:
-        return self.heard
+    async def read(self) -> list[object]:
+        return self.received
 
-    async def hears(self, count: int) -> list[object]:
-        return await until(self.look, lambda heard: len(heard) >= count)
+    async def receives(self, count: int) -> list[object]:
+        return await until(self.read, lambda received: len(received) >= count)
 
     async def stop(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
 
-async def test_a_listener_is_first_told_that_it_is_connected_then_hears_all_in_order(events):
+async def test_a_listener_first_learns_that_it_is_connected_then_receives_all_in_order(events):
     listener = Listener(events)
-    assert await listener.hears(1) == [Feed.UP]
+    assert await listener.receives(1) == [Feed.UP]
     changes = [change(n) for n in range(1, 30)]
 
     await events.publish(changes[:15])
     await events.publish(changes[15:])
 
-    assert (await listener.hears(30))[1:] == changes
+    assert (await listener.receives(30))[1:] == changes
     await listener.stop()
 
 
-async def test_several_listeners_hear_the_same(events):
+async def test_several_listeners_receive_the_same(events):
     listeners = [Listener(events) for _ in range(3)]
     for listener in listeners:
-        await listener.hears(1)
-    gone = Deleted(deleted=(uuid4(),))
+        await listener.receives(1)
+    deletion = Deleted(deleted=(uuid4(),))
 
-    await events.publish([gone])
+    await events.publish([deletion])
 
     for listener in listeners:
-        assert (await listener.hears(2))[1] == gone
+        assert (await listener.receives(2))[1] == deletion
         await listener.stop()
 
 
 async def test_a_change_that_is_too_large_is_announced_by_its_id_alone(events):
     listener = Listener(events)
-    await listener.hears(1)
+    await listener.receives(1)
     large = change(7, "x" * MAX_ANNOUNCED_BYTES)
 
     await events.publish([large])
 
-    assert (await listener.hears(2))[1] == TooBig(too_big=large.job.id, version=7)
+    assert (await listener.receives(2))[1] == TooBig(too_big=large.job.id, version=7)
     await listener.stop()
 
 
-async def test_who_announces_hears_the_same_as_others_do(redis_server):
+async def test_who_announces_receives_the_same_as_others(redis_server):
     own, other = RedisEvents(redis_server.url), RedisEvents(redis_server.url)
     listeners = [Listener(own), Listener(other)]
     for listener in listeners:
-        await listener.hears(1)
+        await listener.receives(1)
     large = change(2, "x" * MAX_ANNOUNCED_BYTES)
 
     await own.publish([change(1), large, Deleted(deleted=(uuid4(),)), *(change(version) for version in range(3, 400))])
     await other.publish([change(1)])
 
-    first, second = [await listener.hears(401) for listener in listeners]
+    first, second = [await listener.receives(401) for listener in listeners]
     assert first == second
     assert first[2] == TooBig(too_big=large.job.id, version=2)
     for listener in listeners:
@@ -359,34 +361,34 @@ async def test_what_others_wrote_into_the_registry_is_dropped(redis_server):
     await registry.close()
 
 
-async def test_a_listener_whose_connection_is_cut_is_told_to_read_the_store_and_hears_again(redis_server):
+async def test_a_listener_whose_connection_is_cut_learns_to_read_the_store_and_receives_again(redis_server):
     events = RedisEvents(redis_server.url)
     listener = Listener(events)
-    await listener.hears(1)
+    await listener.receives(1)
 
     with redis_server.client() as client:
         client.client_kill_filter(_type="pubsub")
-    await until(listener.look, lambda heard: heard.count(Feed.UP) == 2)
+    await until(listener.read, lambda received: received.count(Feed.UP) == 2)
     sent = change(1)
     await events.publish([sent])
 
-    await until(listener.look, lambda heard: heard[-1] == sent)
+    await until(listener.read, lambda received: received[-1] == sent)
     await listener.stop()
     await events.close()
 
 
-async def test_a_listener_is_told_when_redis_goes_and_when_it_is_back(redis_server):
+async def test_a_listener_learns_when_redis_is_away_and_when_it_is_back(redis_server):
     events = RedisEvents(redis_server.url)
     listener = Listener(events)
-    await listener.hears(1)
+    await listener.receives(1)
 
     with redis_server.away():
-        assert (await listener.hears(2))[1:] == [Feed.DOWN]
-    assert (await listener.hears(3))[2:] == [Feed.UP]
+        assert (await listener.receives(2))[1:] == [Feed.DOWN]
+    assert (await listener.receives(3))[2:] == [Feed.UP]
     sent = change(1)
     await events.publish([sent])
 
-    assert (await listener.hears(4))[3:] == [sent]
+    assert (await listener.receives(4))[3:] == [sent]
     await listener.stop()
     await events.close()
 
@@ -394,18 +396,18 @@ async def test_a_listener_is_told_when_redis_goes_and_when_it_is_back(redis_serv
 async def test_an_announcement_that_is_not_ours_is_ignored(redis_server):
     events = RedisEvents(redis_server.url)
     listener = Listener(events)
-    await listener.hears(1)
+    await listener.receives(1)
 
     with redis_server.client() as client:
         client.publish("runlane:changes", "cos\nsystem\n")
     await events.publish([change(1)])
 
-    assert isinstance((await listener.hears(2))[1], Change)
+    assert isinstance((await listener.receives(2))[1], Change)
     await listener.stop()
     await events.close()
 
 
-def test_a_connection_that_the_server_has_closed_says_so_as_any_trouble_with_uvloop_too(redis_server):
+def test_a_connection_that_the_server_has_closed_raises_the_usual_error_with_uvloop_too(redis_server):
     async def write_to_a_closed_connection() -> None:
         pool = connection_pool(redis_server.url)
         connection = await pool.get_connection()

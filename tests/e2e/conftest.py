@@ -2,7 +2,7 @@
 
 One product serves all tests of the session; each test begins with an empty history and in a browser of its own, which
 must stay without console errors and without a request to another host. That costs some seconds a test, most of them for
-a page that is loaded anew, so what one page can show in one visit is one test.
+a page that is loaded again, so what one page can show in one visit is one test.
 """
 
 import asyncio
@@ -58,12 +58,12 @@ class Product:
     async def job(self, job_id: str) -> dict[str, Any]:
         return dict((await self.api.get(f"/api/jobs/{job_id}")).json())
 
-    async def status_is(self, job_id: str, *wanted: str) -> dict[str, Any]:
-        """The job, once its status is one of ``wanted``."""
-        return await until(lambda: self.job(job_id), lambda job: job["status"] in wanted)
+    async def status_is(self, job_id: str, *statuses: str) -> dict[str, Any]:
+        """The job, once its status is one of ``statuses``."""
+        return await until(lambda: self.job(job_id), lambda job: job["status"] in statuses)
 
     async def steered(self) -> "SteeredJob":
-        """A job that runs, and does what it is told to until it is told to end."""
+        """A job that runs, and does what its script says until that ends it."""
         self.steered_jobs += 1
         script = Script(self.folder / f"script-{self.steered_jobs}")
         return SteeredJob(script.path, await self.submit("steered", params=script.params))

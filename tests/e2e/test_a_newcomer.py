@@ -11,12 +11,12 @@ WIDE = pytest.param({}, id="wide", marks=pytest.mark.databases)
 NARROW = pytest.param({"color_scheme": "dark", "viewport": {"width": 390, "height": 800}}, id="dark and narrow")
 
 
-@pytest.mark.parametrize("look", [WIDE, NARROW])
-async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(product, open_page, look):
-    page = await open_page("/", **look)
+@pytest.mark.parametrize("variant", [WIDE, NARROW])
+async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(product, open_page, variant):
+    page = await open_page("/", **variant)
 
     steps = ("Web agent", "Navigating to page", "Waiting for page to load")
-    seen = asyncio.gather(
+    shown = asyncio.gather(
         glimpse(page, "#jobs tr[data-status=running]", "Web agent"),
         *(glimpse(page, "#slots [data-job]:not([data-job=''])", step) for step in steps),
     )
@@ -24,7 +24,7 @@ async def test_one_button_starts_a_job_whose_steps_appear_until_it_is_completed(
     await page.get_by_label("Steps", exact=True).fill("3")
     await page.get_by_role("button", name="Start", exact=True).click()
 
-    await seen
+    await shown
     row = page.locator("#jobs tr[data-job]")
     await expect(row).to_have_attribute("data-status", "completed")
     await expect(page.locator("#slots [data-job='']")).to_have_count(5)
@@ -70,7 +70,7 @@ async def test_a_reload_keeps_everything(product, open_page):
 async def test_a_second_tab_sees_all_of_it_without_a_reload(product, open_page):
     watching = await open_page("/")
     acting = await open_page("/")
-    seen = asyncio.gather(
+    shown = asyncio.gather(
         glimpse(watching, "#jobs tr[data-status=running]", "Web agent"),
         glimpse(watching, "#slots", "Waiting for page to load"),
     )
@@ -78,7 +78,7 @@ async def test_a_second_tab_sees_all_of_it_without_a_reload(product, open_page):
     await acting.get_by_label("Steps", exact=True).fill("3")
     await acting.get_by_role("button", name="Start", exact=True).click()
 
-    await seen
+    await shown
     row = watching.locator("#jobs tr[data-job]")
     await expect(row).to_have_attribute("data-status", "completed")
 

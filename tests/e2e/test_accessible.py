@@ -1,7 +1,7 @@
 """Every page and state, light and dark, wide and narrow, held against WCAG 2.2 AA by axe-core.
 
-A page is opened once and looked at three times: what axe-core finds depends on colours, sizes and the tree alone, and
-the colours of the dark look change nothing but contrast.
+A page is opened once and checked three times: what axe-core finds depends on colours, sizes and the tree alone, and
+the dark colours change nothing but contrast.
 """
 
 from typing import Any
@@ -16,29 +16,29 @@ WIDE, NARROW = {"width": 1280, "height": 720}, {"width": 390, "height": 800}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 EVERYTHING = {"runOnly": {"type": "tag", "values": TAGS}}
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
-LOOKS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
+VARIANTS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
     "light": ("light", WIDE, EVERYTHING),
     "dark": ("dark", WIDE, COLOURS),
     "phone": ("light", NARROW, EVERYTHING),
 }
+# whether no toast is fading in or out
 SHOWN = "[...document.querySelectorAll('[data-sonner-toast]')].every(t => getComputedStyle(t).opacity === '1')"
-"""Whether no notice is fading in or out."""
 
 
 async def violations(page: Page) -> dict[str, list[str]]:
-    """What axe-core finds by look, each with the elements it is about; nothing of a look that is well."""
+    """What axe-core finds by variant, each with the elements it is about; variants without findings are left out."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE_SCRIPT)
     found = {}
-    for name, (scheme, size, rules) in LOOKS.items():
-        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # nothing is judged while it fades in
+    for name, (scheme, size, rules) in VARIANTS.items():
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # nothing is checked while it fades in
         await page.set_viewport_size(size)
         await expect(page.locator("html")).to_have_class(scheme)
         await page.wait_for_function(SHOWN)
-        told = await page.evaluate("options => axe.run(options)", rules | {"resultTypes": ["violations"]})
+        report = await page.evaluate("options => axe.run(options)", rules | {"resultTypes": ["violations"]})
         found[name] = [
             f"{each['id']}: {node['target']} {node['html'][:160]}"
-            for each in told["violations"]
+            for each in report["violations"]
             for node in each["nodes"]
         ]
     return {name: each for name, each in found.items() if each}

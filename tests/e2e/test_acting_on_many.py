@@ -68,7 +68,7 @@ async def test_the_offer_to_undo_goes_when_its_time_is_over(product, open_page):
     await product.api.patch("/api/queue", json={"paused": False})
 
 
-async def test_the_box_above_the_rows_tells_of_the_rows_that_are_shown(product, open_page):
+async def test_the_box_above_the_rows_is_about_the_rows_that_are_shown(product, open_page):
     await product.api.patch("/api/queue", json={"paused": True})
     await product.api.post("/api/jobs/batch", json={"jobs": [{"kind": "noop"}] * 30})
     page = await open_page("/")

@@ -56,19 +56,19 @@ async def test_what_one_person_does_another_sees_at_once(product, open_page):
 
 async def test_a_burst_of_failures_is_one_message_that_is_kept(product, open_page):
     page = await open_page("/")
-    before = await _failures_told(page)
+    before = await _failure_messages(page)
     jobs = [{"kind": "always_fails", "max_attempts": 1}] * 200
 
     await product.api.post("/api/jobs/batch", json={"jobs": jobs})
     await until(lambda: product.api.get("/api/queue"), lambda r: r.json()["counts"]["failed"] == 200)
 
     await expect(page.locator("[data-sonner-toast]", has_text="jobs failed")).to_have_count(1)
-    told = [text for text in await _failures_told(page) if text not in before]
-    assert 1 <= len(told) <= len(jobs) / 10
+    messages = [text for text in await _failure_messages(page) if text not in before]
+    assert 1 <= len(messages) <= len(jobs) / 10
 
 
-async def _failures_told(page):
-    """The recent messages about failures; those of earlier tests are among them."""
+async def _failure_messages(page):
+    """The recent messages about failures; those of earlier tests among them."""
     await page.get_by_role("button", name="Recent messages").click()
     await expect(page.locator("#notifications")).to_be_visible()
     texts = await page.locator("#notifications").get_by_text("failed").all_inner_texts()
@@ -84,12 +84,12 @@ async def test_a_message_that_takes_the_place_of_another_has_its_own_words(produ
     await page.locator("#field-steps").fill("1")
     await page.locator("#field-step_seconds").fill("0")
 
-    seen = "nothing yet"
+    earlier = "nothing yet"
     for _ in range(2):
         await page.get_by_role("button", name="Start", exact=True).click()
-        told = messages.filter(has_text="is queued.", has_not_text=seen)
-        await expect(told).to_have_count(1)
-        seen = (await told.inner_text()).splitlines()[0]
+        message = messages.filter(has_text="is queued.", has_not_text=earlier)
+        await expect(message).to_have_count(1)
+        earlier = (await message.inner_text()).splitlines()[0]
 
     for _ in range(2):
         await page.get_by_label("Find jobs").fill("<reflex.Var>x")
@@ -140,12 +140,12 @@ async def test_searching_and_starting_a_job_are_one_key_away_on_every_page(produ
     job_id = await product.submit("noop", delay_s=600)
     page = await open_page("/admin/kinds")
 
-    for key, wanted in (("/", "search"), ("n", "kind")):
+    for key, field in (("/", "search"), ("n", "kind")):
         for path in ("/admin/kinds", f"/jobs/{job_id}", f"/jobs/{job_id}/compare"):
             await page.goto(product.url + path)
             await page.locator("#live-mark", has_text="Live").wait_for()
             await page.keyboard.press(key)
-            await until(lambda: focused(page), lambda at, wanted=wanted: at == wanted)
+            await until(lambda: focused(page), lambda at, field=field: at == field)
             await expect(page).to_have_url(f"{product.url}/")
 
 
@@ -191,11 +191,11 @@ async def test_the_palette_finds_pages_actions_and_jobs(product, open_page):
     page = await open_page("/")
     field, paused = page.get_by_label("Command", exact=True), page.get_by_text("The queue is paused: what runs goes on")
 
-    for words, told in (("pause", 1), ("resume", 0)):
+    for words, count in (("pause", 1), ("resume", 0)):
         await page.keyboard.press("Control+k")
         await field.fill(words)
         await page.keyboard.press("Enter")
-        await expect(paused).to_have_count(told)
+        await expect(paused).to_have_count(count)
         await expect(field).to_have_count(0)
     await page.keyboard.press("Control+k")
     await field.fill(job_id[-8:])
@@ -205,18 +205,18 @@ async def test_the_palette_finds_pages_actions_and_jobs(product, open_page):
     await expect(page).to_have_url(f"{product.url}/jobs/{job_id}")
 
 
-async def test_a_screen_reader_is_told_what_ended_at_most_every_five_seconds(product, open_page):
-    """Five seconds have to pass between two things that are said."""
+async def test_a_screen_reader_reads_out_what_ended_at_most_every_five_seconds(product, open_page):
+    """Five seconds have to pass between two announcements."""
     page = await open_page("/")
     await page.evaluate(
-        "window.said = []; new MutationObserver(() => window.said.push(Date.now()))"
+        "window.spoken = []; new MutationObserver(() => window.spoken.push(Date.now()))"
         ".observe(document.querySelector('#spoken'), {childList: true, characterData: true, subtree: true})"
     )
 
-    async def said():
+    async def spoken():
         await product.submit("noop")
-        return await page.evaluate("window.said")
+        return await page.evaluate("window.spoken")
 
-    times = await until(said, lambda times: len(times) >= 2, every_s=0.2)
+    times = await until(spoken, lambda times: len(times) >= 2, every_s=0.2)
     assert times[1] - times[0] > 2500, "the first may have been late by half of that"
     await expect(page.locator("#spoken")).to_contain_text("completed")

@@ -77,7 +77,7 @@ async def test_a_query_that_cannot_be_read_says_where_and_why(open_page):
     await expect(page.get_by_text("at character 8")).to_be_visible()
 
 
-async def test_what_can_be_searched_for_is_told_on_the_page(open_page):
+async def test_what_can_be_searched_for_is_explained_on_the_page(open_page):
     page = await open_page("/")
 
     await page.get_by_role("button", name="What can be searched for").click()

@@ -51,7 +51,7 @@ async def test_the_timeline_is_narrowed_searched_copied_and_downloaded(product, 
     assert sum("of 500" in line for line in text.splitlines()) == 500
 
 
-async def test_a_page_over_plain_http_copies_as_well_and_tells_when_it_cannot(product, open_page):
+async def test_a_page_over_plain_http_copies_as_well_and_reports_when_it_cannot(product, open_page):
     job_id = await product.submit("report", params={"sections": ["Alpha", "Beta"]})
     page = await open_page(f"/jobs/{job_id}", permissions=["clipboard-read", "clipboard-write"])
     await page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true}); null")
@@ -156,7 +156,7 @@ async def test_a_cancel_is_proved_stage_by_stage(product, open_page):
     page = await open_page(f"/jobs/{job_id}")
     await expect(page.locator("#job")).to_have_attribute("data-status", "running")
 
-    product.process("worker").suspend()  # it cannot see the wish yet
+    product.process("worker").suspend()  # it cannot receive the request yet
     try:
         await page.get_by_role("button", name="Cancel").click()
         await expect(page.locator("#proof")).to_contain_text("Has not stopped for")
@@ -253,11 +253,11 @@ async def test_neighbours_are_those_of_the_list_it_was_opened_from(product, open
     await expect(page).to_have_url(f"{product.url}/?status=completed")
 
 
-async def test_the_tab_shows_the_status_in_its_title_and_icon_and_tells_the_end(product, open_page):
+async def test_the_tab_shows_the_status_in_its_title_and_icon_and_notifies_of_the_end(product, open_page):
     job = await product.steered()
     page = await open_page(f"/jobs/{job.id}", permissions=["notifications"])
     await page.evaluate(
-        "window.told = []; window.Notification = class { constructor(t) { window.told.push(t) } "
+        "window.notified = []; window.Notification = class { constructor(t) { window.notified.push(t) } "
         "static requestPermission() { return Promise.resolve('granted') } }; null"
     )
     await expect(page).to_have_title(f"running · Steered {job.id[-8:]}")
@@ -270,7 +270,7 @@ async def test_the_tab_shows_the_status_in_its_title_and_icon_and_tells_the_end(
     await expect(page).to_have_title(f"completed · Steered {job.id[-8:]}")
     icon = page.locator("link[rel~=icon]").first
     await expect(icon).to_have_attribute("href", "/favicon-completed.svg")
-    assert await page.evaluate("window.told") == [f"Steered {job.id[-8:]}: completed"]
+    assert await page.evaluate("window.notified") == [f"Steered {job.id[-8:]}: completed"]
 
 
 async def test_the_step_that_runs_has_a_bar_that_grows(product, open_page):

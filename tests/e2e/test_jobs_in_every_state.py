@@ -47,7 +47,7 @@ async def test_a_running_job_is_cancelled_from_its_page(product, open_page):
     await expect(page.locator("#timeline")).to_contain_text("Cancelled while it ran.")
 
 
-async def test_a_failed_job_is_told_in_a_toast_and_shows_its_traceback(product, open_page):
+async def test_a_failed_job_is_shown_in_a_toast_and_has_its_traceback(product, open_page):
     page = await open_page("/")
 
     job_id = await product.submit("always_fails", params={"message": "The disk is on fire."})
@@ -115,7 +115,7 @@ async def test_a_stubborn_job_is_shown_as_stopping_until_it_stops(product, open_
     await product.status_is(job_id, "running")
     page = await open_page("/")
 
-    product.process("worker").suspend()  # or it might stop before anybody has looked
+    product.process("worker").suspend()  # or it might stop before anybody has read the page
     try:
         await row_of(page, job_id).get_by_role("button", name="Cancel").click()
         await expect(row_of(page, job_id)).to_contain_text("Stopping")

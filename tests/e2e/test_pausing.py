@@ -1,4 +1,4 @@
-"""Pausing the queue and letting it run again, as a person does it, seen by another."""
+"""Pausing the queue and letting it run again, as one person does it and another watches."""
 
 from playwright.async_api import expect
 

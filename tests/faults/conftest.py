@@ -1,4 +1,4 @@
-"""This floor has a Redis for each test alone, which may be mistreated, and a farm of workers on it.
+"""This folder has a Redis for each test alone, which may be mistreated, and a farm of workers on it.
 
 A worker takes a second of a core to start and a lease a second to be over: most tests here take two to five of them.
 """

@@ -1,7 +1,7 @@
 """What somebody who wants the product to stop can do to it: it goes on answering, and gives back what they took.
 
 The attacks are those of ``testbed.attacks``, on the app as it is started by ``python -m jobs_app``. How fast it answers
-meanwhile is measured by ``bench.hostile``.
+under attack is measured by ``bench.hostile``.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("attacks")]
 
 @pytest.fixture
 async def app(config, tmp_path) -> AsyncIterator[App]:
-    """An app that stops when it is told to, whatever it lived through, and has met nothing it did not expect."""
+    """An app that stops when it is asked to, whatever it went through, and has logged no unexpected error."""
     (tmp_path / "app").mkdir()
     async with running_app(tmp_path / "app", str(config.redis_url), config.resolved_database_url) as started:
         yield started
         assert await stopped(started) == 0
-    said = started.log.read_text()
-    assert "Traceback" not in said
-    assert "did not stop within" not in said
+    log = started.log.read_text()
+    assert "Traceback" not in log
+    assert "did not stop within" not in log
 
 
 async def stopped(app: App) -> int:
-    """The exit code of an app that is told to stop."""
+    """The exit code of an app that is asked to stop."""
     if app.process.returncode is None:
         app.process.send_signal(signal.SIGTERM)
     return await asyncio.wait_for(app.process.wait(), PATIENCE_S)
@@ -70,8 +70,8 @@ async def test_large_bodies_of_nothing_are_all_refused_in_words(app):
     await goes_on(app)
 
 
-async def test_a_server_that_is_told_to_stop_waits_for_no_reader(app):
-    """Nor for a body that does not come: its own server would wait for them for ever."""
+async def test_a_server_that_is_asked_to_stop_waits_for_no_reader(app):
+    """Nor for a body that does not come: its own server would wait for them forever."""
     host, port = app.url.removeprefix("http://").split(":")
     reader, stream = await asyncio.open_connection(host, port)
     stream.write(f"GET /api/stream HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())

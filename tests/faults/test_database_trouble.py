@@ -48,9 +48,7 @@ async def test_the_database_is_locked_for_a_moment_as_a_job_ends_and_its_result_
 
 
 @pytest.mark.faults
-async def test_the_database_stays_locked_and_workers_hold_say_so_claim_nothing_and_lose_nothing(
-    farm, locked, redis_server
-):
+async def test_the_database_stays_locked_and_workers_hold_claim_nothing_and_lose_nothing(farm, locked, redis_server):
     first, second = await farm.start(), await farm.start()
     running = [await farm.submit(hold=True), await farm.submit(hold=True, talks=True)]
     for job in running:
@@ -98,7 +96,7 @@ async def test_the_database_is_away_and_every_refusal_says_so_and_work_goes_on_w
 async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, database_path):
     worker = await farm.start()
     talking = await farm.submit(hold=True, talks=True)
-    await until(lambda: farm.told(talking), lambda lines: "line 20" in lines)
+    await until(lambda: farm.messages(talking), lambda lines: "line 20" in lines)
 
     with full(worker, database_path):
         await sees_lines(worker, "The database takes no writes")
@@ -109,8 +107,8 @@ async def test_the_workers_disk_is_full_and_no_line_of_its_jobs_is_lost(farm, da
 
     await farm.is_(talking, "completed")
     await farm.is_(waiting, "completed")
-    said = [event.message for event in await farm.services.store.events(talking.id) if event.type == "log"]
-    assert said == [f"line {n}" for n in range(len(said))]
+    lines = [event.message for event in await farm.services.store.events(talking.id) if event.type == "log"]
+    assert lines == [f"line {n}" for n in range(len(lines))]
     assert worker.process.returncode is None
 
 
@@ -140,7 +138,7 @@ async def test_a_worker_can_be_stopped_while_the_database_is_away(farm, database
 
 @pytest.fixture
 def disk():
-    """What there is room for, in pages: SQLite says of more than it may have what it says of a full disk."""
+    """What there is room for, in pages: beyond its limit SQLite raises the same error as on a full disk."""
     room = SimpleNamespace(pages=MAX_PAGES)
 
     def limit(db):
@@ -151,9 +149,7 @@ def disk():
     event.remove(Engine, "begin", limit)
 
 
-async def test_the_servers_disk_is_full_and_who_submits_is_told_so_and_may_again_when_there_is_room(
-    disk, api, database_path
-):
+async def test_the_servers_disk_is_full_and_submissions_are_refused_until_there_is_room(disk, api, database_path):
     batch = {"jobs": [{"kind": "noop"}] * 1000}
 
     disk.pages = 1
@@ -208,7 +204,7 @@ async def test_a_job_that_waits_for_the_database_may_still_be_cancelled(farm, lo
         assert not cancelling.done()
 
     assert (await cancelling).cancel_requested_at is not None
-    await until(lambda: farm.job(job), lambda seen: seen.status is JobStatus.CANCELLED)
+    await until(lambda: farm.job(job), lambda found: found.status is JobStatus.CANCELLED)
 
 
 @pytest.fixture
@@ -246,8 +242,8 @@ class TestAServerThatIsKilled:
         farm.let_go()
         await farm.all_are([running, *waiting], "completed")
         assert (await farm.job(running)).attempt == 1
-        said = [event.message for event in await farm.services.store.events(running.id) if event.type == "log"]
-        assert said == [f"line {n}" for n in range(len(said))]
+        lines = [event.message for event in await farm.services.store.events(running.id) if event.type == "log"]
+        assert lines == [f"line {n}" for n in range(len(lines))]
         assert (await api.get("/api/jobs")).status_code == 200
 
     async def test_who_starts_while_it_is_away_waits_with_a_sentence_and_then_goes_on(self, farm, own_postgres):

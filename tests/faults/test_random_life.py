@@ -1,7 +1,7 @@
 """A minute of everything at once, chosen at random, and then the account of every job is checked.
 
 The seed is printed; ``RUNLANE_RANDOM_SEED`` repeats a life. Processes and servers are real, so that the same seed gives
-the same wishes, but not the same moments.
+the same requests, but not the same moments.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ MOVES = {
 
 @dataclass
 class Life:
-    """What was wished for, and what was answered."""
+    """What was requested, and what was answered."""
 
     farm: Farm
     redis: RedisServer
@@ -132,7 +132,7 @@ async def test_whatever_happens_every_job_is_accounted_for(farm, redis_server):
     await _all_have_ended(farm)
     print(life.answers)
     await _every_job_is_accounted_for(life)
-    await _every_timeline_tells_what_the_row_says(farm)
+    await _every_timeline_agrees_with_its_row(farm)
     assert farm.record.never_two_runs_of_one_job()
     assert farm.record.most_at_once() <= MAX_RUNNING
     await _redis_holds_nothing(redis_server)
@@ -156,7 +156,7 @@ async def _every_job_is_accounted_for(life: Life) -> None:
     assert {job_id for job_id, status in kept.items() if status in (JobStatus.COMPLETED, JobStatus.FAILED)} <= ran
 
 
-async def _every_timeline_tells_what_the_row_says(farm: Farm) -> None:
+async def _every_timeline_agrees_with_its_row(farm: Farm) -> None:
     store = farm.services.store
     for job in (await store.get_many(list(await _all_ids(farm)))).values():
         events = await store.events(job.id)
@@ -165,8 +165,8 @@ async def _every_timeline_tells_what_the_row_says(farm: Farm) -> None:
         assert changes[-1].status is job.status
         assert (job.finished_at is not None) is job.status.is_terminal
         assert (job.result is not None) is (job.status is JobStatus.COMPLETED)
-        said = [int(event.message.removeprefix("line ")) for event in events if event.type == "log"]
-        assert all(later in (earlier + 1, 0) for earlier, later in pairwise(said)), "each attempt counts from 0"
+        lines = [int(event.message.removeprefix("line ")) for event in events if event.type == "log"]
+        assert all(later in (earlier + 1, 0) for earlier, later in pairwise(lines)), "each attempt counts from 0"
 
 
 async def _all_ids(farm: Farm) -> set[UUID]:
@@ -190,4 +190,4 @@ async def _redis_holds_nothing(redis_server: RedisServer) -> None:
                 sum(int(count) for count in redis.hvals("runlane:running")),
             )
 
-        await until(left, lambda seen: seen == (0, 0, 0, 0, 0))
+        await until(left, lambda counts: counts == (0, 0, 0, 0, 0))

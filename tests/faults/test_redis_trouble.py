@@ -47,7 +47,7 @@ def settings_of(redis_server, **options):
 
 
 async def submit_noop(api: httpx.AsyncClient) -> JobSnapshot:
-    """A job submitted through the app, which makes up for what Redis was not told of."""
+    """A job submitted through the app, which catches up on what did not reach Redis."""
     reply = await api.post("/api/jobs", json={"kind": "noop"})
     assert reply.status_code == 201
     return JobSnapshot.model_validate(reply.json())
@@ -135,11 +135,11 @@ async def test_a_job_that_outlives_an_outage_longer_than_its_lease_is_not_taken_
 
 
 @pytest.mark.faults
-async def test_an_outage_is_not_noisy_and_nothing_that_is_submitted_meanwhile_is_lost(farm, api, redis_server):
+async def test_an_outage_is_not_noisy_and_nothing_submitted_during_it_is_lost(farm, api, redis_server):
     worker = await farm.start()
     running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
-    said_before = len(worker.lines)
+    lines_before = len(worker.lines)
 
     with redis_server.away():
         began_at = time.monotonic()
@@ -151,11 +151,11 @@ async def test_an_outage_is_not_noisy_and_nothing_that_is_submitted_meanwhile_is
             await asyncio.sleep(1)
         lasted_s = time.monotonic() - began_at
 
-    assert len(worker.lines) - said_before < 3 * lasted_s
+    assert len(worker.lines) - lines_before < 3 * lasted_s
     farm.let_go()
     for job_id in ids:
         await until(
-            lambda job_id=job_id: api.get(f"/api/jobs/{job_id}"), lambda seen: seen.json()["status"] == "completed"
+            lambda job_id=job_id: api.get(f"/api/jobs/{job_id}"), lambda found: found.json()["status"] == "completed"
         )
     assert (await farm.is_(running, "completed")).attempt == 1
 
@@ -167,7 +167,7 @@ async def test_a_minute_without_redis_keeps_nobody_busy(farm, api, redis_server)
     await farm.record.has("begin", running.id)
     used = psutil.Process(worker.process.pid).cpu_times, psutil.Process().cpu_times
     before = [sum(times()[:2]) for times in used]
-    said_before = len(worker.lines)
+    lines_before = len(worker.lines)
 
     with redis_server.away():
         submitted = await submit_noop(api)
@@ -176,7 +176,7 @@ async def test_a_minute_without_redis_keeps_nobody_busy(farm, api, redis_server)
         farm.let_go()
 
     assert all(later - earlier < 6 for earlier, later in zip(before, after, strict=True)), "a tenth of a core"
-    assert len(worker.lines) - said_before < 100
+    assert len(worker.lines) - lines_before < 100
     await farm.is_(submitted, "completed")
     assert (await farm.is_(running, "completed")).attempt == 1
 
@@ -207,7 +207,7 @@ async def test_a_cancel_whose_message_was_lost_reaches_its_handler_all_the_same(
     await farm.record.has("end", job.id)
 
 
-async def test_redis_is_full_and_what_was_submitted_meanwhile_runs_when_there_is_room(farm, api, redis_server):
+async def test_redis_is_full_and_what_is_submitted_runs_when_there_is_room(farm, api, redis_server):
     worker = await farm.start()
     running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
@@ -222,9 +222,7 @@ async def test_redis_is_full_and_what_was_submitted_meanwhile_runs_when_there_is
     assert worker.process.returncode is None
 
 
-async def test_redis_becomes_a_replica_and_what_was_submitted_meanwhile_runs_when_it_leads_again(
-    farm, api, redis_server
-):
+async def test_redis_becomes_a_replica_and_what_is_submitted_runs_when_it_leads_again(farm, api, redis_server):
     worker = await farm.start()
     running = await farm.submit(hold=True)
     await farm.record.has("begin", running.id)
@@ -279,9 +277,9 @@ async def test_workers_behind_a_connection_that_is_slow_and_cut_again_and_again_
 
 
 async def test_an_entry_without_a_job_is_dropped_and_holds_up_nobody(farm, redis_server):
-    stranger = "0198c0de-0000-7000-8000-000000000000"
+    orphan = "0198c0de-0000-7000-8000-000000000000"
     with redis_server.client() as admin:
-        admin.zadd(keys.QUEUE + "record", {stranger: -1e15})
+        admin.zadd(keys.QUEUE + "record", {orphan: -1e15})
         admin.sadd("runlane:kinds", "record")
 
         await farm.start()
@@ -289,9 +287,9 @@ async def test_an_entry_without_a_job_is_dropped_and_holds_up_nobody(farm, redis
         await works_again(farm)
 
         async def left():
-            return admin.zscore(keys.QUEUE + "record", stranger), admin.hlen("runlane:owners")
+            return admin.zscore(keys.QUEUE + "record", orphan), admin.hlen("runlane:owners")
 
-        assert await until(left, lambda seen: seen == (None, 0)) == (None, 0)
+        assert await until(left, lambda found: found == (None, 0)) == (None, 0)
 
 
 async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_task_goes_on(farm, redis_server):
@@ -310,39 +308,39 @@ async def test_entries_that_are_not_ours_are_dropped_with_a_warning_and_every_ta
         async def left():
             return [*admin.zrange("runlane:scheduled", 0, -1), *admin.zrange("runlane:leases", 0, -1)]
 
-        await until(left, lambda seen: not seen)
+        await until(left, lambda found: not found)
         assert (admin.hlen("runlane:owners"), admin.zcard(keys.QUEUE + "record")) == (0, 0)
     assert worker.process.returncode is None
 
 
 @pytest.mark.faults
-async def test_entries_that_were_taken_out_or_put_in_by_hand_are_as_sql_says_within_half_a_minute(farm, redis_server):
+async def test_entries_that_were_taken_out_or_put_in_by_hand_are_fixed_within_half_a_minute(farm, redis_server):
     await farm.services.limits.change_queue(QueueChange(paused=True))
     old, later = await farm.submit(), await farm.submit(options={"delay_s": 3600})
-    for _ in range(3):  # more than are looked at when only the newest are
+    for _ in range(3):  # more than are compared when only the newest are
         await farm.submit_many(1000)
         await farm.service.submit_many([Submission(kind="noop", delay_s=3600)] * 1000)
-    queue, stranger = keys.QUEUE + "record", "0198c0de-0000-7000-8000-000000000000"
+    queue, orphan = keys.QUEUE + "record", "0198c0de-0000-7000-8000-000000000000"
     with redis_server.client() as admin:
 
-        async def is_as_sql_says():
+        async def is_as_in_sql():
             ours = admin.zscore(queue, str(old.id)) and admin.zscore("runlane:scheduled", str(later.id))
-            return ours and admin.zscore(queue, stranger) is None
+            return ours and admin.zscore(queue, orphan) is None
 
-        admin.zadd(queue, {stranger: 1})
+        admin.zadd(queue, {orphan: 1})
         await farm.start()
-        await until(is_as_sql_says)  # the look of its start is over
+        await until(is_as_in_sql)  # the reconciliation of its start is over
 
         admin.zrem(queue, str(old.id))
         admin.zrem("runlane:scheduled", str(later.id))
-        admin.zadd(queue, {stranger: 1})
+        admin.zadd(queue, {orphan: 1})
 
-        await until(is_as_sql_says, every_s=0.5)
+        await until(is_as_in_sql, every_s=0.5)
 
 
-async def test_a_job_that_redis_was_never_told_of_runs_when_the_app_starts_again(farm, config):
+async def test_a_job_that_never_reached_redis_runs_when_the_app_starts_again(farm, config):
     await farm.start()
-    await works_again(farm)  # the worker's own start has looked for such jobs already
+    await works_again(farm)  # the worker's own start has already checked for such jobs
     changes, _ = await farm.services.store.insert(
         [NewJob(kind="noop", params={}, priority=0, max_attempts=1, scheduled_for=None)]
     )

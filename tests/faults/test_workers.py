@@ -1,4 +1,4 @@
-"""What happens to jobs when workers are killed, stopped, frozen, blocked, or told to be quiet."""
+"""What happens to jobs when workers are killed, stopped, frozen, blocked, or quiet."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ async def test_a_killed_workers_job_runs_again_as_a_new_attempt(farm):
 
     done = await farm.is_(job, "completed")
     assert done.attempt == 2
-    assert "Queued again: worker lost." in await farm.told(job)
+    assert "Queued again: worker lost." in await farm.messages(job)
 
 
 async def test_a_killed_workers_job_without_attempts_left_fails_and_says_why(farm):
@@ -132,7 +132,7 @@ async def test_a_worker_ends_when_it_is_stopped_though_a_handler_never_does(farm
 
 
 @pytest.mark.faults
-async def test_a_worker_told_to_stop_while_it_claims_leaves_nothing_leased(farm, redis_server):
+async def test_a_worker_stopped_while_it_claims_leaves_nothing_leased(farm, redis_server):
     for _ in range(5):
         worker = await farm.start()
         await farm.submit_many(20, seconds=0.02)
@@ -169,9 +169,9 @@ async def test_a_killed_workers_slots_are_free_again_after_the_lease(farm):
 
 
 @pytest.mark.parametrize(
-    "accident", ["killed", *(pytest.param(name, marks=pytest.mark.faults) for name in ("stopped", "quiet"))]
+    "fault", ["killed", *(pytest.param(name, marks=pytest.mark.faults) for name in ("stopped", "quiet"))]
 )
-async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_itself(farm, api, accident):
+async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_itself(farm, api, fault):
     """Its lease has to be over first."""
     busy = await farm.start()
     its_own = await farm.submit(seconds=600)
@@ -184,9 +184,9 @@ async def test_slots_that_a_worker_leaves_are_taken_at_once_by_one_that_is_busy_
     waiting = await farm.submit_many(4, seconds=0.1)
     await command(api, busy, "resume")
 
-    if accident == "killed":
+    if fault == "killed":
         farm.kill(leaving)
-    elif accident == "stopped":
+    elif fault == "stopped":
         leaving.signal(signal.SIGTERM)
     else:
         await command(api, leaving, "quiet")
@@ -202,10 +202,10 @@ async def command(api, worker, command):
     """Have a worker go quiet or on, and wait until it does."""
 
     async def states():
-        return {seen["pid"]: seen for seen in (await api.get("/api/workers")).json()}
+        return {listed["pid"]: listed for listed in (await api.get("/api/workers")).json()}
 
-    seen = await until(states, lambda workers: worker.process.pid in workers)
-    reply = await api.post(f"/api/workers/{seen[worker.process.pid]['id']}/{command}")
+    found = await until(states, lambda workers: worker.process.pid in workers)
+    reply = await api.post(f"/api/workers/{found[worker.process.pid]['id']}/{command}")
     assert reply.status_code == 202
     await until(states, lambda workers: (workers[worker.process.pid]["state"] == "quiet") is (command == "quiet"))
 
@@ -323,13 +323,13 @@ async def test_a_job_that_is_cancelled_just_as_it_ends_is_one_or_the_other(farm,
         if n % 3:
             await farm.record.has("begin", job.id)
         try:
-            told = await farm.service.cancel(job.id)
+            cancelled = await farm.service.cancel(job.id)
         except JobsError:
-            told = None
+            cancelled = None
 
         ended = await farm.is_(job, "completed", "cancelled")
 
-        assert told is not None or ended.status is JobStatus.COMPLETED
+        assert cancelled is not None or ended.status is JobStatus.COMPLETED
         assert (ended.result is None) is (ended.status is JobStatus.CANCELLED)
         statuses = [e.status for e in await farm.services.store.events(job.id)]
         assert sum(status.is_terminal for status in statuses) == 1
@@ -527,10 +527,10 @@ async def test_no_wake_up_is_lost_between_two_workers(farm, count):
         done = await farm.is_(job, "completed")
         waited_s.append((done.started_at - done.created_at).total_seconds())
 
-    assert max(waited_s) < IDLE_READ_S, "a lost one is made up for when an idle worker has read for so long"
+    assert max(waited_s) < IDLE_READ_S, "a lost one is caught up on when an idle worker has waited for so long"
 
 
-async def test_a_quiet_worker_claims_nothing_until_it_is_told_to_go_on(farm, api):
+async def test_a_quiet_worker_claims_nothing_until_it_is_resumed(farm, api):
     worker = await farm.start()
 
     async def the_worker():
@@ -544,7 +544,7 @@ async def test_a_quiet_worker_claims_nothing_until_it_is_told_to_go_on(farm, api
     reply = await api.post(f"/api/workers/{listed['id']}/quiet")
 
     assert reply.status_code == 202
-    await until(the_worker, lambda seen: seen["state"] == "quiet")
+    await until(the_worker, lambda listed: listed["state"] == "quiet")
     waiting = await farm.submit()
     await farm.is_(running, "completed")
     assert (await farm.job(waiting)).status is JobStatus.QUEUED
@@ -601,7 +601,7 @@ async def test_a_deferred_job_starts_at_its_time_on_an_idle_worker(farm):
 async def test_jobs_due_together_start_in_the_order_of_their_times(farm):
     base = utc_now() + timedelta(seconds=0.5)
     times = [base - timedelta(milliseconds=20 * n) for n in range(10)]
-    jobs = await farm.service.submit_many([farm.wanted(options={"scheduled_for": at}) for at in times])
+    jobs = await farm.service.submit_many([farm.submission(options={"scheduled_for": at}) for at in times])
 
     await farm.services.limits.change_queue(QueueChange(concurrency=1))
     await farm.start()
@@ -625,7 +625,7 @@ async def test_a_thousand_jobs_survive_twenty_killed_workers_and_three_killed_re
             with redis_server.away():
                 await asyncio.sleep(0.5)
 
-    assert await farm.count_completed() < len(jobs), "all of the accidents have met jobs that run"
+    assert await farm.count_completed() < len(jobs), "all of the faults have met jobs that run"
     await farm.all_are(jobs, "completed")
     assert farm.record.never_two_runs_of_one_job()
     assert farm.record.most_at_once() <= 5

@@ -48,7 +48,7 @@ class Product:
 
     async def becomes(self, job: JobSnapshot, status: str) -> JobSnapshot:
         """The job, once it has this status."""
-        return await until(lambda: self.job(job), lambda seen: seen.status == status)
+        return await until(lambda: self.job(job), lambda found: found.status == status)
 
     async def timeline(self, job: JobSnapshot) -> list[str]:
         """What happened to the job, in words, the oldest first."""
@@ -68,7 +68,7 @@ class Product:
         )
 
     async def kill_worker(self) -> None:
-        """As a power cut would: it says goodbye to nobody."""
+        """As a power cut would: without a goodbye."""
         worker = self.workers.pop()
         worker.kill()
         await worker.wait()

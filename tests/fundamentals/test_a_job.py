@@ -1,7 +1,7 @@
 """What a job is, from its first moment to its last. Read this page first, top to bottom.
 
 Everything here is real: the service, which keeps every job in a database; the queue, in a Redis server; and a worker, a
-process of its own. ``steered`` is a kind made for tests: such a job does what its script says, when it says it.
+process of its own. ``steered`` is a kind made for tests: such a job does what its script says, when the script says it.
 """
 
 from datetime import timedelta
@@ -26,7 +26,7 @@ async def test_a_job_that_is_submitted_runs(product):
 
 
 async def test_what_its_parameters_must_be_is_checked_before_anything_is_kept(product):
-    """A kind says which parameters it takes; what does not fit is refused, and each wrong field is named."""
+    """A kind defines which parameters it takes; what does not fit is refused, and each wrong field is named."""
     with pytest.raises(InvalidInput) as refusal:
         await product.submit("slow", params={"seconds": "long"})
 
@@ -34,7 +34,7 @@ async def test_what_its_parameters_must_be_is_checked_before_anything_is_kept(pr
 
 
 async def test_it_reports_its_steps_and_keeps_its_result(product, script):
-    """While it runs a job says what it does; each step is a line of its timeline, and stays."""
+    """While it runs a job reports what it does; each step is a line of its timeline, and stays."""
     job = await product.submit("steered", params=script.params)
     script.step("Opening the page")
     script.step("Reading it")
@@ -91,7 +91,7 @@ async def test_it_fails_for_good_and_a_person_retries_it(product):
 
 
 async def test_it_runs_again_when_its_worker_is_killed(product, script):
-    """A worker only leases a job: when it is not heard of any more, the job runs again elsewhere."""
+    """A worker only leases a job: when the worker gives no sign any more, the job runs again elsewhere."""
     job = await product.submit("steered", params=script.params)
     await product.becomes(job, "running")
 

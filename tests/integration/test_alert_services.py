@@ -10,7 +10,7 @@ from runlane.alerts.courier import Guard, Refused
 from runlane.alerts.couriers import Couriers, Message
 from runlane.background import end_tasks
 from testbed.waiting import until
-from tests.support.receivers import LOOPBACK, OK, mailbox, receiver, says
+from tests.support.receivers import LOOPBACK, OK, mailbox, receiver, replying
 
 MESSAGE = Message("Alert: Waiting", "A job has waited for 90 s.", "warning")
 RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
@@ -100,7 +100,7 @@ async def test_a_service_on_the_server_itself_is_refused(couriers):
     [
         ("ftp://example.com/", "is of no service that is known"),
         ("file:///etc/passwd", "is of no service that is known"),
-        ("slack://x", "is not as Slack wants it; see https://"),
+        ("slack://x", "is not as Slack expects it; see https://"),
         ("mqtt://example.com/topic", "which needs a package that is not installed"),
         ("rsyslog://localhost", "sends to what is no address of the internet, and cannot be checked"),
         (
@@ -133,7 +133,7 @@ async def test_saving_an_address_sends_nothing(couriers):
 
 async def test_a_redirect_is_not_followed_even_where_the_address_asks_for_it(couriers):
     async with receiver(OK) as (second, reached):
-        answer = says(f"HTTP/1.1 307 Go\r\nLocation: {second}\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = replying(f"HTTP/1.1 307 Go\r\nLocation: {second}\r\nContent-Length: 0\r\n\r\n".encode())
         async with receiver(answer) as (first, asked):
             answer = await couriers.send(f"{first.replace('http://', 'json://')}&redirect=yes", MESSAGE, LOOPBACK)
 

@@ -13,7 +13,7 @@ from runlane.alerts.guard import is_public
 from runlane.alerts.webhooks import send, signature
 from runlane.clock import utc_now
 from testbed.waiting import until
-from tests.support.receivers import LOOPBACK, OK, receiver, says
+from tests.support.receivers import LOOPBACK, OK, receiver, replying
 
 RULE = {"name": "Waiting", "condition": "wait", "threshold": 0.05}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -48,15 +48,15 @@ async def _talks_for_ever(writer):
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
     [
-        (says(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"), 500, "127.0.0.1 answered 500."),
+        (replying(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"), 500, "127.0.0.1 answered 500."),
         (
-            says(b"HTTP/1.1 302 Go\r\nLocation: http://169.254.169.254/\r\n\r\n"),
+            replying(b"HTTP/1.1 302 Go\r\nLocation: http://169.254.169.254/\r\n\r\n"),
             302,
             "127.0.0.1 answered 302, and redir",
         ),
         (_hangs, None, "127.0.0.1 did not answer within"),
-        (says(b"what?\r\n\r\n"), None, "127.0.0.1 cannot be reached"),
-        (says(b""), None, "127.0.0.1 cannot be reached"),
+        (replying(b"what?\r\n\r\n"), None, "127.0.0.1 cannot be reached"),
+        (replying(b""), None, "127.0.0.1 cannot be reached"),
         (_talks_for_ever, 200, ""),
     ],
 )

@@ -61,7 +61,7 @@ async def test_redis_tells_how_it_is(api, active):
         ({"last_append_ok": False}, "Redis could not write to its disk"),
         ({"append_only": False}, "Redis keeps no append-only file"),
         ({"role": "slave"}, "This Redis is a slave, which takes no writes"),
-        ({"round_trip_ms": None}, "A message that was published was not heard"),
+        ({"round_trip_ms": None}, "A published message did not arrive"),
         ({"clock_ahead_s": -30.0}, "The clock of Redis is 30.0 s off"),
     ],
 )

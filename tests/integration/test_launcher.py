@@ -102,7 +102,7 @@ async def test_a_second_signal_ends_it_at_once(launch):
     run.child("jobs_app").suspend()
 
     run.process.send_signal(signal.SIGTERM)
-    await run.said("Stopping.")
+    await run.logged("Stopping.")
     run.process.send_signal(signal.SIGTERM)
 
     await run.ends()
@@ -117,7 +117,7 @@ async def test_when_the_launcher_alone_is_killed_its_children_notice_and_the_nex
 
     run.process.kill()
 
-    await run.all_gone()
+    await run.all_ended()
     again = await launch()
     await again.ready()
 
@@ -129,7 +129,7 @@ async def test_a_child_that_dies_is_started_again_and_the_log_says_so(running):
     for word, name in (("worker", "worker"), ("valkey", "redis"), ("jobs_app", "app")):
         before = run.child(word).pid
         os.kill(before, signal.SIGKILL)
-        await run.said(f"The {name} ended (SIGKILL); starting it again")
+        await run.logged(f"The {name} ended (SIGKILL); starting it again")
 
         async def pid(word: str = word) -> int | None:
             return next((p.pid for p in run.family() if any(word in part for part in p.cmdline()[:3])), None)
@@ -205,7 +205,7 @@ async def test_a_server_that_other_machines_can_reach_is_refused_unless_that_is_
     run = await launch(HOST="0.0.0.0")
 
     assert await run.ends() == 2
-    await run.said("Set RUNLANE_TRUST_NETWORK=true if that is meant")
+    await run.logged("Set RUNLANE_TRUST_NETWORK=true if that is meant")
 
 
 async def test_a_bad_setting_is_refused(launch):
@@ -236,7 +236,7 @@ def assert_one_sentence(run: Run, text: str) -> None:
 async def test_a_database_server_that_does_not_answer_is_waited_for_and_ctrl_c_still_ends_it(launch):
     run = await launch(DATABASE_URL=f"postgresql://runlane:hunter2@127.0.0.1:{free_port()}/runlane")
 
-    await run.said("Waiting for it.")
+    await run.logged("Waiting for it.")
     run.process.send_signal(signal.SIGINT)
 
     assert await run.ends() == 0

@@ -8,7 +8,7 @@ from runlane.background import end_tasks
 
 
 class CuttingProxy:
-    """Passes bytes on after ``delay_s``; ``cut`` breaks every connection at once, in the middle of whatever it says."""
+    """Passes bytes on after ``delay_s``; ``cut`` breaks every connection at once, in the middle of whatever passes."""
 
     def __init__(self, port: int, delay_s: float) -> None:
         self.url = ""

@@ -1,4 +1,4 @@
-"""Accidents on real processes: workers of a tree with more kinds, whose handlers write down when their code runs."""
+"""Faults on real processes: workers of a tree with more kinds, whose handlers write down when their code runs."""
 
 import asyncio
 import contextlib
@@ -33,8 +33,8 @@ from tests.support.overlay.runlane.kinds.bundled import record as recorded
 from tests.support.processes import StartWorker, Worker
 
 LEASE_S = 1
+# How long a window of the rate of ``rated`` is; three start in it.
 RATED_S = 3.0
-"""How long a window of the rate of ``rated`` is; three start in it."""
 OVERLAY = Path(__file__).parent / "overlay"
 MORE_KINDS = [module.KIND for module in (recorded, limited, rated, brief)]
 
@@ -97,10 +97,10 @@ class Record:
         return all(self.most_at_once(job_id, spans) == 1 for job_id in {job for _, _, job in spans})
 
     async def has(self, what: str, job_id: UUID, count: int = 1) -> None:
-        async def seen() -> int:
+        async def counted() -> int:
             return sum(line.what == what and line.job_id == job_id for line in self.lines())
 
-        await until(seen, lambda found: found >= count)
+        await until(counted, lambda found: found >= count)
 
 
 @pytest.fixture
@@ -121,10 +121,10 @@ class Farm:
         self, kind: str = "record", *, hold: bool = False, options: dict[str, Any] | None = None, **params: Any
     ) -> JobSnapshot:
         """A job; with ``hold`` its code runs until ``let_go``."""
-        job, _ = await self.service.submit(self.wanted(kind, hold=hold, options=options, **params))
+        job, _ = await self.service.submit(self.submission(kind, hold=hold, options=options, **params))
         return job
 
-    def wanted(
+    def submission(
         self, kind: str = "record", *, hold: bool = False, options: dict[str, Any] | None = None, **params: Any
     ) -> Submission:
         """What ``submit`` submits."""
@@ -155,18 +155,18 @@ class Farm:
         return await self.services.store.get(job.id)
 
     async def is_(self, job: JobSnapshot, *statuses: str) -> JobSnapshot:
-        return await until(lambda: self.job(job), lambda seen: seen.status in statuses)
+        return await until(lambda: self.job(job), lambda found: found.status in statuses)
 
     async def all_are(self, jobs: list[JobSnapshot], status: str) -> None:
         async def statuses() -> set[str]:
             return {str(found) for found in (await self.services.store.statuses([job.id for job in jobs])).values()}
 
-        await until(statuses, lambda seen: seen == {status})
+        await until(statuses, lambda found: found == {status})
 
     async def count_completed(self) -> int:
         return (await self.counts.all())[JobStatus.COMPLETED]
 
-    async def told(self, job: JobSnapshot) -> list[str]:
+    async def messages(self, job: JobSnapshot) -> list[str]:
         return [event.message for event in await self.services.store.events(job.id)]
 
     def kill(self, worker: Worker) -> None:

@@ -50,14 +50,14 @@ def queued(**changes: Any) -> JobSnapshot:
 
 
 def worker(name: str = "host-1", **changes: Any) -> WorkerInfo:
-    """What a worker that has just beaten says of itself."""
+    """How a worker that has just beaten describes itself."""
     now = utc_now()
     given: dict[str, Any] = {"id": name, "host": "host", "pid": 1, "started_at": now, "last_seen_at": now}
     return WorkerInfo(**given | {"running": [], "slots": 5, "state": WorkerState.RUNNING} | changes)
 
 
 class CountingStore(Store):
-    """Counts the transactions of its worker, and how many jobs a reader saw running after one at most."""
+    """Counts the transactions of its worker, and how many jobs a reader found running after one at most."""
 
     transactions = 0
     most_running = 0

@@ -46,20 +46,20 @@ class Run:
     def child(self, word: str) -> psutil.Process:
         return next(p for p in self.family() if any(word in part for part in p.cmdline()[:3]))
 
-    async def said(self, text: str) -> None:
+    async def logged(self, text: str) -> None:
         async def log() -> str:
             return self.log.read_text()
 
-        await until(log, lambda seen: text in seen)
+        await until(log, lambda written: text in written)
 
     async def ready(self) -> None:
-        await self.said("Ready: ")
+        await self.logged("Ready: ")
         assert len(self.family()) == 5, "launcher, guard, redis, worker, app"
 
     async def ends(self) -> int:
         return await asyncio.wait_for(self.process.wait(), PATIENCE_S)
 
-    async def all_gone(self) -> None:
+    async def all_ended(self) -> None:
         async def family() -> list[psutil.Process]:
             return self.family()
 

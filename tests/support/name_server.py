@@ -1,4 +1,4 @@
-"""A name server that says what it is told: like Docker's, it has one name stand for every container of a service."""
+"""A name server with the answers of a test: like Docker's, it has one name stand for every container of a service."""
 
 import contextlib
 import socket
@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator
 
 A, IN = 1, 1
+# Flags of a reply without an error.
 ANSWERED = 0x8180
-"""Flags of a reply without an error."""
 _HEADER = struct.Struct("!HHHHHH")
 
 
 class NameServer(socketserver.UDPServer):
-    """Answers with ``addresses``, which may change meanwhile, whatever name it is asked for."""
+    """Answers with ``addresses``, which may change at any time, whatever name it is asked for."""
 
     def __init__(self, *addresses: str) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)

@@ -1,4 +1,4 @@
-"""What tests look for on a page."""
+"""What tests find on a page."""
 
 from playwright.async_api import Locator, Page
 
@@ -9,7 +9,7 @@ def row_of(page: Page, job_id: str) -> Locator:
 
 
 async def glimpse(page: Page, selector: str, text: str) -> None:
-    """Return once an element has shown ``text``, for however short a time: looks at every frame."""
+    """Return once an element has shown ``text``, for however short a time: checks every frame."""
     await page.wait_for_function(
         "([selector, text]) => [...document.querySelectorAll(selector)].some(e => e.innerText.includes(text))",
         arg=[selector, text],

@@ -1,4 +1,4 @@
-"""The API in this process on a real Redis, and real worker processes, as the fixture ``config`` of a floor says."""
+"""The API in this process on a real Redis, and real worker processes, as the fixture ``config`` of a folder sets."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ from testbed.waiting import PATIENCE_S, until
 
 
 def on_real_servers(folder: Path, redis: RedisServer, database_url: str) -> Settings:
-    """Settings of a product on these servers; for a floor's fixture ``config``."""
+    """Settings of a product on these servers; for a folder's fixture ``config``."""
     return read_settings(
         _env_file=None, data_dir=folder, redis_url=redis.url, database_url=database_url, retry_base_s=0.05
     )
@@ -97,7 +97,7 @@ async def start_worker(config: Settings) -> AsyncIterator[StartWorker]:
             return worker.lines
 
         if ready:
-            await until(lines, lambda seen: any("is ready" in line for line in seen))
+            await until(lines, lambda written: any("is ready" in line for line in written))
         return worker
 
     yield start
@@ -154,7 +154,7 @@ class App:
 
 @contextlib.asynccontextmanager
 async def running_app(folder: Path, redis_url: str, database_url: str) -> AsyncIterator[App]:
-    """An app in this folder; if it still runs after the block it is killed, and what it said is shown."""
+    """An app in this folder; if it still runs after the block it is killed, and its log is shown."""
     (folder / BUILT).mkdir(parents=True)
     port, log = free_port(), folder / "app.log"
     environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}

@@ -34,14 +34,14 @@ async def receiver(answer):
         server.close()
 
 
-def says(text):
+def replying(text):
     async def answer(writer):
         writer.write(text)
 
     return answer
 
 
-OK = says(b"HTTP/1.1 204 No Content\r\n\r\n")
+OK = replying(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
 @contextlib.asynccontextmanager

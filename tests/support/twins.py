@@ -128,7 +128,7 @@ class MemoryEvents:
             self._listeners.discard(inbox)
 
     def lose_connection(self) -> None:
-        """What was announced meanwhile is gone; listeners are told."""
+        """Announcements until now are lost; listeners learn that."""
         for listener in self._listeners:
             while not listener.empty():
                 listener.get_nowait()
@@ -140,7 +140,7 @@ class MemoryEvents:
 
 
 class MemoryRegistry:
-    """Workers that said they live."""
+    """Workers that reported that they live."""
 
     def __init__(self) -> None:
         self._workers: dict[str, WorkerInfo] = {}
@@ -169,8 +169,8 @@ class MemoryRegistry:
         return self.commands.get(worker_id)
 
     async def all(self) -> list[WorkerInfo]:
-        seen = [worker.as_seen_at(utc_now()) for worker in self._workers.values()]
-        return sorted(seen, key=lambda worker: worker.started_at)
+        workers = [worker.as_of(utc_now()) for worker in self._workers.values()]
+        return sorted(workers, key=lambda worker: worker.started_at)
 
     async def close(self) -> None:
         pass

@@ -230,7 +230,7 @@ async def test_a_message_whose_rule_is_deleted_while_it_is_sent_is_no_more(alert
     await alerts.store.delete(rule.id)
 
     with pytest.raises(RuleNotFound):
-        await alerts.store.record(delivery, Answer(204, ""), NOW)
+        await alerts.store.save_outcome(delivery, Answer(204, ""), NOW)
 
 
 async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given_up(alerts, monkeypatch):
@@ -241,7 +241,7 @@ async def test_a_message_goes_with_the_alert_and_is_sent_again_until_it_is_given
     for _ in range(len(AGAIN_AFTER) + 1):
         delivery, rule = await alerts.store.take_due(now)
         assert await alerts.store.take_due(now) is None
-        await alerts.store.record(delivery, Answer(500, "It answered 500."), now)
+        await alerts.store.save_outcome(delivery, Answer(500, "It answered 500."), now)
         [told] = await alerts.store.deliveries()
         tries.append(told.next_at and told.next_at - now)
         now = told.next_at or now
@@ -258,7 +258,7 @@ async def test_what_arrived_is_not_sent_again(alerts):
     await alerts.evaluate(replace(WELL, **LONG))
     delivery, _ = await alerts.store.take_due(NOW)
 
-    await alerts.store.record(delivery, Answer(204, ""), NOW)
+    await alerts.store.save_outcome(delivery, Answer(204, ""), NOW)
 
     assert await alerts.store.take_due(NOW + timedelta(days=1)) is None
     assert (await alerts.store.deliveries())[0].state == "sent"

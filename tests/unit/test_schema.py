@@ -97,7 +97,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url, p
 def test_who_starts_before_the_tables_are_migrated_is_told_how(empty_url):
     schema.migrate(empty_url, "0005")
 
-    with pytest.raises(StartRefused, match=r"has not the tables.*python -m runlane migrate"):
+    with pytest.raises(StartRefused, match=r"does not have the tables.*python -m runlane migrate"):
         schema.check_or_wait_for(empty_url)
 
 

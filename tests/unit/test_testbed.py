@@ -135,7 +135,7 @@ def test_no_postgresql_is_said_in_one_sentence(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("processes", ["0", "2"])
 async def test_no_browser_is_said_in_one_sentence_before_any_test_runs(tmp_path, processes):
-    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", processes, "tests/e2e/test_looks.py")
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", processes, "tests/e2e/test_appearance.py")
     here = {"PATH": str(Path(sys.executable).parent), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path), "CHROMIUM": ""}
     async with python(*words, **here) as run:
         said, _ = await run.communicate()

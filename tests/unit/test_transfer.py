@@ -204,7 +204,7 @@ async def test_where_no_file_can_be_is_said_in_one_sentence(history, database_ur
 async def test_a_backup_that_fails_leaves_no_file(empty_url, tmp_path):
     refused = run(empty_url, "backup", str(tmp_path / "backup.db"), code=2)
 
-    assert "has not the tables of this version" in refused.stderr
+    assert "lacks the tables of this version" in refused.stderr
     assert not list(tmp_path.glob("backup*"))
 
 

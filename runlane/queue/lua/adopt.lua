@@ -1,4 +1,4 @@
--- Give running jobs that nobody holds a lease: their worker takes it over if it lives, else it ends and they run again.
+-- Give a lease to running jobs that nobody holds: their worker takes it over if it lives, else they run again after it.
 --
 -- Keys:      OWNERS and LEASES, written; RUNNING, counted; ENDING, read.
 -- Arguments: lease in ms; then a job and its kind for each.

@@ -3,7 +3,7 @@
 --
 -- A worker may pass on slots: jobs whose code has ended while their end is still being recorded. Such a slot is passed to
 -- a job claimed in this very call, or not at all: so a worker can start the next job in the write that ends the last,
--- and yet no reader of the database ever sees more running than the limit.
+-- and yet the database never shows more running than the limit.
 --
 -- Keys:      QUEUE<kind> and BODY<job>, taken from; OWNERS, LEASES and ENDING, written and taken from; RUNNING, counted;
 --            PARKED, both ways; STARTS<kind> and WAKE<kind>, written; LIMITS and KINDS, read.
@@ -13,7 +13,7 @@
 --            (-1: none forbids); how many run at most; how many slots were passed on, the first of those given; the
 --            generation of this Redis; then for each claimed job: id, token, body (or false).
 
-local worker, first_number, lease_ms, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local worker, first_number, lease_ms, max_count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kind_count = tonumber(ARGV[5])
 
 local passing_at = 7 + kind_count
@@ -37,7 +37,7 @@ local reply = {now_us, 0, 0, -1, tonumber(limits.concurrency), 0, tonumber(limit
 
 -- the candidates of each kind, as many as could be taken of it
 local lists = {}
-local most = math.min(wanted, room + #passing)
+local most = math.min(max_count, room + #passing)
 if most > 0 then
   for k = 6, 5 + kind_count do
     local kind = ARGV[k]

@@ -1,5 +1,5 @@
--- Put before every other script of this folder. Names in capitals are keys, from runlane/queue/keys.py: it says what each
--- holds, and is put before this.
+-- Put before every other script of this folder. Names in capitals are keys, from runlane/queue/keys.py, which describes
+-- what each holds, and is put before this.
 
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
@@ -39,7 +39,7 @@ local function room_in_kind(limits, kind, most)
   return math.min(most, left)
 end
 
--- Let idle workers know if there is something they may claim. Returns in how many ms a rate allows more, or nil.
+-- Wake idle workers if there is something they may claim. Returns in how many ms a rate allows more, or nil.
 local function wake_idle(limits, room)
   local wait_ms
   if room < 1 then return end

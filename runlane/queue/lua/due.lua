@@ -1,12 +1,12 @@
 -- What has fallen due: scheduled names whose time has come, and claims whose lease is over. Whoever gets one has a while
 -- to deal with it; if it does not, the next to call gets it.
 --
--- A lease that is found to be over gets a last call first, and its claim is given only if it is over again: nobody could renew
--- while Redis was away, and those who live do so within the call. Ends of leases are whole milliseconds; a half says
--- that the last call was given, and renewing takes it back.
+-- A lease that is found to be over gets a last call first, and its claim is given only if it is over again: nobody could
+-- renew while Redis was away, and those who live do so within the call. Ends of leases are whole milliseconds; a half
+-- marks that the last call was given, and renewing removes it.
 --
 -- Keys:      SCHEDULED and LEASES, moved on; OWNERS and ENDING, read.
--- Arguments: how many at most; the while in ms; the last call in ms.
+-- Arguments: how many at most; that while in ms; the last call in ms.
 -- Reply:     now in µs; when the next thing falls due, ms (-1: nothing is known to); how many scheduled names follow;
 --            those names; then for each claim that is lost: job, token (or empty: nobody holds it).
 

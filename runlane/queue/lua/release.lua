@@ -1,4 +1,4 @@
--- Give up claims, and let idle workers know if that makes room.
+-- Give up claims, and wake idle workers if that makes room.
 --
 -- Keys:      OWNERS, ENDING and LEASES, taken from; RUNNING, counted; PARKED, whose jobs go back
 --            to QUEUE<kind>; WAKE<kind>, set; STARTS<kind>, trimmed; LIMITS and KINDS, read.

@@ -1,4 +1,4 @@
--- Claim again jobs whose code still runs while Redis knows nothing of it: it was emptied, or the lease was over.
+-- Claim again jobs whose code still runs though Redis has no claim: it was emptied, or the lease was over.
 --
 -- Keys:      OWNERS and LEASES, written; RUNNING, counted; ENDING, read.
 -- Arguments: lease in ms; then a job and its token for each.

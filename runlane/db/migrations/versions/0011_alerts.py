@@ -1,4 +1,4 @@
-"""Rules, the alerts they gave, and the messages that tell of those."""
+"""Rules, the alerts they gave, and the messages about those."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
 """On PostgreSQL words are found by an index: triggers note whose words changed, and the index is kept from those notes.
 
-What runs is noted when it ends: its words change all the time, and each search looks at it anyway. The jobs there are
+What runs is noted when it ends: its words change all the time, and each search reads it anyway. The jobs there are
 already are noted too. The index needs the extension pg_trgm, which comes with the server and may be made by whoever
 owns the database; where it is missing or may not be made, there are no notes, and words are found by reading, as on
 SQLite.

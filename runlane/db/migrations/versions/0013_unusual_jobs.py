@@ -9,11 +9,11 @@ branch_labels = None
 depends_on = None
 
 TRIED_AGAIN = sa.text("attempt > 1")
+# As ``runlane.search.matching.SecondsBetween`` is written.
 TOOK_S = {
     "sqlite": "((julianday(finished_at) - julianday(started_at)) * 86400.0)",
     "postgresql": "CAST(extract(epoch FROM (finished_at - started_at)) AS double precision)",
 }
-"""As ``runlane.search.matching.SecondsBetween`` is written."""
 
 
 def upgrade() -> None:

@@ -1,7 +1,7 @@
 """How many jobs are in each status is kept for each kind.
 
-By triggers as before, see 0004; adding up the few rows that this makes gives what was kept till now. On SQLite the rows
-of a kind are made before its first job, since a trigger that would make or change a row takes half as long again.
+By triggers as before, see 0004; adding up the few rows that this makes gives what was kept until now. On SQLite the
+rows of a kind are made before its first job, since a trigger that would make or change a row takes half as long again.
 """
 
 import sqlalchemy as sa

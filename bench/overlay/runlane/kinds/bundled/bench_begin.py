@@ -7,4 +7,4 @@ class BenchBeginParams(Params):
     pass
 
 
-KIND = Kind(name="bench_begin", title="Bench: begin", description="Tells when it began.", params=BenchBeginParams)
+KIND = Kind(name="bench_begin", title="Bench: begin", description="Returns when it began.", params=BenchBeginParams)

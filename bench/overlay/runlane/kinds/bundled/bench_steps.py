@@ -1,4 +1,4 @@
-"""Says how far it is, as often as it was told to, without a pause. For benches; never part of the product."""
+"""Reports as many steps as it is given, without a pause. For benches; never part of the product."""
 
 from runlane.define.kind import Kind, Params
 

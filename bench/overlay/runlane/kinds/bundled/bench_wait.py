@@ -1,4 +1,4 @@
-"""Waits and says nothing; notes when it was cancelled. For benches; never part of the product."""
+"""Waits and reports nothing; writes down when it was cancelled. For benches; never part of the product."""
 
 from runlane.define.kind import Kind, Params
 

@@ -7,7 +7,7 @@ from runlane.kinds.bundled.steered import SteeredParams
 
 from runlane.engine.progress import Progress
 
-LOOK_EVERY_S = 0.02
+POLL_EVERY_S = 0.02
 
 
 async def run(params: SteeredParams, job: Progress) -> dict[str, int]:
@@ -22,4 +22,4 @@ async def run(params: SteeredParams, job: Progress) -> dict[str, int]:
             if command == "fail":
                 raise RuntimeError(text)
             await job.step(text)
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(POLL_EVERY_S)

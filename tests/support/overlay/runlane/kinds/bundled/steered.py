@@ -1,4 +1,4 @@
-"""Does what a test writes into a file, line by line, when it is written; runs until it is told how to end."""
+"""Does what a test writes into a file, line by line, when it is written; runs until the file ends it."""
 
 from runlane.define.kind import Kind, Params
 

@@ -49,10 +49,10 @@ async def test_a_message_in_passing_has_the_pages_colours_and_letters(open_page,
     toast = page.locator("[data-sonner-toast]").first
     await expect(toast).to_be_visible()
 
-    seen = await toast.evaluate("e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).fontFamily]")
-    light = sum(int(part) for part in re.findall(r"\d+", seen[0])[:3]) > 380
-    assert (light, seen[1].split(",")[0]) == (scheme == "light", "Inter")
-    assert not seen[0].startswith("rgba"), "nothing shines through"
+    style = await toast.evaluate("e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).fontFamily]")
+    light = sum(int(part) for part in re.findall(r"\d+", style[0])[:3]) > 380
+    assert (light, style[1].split(",")[0]) == (scheme == "light", "Inter")
+    assert not style[0].startswith("rgba"), "nothing shines through"
 
 
 @pytest.mark.parametrize("width", [768, 800, 900, 1280])

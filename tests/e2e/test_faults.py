@@ -1,4 +1,4 @@
-"""Processes that die while people watch: the page says so, and catches up by itself."""
+"""Processes that die while people watch: the page shows it, and catches up by itself."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from testbed.waiting import until
 
 
-async def test_the_page_says_that_the_app_is_gone_and_catches_up_when_it_is_back(product, open_page):
+async def test_the_page_shows_that_the_app_is_away_and_catches_up_when_it_is_back(product, open_page):
     page = await open_page("/")
     before = await product.steered()
     await expect(page.locator(f"tr[data-job='{before.id}']")).to_have_attribute("data-status", "running")
