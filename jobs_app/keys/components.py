@@ -56,7 +56,10 @@ class Shortcuts(WindowEventListener):  # type: ignore[misc]  # Reflex's componen
 
 def shortcuts(on_key: object) -> rx.Component:
     """Calls ``on_key`` with the key and the job of the focused row."""
-    return Shortcuts.create(on_key_down=lambda key, job: rx.cond(key != "", on_key(key, job), rx.noop()))
+    listener: rx.Component = Shortcuts.create(
+        on_key_down=lambda key, job: rx.cond(key != "", on_key(key, job), rx.noop())
+    )
+    return listener
 
 
 def key_sheet(is_open: rx.Var[bool], on_open_change: object) -> rx.Component:

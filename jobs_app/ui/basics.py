@@ -10,11 +10,12 @@ from runlane.model.status import JobStatus
 def status_badge(status: rx.Var[str], cancelling: rx.Var[bool] | bool = False) -> rx.Component:
     """The status in its colour and in words; a running job that was asked to stop is shown as such."""
     badges = [(s.value, _badge(STATUS_LABEL[s], STATUS_COLOR[s], STATUS_ICON[s])) for s in JobStatus]
-    return rx.cond(
+    badge: rx.Component = rx.cond(
         cancelling,
         _badge("Stopping", STATUS_COLOR[JobStatus.CANCELLED], "hand"),
         rx.match(status, *badges, (DELETED, _badge("Deleted", "gray", "trash-2")), rx.fragment()),
     )
+    return badge
 
 
 def _badge(label: str, color: str, icon: str) -> rx.Component:
@@ -28,16 +29,18 @@ def held_up(
 ) -> rx.Var[str]:
     """What keeps a queued job from starting though a slot may be free; empty if nothing does."""
     why = rx.cond(paused, QUEUE_PAUSED, rx.cond(paused_kinds.contains(kind), KIND_PAUSED, ""))
-    return rx.cond(status == JobStatus.QUEUED.value, why, "").to(str)
+    reason: rx.Var[str] = rx.cond(status == JobStatus.QUEUED.value, why, "").to(str)
+    return reason
 
 
 def status_color(status: rx.Var[str]) -> rx.Var[str]:
-    return rx.match(status, *[(s.value, STATUS_COLOR[s]) for s in JobStatus], "gray")
+    color: rx.Var[str] = rx.match(status, *[(s.value, STATUS_COLOR[s]) for s in JobStatus], "gray")
+    return color
 
 
 def ago(at: rx.Var[str]) -> rx.Component:
     """How long ago, kept current by the browser; the exact time on hover."""
-    return rx.cond(
+    time: rx.Component = rx.cond(
         at != "",
         rx.el.time(
             rx.moment(at, from_now=True, interval=10_000),
@@ -48,6 +51,7 @@ def ago(at: rx.Var[str]) -> rx.Component:
         ),
         rx.fragment(),
     )
+    return time
 
 
 def ticking(since: rx.Var[str]) -> rx.Component:
@@ -84,7 +88,8 @@ def card(*children: rx.Component, **props: object) -> rx.Component:
 
 def or_nothing(rows: rx.Var[list[object]], filled: rx.Component, nothing: str) -> rx.Component:
     """``filled``, which shows the rows; a sentence instead if there are none."""
-    return rx.cond(rows.length() > 0, filled, rx.text(nothing, size="2", color_scheme="gray"))
+    shown: rx.Component = rx.cond(rows.length() > 0, filled, rx.text(nothing, size="2", color_scheme="gray"))
+    return shown
 
 
 def heading(text: str | rx.Var[str], *beside: rx.Component) -> rx.Component:

@@ -178,7 +178,7 @@ def _mark(label: rx.Component | str, color: str, explanation: str) -> rx.Compone
 
 def overlay() -> rx.Component:
     """Shown over every page while the server is away: the page stays readable."""
-    return rx.cond(
+    banner: rx.Component = rx.cond(
         has_connection_errors,
         rx.box(
             rx.hstack(
@@ -204,6 +204,7 @@ def overlay() -> rx.Component:
             },
         ),
     )
+    return banner
 
 
 def delete_dialog(

@@ -27,16 +27,20 @@ def choice(options: Iterable[tuple[str, str]], **props: object) -> rx.Component:
 
 
 def pause_button(paused: rx.Var[bool], on_pause: object, resume: str = "Resume") -> rx.Component:
-    return rx.cond(
+    button: rx.Component = rx.cond(
         paused,
         rx.button(rx.icon("play", size=15), resume, on_click=on_pause(False)),
         rx.button(rx.icon("pause", size=15), "Pause", variant="soft", color_scheme="gray", on_click=on_pause(True)),
     )
+    return button
 
 
 def download_link(href: rx.Var[str] | str, *content: object) -> rx.Component:
     """A link to a file: no page, so the browser fetches it beside this one, whose websocket goes on."""
-    return rx.el.a(*content, href=href, download=True, custom_attrs={"reloadDocument": True}, style=PLAIN_LINK)
+    link: rx.Component = rx.el.a(
+        *content, href=href, download=True, custom_attrs={"reloadDocument": True}, style=PLAIN_LINK
+    )
+    return link
 
 
 def download_button(href: rx.Var[str] | str, label: str) -> rx.Component:
