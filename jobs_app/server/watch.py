@@ -101,7 +101,7 @@ class Watch:
             self._reader.oldest_queued_at(),
             self._limits.current(),
             self._statistics.between(now - RATE_OVER, now, Step.MINUTE),
-            self._reader.last_words(),
+            self._reader.last_reports(),
             self._samples.since(now - SAMPLES_OVER),
             self._samples.growth(now),
         )

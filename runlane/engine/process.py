@@ -95,7 +95,7 @@ async def serve(config: Settings, handlers: str) -> None:
         return about.model_copy(update=now)
 
     probe = ProcessProbe(
-        describe, lambda: engine.held, engine.restore_soon, runner.bounds, services.store.cancel_is_asked
+        describe, lambda: engine.held, engine.restore_soon, runner.bounds, services.store.cancel_is_requested
     )
     heartbeat = Heartbeat(url, config.lease_s, probe, asyncio.get_running_loop())
     asyncio.get_running_loop().set_default_executor(Threads(MAX_CONCURRENCY, "handler"))
