@@ -86,7 +86,7 @@ class Reconciler:
         await self._queue.enqueue([job for job in found.values() if job.status is JobStatus.QUEUED])
 
     async def reclaim(self, job_id: UUID) -> None:
-        """Deal with a claim whose lease has expired: a running job gets a new attempt, a waiting one is enqueued again."""
+        """Deal with a claim whose lease has expired: a running job gets a new attempt, a waiting one is queued."""
         job = (await self._store.get_many([job_id])).get(job_id)
         if job is None:
             return
