@@ -17,7 +17,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from runlane.background import end_tasks, end_when_told
+from runlane.background import end_on_sigterm, end_tasks
 from runlane.db import schema
 from runlane.errors import StartRefused
 from runlane.logs import configure, refuse
@@ -103,7 +103,7 @@ def _allow_many_connections() -> None:
 
 def main() -> None:
     os.environ.update(SERVE_A_BUILD)
-    end_when_told()
+    end_on_sigterm()
     try:
         config = settings()
         configure("app", config.log_level, config.log_format)

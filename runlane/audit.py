@@ -1,7 +1,7 @@
-"""Who did what to which job or setting, with what it was before: rows that are written with the change they tell of.
+"""Who did what to which job or setting, and its state before: rows written in the transaction of the change itself.
 
-Whoever acts for a person says so with ``acting_as``; what is done outside of it is done by the system. A change reads
-the name while it is prepared, since the transaction runs in a thread of its own.
+Code that acts for a person does so inside ``acting_as``; outside of it, the system acts. A change reads the name while
+it is prepared, since its transaction runs in a thread of its own.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from runlane.errors import Conflict
 
 audit_table = AuditTable.__table__  # type: ignore[attr-defined]
 
-# The name of nobody: the system does it by itself.
+# The name of the system, when it acts by itself.
 SYSTEM = ""
 PAGE = 100
 
@@ -33,7 +33,7 @@ _who: ContextVar[str] = ContextVar("who", default=SYSTEM)
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that was done. ``target``: what kind of thing it was done to, ``name``: which one."""
+    """One action. ``target``: what sort of thing it was done to, ``name``: which one."""
 
     id: UUID
     at: datetime
@@ -46,18 +46,18 @@ class Action:
 
 
 def acting() -> str:
-    """Who does what is done here and now; ``SYSTEM`` if nobody said."""
+    """Who acts here and now; ``SYSTEM`` if no person does."""
     return _who.get()
 
 
 def act_as(who: str) -> None:
-    """From here on, in this task, ``who`` does what is done."""
+    """From here on, in this task, ``who`` acts."""
     _who.set(who)
 
 
 @contextlib.contextmanager
 def acting_as(who: str) -> Iterator[None]:
-    """What is done in this block is done by ``who``."""
+    """Inside of this block, ``who`` acts."""
     token = _who.set(who)
     try:
         yield
@@ -68,11 +68,11 @@ def acting_as(who: str) -> Iterator[None]:
 def note(
     db: Connection, who: str, action: str, target: str, names: Sequence[str], before: Any = None, after: Any = None
 ) -> None:
-    """Write down, in the caller's transaction, what was done to each of ``names``."""
+    """Write to the audit, in the caller's transaction, what was done to each of ``names``."""
     if names:
         now = utc_now()
-        told = {"at": now, "who": who, "action": action, "target": target, "before": before, "after": after}
-        db.execute(insert(audit_table), [{"id": uuid7(), "name": name, **told} for name in names])
+        values = {"at": now, "who": who, "action": action, "target": target, "before": before, "after": after}
+        db.execute(insert(audit_table), [{"id": uuid7(), "name": name, **values} for name in names])
 
 
 class AuditLog:
@@ -82,12 +82,12 @@ class AuditLog:
         self._db = database
 
     async def note(self, action: str, target: str, name: str, before: Any = None, after: Any = None) -> None:
-        """Write down what was done to something that SQL does not hold."""
+        """Write to the audit what was done to something that is not in SQL."""
         who = acting()
         await self._db.write(lambda db: note(db, who, action, target, [name], before, after))
 
     async def page(self, *, text: str = "", before: UUID | None = None, limit: int = PAGE) -> list[Action]:
-        """The newest actions, those before ``before`` if it is given, that have ``text`` anywhere."""
+        """The newest actions (before ``before``, if given) that contain ``text`` anywhere."""
         query = select(audit_table).order_by(audit_table.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(audit_table.c.id < before)
@@ -98,22 +98,22 @@ class AuditLog:
         return [Action(**{**row, "before": _shown(row["before"]), "after": _shown(row["after"])}) for row in rows]
 
 
-def _shown(told: Any) -> Any:
-    """What was told of something, without the keys in the addresses of webhooks."""
-    if isinstance(told, dict) and isinstance(told.get("webhook_url"), str):
-        return {**told, "webhook_url": shown(told["webhook_url"])}
-    return told
+def _shown(value: Any) -> Any:
+    """The state before or after an action, without the keys in the addresses of webhooks."""
+    if isinstance(value, dict) and isinstance(value.get("webhook_url"), str):
+        return {**value, "webhook_url": shown(value["webhook_url"])}
+    return value
 
 
-def check_version(what: str, seen: int | None, version: int, now: Mapping[str, Any]) -> None:
-    """Nothing, when ``what`` is still at the version that somebody saw, or nobody says which that was.
+def check_version(what: str, expected: int | None, version: int, current: Mapping[str, Any]) -> None:
+    """Check that ``what`` is still at the ``expected`` version, if one is given.
 
     Raises:
-        Conflict: it is another by now; the message tells what it is ``now``.
+        Conflict: it is at another one; the message has its ``current`` values.
     """
-    if seen is not None and seen != version:
-        shown = ", ".join(f"{name} {value}" for name, value in now.items() if value not in (None, ""))
-        raise Conflict(f"Somebody else has just changed {what}: now it is {shown}. Look, then try again.")
+    if expected is not None and expected != version:
+        values = ", ".join(f"{name} {value}" for name, value in current.items() if value not in (None, ""))
+        raise Conflict(f"Somebody else has just changed {what}: now it is {values}. Check it, then try again.")
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""Tasks that run until they are ended.
+"""Ending tasks that run in the background.
 
 In Python 3.11 ``asyncio.wait_for``, which libraries use too, may swallow a cancel that comes just as its call returns;
-a loop around it would then run on for ever. So a task is cancelled until it is done.
+a loop around it would then run forever. So a task is cancelled until it is done.
 """
 
 import asyncio
@@ -31,6 +31,6 @@ async def run_together(*coroutines: Coroutine[Any, Any, Any]) -> None:
         await end_tasks(*tasks)
 
 
-def end_when_told() -> None:
-    """Until something better listens, SIGTERM ends this process with 0; a container's first one would ignore it."""
+def end_on_sigterm() -> None:
+    """Exit with 0 on SIGTERM, until another handler is set; the first process of a container would ignore it."""
     signal.signal(signal.SIGTERM, lambda _signum, _frame: sys.exit(0))

@@ -1,6 +1,6 @@
-"""The command ``runlane``: starts the programs, and does what is done once, by hand or by a deployment.
+"""The command ``runlane``: starts the programs, and does one-off tasks, by hand or in a deployment.
 
-The programs are packages of their own, run as ``python -m`` would: this library imports neither.
+The programs are packages of their own, run as by ``python -m``: this library imports neither.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from runlane.addresses import shown
-from runlane.background import end_when_told
+from runlane.background import end_on_sigterm
 from runlane.db import backup, schema, transfer
 from runlane.errors import StartRefused
 from runlane.logs import configure, refuse
@@ -29,9 +29,9 @@ PROGRAMS = {"worker": "worker", "app": "jobs_app"}
 
 
 def copy_all(source: str, target: str) -> None:
-    """Bring all of one database into another, and print what was done to each table."""
+    """Copy all of one database into another, and print what was done to each table."""
     for url in (source, target):
-        read_settings(database_url=url)  # refuses what is no address
+        read_settings(database_url=url)  # refuses what is not an address
     moved = transfer.transfer(source, target, lambda each: print(f"{each.table}: {each.inserted} new", flush=True))
     for each in moved:
         print(f"{each.table}: {each.rows} rows alike ({each.changed} had changed, {each.removed} removed)")
@@ -39,7 +39,7 @@ def copy_all(source: str, target: str) -> None:
 
 
 def check_server(config: Settings) -> str:
-    """A sentence, when the server on this host answers. Raises ``StartRefused`` if it does not."""
+    """Check that the server on this host answers, and say so in a sentence. Raises ``StartRefused`` if it does not."""
     connection = http.client.HTTPConnection("127.0.0.1", config.port, timeout=ANSWER_WITHIN_S)
     try:
         connection.request("GET", "/healthz")
@@ -50,15 +50,15 @@ def check_server(config: Settings) -> str:
         connection.close()
     if status != 200:
         raise StartRefused(f"The server on port {config.port} answers {status}.")
-    return f"The server on port {config.port} is well."
+    return f"The server on port {config.port} is healthy."
 
 
 def check_worker(config: Settings) -> str:
-    """A sentence, when a worker on this host says that it lives. Raises ``StartRefused`` if none does."""
+    """Check that a worker on this host has sent a heartbeat. Raises ``StartRefused`` if none has."""
     host = socket.gethostname()
     states = [worker.state for worker in asyncio.run(_workers(config.resolved_redis_url)) if worker.host == host]
     if all(state is WorkerState.LOST for state in states):
-        raise StartRefused(f"No worker on {host} has been heard of lately.")
+        raise StartRefused(f"No worker on {host} has sent a heartbeat lately.")
     return f"The worker on {host} is {states[-1]}."
 
 
@@ -67,7 +67,7 @@ async def _workers(url: str) -> list[WorkerInfo]:
     try:
         return await asyncio.wait_for(registry.all(), ANSWER_WITHIN_S)
     except (*REDIS_TROUBLE, TimeoutError) as exc:
-        raise StartRefused(f"Redis does not tell which workers live: {exc}.") from exc
+        raise StartRefused(f"Redis does not answer which workers are alive: {exc}.") from exc
     finally:
         await registry.close()
 
@@ -85,7 +85,7 @@ def main() -> None:
         if given.command == "run":
             _run(config, given)
         else:
-            end_when_told()
+            end_on_sigterm()
             _do_once(config, given)
     except StartRefused as exc:
         if exc.message:
@@ -94,8 +94,8 @@ def main() -> None:
     except OSError as exc:
         if given.command == "run":
             raise
-        place = exc.filename2 or exc.filename
-        refuse(name, f"The file {place} cannot be used: {exc.strerror}. Name another one, or mend it.")
+        path = exc.filename2 or exc.filename
+        refuse(name, f"The file {path} cannot be used: {exc.strerror}. Fix that, or name another one.")
         sys.exit(REFUSED)
 
 
@@ -108,14 +108,14 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="run a worker alone")
     commands.add_parser("app", help="run the server of pages and API alone")
     commands.add_parser("migrate", help="bring the tables of DATABASE_URL to this version; safe to run again")
-    health = commands.add_parser("health", help="say whether the server, or this host's worker, is well")
+    health = commands.add_parser("health", help="check whether the server, or this host's worker, is healthy")
     health.add_argument("--worker", action="store_true", help="a worker on this host, not the server on PORT")
-    copy = commands.add_parser("copy", help="bring all of one database into another; safe to run again")
+    copy = commands.add_parser("copy", help="copy all of one database into another; safe to run again")
     copy.add_argument("--from", dest="source", required=True, metavar="URL")
     copy.add_argument("--to", dest="target", required=True, metavar="URL")
-    backup = commands.add_parser("backup", help="write all of DATABASE_URL to a file, while it is used")
+    backup = commands.add_parser("backup", help="write all of DATABASE_URL to a file, while it is in use")
     backup.add_argument("file", type=Path)
-    restore = commands.add_parser("restore", help="bring back a backup into DATABASE_URL")
+    restore = commands.add_parser("restore", help="restore a backup into DATABASE_URL")
     restore.add_argument("file", type=Path)
     restore.add_argument("--replace", action="store_true", help="remove what is there first")
     return parser
@@ -146,7 +146,7 @@ def _do_once(config: Settings, given: argparse.Namespace) -> None:
             print(f"Wrote {counted(jobs, 'job')} to {given.file} ({given.file.stat().st_size / 1e6:.1f} MB).")
         case "restore":
             jobs = backup.restore(given.file, url, replace=given.replace)
-            told = f"Brought back {counted(jobs, 'job')} from {given.file} into {shown(url)}"
-            print(f"{told}; every row was compared.")
+            restored = f"Brought back {counted(jobs, 'job')} from {given.file} into {shown(url)}"
+            print(f"{restored}; every row was compared.")
         case "health":
             print(check_worker(config) if given.worker else check_server(config))

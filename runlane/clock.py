@@ -1,8 +1,8 @@
-"""What time it is, so that all processes agree: this machine's clock, corrected when Redis's proves it wrong.
+"""The time, the same for all processes: this machine's clock, corrected when Redis's clock proves it wrong.
 
 Redis's clock decides when jobs are due and leases end; a web server or worker whose own clock is a minute off must not
-start jobs a minute late. A call to Redis tells its time somewhere between being sent and being answered; while our
-clock agrees with that, it is left alone, so that slow answers do not shake it.
+start jobs a minute late. Redis reads its clock somewhere between a call and its answer; while our clock
+agrees with that, it is left alone, so that slow answers do not disturb it.
 """
 
 import time
@@ -16,10 +16,10 @@ def utc_now() -> datetime:
     return datetime.fromtimestamp(time.time() + _ahead_s, UTC)
 
 
-def learn(sent_s: float, heard_s: float, redis_s: float) -> None:
-    """Take note that Redis's clock showed ``redis_s`` between two moments of ``time.time()``; all in seconds."""
+def learn(sent_s: float, received_s: float, redis_s: float) -> None:
+    """Learn that Redis's clock was at ``redis_s`` between two values of ``time.time()``; all in seconds."""
     global _ahead_s
-    _ahead_s = min(max(_ahead_s, redis_s - heard_s), redis_s - sent_s)
+    _ahead_s = min(max(_ahead_s, redis_s - received_s), redis_s - sent_s)
 
 
 def ahead_s() -> float:

@@ -1,7 +1,7 @@
-"""What every program is built on, wired once: the services of one database and one Redis. No logic; opens nothing.
+"""The services that every program uses, of one database and one Redis. No logic; opens nothing.
 
-Who calls it owns what it gives: the database, the queue and the announcements are closed by whoever made them. What
-only one program needs (pages, claims, alerts) is built in that program's own composition root.
+The database, the queue and the announcements are closed by whoever made them. What only one program needs (pages,
+claims, alerts) is built in that program's own composition root.
 """
 
 from dataclasses import dataclass

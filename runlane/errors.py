@@ -1,16 +1,16 @@
 """The errors people see. Each message says what happened, about which thing, and what to do next.
 
 JobsError                  a sentence for people, and an HTTP status
-├── InvalidInput     422   a request's fields are wrong; carries one message a field
+├── InvalidInput     422   a request's fields are wrong; has one message a field
 ├── NotFound         404   Job-, Kind-, (Lost)Worker-, Schedule-, Operation-, RuleNotFound: there is none (any more)
-├── NotHere          409   this set-up has no such thing
-├── WrongStatus      409   the job's status does not allow what was asked
+├── NotHere          409   this set-up does not have it
+├── WrongStatus      409   the job's status does not allow the action
 ├── NameTaken        409   another schedule or rule has this name
-├── Conflict 409   someone else changed the same thing
+├── Conflict         409   someone else changed the same thing
 ├── TooLarge         413   a body beyond the limit
 ├── TooSlow          408   a body that does not arrive
 ├── Unavailable      503   Redis or the database does not answer
-└── StartRefused     -     a process may not start; printed, exit code 2
+└── StartRefused     -     a process must not start; printed, exit code 2
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class InvalidInput(JobsError):
 
 
 class NotFound(JobsError):
-    """There is no such thing (any more). ``what`` and ``hint`` make the sentence."""
+    """There is no such thing (any more). ``what`` and ``hint`` are parts of the message."""
 
     status_code = 404
     what = "thing"
@@ -80,7 +80,7 @@ class KindNotFound(NotFound):
 
 
 class WorkerNotFound(NotFound):
-    """No such worker, or nobody has heard of it for a while."""
+    """No such worker, or it is lost."""
 
     what = "living worker"
     hint = "GET /api/workers lists them."
@@ -125,7 +125,7 @@ class NameTaken(JobsError):
 
 
 class Conflict(JobsError):
-    """Two people changed the same thing; the second sees what the first did."""
+    """Two people changed the same thing at once; the second is refused."""
 
     status_code = 409
     title = "Someone else changed this"
@@ -146,7 +146,7 @@ class WrongStatus(JobsError):
 
 
 class NothingToDo(JobsError):
-    """The request is valid, and as things are it would do nothing."""
+    """The request is valid, but would change nothing now."""
 
     status_code = 409
     title = "There is nothing to do"
@@ -174,4 +174,4 @@ class Unavailable(JobsError):
 
 
 class StartRefused(JobsError):
-    """A process that may not start: the message says what is wrong and what to change."""
+    """A process that must not start: the message says what is wrong and what to change."""

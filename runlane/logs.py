@@ -1,6 +1,6 @@
 """Log lines: one line a message with time, level, process name and, where there is one, the job's id.
 
-Each process calls ``configure`` once at its start, or ``refuse`` when it may not start. Code that works for a job does
+Each process calls ``configure`` once at its start, or ``refuse`` when it must not start. Code that works for a job does
 so inside ``about_job``.
 """
 
@@ -23,7 +23,7 @@ _QUIETER = {
     "arq": logging.ERROR,
     "alembic": logging.WARNING,
     "_granian": logging.WARNING,
-    "reflex_base.event.processor.base_state_processor": logging.ERROR,  # its warnings hold what people typed
+    "reflex_base.event.processor.base_state_processor": logging.ERROR,  # its warnings contain what people typed
 }
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 # What would move a terminal's cursor, colour it, begin another line, or turn the order of what follows.
@@ -31,7 +31,7 @@ _ESCAPED = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for cod
 
 
 class _OneLine(logging.Formatter):
-    """A record's ``process_name``, if it has one, tells whose line is passed on."""
+    """A record's ``process_name``, if it has one, is the process whose line is passed on."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -79,16 +79,16 @@ def line_formatter(process: str, form: str = "text") -> logging.Formatter:
 
 
 def configure(process: str, level: str = "INFO", form: str = "text") -> None:
-    """Send every log message of this process to standard error, as lines that begin alike."""
+    """Send every log message of this process to standard error, as lines of one form."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(line_formatter(process, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name, least in _QUIETER.items():
-        logging.getLogger(name).setLevel(least)
+    for name, threshold in _QUIETER.items():
+        logging.getLogger(name).setLevel(threshold)
 
 
 def refuse(process: str, sentence: str) -> None:
-    """Say on standard error why this process does not go on: the sentence alone, or as JSON if its log is."""
+    """Print on standard error why this process ends: the sentence alone, or as JSON if its log is."""
     record = logging.LogRecord(process, logging.CRITICAL, __file__, 0, sentence, (), None)
     print(line_formatter(process, "json").format(record) if log_format() == "json" else sentence, file=sys.stderr)
 

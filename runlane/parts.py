@@ -1,8 +1,8 @@
-"""The long-lived loops of one process: each is started again when it fails, and what is down can be asked.
+"""The long-lived loops of one process: each is started again when it fails, and the ones that are down are known.
 
 A part that fails is logged with its traceback and started again after a pause, which doubles up to ``MAX_PAUSE_S``
-as long as it keeps failing. It counts as down until it has run for ``STEADY_S``: a loop that fails at every turn is not
-up in between. Failing on is better than ending the process: nothing else would work any better without it.
+as long as it keeps failing. It counts as down until it has run for ``STEADY_S``: a loop that fails every time is not up
+in between. The process goes on without it, since ending would stop the parts that work.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Down:
-    """A part that does not work, and since when; ``error``: the sort of its last failure."""
+    """A part that is down, and since when; ``error``: the type of its last failure."""
 
     name: str
     since: datetime
@@ -34,7 +34,7 @@ class Down:
 
 
 class Parts:
-    """The parts of one process. ``pause_s``: before the first new start."""
+    """The parts of one process. ``pause_s``: before the first restart."""
 
     def __init__(self, pause_s: float = FIRST_PAUSE_S) -> None:
         self._pause_s = pause_s
@@ -45,7 +45,7 @@ class Parts:
         self.failures: dict[str, int] = {}
 
     def start(self, loops: Mapping[str, Loop]) -> None:
-        """Run these loops, each for ever, until ``end``."""
+        """Run these loops, each forever, until ``end``."""
         for name, loop in loops.items():
             self.failures[name] = 0
             self._tasks.append(asyncio.create_task(self._keep(name, loop), name=name))
@@ -54,7 +54,7 @@ class Parts:
         await end_tasks(*self._tasks)
 
     def down(self) -> list[Down]:
-        """The parts that do not work now, the one that has been down for longest first."""
+        """The parts that are down, longest first."""
         return sorted((down for name, down in self._down.items() if not self._is_steady(name)), key=lambda d: d.since)
 
     async def _keep(self, name: str, loop: Loop) -> None:
@@ -85,7 +85,9 @@ async def _run(name: str, loop: Loop) -> str:
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
-        log.exception("The part %r was cancelled by something in it.", name)  # a library's own cancel went astray
+        log.exception(
+            "The part %r was cancelled by something in it.", name
+        )  # a library's own cancel reached the wrong task
         return "CancelledError"
     except Exception as exc:
         log.exception("The part %r failed.", name)

@@ -1,8 +1,8 @@
 """JSON that every part of the product can store, send and show: strict on the way in, compact on the way out.
 
-Python's own parser accepts NaN, lone surrogates and bottomless nesting, and a NUL in a text breaks databases. All
-JSON from outside (request bodies, results of handlers) passes through here; what does not fit is refused with the
-path of the offending value, before anything is stored.
+Python's own parser accepts NaN, lone surrogates and unlimited nesting, and a NUL in a text breaks databases. All JSON
+from outside (request bodies, results of handlers) passes through here; what cannot be stored is refused with the path
+of the offending value, before anything is stored.
 """
 
 import json
@@ -24,13 +24,13 @@ def _integer(digits: str) -> int | float:
 
 
 def _number(text: str) -> int | float:
-    """The number, which for JSON is whole however it is written; one that no double holds exactly stays as it is."""
+    """The number: an integer if its value is one, as JSON has one sort of number; unless no double holds it exactly."""
     value = float(text)
     return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object; of two members of one name it is not clear which one is meant."""
+    """The object; a name that is there twice is refused, since it is not clear which value is meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -39,17 +39,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-# made once: json's own functions make one for each call that names options
+# made once: json's own functions make one in each call with options
 _DECODER = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_object)
 _CLIENTS_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, object_pairs_hook=_object)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def loads(text: bytes | str, *, clients: bool = False) -> Any:
-    """The value in ``text``. ``clients``: of a client, for some of which 5 and 5.0 are the same, so 5.0 is 5.
+    """The value in ``text``. ``clients``: from a client; to some of them 5 and 5.0 are the same, so 5.0 becomes 5.
 
     Raises:
-        InvalidInput: not JSON, or JSON that cannot be kept; names the position or the path.
+        InvalidInput: not JSON, or JSON that cannot be stored; the message has the position or the path.
     """
     try:
         value = (_CLIENTS_DECODER if clients else _DECODER).decode(text if isinstance(text, str) else text.decode())
@@ -93,10 +93,10 @@ def indented(value: Any) -> str:
 
 
 def check(value: Any, path: str = "", depth: int = 0) -> None:
-    """Nothing, when ``value`` can be kept.
+    """Check that ``value`` can be stored.
 
     Raises:
-        InvalidInput: names the path of the first value that cannot.
+        InvalidInput: the message has the path of the first value that cannot.
     """
     if depth > MAX_DEPTH:
         raise InvalidInput.of(path or "body", f"is nested deeper than {MAX_DEPTH} levels")

@@ -1,7 +1,7 @@
 """What version 0.1.0, which was called Jobs, left behind: its settings, its database file, its keys in Redis.
 
-Settings of the old name are refused, since a limit that is quietly ignored is worse than a start that is stopped. The
-database file is renamed. Keys in Redis are only removed: everything in them is made from SQL again.
+Settings with the old prefix are refused, since a limit that is silently ignored is worse than a process that does not
+start. The database file is renamed. Keys in Redis are only removed: everything in them is made from SQL again.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _KEYS_OF_A_KIND = ("queue", "wake", "starts")
 
 
 def refuse_old_settings(names: Iterable[str], env_file: Path | str | None) -> None:
-    """Nothing, when none of the settings ``names`` is still set under the old prefix.
+    """Check that none of the settings ``names`` is still set under the old prefix.
 
     Raises:
         StartRefused: one is, in the environment or in ``env_file``; the message names the new variable.
@@ -50,7 +50,7 @@ def take_over_database(data_dir: Path) -> None:
         return
     try:
         with contextlib.closing(sqlite3.connect(old, timeout=1.0)) as database:
-            # to have all of it in one file, whose new name is there at once or not at all
+            # so that all of it is in one file, which is renamed at once or not at all
             [[busy, *_]] = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if busy:
             raise StartRefused(f"The database {old} is in use by an older version. Stop that, then start again.")

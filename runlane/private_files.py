@@ -4,31 +4,31 @@ import logging
 import os
 from pathlib import Path
 
-# What a data folder holds, one of these at least.
+# A data folder has at least one of these.
 OURS = frozenset({"runlane.db", "jobs.db", "lock", "redis"})
 
 log = logging.getLogger(__name__)
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder, or close one of ours that others may read. One that holds other things stays as it is.
+    """Make the folder, or take other users' rights from one of ours. A folder with other things stays as it is.
 
     Raises:
-        OSError: there can be no such folder.
+        OSError: the folder cannot be made.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     holds = {each.name for each in path.iterdir()}
     if not holds or holds & OURS:
         _close(path, 0o700)
     elif path.stat().st_mode & 0o077:
-        log.warning("The folder %s holds other things, and stays open to who may look into it now.", path)
+        log.warning("The folder %s holds other things, so it stays open to everyone who can read it now.", path)
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file, or close one of ours that others may read; what is in it stays.
+    """Make an empty file, or take other users' rights from one that exists; its content stays.
 
     Raises:
-        OSError: there can be no such file.
+        OSError: the file cannot be made.
     """
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     _close(path, 0o600)

@@ -21,7 +21,7 @@ _SECRET_BEARING = frozenset({"REDIS_URL", "DATABASE_URL"})
 
 
 class LogSettings(BaseSettings):
-    """How a process writes its log; apart, so that it is known where another setting is refused."""
+    """How a process writes its log; separate, so that it can be read when another setting is refused."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
@@ -124,7 +124,7 @@ class Settings(LogSettings):
     def _check_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith("sqlite:"):
             parts = urlsplit(value)
-            if not parts.path.strip("/") or parts.port == 0:  # a port that is no number raises
+            if not parts.path.strip("/") or parts.port == 0:  # a port that is not a number raises
                 raise ValueError("an address of a server names a database")
         return value
 
@@ -158,8 +158,8 @@ def read_settings(**overrides: Any) -> Settings:
     """Settings from the environment; keyword arguments (by field name) win over it.
 
     Raises:
-        StartRefused: a variable holds something that is not allowed. Its message is one sentence with the
-            variable's name, what it holds and what is allowed; or a variable still has its old name.
+        StartRefused: a variable has a value that is not allowed, or still has its old name. The message is one sentence
+            with the variable's name, its value and what is allowed.
     """
     aliases = [field.alias for field in Settings.model_fields.values() if field.alias]
     refuse_old_settings(aliases, overrides.get("_env_file", Settings.model_config.get("env_file")))
@@ -178,10 +178,10 @@ def is_loopback(host: str) -> bool:
 
 
 def check_network(config: Settings) -> None:
-    """Nothing, when everybody who can reach the server may do everything with it, for there is no login yet.
+    """Check that everybody who can reach the server may do everything with it, for there is no login yet.
 
     Raises:
-        StartRefused: others than this machine can, and nobody said that they may.
+        StartRefused: other machines can, and no setting allows it.
     """
     if not is_loopback(config.host) and not config.trust_network:
         raise StartRefused(
@@ -191,7 +191,7 @@ def check_network(config: Settings) -> None:
 
 
 def log_format() -> str:
-    """The form of this process's log, also when there is something else wrong with the settings."""
+    """The format of this process's log, even when something else is wrong with the settings."""
     try:
         return LogSettings().log_format
     except ValidationError:

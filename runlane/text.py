@@ -1,4 +1,4 @@
-"""Small helpers for sentences that people read."""
+"""Building sentences that people read."""
 
 import difflib
 from collections.abc import Iterable

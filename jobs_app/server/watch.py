@@ -116,7 +116,7 @@ class Watch:
             paused=limits.paused,
             workers=await self._workers(),
             lately=report.kinds,
-            silences=[Silence(*each) for each in await self._reader.last_words()],
+            silences=[Silence(*each) for each in await self._reader.last_reports()],
             samples=samples,
             growth=growth,
         )

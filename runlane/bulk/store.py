@@ -1,9 +1,9 @@
-"""Operations in SQL: what is done to many jobs, how far it is, and who does it.
+"""Operations in SQL: what is done to many jobs, its progress, and who executes it.
 
-Whoever does an operation holds it under a name (``taken_by``) and renews that with each step it records; what has not
-been renewed for ``TAKEN_FOR`` is free, and another server goes on where the first one was. A deletion can be undone for
-a while: by another operation, which is linked to it. What is done under a name that begins with ``UNLISTED`` is in no
-list: a prefix and no column of its own, since it lasts only as long as that name holds the operation.
+Whoever executes an operation holds it under a name (``taken_by``) and renews that whenever it saves progress; what has
+not been renewed for ``TAKEN_FOR`` is free, and another server goes on where the first one was. For a while a deletion
+can be undone, by another operation that is linked to it. What is held under a name that begins with ``UNLISTED`` is in
+no list: a prefix rather than a column, since it matters only as long as that name holds the operation.
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ from runlane.search.matching import JobFilter
 
 TAKEN_FOR = timedelta(seconds=15)
 UNLISTED = "unlisted:"
+# How long the row of one that is in no list stays after its end; longer than it can be undone.
 UNLISTED_KEPT_FOR = timedelta(minutes=1)
-"""How long the row of one that is in no list stays after its end; longer than it can be undone."""
+# So many of the jobs left alone are stored with their reason; the others are only counted.
 MAX_REASONS = 100
-"""As many of those left alone are stored with their reason; the others are counted."""
+# So many of the ids in an operation's filter are kept when it is over; the audit has each of them.
 MAX_IDS = 100
-"""As many of the jobs that an operation named are kept when it is over; the audit has each of them."""
 
 _FILTER = TypeAdapter(JobFilter)
 
@@ -40,11 +40,11 @@ _FILTER = TypeAdapter(JobFilter)
 class OperationState(StrEnum):
     RUNNING = "running"
     STOPPING = "stopping"
-    """Somebody asked it to stop; it does after what it is at."""
+    """Somebody asked it to stop; it will, after the job or batch at hand."""
     STOPPED = "stopped"
     DONE = "done"
     UNDONE = "undone"
-    """It deleted, and another one brings back what it deleted."""
+    """Another operation brings back, or has brought back, what it deleted."""
 
     @property
     def is_over(self) -> bool:
@@ -53,10 +53,10 @@ class OperationState(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One of them. ``total``: how many jobs it was about when it began; ``left_alone``: how many it had to leave.
+    """One operation. ``total``: how many jobs it was to change when it began; ``left_alone``: how many it left alone.
 
-    ``reasons``: of the first of those, as ``{"id", "reason"}``; one that many have is told once, without an id.
-    ``cursor``: the last job it has dealt with. ``undoes``: the deletion that it brings back. ``taken_by``: who does it.
+    ``reasons``: why, for the first of those, as ``{"id", "reason"}``; one that many share is there once, without an id.
+    ``cursor``: the last job it has dealt with. ``undoes``: the deletion it undoes. ``taken_by``: who executes it.
     """
 
     id: UUID
@@ -76,7 +76,7 @@ class Operation:
 
     @property
     def is_listed(self) -> bool:
-        """Whether people see it where operations are listed."""
+        """Whether it is in the lists of operations."""
         return not (self.taken_by or "").startswith(UNLISTED)
 
     def can_be_undone(self, now: datetime) -> bool:
@@ -101,17 +101,17 @@ class OperationStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def insert(self, action: str, wanted: JobFilter, total: int, *, taken_by: str | None = None) -> Operation:
-        """A new operation, which ``taken_by`` does; a server takes it if that is nobody."""
+    async def insert(self, action: str, job_filter: JobFilter, total: int, *, taken_by: str | None = None) -> Operation:
+        """A new operation, executed by ``taken_by``; a server takes it if that is ``None``."""
         who = acting()
-        return await self._db.write(lambda db: _insert(db, who, action, wanted, total, taken_by))
+        return await self._db.write(lambda db: _insert(db, who, action, job_filter, total, taken_by))
 
     async def undo(self, operation_id: UUID, *, taken_by: str | None = None) -> Operation:
         """A new operation that brings back what this one deleted; ``taken_by`` as in ``insert``.
 
         Raises:
             OperationNotFound: no such operation.
-            WrongStatus: it did not delete, is not over, is undone already, or what it deleted is gone for good.
+            WrongStatus: it did not delete, is not over, is undone already, or what it deleted has been purged.
         """
         who, now = acting(), utc_now()
 
@@ -119,7 +119,7 @@ class OperationStore:
             found = db.execute(select(operation_table).where(operation_table.c.id == operation_id)).mappings().first()
             if found is None or not _operation(dict(found)).can_be_undone(now):
                 return None
-            as_found = operation_table.c.state == found["state"]  # or somebody else undoes it
+            as_found = operation_table.c.state == found["state"]  # or somebody else has undone it
             undone = _change(db, operation_id, as_found, state=OperationState.UNDONE)
             return undone and _insert(db, who, "restore", undone.filter, undone.done, taken_by, undoes=operation_id)
 
@@ -160,8 +160,8 @@ class OperationStore:
             return None
         return await self._db.write(work)
 
-    async def record(self, operation: Operation, progress: Progress) -> Operation | None:
-        """Add what a step of whoever holds ``operation`` did; ``None`` if another server does it by now."""
+    async def save_progress(self, operation: Operation, progress: Progress) -> Operation | None:
+        """Add a step's progress to ``operation``; ``None`` if another server holds it by now."""
         reasons = [*operation.reasons, *progress.reasons][:MAX_REASONS]
         values: dict[str, Any] = {
             "done": operation_table.c.done + progress.done,
@@ -174,13 +174,13 @@ class OperationStore:
         return await self._db.write(lambda db: _change(db, operation.id, mine, **values))
 
     async def end(self, operation: Operation, state: OperationState) -> Operation | None:
-        """End it; ``None`` as in ``record``."""
+        """End it; ``None`` as in ``save_progress``."""
         mine = operation_table.c.taken_by == operation.taken_by
         values = {"state": state, "filter": _stored(operation.filter, MAX_IDS), "ended_at": utc_now()}
         return await self._db.write(lambda db: _change(db, operation.id, mine, **values))
 
     async def stop(self, operation_id: UUID) -> Operation:
-        """Ask it to stop; it as it is now, over or not.
+        """Ask it to stop; the operation as it is now, over or not.
 
         Raises:
             OperationNotFound: no such operation.
@@ -214,7 +214,7 @@ def _insert(
     db: Connection,
     who: str,
     action: str,
-    wanted: JobFilter,
+    job_filter: JobFilter,
     total: int,
     taken_by: str | None,
     *,
@@ -224,7 +224,7 @@ def _insert(
     row: dict[str, Any] = {
         "id": uuid7(),
         "action": action,
-        "filter": _stored(wanted),
+        "filter": _stored(job_filter),
         "who": who,
         "state": OperationState.RUNNING,
         "total": total,
@@ -241,14 +241,14 @@ def _insert(
     db.execute(insert(operation_table).values(row))
     operation = _operation(row)
     if operation.is_listed:
-        note(db, who, action, "jobs", [str(row["id"])], None, {"jobs": total, **_stored(wanted, MAX_IDS)})
+        note(db, who, action, "jobs", [str(row["id"])], None, {"jobs": total, **_stored(job_filter, MAX_IDS)})
     else:
         _drop_unlisted(db, now)
     return operation
 
 
 def _drop_unlisted(db: Connection, now: datetime) -> None:
-    """Drop the rows of those in no list that nobody needs any more."""
+    """Drop the rows of unlisted operations that can no longer be undone."""
     table, undoing = operation_table.c, operation_table.alias().c
     being_undone = select(undoing.undoes).where(undoing.undoes.is_not(None), undoing.ended_at.is_(None))
     is_past = table.ended_at < now - UNLISTED_KEPT_FOR
@@ -257,11 +257,11 @@ def _drop_unlisted(db: Connection, now: datetime) -> None:
     )
 
 
-def _stored(wanted: JobFilter, max_ids: int | None = None) -> dict[str, Any]:
+def _stored(job_filter: JobFilter, max_ids: int | None = None) -> dict[str, Any]:
     """The filter as JSON, with the first ``max_ids`` of its ids alone."""
-    if wanted.ids is not None and max_ids is not None:
-        wanted = replace(wanted, ids=wanted.ids[:max_ids])
-    stored: dict[str, Any] = _FILTER.dump_python(wanted, mode="json", exclude_defaults=True)
+    if job_filter.ids is not None and max_ids is not None:
+        job_filter = replace(job_filter, ids=job_filter.ids[:max_ids])
+    stored: dict[str, Any] = _FILTER.dump_python(job_filter, mode="json", exclude_defaults=True)
     return stored
 
 

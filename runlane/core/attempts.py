@@ -1,4 +1,4 @@
-"""What workers write about the attempts they run: starts, messages and ends, many jobs' in one transaction.
+"""What workers write about the attempts they run: starts, messages and ends, of many jobs in one transaction.
 
 Each statement is built once and names the attempt, which is the fencing token: a worker that lost its job changes
 nothing. Timeline rows of one transaction are inserted together at its end.
@@ -83,7 +83,7 @@ class End:
 
 AttemptWrite = Start | Report | End
 
-# The cause of jobs that no worker finished; which worker it was makes no difference.
+# The cause of jobs whose worker was lost; the same for every worker.
 LOST_WORKER = fingerprint(JobError(type="WorkerLost", message="The worker was lost."))
 
 _ALL = [job_table.c[name] for name in JobSnapshot.model_fields]
@@ -176,17 +176,17 @@ def failed(job_id: UUID, attempt: int, error: JobError, *, retry_at: datetime | 
 
 def cancel_delivered() -> HandlerMessage:
     """The worker has the request to cancel and interrupts the handler."""
-    return HandlerMessage(EventType.STATUS, log_message="The handler was told to stop.", data={"cancel_seen": True})
+    return HandlerMessage(EventType.STATUS, log_message="The handler was asked to stop.", data={"cancel_seen": True})
 
 
 def cancelled(job_id: UUID, attempt: int, message: str, *, code_ended_at: datetime | None = None) -> End:
-    """The attempt stopped as asked, its code at ``code_ended_at``; without that it is given up, and may still run."""
+    """The attempt stopped on request, its code at ``code_ended_at``; if that is ``None``, the code may still run."""
     details = {"code_ended_at": None if code_ended_at is None else code_ended_at.isoformat()}
     return End(job_id, attempt, _CANCEL, {"new_finished_at": utc_now()}, message, details)
 
 
 def handed_back(job_id: UUID, attempt: int) -> End:
-    """A stopping worker ends the attempt before its time; it costs none."""
+    """A stopping worker ends the attempt early; the job runs it again, so none is used up."""
     return End(
         job_id,
         attempt,
@@ -227,7 +227,7 @@ class _Transaction:
     artifacts: list[dict[str, Any]] = field(default_factory=list)
 
     def apply(self, alike: Sequence[AttemptWrite]) -> list[list[Change] | None]:
-        """Apply writes of one statement; what each did."""
+        """Apply writes that share one statement; the changes that each made."""
         match alike[0]:
             case Start():
                 return [self._start(write) for write in alike if isinstance(write, Start)]
@@ -337,19 +337,19 @@ def record_attempts(db: Connection, writes: Sequence[AttemptWrite]) -> list[list
     """
     transaction = _Transaction(db)
     if any(isinstance(write, Start) for write in writes):
-        join(db)  # a statement of its own: those after it see what it waited for
+        join(db)  # a statement of its own: those after it read what it waited for
     outcomes = [outcome for _, alike in groupby(writes, _statement) for outcome in transaction.apply(list(alike))]
     transaction.insert_rows()
     return outcomes
 
 
 def _statement(write: AttemptWrite) -> object:
-    """The same for writes that go to the database together."""
+    """Equal for writes that can go to the database together."""
     return write.statement if isinstance(write, End) else type(write)
 
 
 def _snapshot(statement: Prepared, row: Sequence[Any], base: JobSnapshot | None = None) -> JobSnapshot:
-    """The job in a row that one of this module's own statements gave, on top of ``base``; it needs no checking."""
+    """The job in a row that a statement of this module returned, on top of ``base``; it needs no validation."""
     values = dict(zip(statement.gives, row, strict=True))
     if "status" in values:
         values["status"] = JobStatus(values["status"])
@@ -361,7 +361,7 @@ def _snapshot(statement: Prepared, row: Sequence[Any], base: JobSnapshot | None 
 def _updates(messages: Sequence[HandlerMessage]) -> Iterator[Sequence[HandlerMessage]]:
     """The messages in runs of which only the first may change the job's progress or message: one UPDATE each."""
     begin = 0
-    for place in range(1, len(messages) + 1):
-        if place == len(messages) or messages[place].progress is not None or messages[place].message is not None:
-            yield messages[begin:place]
-            begin = place
+    for end in range(1, len(messages) + 1):
+        if end == len(messages) or messages[end].progress is not None or messages[end].message is not None:
+            yield messages[begin:end]
+            begin = end

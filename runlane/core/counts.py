@@ -14,12 +14,12 @@ _SUMS = select(count_table.c.status, func.sum(count_table.c.count)).group_by(cou
 _SUMS_BY_KIND = _SUMS.add_columns(count_table.c.kind).group_by(count_table.c.kind)
 _FOLD = text(
     """
-    WITH gone AS (
+    WITH ended AS (
         DELETE FROM job_count WHERE slot <> 0 AND slot NOT IN (SELECT pid FROM pg_stat_activity)
         RETURNING kind, status, count
     )
     INSERT INTO job_count (kind, status, slot, count)
-    SELECT kind, status, 0, sum(count) FROM gone GROUP BY kind, status
+    SELECT kind, status, 0, sum(count) FROM ended GROUP BY kind, status
     ON CONFLICT (kind, status, slot) DO UPDATE SET count = job_count.count + excluded.count
     """
 )
@@ -37,7 +37,7 @@ class Counts:
         return {status: 0 for status in JobStatus} | {JobStatus(status): int(number) for status, number in rows}
 
     async def by_kind(self) -> dict[str, dict[JobStatus, int]]:
-        """The same of each kind that there have been jobs of."""
+        """The same for each kind that has ever had a job."""
         rows = await self._db.read(lambda db: db.execute(_SUMS_BY_KIND).all())
         found: dict[str, dict[JobStatus, int]] = defaultdict(lambda: dict.fromkeys(JobStatus, 0))
         for status, number, kind in rows:
@@ -45,7 +45,7 @@ class Counts:
         return dict(sorted(found.items()))
 
     async def fold(self) -> None:
-        """Add up what connections to PostgreSQL counted that have ended; SQLite has nothing to fold."""
+        """Merge the counts of PostgreSQL connections that have ended; SQLite has nothing to fold."""
         await self._db.write(_fold)
 
 

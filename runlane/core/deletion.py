@@ -1,8 +1,8 @@
-"""Deleting jobs in SQL: hidden at once, gone for good a little later, so that a deletion can be undone.
+"""Deleting jobs in SQL: hidden at once, purged a little later, so that a deletion can be undone.
 
 A hidden job has ``DELETED`` in its status column, which is no ``JobStatus``: every statement that names a status leaves
-it alone, whoever wrote it. What it was before is kept beside it, and which operation deleted it, if one did: for that
-one the time to undo it begins when it is over.
+it alone, whoever wrote it. Its status before is kept beside it, and which operation deleted it, if one did: the time to
+undo that operation begins when it is over.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from runlane.audit import acting, note
 from runlane.clock import utc_now
 from runlane.core.transitions import (
     SNAPSHOT_COLUMNS,
+    add_events,
     artifact_table,
     by,
     event_table,
     job_table,
     operation_table,
-    record,
     snapshots,
 )
 from runlane.db.database import Database
@@ -32,7 +32,7 @@ UNDO_WITHIN = timedelta(seconds=10)
 # Jobs a transaction; more would keep workers from writing for too long.
 PURGE_BATCH = 500
 SAMPLE = 500
-# What a row takes beside its texts, with its part of the indexes; measured on a million jobs.
+# What a row takes beside its texts, with its share of the indexes; measured on a million jobs.
 ROW_BYTES, EVENT_BYTES = 600, 150
 
 
@@ -43,7 +43,7 @@ class Removal:
         self._db = database
 
     async def delete(self, job_ids: Sequence[UUID], operation: UUID | None = None) -> dict[UUID, str]:
-        """Hide those of the jobs that exist and do not run; the kind of each. ``operation``: the one that does it.
+        """Hide those of the jobs that exist and do not run; the kind of each. ``operation``: the one that deletes them.
 
         Their idempotency keys are free again at once.
         """
@@ -73,15 +73,15 @@ class Removal:
         """Bring back those of the jobs that were deleted a moment ago and are not purged yet."""
         return await self._restore(job_table.c.id.in_(job_ids))
 
-    async def restore_some(self, operation: UUID, most: int) -> list[Change]:
-        """Bring back up to ``most`` of the jobs that an operation deleted; none when all are back, or purged."""
+    async def restore_some(self, operation: UUID, limit: int) -> list[Change]:
+        """Bring back up to ``limit`` of the jobs that an operation deleted; none when all are back, or purged."""
         some = select(job_table.c.id).where(job_table.c.deleted_at.is_not(None), job_table.c.deleted_by == operation)
-        return await self._restore(job_table.c.id.in_(some.limit(most)))
+        return await self._restore(job_table.c.id.in_(some.limit(limit)))
 
-    async def _restore(self, wanted: ColumnElement[bool]) -> list[Change]:
+    async def _restore(self, which: ColumnElement[bool]) -> list[Change]:
         statement = (
             update(job_table)
-            .where(wanted, job_table.c.status == DELETED)
+            .where(which, job_table.c.status == DELETED)
             .values(
                 status=job_table.c.deleted_status,
                 deleted_status=null(),
@@ -96,55 +96,57 @@ class Removal:
 
         def work(db: Connection) -> list[Change]:
             jobs = snapshots(db.execute(statement).mappings())
-            told = by(who, {"reason": "restored"})
+            data = by(who, {"reason": "restored"})
             note(db, who, "restore", "job", [str(job.id) for job in jobs])
-            return record(db, jobs, EventType.STATUS, "Brought back after it was deleted.", told)
+            return add_events(db, jobs, EventType.STATUS, "Brought back after it was deleted.", data)
 
         return await self._db.write(work)
 
     async def purge(self, now: datetime) -> int:
-        """Remove for good, with timelines and artifacts, what was deleted long enough before ``now``; how many.
+        """Remove for good, with timelines and artifacts, the jobs deleted long enough before ``now``; how many.
 
-        Nothing goes that was deleted since the begin of an operation which can still be undone.
+        What was deleted since the start of an operation that can still be undone is kept.
         """
         purged = 0
         kept_since = await self._db.read(lambda db: db.execute(_undoable_since(now)).scalar())
         is_old = job_table.c.deleted_at < min(now - UNDO_WITHIN, kept_since or now)
         old = select(job_table.c.id).where(is_old).limit(PURGE_BATCH)
-        statement = delete(job_table).where(job_table.c.id.in_(old), is_old)  # again: not if it is restored just now
+        statement = delete(job_table).where(job_table.c.id.in_(old), is_old)  # again, in case it is restored just now
         while count := int(await self._db.write(lambda db: db.execute(statement).rowcount)):
             purged += count
         return purged
 
-    async def clean(self, wanted: JobFilter, most: int = PURGE_BATCH) -> dict[UUID, str | None]:
-        """Remove for good up to ``most`` of the jobs that match and do not run.
+    async def clean(self, job_filter: JobFilter, limit: int = PURGE_BATCH) -> dict[UUID, str | None]:
+        """Remove for good up to ``limit`` of the jobs that match and do not run.
 
         For each the kind in whose queue it waited; ``None`` if it did not wait.
         """
         query = (
             select(job_table.c.id, job_table.c.kind, job_table.c.status)
             .where(job_table.c.status != JobStatus.RUNNING)
-            .limit(most)
+            .limit(limit)
             .with_for_update()
         )
 
         def work(db: Connection) -> dict[UUID, str | None]:
-            gone = {
+            removed = {
                 job_id: kind if status in WAITING else None
-                for job_id, kind, status in db.execute(query.where(matches(db, wanted)))
+                for job_id, kind, status in db.execute(query.where(matches(db, job_filter)))
             }
-            db.execute(delete(event_table).where(event_table.c.job_id.in_(gone)))  # in one go: faster than by cascade
-            db.execute(delete(job_table).where(job_table.c.id.in_(gone)))
-            return gone
+            db.execute(
+                delete(event_table).where(event_table.c.job_id.in_(removed))
+            )  # in one go: faster than by cascade
+            db.execute(delete(job_table).where(job_table.c.id.in_(removed)))
+            return removed
 
         return await self._db.write(work)
 
-    async def bytes_each(self, wanted: JobFilter) -> float:
-        """About how many bytes a matching job takes, with its timeline and artifacts, told from some of them."""
+    async def bytes_each(self, job_filter: JobFilter) -> float:
+        """About how many bytes a matching job takes, with its timeline and artifacts, estimated from a sample."""
         large = [func.coalesce(func.length(cast(job_table.c[name], Text)), 0) for name in ("params", "result", "error")]
 
         def work(db: Connection) -> float:
-            some = select(job_table.c.id).where(matches(db, wanted)).limit(SAMPLE).subquery()
+            some = select(job_table.c.id).where(matches(db, job_filter)).limit(SAMPLE).subquery()
             parts = (
                 (sum(large[1:], large[0]) + ROW_BYTES, job_table, job_table.c.id),
                 (
@@ -166,13 +168,13 @@ class Removal:
         return await self._db.read(work)
 
     async def any_deleted(self) -> bool:
-        """Whether anything waits to be purged."""
+        """Whether any job is still to be purged."""
         query = select(job_table.c.id).where(job_table.c.deleted_at.is_not(None)).limit(1)
         return await self._db.read(lambda db: db.execute(query).first()) is not None
 
 
 def _undoable_since(now: datetime) -> Select[datetime]:
-    """When the first of the operations began that delete, whose deletion can be undone, or is being undone."""
+    """The start of the first deletion that can still be undone, or is being undone."""
     table, undoing = operation_table.c, operation_table.alias().c
     being_undone = select(undoing.undoes).where(undoing.undoes.is_not(None), undoing.ended_at.is_(None))
     is_kept = or_(table.ended_at.is_(None), table.ended_at >= now - UNDO_WITHIN, table.id.in_(being_undone))

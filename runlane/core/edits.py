@@ -1,4 +1,4 @@
-"""What people change about a job that waits: its parameters, priority, time and attempts; and that it runs sooner."""
+"""What people change about a waiting job: its parameters, priority, time and attempts; and starting it sooner."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from runlane.db.database import Database
 from runlane.model.snapshot import Change, JobSnapshot
 from runlane.model.status import WAITING, JobStatus
 
-WORDS = {"params": "parameters", "max_attempts": "attempts", "scheduled_for": "time"}
+LABELS = {"params": "parameters", "max_attempts": "attempts", "scheduled_for": "time"}
 
 
 class Edits:
-    """Changes of waiting jobs, in one database. Each gives ``None`` when the job is in another status by now."""
+    """Changes of waiting jobs, in one database. Each returns ``None`` when the job's status has changed."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -27,11 +27,11 @@ class Edits:
     ) -> Change | None:
         """Change columns of a job that is still at the version given; ``before`` and ``after`` are for the audit."""
         who = acting()
-        words = ", ".join(WORDS.get(name, name) for name in after)
+        labels = ", ".join(LABELS.get(name, name) for name in after)
         transition = Transition(
             where=and_(job_table.c.id == job.id, job_table.c.version == job.version, job_table.c.status.in_(WAITING)),
             values={**values, "message": job.message},
-            message=f"Edited: {words}.",
+            message=f"Edited: {labels}.",
             data=by(who, {"reason": "edited", "changed": list(after)}),
         )
 

@@ -1,8 +1,8 @@
-"""What follows a commit: the queue learns of it, then everybody who listens. Whoever changes a job ends here.
+"""What follows a commit: the queue is updated, and the change announced. Every change of a job ends here.
 
-SQL is committed before, so a Redis that is away costs delay only: failures are logged, ``fell_behind`` is set when a
-job that waits is not in the queue, and ``runlane.core.reconcile`` makes Redis follow. A lost announcement is healed by
-whoever reads the store.
+SQL is committed before, so a Redis that is away only delays: failures are logged, ``fell_behind`` is set when a waiting
+job is not in the queue, and ``runlane.core.reconcile`` brings Redis up to date. Whoever reads the store makes up for a
+lost announcement.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from runlane.queue.redis_client import quietly
 
 
 class FollowUp:
-    """The queue and the listeners of one Redis, as those see them who have just committed something."""
+    """The queue and the announcements of one Redis, for whoever has just committed something."""
 
     def __init__(self, queue: JobQueue, events: Events) -> None:
+        # Set when the queue missed something; ``Reconciler.requeue_missing`` makes up for it.
         self.fell_behind = asyncio.Event()
-        """Set when the queue missed something; ``Reconciler.requeue_missing`` makes up for it."""
         self._queue = queue
         self._events = events
 
@@ -40,23 +40,23 @@ class FollowUp:
             self.fell_behind.set()
 
     async def removed(self, waited: Sequence[tuple[UUID, str]], changes: Iterable[Change | Deleted]) -> None:
-        """Take jobs (each with its kind) out of the queue that do not wait any more, then announce why."""
+        """Take jobs (each with its kind) that no longer wait out of the queue, then announce why."""
         await quietly(self._queue.remove(waited))
         await self.announce(changes)
 
     async def announce(self, changes: Iterable[Change | Deleted]) -> None:
-        """Announce changes after which nothing is enqueued."""
+        """Announce changes that leave no job to enqueue."""
         await quietly(self._events.publish(list(changes)))
 
     async def command(self, command: Command) -> None:
-        """Have the workers obey a command, if Redis answers; what they must not miss, SQL holds."""
+        """Send a command to the workers, if Redis answers; what they must not miss is in SQL."""
         await quietly(self._queue.send(command))
 
     async def remind(self, name: str, at: datetime) -> None:
-        """Have a worker look at ``name`` at that time."""
+        """Have a worker deal with ``name`` at that time."""
         if not await quietly(self._queue.remind(name, at)):
             self.fell_behind.set()
 
     async def forget_reminder(self, name: str) -> None:
-        """Have no worker look at ``name``."""
+        """Drop the reminder of ``name``."""
         await quietly(self._queue.forget_reminder(name))

@@ -1,8 +1,8 @@
 """The generation of Redis: what was claimed before Redis was emptied must not start after.
 
-An emptied Redis is rebuilt from SQL, and SQL knows of a claim only once its start is written. So every rebuild begins a
-new generation, whose number is committed before the running jobs are read. Claims carry the number, and a start with an
-earlier one changes nothing. The table keeps the name ``filling``, which it was made with.
+An emptied Redis is rebuilt from SQL, and SQL has a claim only once its start is written. So every rebuild begins a new
+generation, whose number is committed before the running jobs are read. Claims carry the number, and a start with an
+earlier one changes nothing. The table is still called ``filling``, the name it was created with.
 """
 
 from sqlalchemy import Connection, ScalarSelect, func, insert, select, update
@@ -20,14 +20,14 @@ def newest() -> ScalarSelect[int]:
 
 
 def join(db: Connection) -> None:
-    """Before starts are written, in their transaction: a generation that begins meanwhile waits for its end."""
+    """Called before starts are written, in their transaction: a new generation waits until that ends."""
     engines.take_turn(db, engines.GENERATION, shared=True)
 
 
 def begin(db: Connection) -> int:
     """Begin a generation, in a transaction of its own; its number.
 
-    Waits for starts that are being written, so that whoever reads the running jobs after this sees all of them.
+    Waits for starts that are being written, so that a later read of the running jobs finds all of them.
     """
     engines.take_turn(db, engines.GENERATION)
     number: int = db.execute(select(newest())).scalar_one() + 1

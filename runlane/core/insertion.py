@@ -1,4 +1,4 @@
-"""New jobs, as they are written: rows, the first entries of their timelines, and what they are re-runs of."""
+"""Inserting new jobs: their rows, the first rows of their timelines, and what they are re-runs of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from sqlalchemy import Connection, insert
 from uuid_utils.compat import uuid7
 
 from runlane.clock import utc_now
-from runlane.core.reruns import record_reruns
-from runlane.core.transitions import job_table, record
+from runlane.core.reruns import insert_reruns
+from runlane.core.transitions import add_events, job_table
 from runlane.db.prepared import Prepared, trusted
 from runlane.model.snapshot import Change, JobSnapshot
 from runlane.model.status import EventType, JobStatus
@@ -21,8 +21,8 @@ _BLANK = dict.fromkeys(column.name for column in job_table.c)
 
 
 @dataclass(frozen=True)
-class Once:
-    """What makes a submission happen once: the client's key, and a digest of what came with it."""
+class Idempotency:
+    """What makes a submission idempotent: the client's key, and a digest of the submission sent with it."""
 
     key: str
     digest: str
@@ -43,15 +43,15 @@ class NewJob:
 def insert_jobs(
     db: Connection,
     jobs: Sequence[NewJob],
-    once: Once | None,
-    told: dict[str, Any] | None,
+    once: Idempotency | None,
+    data: dict[str, Any] | None,
 ) -> list[Change]:
-    """Insert new jobs, in order, in the caller's transaction; ``told`` goes in the first rows of their timelines."""
+    """Insert new jobs, in order, in the caller's transaction; ``data`` goes into the first rows of their timelines."""
     now = utc_now()
     rows: list[dict[str, Any]] = []
-    for place, new in enumerate(jobs):
+    for index, new in enumerate(jobs):
         later = new.scheduled_for is not None and new.scheduled_for > now
-        at = now + timedelta(microseconds=place)  # apart, so that a batch keeps its order everywhere
+        at = now + timedelta(microseconds=index)  # apart, so that a batch keeps its order everywhere
         rows.append(
             {
                 **_BLANK,
@@ -73,6 +73,6 @@ def insert_jobs(
             }
         )
     _INSERT.run_many(db, rows)
-    record_reruns(db, [(row["id"], new.rerun_of) for row, new in zip(rows, jobs, strict=True) if new.rerun_of])
+    insert_reruns(db, [(row["id"], new.rerun_of) for row, new in zip(rows, jobs, strict=True) if new.rerun_of])
     made = [trusted(JobSnapshot, {name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
-    return record(db, made, EventType.STATUS, None, told)
+    return add_events(db, made, EventType.STATUS, None, data)

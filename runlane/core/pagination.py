@@ -1,7 +1,7 @@
-"""Places in a list of jobs: the orders a list has, the cursors that clients keep, and what lies beyond one.
+"""Positions in a list of jobs: the orders of a list, the cursors that clients keep, and what comes after one.
 
 Owns the wire form of a cursor: the order it was made for, that column's value, and the job's id, so that a list goes on
-at the same place whatever was added or removed meanwhile. Which jobs a list has is in ``runlane.core.reader``.
+at the same position whatever has been added or removed since. Which jobs a list has is in ``runlane.core.reader``.
 """
 
 import base64
@@ -25,7 +25,7 @@ SORTS = {
     "priority": (job_table.c.priority, False),
 }
 DEFAULT_SORT = "-created_at"
-# What an integer column holds on every database.
+# The largest value of an integer column on every database.
 MAX_INTEGER = 2**31 - 1
 
 
@@ -39,21 +39,21 @@ class Page:
 
 @dataclass(frozen=True)
 class Listing:
-    """As ``Page``, of jobs without what may be large."""
+    """As ``Page``, with jobs without their large parts."""
 
     jobs: list[ListedJob]
     next_cursor: str | None
 
 
 def comes_before(job: JobSnapshot, other: JobSnapshot, sort: str) -> bool:
-    """Whether a job is nearer to the begin of a list in the order of ``sort`` than another one."""
+    """Whether ``job`` is before ``other`` in a list in the order of ``sort``."""
     column, descending = column_of(sort)
-    place, others = ((getattr(each, column.name), each.id) for each in (job, other))
-    return bool(place > others if descending else place < others)
+    position, others = ((getattr(each, column.name), each.id) for each in (job, other))
+    return bool(position > others if descending else position < others)
 
 
 def is_cursor(text: str, sort: str) -> bool:
-    """Whether it is a place in a list in the order of ``sort``."""
+    """Whether it is a cursor of a list in the order of ``sort``."""
     try:
         decode_cursor(text, sort)
     except InvalidInput:
@@ -73,19 +73,19 @@ def column_of(sort: str) -> tuple[Any, bool]:
 
 
 def reversed_sort(sort: str) -> str:
-    """The same order the other way round."""
+    """The same order, reversed."""
     return sort[1:] if sort.startswith("-") else f"-{sort}"
 
 
 def position_at(column: Any, value: Any, job_id: UUID) -> tuple[ColumnElement[Any], ColumnElement[UUID]]:
-    """A place in a list, to compare positions with."""
+    """A position in a list, as SQL to compare others with."""
     return literal(value, column.type), literal(job_id, job_table.c.id.type)
 
 
 def encode_cursor(sort: str, value: Any, job_id: UUID) -> str:
-    """The place of a job, whose sorted column has ``value``, in a list in the order of ``sort``."""
-    mark = value.isoformat() if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(plain_json.dumps([sort, mark, str(job_id)]).encode()).decode()
+    """The position of a job whose sorted column has ``value``, in a list in the order of ``sort``."""
+    encoded = value.isoformat() if isinstance(value, datetime) else value
+    return base64.urlsafe_b64encode(plain_json.dumps([sort, encoded, str(job_id)]).encode()).decode()
 
 
 def decode_cursor(cursor: str, sort: str) -> tuple[Any, UUID]:
@@ -95,10 +95,10 @@ def decode_cursor(cursor: str, sort: str) -> tuple[Any, UUID]:
         InvalidInput: no list in this order made it.
     """
     try:
-        made_for, mark, job_id = plain_json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        made_for, encoded, job_id = plain_json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if made_for != sort:
             raise InvalidInput.of("cursor", f"was made for the order {made_for!r}; start again without it")
-        return _cursor_value(sort, mark), UUID(job_id)
+        return _cursor_value(sort, encoded), UUID(job_id)
     except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError) as exc:
         raise InvalidInput.of("cursor", "is not one that this list gave; start again without it") from exc
     except InvalidInput as exc:
@@ -107,13 +107,13 @@ def decode_cursor(cursor: str, sort: str) -> tuple[Any, UUID]:
         raise InvalidInput.of("cursor", "is not one that this list gave; start again without it") from exc
 
 
-def _cursor_value(sort: str, mark: Any) -> int | datetime:
+def _cursor_value(sort: str, encoded: Any) -> int | datetime:
     """The sort column's value; raises ``ValueError`` or ``OverflowError`` for what no job can have."""
     if sort.endswith("priority"):
-        if not isinstance(mark, int) or abs(mark) > MAX_INTEGER:
-            raise ValueError(mark)
-        return mark
-    at = datetime.fromisoformat(mark)
+        if not isinstance(encoded, int) or abs(encoded) > MAX_INTEGER:
+            raise ValueError(encoded)
+        return encoded
+    at = datetime.fromisoformat(encoded)
     if at.tzinfo is None:
-        raise ValueError(mark)
+        raise ValueError(encoded)
     return at.astimezone(UTC)

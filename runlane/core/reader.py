@@ -1,7 +1,7 @@
-"""Jobs as they are in SQL: one, some, a list of them, how many there are. Nothing here changes anything.
+"""Reading jobs from SQL: one, some, a list of them, how many there are. Nothing here changes anything.
 
-What pages and the API read, they read here; what is changed goes through ``runlane.core.service``. A list is read in
-pages that begin at a cursor (``runlane.core.pagination``), and without what may be large unless it is asked for.
+Pages and the API read here; changes go through ``runlane.core.service``. A list is read in pages that begin at a cursor
+(``runlane.core.pagination``), and without the large parts of its jobs unless they are asked for.
 """
 
 import contextlib
@@ -32,16 +32,16 @@ from runlane.model.status import JobStatus
 from runlane.search.matching import EVERY_JOB, JobFilter, condition, in_order, matches, takes_reading
 
 _BRIEF_COLUMNS = [c for c in SNAPSHOT_COLUMNS if c.name not in ("params", "result", "error")]
-# What a snapshot needs that a brief row has not.
+# What a snapshot needs that a brief row does not have.
 _LEFT_OUT: dict[str, Any] = {"params": {}}
-# Rows a statement when walking all matches; SQLite's limit on variables is far above.
+# Rows per statement when walking all matches; far below SQLite's limit on variables.
 ID_BATCH = 500
 # Characters of parameters that lists hold without being asked.
 SMALL_PARAMS = 4000
-# Of large parts of jobs that are read at once.
+# The most that is read of the large parts of jobs at once.
 MAX_BYTES = 8_000_000
-MIN_LOOKED_AT = 20
-# Jobs of a list that are read for what its indexes do not know, before it is looked up.
+MIN_GROUP = 20
+# Jobs at the head of a list that are searched by reading them, before any index is searched.
 NEAR = 5000
 
 
@@ -94,26 +94,26 @@ class JobReader(Timelines):
     ) -> Page:
         """Up to ``limit`` matching jobs after ``cursor``, in the order of ``sort`` (a key of ``SORTS``).
 
-        ``brief`` leaves out what may be large and no list shows: parameters, result and error.
+        ``brief`` leaves out what may be large and lists do not show: parameters, result and error.
 
         Raises:
-            InvalidInput: an unknown sort, or a cursor that this list did not make.
+            InvalidInput: an unknown sort, or a cursor of another list.
         """
         column, descending = column_of(sort)
         position = tuple_(column, job_table.c.id)
         order = [c.desc() if descending else c.asc() for c in (column, job_table.c.id)]
         query = select(*(_BRIEF_COLUMNS if brief else SNAPSHOT_COLUMNS)).order_by(*order)
-        mark = select(column, job_table.c.id).order_by(*order).where(in_order(job_filter)).offset(NEAR).limit(1)
+        window_end = select(column, job_table.c.id).order_by(*order).where(in_order(job_filter)).offset(NEAR).limit(1)
         if cursor is not None:
             begin = tuple_(*position_at(column, *decode_cursor(cursor, sort)))
             beyond = position < begin if descending else position > begin
-            query, mark = query.where(beyond), mark.where(beyond)
+            query, window_end = query.where(beyond), window_end.where(beyond)
 
         def work(db: Connection) -> Sequence[RowMapping]:
             found = query.limit(limit + 1)
             if takes_reading(job_filter):
-                # what is common is found among the next few jobs, sooner than anything can be looked up
-                end = db.execute(mark).first()
+                # common matches are found among the next few jobs, faster than through any index
+                end = db.execute(window_end).first()
                 near = found.where(condition(job_filter))
                 if end is not None:
                     last = tuple_(*position_at(column, *end))
@@ -168,7 +168,7 @@ class JobReader(Timelines):
         return {row["id"]: row for row in rows}
 
     async def whole(self, job_ids: Sequence[UUID]) -> AsyncIterator[JobSnapshot]:
-        """Those of the jobs that exist, in this order, read while they are taken: ``MAX_BYTES`` or one at once."""
+        """Those of the jobs that exist, in this order; ``MAX_BYTES`` of them, or one job, are in memory at once."""
         async for group in self._groups(job_ids):
             found = await self.get_many(group)
             for job_id in group:
@@ -177,12 +177,12 @@ class JobReader(Timelines):
 
     async def _groups(self, job_ids: Sequence[UUID]) -> AsyncGenerator[list[UUID]]:
         """The ids in their order, in groups of jobs that together take ``MAX_BYTES`` at most, or are one job."""
-        group, group_bytes, looked_at = list[UUID](), 0, MIN_LOOKED_AT
+        group, group_bytes, count = list[UUID](), 0, MIN_GROUP
         left = list(job_ids)
         while left:
-            ids, left = left[:looked_at], left[looked_at:]
+            ids, left = left[:count], left[count:]
             sizes = await self.sizes(ids)
-            looked_at = MIN_LOOKED_AT if sum(sizes.values()) > MAX_BYTES else min(2 * looked_at, ID_BATCH)
+            count = MIN_GROUP if sum(sizes.values()) > MAX_BYTES else min(2 * count, ID_BATCH)
             for job_id in ids:
                 size = sizes.get(job_id, 0)
                 if group and group_bytes + size > MAX_BYTES:
@@ -196,7 +196,7 @@ class JobReader(Timelines):
     async def neighbours(
         self, job: JobSnapshot, job_filter: JobFilter = EVERY_JOB, *, sort: str = DEFAULT_SORT
     ) -> tuple[UUID | None, UUID | None]:
-        """The jobs right before and right after ``job`` in a list; ``None`` where it ends."""
+        """The jobs right before and right after ``job`` in a list; ``None`` at its ends."""
         column, _ = column_of(sort)
         found = []
         for order in (reversed_sort(sort), sort):
@@ -249,13 +249,15 @@ class JobReader(Timelines):
         return {JobStatus(status): number for status, number in rows}
 
     async def oldest_queued_at(self) -> datetime | None:
-        """Since when the job that waits longest has been due."""
-        is_queued = job_table.c.status == literal_column(f"'{JobStatus.QUEUED}'")  # as text, or its index is not seen
+        """Since when the job that has waited longest has been due."""
+        is_queued = job_table.c.status == literal_column(
+            f"'{JobStatus.QUEUED}'"
+        )  # as a literal, or its index is not used
         query = select(func.min(job_table.c.queued_at)).where(is_queued)
         return await self._db.read(lambda db: db.execute(query).scalar_one())
 
-    async def last_words(self) -> list[tuple[UUID, str, datetime]]:
-        """For each running job its id, its kind, and when it last said anything."""
+    async def last_reports(self) -> list[tuple[UUID, str, datetime]]:
+        """For each running job its id, its kind, and when it last reported anything."""
         last = select(func.max(event_table.c.at)).where(event_table.c.job_id == job_table.c.id).scalar_subquery()
         query = select(job_table.c.id, job_table.c.kind, last).where(job_table.c.status == JobStatus.RUNNING)
         rows = await self._db.read(lambda db: db.execute(query).all())
@@ -267,7 +269,7 @@ class JobReader(Timelines):
             select(job_table.c.status, job_table.c.started_at, job_table.c.finished_at)
             .where(job_table.c.kind == kind)
             .order_by(job_table.c.created_at.desc(), job_table.c.id.desc())
-            .limit(10 * count)  # so many are looked at, however few of them completed
+            .limit(10 * count)  # no more are read, however few of them completed
             .subquery()
         )
         query = select(newest.c.started_at, newest.c.finished_at).where(newest.c.status == JobStatus.COMPLETED)
@@ -275,7 +277,7 @@ class JobReader(Timelines):
         return [(end - begin).total_seconds() for begin, end in rows]
 
     async def ping(self) -> None:
-        """Nothing, when the database answers."""
+        """Return if the database answers."""
         await self._db.read(lambda db: db.execute(select(job_table.c.id).limit(1)).first())
 
 
@@ -287,7 +289,7 @@ def _get(db: Connection, job_id: UUID) -> JobSnapshot:
 
 
 def _listed_job(job: JobSnapshot, row: RowMapping) -> ListedJob:
-    """A brief job, with what a list was asked for of it."""
+    """A brief job, with the large parts that were asked for."""
     error = row["error"]
     if error is None and row["error_type"] is not None:
         error = JobError(type=row["error_type"], message=row["error_message"] or "")

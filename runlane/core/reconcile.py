@@ -1,4 +1,4 @@
-"""Redis made to follow SQL: what it should know and does not, what it knows and should not, what has fallen due.
+"""Making Redis follow SQL: entries that are missing, entries that should not be there, jobs that have fallen due.
 
 Workers call this, and a server whose Redis was away. Everything here may be done by any number of processes at once and
 at any time: each change in SQL is conditional, and enqueueing what is in the queue changes nothing.
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """One queue, and the store that it follows. All but ``reclaim`` raise one of ``REDIS_TROUBLE`` if Redis is away."""
+    """One queue, and the store it follows. All but ``reclaim`` raise one of ``REDIS_TROUBLE`` if Redis is away."""
 
     def __init__(self, store: Store, queue: JobQueue, follow_up: FollowUp) -> None:
         self._store = store
@@ -30,9 +30,9 @@ class Reconciler:
         self._follow_up = follow_up
 
     async def requeue_missing(self, *, thorough: bool = False) -> int:
-        """Put every waiting job that Redis does not know back in the queue; how many. Harmless to call at any time.
+        """Put every waiting job that Redis does not have back in the queue; how many. Harmless to call at any time.
 
-        What gets lost is what came last, so the search goes back until all of a batch is there; a ``thorough`` one
+        The newest are lost first, so the search goes back until nothing of a batch is missing; a ``thorough`` one
         goes through all, the oldest first.
         """
         found = 0
@@ -40,7 +40,7 @@ class Reconciler:
             last: WaitingJob | None = None
             while jobs := await self._store.waiting(status, newest_first=not thorough, beyond=last):
                 missing = await self._queue.missing(jobs)
-                # what was claimed, ended or edited meanwhile is not lost
+                # what has been claimed, ended or edited since is not lost
                 now = await self._store.get_many(list(missing)) if missing else {}
                 lost = [now[job.id] for job in jobs if job.id in now and now[job.id].status is status]
                 await self._queue.enqueue(lost)
@@ -49,11 +49,11 @@ class Reconciler:
                 if len(jobs) < WAITING_BATCH or not (lost or thorough):
                     break
         if found:
-            log.warning("Put %d waiting jobs back that Redis did not have.", found)
+            log.warning("Put back %d waiting jobs that Redis did not have.", found)
         return found
 
     async def drop_orphans(self) -> int:
-        """Take entries out of the queue whose job does not wait (any more); how many."""
+        """Drop the queue's entries whose job is not waiting (any more); how many."""
         if await self._queue.is_empty():
             return 0
         dropped = 0
@@ -62,16 +62,16 @@ class Reconciler:
             while cursor != 0:
                 cursor, ids = await self._queue.entries_of(kind, max(cursor, 0))
                 statuses = await self._store.statuses(ids)
-                # what was claimed meanwhile is in no queue, and may be awaited again by now: that is left alone
+                # what has been claimed since is in no queue, and may be waiting again by now: that is left alone
                 orphans = [job_id for job_id in ids if statuses.get(job_id) is not JobStatus.QUEUED]
                 dropped += await self._queue.drop(kind, orphans)
         if dropped:
             log.warning("Dropped %d entries of the queue that no waiting job belongs to.", dropped)
         return dropped
 
-    async def promote_due(self, job_ids: Sequence[UUID], now: datetime) -> None:
-        """Queue the scheduled jobs whose time has come; those of other states are no longer awaited."""
-        changes = {change.job.id: change for change in await self._store.promote(job_ids, now)}
+    async def queue_due(self, job_ids: Sequence[UUID], now: datetime) -> None:
+        """Queue the scheduled jobs whose time has come; drop the reminders of those that wait no more."""
+        changes = {change.job.id: change for change in await self._store.queue_due(job_ids, now)}
         others = await self._store.get_many([job_id for job_id in job_ids if job_id not in changes])
         still_waiting = [job for job in others.values() if job.status in WAITING]
         await self._queue.enqueue([*(change.job for change in changes.values()), *still_waiting])
@@ -81,12 +81,12 @@ class Reconciler:
         await self._follow_up.announce(changes.values())
 
     async def put_back(self, job_ids: Sequence[UUID]) -> None:
-        """Put those of the jobs that are queued back in the queue, which they were taken from in vain."""
+        """Put claimed jobs that no one could start back in the queue; those not queued any more are left alone."""
         found = await self._store.get_many(job_ids)
         await self._queue.enqueue([job for job in found.values() if job.status is JobStatus.QUEUED])
 
     async def reclaim(self, job_id: UUID) -> None:
-        """Deal with a claim whose lease is over: a job that ran runs again as a new attempt, one that waits, waits."""
+        """Deal with a claim whose lease has expired: a running job gets a new attempt, a waiting one is queued."""
         job = (await self._store.get_many([job_id])).get(job_id)
         if job is None:
             return
@@ -94,7 +94,7 @@ class Reconciler:
             [changes] = await self._store.record([taken_from_lost_worker(job)])
             if changes:
                 with about_job(job.id):
-                    log.warning("It is taken from the lost worker %s.", job.worker)
+                    log.warning("Reclaimed from the lost worker %s.", job.worker)
                 await self._follow_up.changed(changes)
         elif job.status in WAITING:
             await quietly(self._queue.enqueue([job]))

@@ -1,4 +1,4 @@
-"""Which job was run again as which, in SQL: the family of a job."""
+"""Which jobs are re-runs of which, in SQL: the family of a job."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ class Relative:
     created_at: datetime | None
 
 
-def record_reruns(db: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> None:
-    """Note, in the caller's transaction, that the first of each pair is the second run again."""
+def insert_reruns(db: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> None:
+    """Write, in the caller's transaction, that the first job of each pair is a re-run of the second."""
     if pairs:
         db.execute(insert(rerun_table), [{"job_id": job_id, "rerun_of": of} for job_id, of in pairs])
 
 
 def read_family(db: Connection, job_id: UUID) -> list[Relative]:
-    """The family of a job, as ``JobReader.family`` has it, read in the caller's transaction."""
+    """The family of a job, as ``JobReader.family`` returns it, read in the caller's transaction."""
     parents: dict[UUID, UUID] = {}
     known: set[UUID] = set()
     new = {job_id}

@@ -1,8 +1,8 @@
 """What people can do with jobs. Pages and REST go through here, so neither can do what the other cannot.
 
-Every change goes the same way: commit in SQL, then let the queue and the listeners know (``runlane.core.follow_up``).
+Every change goes the same way: commit in SQL, then update the queue and announce it (``runlane.core.follow_up``).
 What workers write about attempts is in ``runlane.engine.writer``, how Redis is made to follow SQL after an outage in
-``runlane.core.reconcile``. Nothing here knows a handler.
+``runlane.core.reconcile``. Nothing here depends on a handler.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from runlane.clock import utc_now
 from runlane.core.deletion import Removal
 from runlane.core.edits import Edits
 from runlane.core.follow_up import FollowUp
-from runlane.core.insertion import NewJob, Once
+from runlane.core.insertion import Idempotency, NewJob
 from runlane.core.store import Store
 from runlane.define.kind import masked
 from runlane.errors import (
@@ -37,7 +37,7 @@ from runlane.search.matching import JobFilter
 from runlane.settings import Settings
 
 MAX_IN_BATCH = 1000
-# Deletions in one announcement; the most of them that fit in a message which every listener can take.
+# Deletions in one announcement; more would not fit into a message that every listener can take.
 MAX_ANNOUNCED = 500
 
 
@@ -62,23 +62,21 @@ class JobService:
         self._follow_up = follow_up
         self._settings = settings
 
-    # What people ask for
-
     async def submit(
         self, submission: Submission, *, idempotency_key: str | None = None, lax: bool = False
     ) -> tuple[JobSnapshot, bool]:
         """The job made from ``submission``, and whether it was made now.
 
-        The same ``idempotency_key`` gives the same job again. ``lax`` takes text for numbers, as forms send it.
+        The same ``idempotency_key`` gives the same job again. ``lax`` accepts text for numbers, as forms send it.
 
         Raises:
-            InvalidInput: unknown kind or bad parameters, or the key came with another submission before; nothing is
+            InvalidInput: unknown kind or bad parameters, or the key was used with another submission; nothing is
                 stored.
             Unavailable: the database does not answer; nothing is stored.
         """
         new = self._validated(submission, lax=lax)
-        await self._check_models([submission], lambda _: "rerun_of")
-        once = None if idempotency_key is None else Once(idempotency_key, submission.digest)
+        await self._check_originals([submission], lambda _: "rerun_of")
+        once = None if idempotency_key is None else Idempotency(idempotency_key, submission.digest)
         changes, created = await self._store.insert([new], once=once)
         if created:
             await self._follow_up.changed(changes)
@@ -92,23 +90,23 @@ class JobService:
         """
         if not submissions:
             return []
-        news, errors = [], []
+        valid, errors = [], []
         for index, submission in enumerate(submissions):
             try:
-                news.append(self._validated(submission))
+                valid.append(self._validated(submission))
             except InvalidInput as exc:
                 errors += [FieldError(f"jobs.{index}.{e.field}", e.message) for e in exc.errors]
         if errors:
             raise InvalidInput(errors)
-        await self._check_models(submissions, lambda index: f"jobs.{index}.rerun_of")
-        changes, _ = await self._store.insert(news)
+        await self._check_originals(submissions, lambda index: f"jobs.{index}.rerun_of")
+        changes, _ = await self._store.insert(valid)
         await self._follow_up.changed(changes)
         return [change.job for change in changes]
 
     async def cancel(self, job_id: UUID) -> JobSnapshot:
-        """Stop a job: a waiting one is ``cancelled`` at once, the handler of a running one is told to stop.
+        """Stop a job: a waiting one is ``cancelled`` at once, the handler of a running one is asked to stop.
 
-        Asking again tells the handler again.
+        Calling it again asks the handler again.
 
         Raises:
             JobNotFound: no such job.
@@ -144,7 +142,7 @@ class JobService:
         return change.job
 
     async def edit(self, job_id: UUID, patch: JobPatch) -> JobSnapshot:
-        """Change a job that waits; what is not named stays as it is. It takes its new place in the queue.
+        """Change a job that waits; what is not named stays as it is. It moves to its new position in the queue.
 
         Raises:
             JobNotFound: no such job.
@@ -155,7 +153,7 @@ class JobService:
         job = await self._store.get(job_id)
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
         if patch.version is not None and patch.version != job.version and job.status in WAITING:
-            raise Conflict(f"Job {job.short_id} was changed meanwhile: {job.message} Look, then try again.")
+            raise Conflict(f"Job {job.short_id} has just been changed: {job.message} Check it, then try again.")
         if job.status not in WAITING:
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only a job that waits can be edited.")
         if "scheduled_for" in values and patch.scheduled_for is None:
@@ -179,12 +177,12 @@ class JobService:
                 side["params"] = masked(kind, side["params"])
         change = await self._edits.edit(job, values, before, after)
         if change is None:
-            return await self.edit(job_id, patch)  # it has changed since; what is true now decides
+            return await self.edit(job_id, patch)  # it has changed since, so decide again
         await self._follow_up.changed([change])
         return change.job
 
     async def promote(self, job_id: UUID) -> JobSnapshot:
-        """Let a scheduled job run now, as soon as a slot is free.
+        """Start a scheduled job before its time, as soon as a slot is free.
 
         Raises:
             JobNotFound: no such job.
@@ -203,7 +201,7 @@ class JobService:
         Raises:
             JobNotFound: no such job.
             WrongStatus: it is not queued, or one with the highest priority there is waits before it.
-            Unavailable: Redis does not answer, which knows what is next.
+            Unavailable: Redis, which has the order of the queue, does not answer.
         """
         job = await self._store.get(job_id)
         if job.status is not JobStatus.QUEUED:
@@ -224,9 +222,9 @@ class JobService:
         return await self.edit(job_id, JobPatch(priority=highest + 1))
 
     async def delete(self, job_id: UUID, *, operation: UUID | None = None) -> None:
-        """Remove a job that is not running, with its timeline and artifacts. ``operation``: the one that does it.
+        """Remove a job that is not running, with its timeline and artifacts. ``operation``: the one that deletes it.
 
-        It is gone for everybody at once; ``restore`` brings it back until it is purged, ``UNDO_WITHIN`` later.
+        It is hidden from everybody at once; ``restore`` brings it back until it is purged, ``UNDO_WITHIN`` later.
 
         Raises:
             JobNotFound: no such job.
@@ -241,9 +239,9 @@ class JobService:
         await self._follow_up.removed(list(deleted.items()), [Deleted(deleted=(job_id,))])
         return None
 
-    async def clean(self, wanted: JobFilter, most: int) -> int:
-        """Remove for good up to ``most`` of the jobs that match and do not run; how many, 0 when none is left."""
-        deleted = await self._removal.clean(wanted, most)
+    async def clean(self, job_filter: JobFilter, limit: int) -> int:
+        """Remove for good up to ``limit`` of the jobs that match and do not run; how many, 0 when none is left."""
+        deleted = await self._removal.clean(job_filter, limit)
         if deleted:
             waited = [(job_id, kind) for job_id, kind in deleted.items() if kind is not None]
             ids = tuple(deleted)
@@ -255,7 +253,7 @@ class JobService:
         """Bring back a job that was deleted a moment ago, as it was; a waiting one waits again.
 
         Raises:
-            JobNotFound: it is gone for good, or never was.
+            JobNotFound: it has been purged, or never existed.
             WrongStatus: it is not deleted.
         """
         changes = await self._removal.restore([job_id])
@@ -265,9 +263,9 @@ class JobService:
         await self._follow_up.changed(changes)
         return changes[0].job
 
-    async def restore_some(self, operation: UUID, most: int) -> int:
-        """Bring back up to ``most`` of the jobs that an operation deleted; how many, 0 when none is left."""
-        changes = await self._removal.restore_some(operation, most)
+    async def restore_some(self, operation: UUID, limit: int) -> int:
+        """Bring back up to ``limit`` of the jobs that an operation deleted; how many, 0 when none is left."""
+        changes = await self._removal.restore_some(operation, limit)
         await self._follow_up.changed(changes)
         return len(changes)
 
@@ -277,7 +275,7 @@ class JobService:
         """The parameters as they are stored, with the kind's defaults.
 
         Raises:
-            InvalidInput: unknown kind, or parameters that are bad or take too much room.
+            InvalidInput: unknown kind, or parameters that are bad or too large.
         """
         kind = self.kinds.get(kind_name)
         plain_json.check(params, "params")
@@ -291,10 +289,10 @@ class JobService:
             )
         return stored
 
-    async def _check_models(self, submissions: Sequence[Submission], field: Callable[[int], str]) -> None:
-        """Refuse submissions that claim to be re-runs of jobs that are not there."""
-        wanted = {submission.rerun_of for submission in submissions if submission.rerun_of is not None}
-        known = await self._store.statuses(list(wanted)) if wanted else {}
+    async def _check_originals(self, submissions: Sequence[Submission], field: Callable[[int], str]) -> None:
+        """Refuse submissions that claim to be re-runs of jobs that do not exist."""
+        originals = {submission.rerun_of for submission in submissions if submission.rerun_of is not None}
+        known = await self._store.statuses(list(originals)) if originals else {}
         errors = [
             FieldError(field(index), f"there is no job {submission.rerun_of}")
             for index, submission in enumerate(submissions)

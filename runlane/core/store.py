@@ -1,7 +1,7 @@
-"""Changes of jobs in SQL: new ones, what people ask of one, what time and workers do.
+"""Changing jobs in SQL: inserting them, what people do with one, what time and workers do.
 
-What workers change is in ``runlane.core.attempts``; how any change is made, in ``runlane.core.transitions``; what is
-only read, in ``runlane.core.reader``.
+What workers change is in ``runlane.core.attempts``; how any change is made, in ``runlane.core.transitions``; reading
+them, in ``runlane.core.reader``.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from runlane.audit import acting
 from runlane.clock import utc_now
 from runlane.core import generation
 from runlane.core.attempts import WAITS_AGAIN, AttemptWrite, record_attempts
-from runlane.core.insertion import NewJob, Once, insert_jobs
+from runlane.core.insertion import Idempotency, NewJob, insert_jobs
 from runlane.core.reader import JobReader
 from runlane.core.transitions import SNAPSHOT_COLUMNS, Transition, by, change, job_table
 from runlane.errors import InvalidInput
@@ -27,30 +27,30 @@ WAITING_BATCH = 2000
 
 
 class Store(JobReader):
-    """The jobs of one database, to read and to change. For services: pages and the API go through these."""
+    """The jobs of one database, to read and to change. For services only: pages and the API go through those."""
 
-    # What people ask for
+    # What people do
 
-    async def insert(self, jobs: Sequence[NewJob], *, once: Once | None = None) -> tuple[list[Change], bool]:
+    async def insert(self, jobs: Sequence[NewJob], *, once: Idempotency | None = None) -> tuple[list[Change], bool]:
         """The new jobs, in order, all or none; and whether they were made now.
 
-        With a key (one job only) that was used before, the job it made then, unchanged, and ``False``.
+        With a key (for one job only) that was used before, the job made then, unchanged, and ``False``.
 
         Raises:
             InvalidInput: that job was made from another submission.
         """
-        told = by(acting(), {"reason": "submitted"})
+        data = by(acting(), {"reason": "submitted"})
         try:
-            return await self._db.write(lambda db: insert_jobs(db, jobs, once, told)), True
+            return await self._db.write(lambda db: insert_jobs(db, jobs, once, data)), True
         except IntegrityError:
             if once is None:
                 raise
-            earlier = await self._made_before(once)
+            earlier = await self._made_with(once)
             if earlier is None:  # deleted in this very moment: the key is free again
                 return await self.insert(jobs, once=once)
             return [earlier], False
 
-    async def _made_before(self, once: Once) -> Change | None:
+    async def _made_with(self, once: Idempotency) -> Change | None:
         """The job that was made with this key, with the first row of its timeline."""
         query = select(job_table.c.idempotency_digest, *SNAPSHOT_COLUMNS).where(job_table.c.idempotency_key == once.key)
         row = await self._db.read(lambda db: db.execute(query).mappings().first())
@@ -83,7 +83,7 @@ class Store(JobReader):
         )
 
     async def request_cancel(self, job_id: UUID) -> Change | None:
-        """Note that a running job should stop; ``None`` if it is not running or was asked before."""
+        """Mark a running job to be cancelled; ``None`` if it is not running or is marked already."""
         return await self._apply(
             job_id,
             Transition(
@@ -127,7 +127,7 @@ class Store(JobReader):
 
     # What time and workers do
 
-    async def promote(self, job_ids: Sequence[UUID], now: datetime) -> list[Change]:
+    async def queue_due(self, job_ids: Sequence[UUID], now: datetime) -> list[Change]:
         """Queue those of the scheduled jobs whose time has come at ``now``."""
         sources = frozenset({JobStatus.SCHEDULED})
         transition = Transition(
@@ -139,7 +139,7 @@ class Store(JobReader):
             sources=sources,
             values={
                 "status": JobStatus.QUEUED,
-                "queued_at": job_table.c.scheduled_for,  # who was due first goes first, however late it was noticed
+                "queued_at": job_table.c.scheduled_for,  # who was due first goes first, however late this is done
             },
             message="Due; waiting for a free slot.",
         )
@@ -154,26 +154,26 @@ class Store(JobReader):
         changes = await self._db.write(lambda db: change(db, transition))
         return changes[0] if changes else None
 
-    def cancel_is_asked(self, job_id: UUID) -> Future[bool]:
-        """Whether a running job is to be cancelled; may be asked in any thread, which learns it later."""
+    def cancel_is_requested(self, job_id: UUID) -> Future[bool]:
+        """Whether a running job is to be cancelled; callable from any thread, answered by a future."""
         query = select(job_table.c.cancel_requested_at).where(
             job_table.c.id == job_id, job_table.c.status == JobStatus.RUNNING
         )
         return self._db.read_soon(lambda db: db.execute(query).scalar() is not None)
 
-    # What Redis is made to follow
+    # For the reconciler
 
     async def waiting(
         self, status: JobStatus, *, newest_first: bool, beyond: WaitingJob | None = None
     ) -> list[WaitingJob]:
-        """Up to ``WAITING_BATCH`` jobs of a status in the order they came."""
+        """Up to ``WAITING_BATCH`` jobs of a status, in the order they were created."""
         position = tuple_(job_table.c.created_at, job_table.c.id)
         query = select(job_table.c.id, job_table.c.kind, job_table.c.created_at).where(job_table.c.status == status)
         if beyond is not None:
             columns = (job_table.c.created_at, job_table.c.id)
             values = (beyond.created_at, beyond.id)
-            mark = tuple_(*(literal(v, c.type) for v, c in zip(values, columns, strict=True)))
-            query = query.where(position < mark if newest_first else position > mark)
+            last = tuple_(*(literal(v, c.type) for v, c in zip(values, columns, strict=True)))
+            query = query.where(position < last if newest_first else position > last)
         order = [c.desc() if newest_first else c.asc() for c in (job_table.c.created_at, job_table.c.id)]
         query = query.order_by(*order).limit(WAITING_BATCH)
         rows = await self._db.read(lambda db: db.execute(query).all())
@@ -184,5 +184,5 @@ class Store(JobReader):
         return await self._db.read(lambda db: db.execute(select(generation.newest())).scalar_one())
 
     async def begin_generation(self) -> int:
-        """Begin another: what was claimed under an earlier one and has not started will not. Its number."""
+        """Begin a new generation, so that what was claimed in an earlier one can no longer start; its number."""
         return await self._db.write(generation.begin, alone=True)

@@ -1,4 +1,4 @@
-"""A job's timeline and its artifacts, as they are in SQL. Who writes them is in ``runlane.core.attempts``."""
+"""Reading a job's timeline and artifacts from SQL. They are written in ``runlane.core.attempts``."""
 
 from collections.abc import Sequence
 from uuid import UUID

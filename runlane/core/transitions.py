@@ -1,7 +1,7 @@
 """The one way a job changes: a conditional UPDATE that raises its version, and a timeline row with that version.
 
-Both are in the caller's transaction. The row count says who won when two want to change the same job; nobody reads,
-thinks, then writes. What changes there are is in ``runlane.core.store`` (people's) and ``runlane.core.attempts``
+Both are in the caller's transaction. When two change the same job, the row count decides who won; nobody reads first
+and writes later. The changes themselves are in ``runlane.core.store`` (people's) and ``runlane.core.attempts``
 (workers').
 """
 
@@ -31,15 +31,15 @@ SNAPSHOT_COLUMNS = [job_table.c[name] for name in JobSnapshot.model_fields]
 
 @dataclass
 class Transition:
-    """One conditional change: which rows, to what, and how the timeline tells it."""
+    """One conditional change: of which rows, to what, and its row in the timeline."""
 
     where: ColumnElement[bool]
     values: dict[str, Any]
     message: str | None = None
     type: EventType = EventType.STATUS
     data: dict[str, Any] | None = None
+    # What a person did, as the audit names it; empty: no person did.
     action: str = ""
-    """What somebody did, as the audit tells it; empty: nobody did."""
     who: str = field(default_factory=acting)
     sources: frozenset[JobStatus] = field(default=frozenset())
 
@@ -49,7 +49,7 @@ class Transition:
 
 
 def check_follows(sources: Iterable[JobStatus], target: JobStatus) -> None:
-    """Fails when a statement is written that makes a change which ``FOLLOWS`` does not have."""
+    """Fail if a change of status that a statement makes is not in ``FOLLOWS``."""
     illegal = [status for status in sources if target not in FOLLOWS[status]]
     assert sources and not illegal, f"{illegal} may not become {target}"
 
@@ -75,7 +75,7 @@ def change(db: Connection, transition: Transition) -> list[Change]:
     if transition.action:
         note(db, transition.who, transition.action, "job", [str(job.id) for job in jobs])
         data = by(transition.who, data)
-    return record(db, jobs, transition.type, transition.message, data)
+    return add_events(db, jobs, transition.type, transition.message, data)
 
 
 def by(who: str, data: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -83,14 +83,14 @@ def by(who: str, data: dict[str, Any] | None) -> dict[str, Any] | None:
     return {**(data or {}), "by": who} if who else data
 
 
-def record(
+def add_events(
     db: Connection,
     jobs: Iterable[JobSnapshot],
     event_type: EventType,
     message: str | None,
     data: dict[str, Any] | None,
 ) -> list[Change]:
-    """Write one timeline row for each job at its current version."""
+    """Write one timeline row for each job at its current version; the changes."""
     at = utc_now()
     changes = [change_of(job, at, event_type, job.message if message is None else message, data) for job in jobs]
     insert_events(db, changes)

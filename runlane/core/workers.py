@@ -1,4 +1,4 @@
-"""Workers as people see them: what each runs by SQL's account, and what somebody wants of one, which is audited."""
+"""The workers, with what each runs according to SQL; and people's commands to them, which are audited."""
 
 from collections import defaultdict
 from uuid import UUID
@@ -22,7 +22,7 @@ class Workers:
     async def all(self) -> list[WorkerInfo]:
         """The workers, each with what it runs now, and with what has ended while its code runs on.
 
-        A worker reports what it runs only every two seconds; SQL knows at once. Of a lost one, and while the database
+        A worker reports what it runs only every two seconds; SQL has it at once. Of a lost one, and while the database
         is away, what the worker itself reported last. Raises one of ``REDIS_TROUBLE``.
         """
         found = await self._registry.all()
@@ -40,7 +40,7 @@ class Workers:
         ]
 
     async def command(self, worker_id: str, command: WorkerCommand) -> WorkerInfo:
-        """Have a worker do something, and write down who wanted it.
+        """Send a command to a worker, and write to the audit who did.
 
         Raises:
             WorkerNotFound: there is no such living worker.
@@ -49,12 +49,12 @@ class Workers:
         try:
             worker = await self._registry.command(worker_id, command)
         except REDIS_TROUBLE as exc:
-            raise Unavailable("Redis does not answer, so the worker cannot be told right now; try again.") from exc
+            raise Unavailable("Redis does not answer, so the command cannot be sent right now; try again.") from exc
         await self._audit.note(command, "worker", worker_id)
         return worker
 
     async def forget(self, worker_id: str) -> WorkerInfo:
-        """Let go of a lost worker, which is no trouble any more, and write down who did.
+        """Drop a lost worker from the list, and write to the audit who did.
 
         Raises:
             LostWorkerNotFound: there is no such lost worker.

@@ -1,4 +1,4 @@
-"""A kind of job and its parameters, as they are declared; with what of them is secret, and how it is masked."""
+"""Declaring a kind of job and its parameters, and masking those that are secret."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from runlane.errors import InvalidInput
 from runlane.model.limits import Rate
 
 SECRET_FORMAT = "password"
-# A parameter that forms take without showing it, and pages show masked.
+# A parameter that forms accept without showing it, and that pages show masked.
 Secret = Annotated[str, Field(json_schema_extra={"format": SECRET_FORMAT, "writeOnly": True})]
 
 
 class Params(BaseModel):
     """Base of every kind's parameters: unknown fields are refused, values are not changed after validation.
 
-    What pydantic says of a wrong value does not repeat it, for it may be a secret.
+    Errors do not repeat the wrong value, since it may be a secret.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
@@ -59,7 +59,7 @@ class Kind:
         object.__setattr__(self, "defaults", defaults)
 
     def validate(self, params: Any, *, lax: bool = False) -> Params:
-        """The parameters as this kind's model; ``lax`` also takes text for numbers, as a form sends it.
+        """The parameters as this kind's model; ``lax`` also accepts text for numbers, as a form sends it.
 
         Raises:
             InvalidInput: one message a field, each field named ``params.<name>``.
@@ -77,7 +77,7 @@ Schema = dict[str, Any]
 
 
 def masked(kind: Kind, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with every ``Secret`` that is set replaced by ``MASK``: for whoever looks, not for handlers."""
+    """The parameters with every ``Secret`` that is set replaced by ``MASK``: for people, not for handlers."""
     shown: dict[str, Any] = _masked([kind.params_schema], kind.params_schema, params)
     return shown
 
@@ -86,57 +86,61 @@ def unmasked(params: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, 
     """The parameters with every ``MASK`` replaced by what is ``stored`` in its place.
 
     Raises:
-        InvalidInput: nothing is stored there; names the place.
+        InvalidInput: nothing is stored there; the message has its path.
     """
     whole: dict[str, Any] = _unmasked(params, stored, "params")
     return whole
 
 
 def _masked(schemas: Iterable[Schema], whole: Schema, value: Any) -> Any:
-    """``schemas``: all that the value may follow."""
-    ways = [way for schema in schemas for way in _ways(schema, whole)]
+    """``schemas``: all that may apply to the value."""
+    possible = [each for schema in schemas for each in _alternatives(schema, whole)]
     if isinstance(value, Mapping):
-        return {name: _masked([s for way in ways for s in _of_name(way, name)], whole, v) for name, v in value.items()}
+        return {
+            name: _masked([s for each in possible for s in _of_property(each, name)], whole, v)
+            for name, v in value.items()
+        }
     if isinstance(value, list):
-        return [_masked([s for way in ways for s in _of_place(way, n)], whole, v) for n, v in enumerate(value)]
-    return MASK if value and any(way.get("format") == SECRET_FORMAT for way in ways) else value
+        return [_masked([s for each in possible for s in _of_element(each, n)], whole, v) for n, v in enumerate(value)]
+    return MASK if value and any(each.get("format") == SECRET_FORMAT for each in possible) else value
 
 
-def _ways(schema: Schema, whole: Schema) -> Iterator[Schema]:
+def _alternatives(schema: Schema, whole: Schema) -> Iterator[Schema]:
     """The schema and all its alternatives, with references followed."""
     if "$ref" in schema:
-        yield from _ways(whole["$defs"][schema["$ref"].rsplit("/", 1)[-1]], whole)
+        yield from _alternatives(whole["$defs"][schema["$ref"].rsplit("/", 1)[-1]], whole)
     for key in ("anyOf", "oneOf", "allOf"):
         for alternative in schema.get(key, ()):
-            yield from _ways(alternative, whole)
+            yield from _alternatives(alternative, whole)
     yield schema
 
 
-def _of_name(way: Schema, name: str) -> Iterator[Schema]:
-    """What a schema says of the value of that name."""
-    if name in way.get("properties", {}):
-        yield way["properties"][name]
-    yield from way.get("patternProperties", {}).values()
-    if isinstance(more := way.get("additionalProperties"), dict):
+def _of_property(schema: Schema, name: str) -> Iterator[Schema]:
+    """The schemas of a property in an object."""
+    if name in schema.get("properties", {}):
+        yield schema["properties"][name]
+    yield from schema.get("patternProperties", {}).values()
+    if isinstance(more := schema.get("additionalProperties"), dict):
         yield more
 
 
-def _of_place(way: Schema, place: int) -> Iterator[Schema]:
-    """What a schema says of the value at that place of a list."""
-    yield from way.get("prefixItems", ())[place : place + 1]
-    if isinstance(items := way.get("items"), dict):
+def _of_element(schema: Schema, index: int) -> Iterator[Schema]:
+    """The schemas of an element in a list."""
+    yield from schema.get("prefixItems", ())[index : index + 1]
+    if isinstance(items := schema.get("items"), dict):
         yield items
 
 
 def _unmasked(value: Any, stored: Any, path: str) -> Any:
     if value == MASK:
         if not stored:
-            raise InvalidInput.of(path, "is not known any more; type it anew")
+            raise InvalidInput.of(path, "is not known any more; type it again")
         return stored
     if isinstance(value, Mapping):
         there = stored if isinstance(stored, Mapping) else {}
         return {name: _unmasked(part, there.get(name), f"{path}.{name}") for name, part in value.items()}
     if isinstance(value, list):
-        same = isinstance(stored, list) and len(stored) == len(value)  # or nobody knows which entry was which
+        # of another length, it is not clear which element was which
+        same = isinstance(stored, list) and len(stored) == len(value)
         return [_unmasked(v, s, f"{path}.{n}") for n, (v, s) in enumerate(zip_longest(value, stored if same else ()))]
     return value

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with values, in our words."""
+"""What pydantic finds wrong with values, in plain words."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def field_errors(exc: ValidationError, prefix: str = "") -> list[FieldError]:
 
 
 def message_of(problem: Any) -> str:
-    """One of pydantic's problems in our words."""
+    """One of pydantic's problems in plain words."""
     if problem["type"] == "extra_forbidden":
         return "is not a known field; remove it"
     if problem["type"] == "missing":

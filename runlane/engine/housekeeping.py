@@ -128,7 +128,7 @@ class Housekeeping:
         if reclaimed := [claim for claim in due.lost if await self._isolated(self._reconciler.reclaim(claim.job_id))]:
             await self._claims.release(reclaimed)
         if jobs := [job_id for name in due.names if (job_id := id_in(name))]:
-            await self._reconciler.promote_due(jobs, due.at)
+            await self._reconciler.queue_due(jobs, due.at)
         for name in due.names:
             if schedule_id := id_in(name.removeprefix(REMINDER)):
                 if name.startswith(REMINDER):

@@ -16,7 +16,7 @@ import psutil
 import uvloop
 
 from runlane import __version__
-from runlane.background import end_tasks, end_when_told
+from runlane.background import end_on_sigterm, end_tasks
 from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
 from runlane.db import schema
@@ -95,7 +95,7 @@ async def serve(config: Settings, handlers: str) -> None:
         return about.model_copy(update=now)
 
     probe = ProcessProbe(
-        describe, lambda: engine.held, engine.restore_soon, runner.bounds, services.store.cancel_is_asked
+        describe, lambda: engine.held, engine.restore_soon, runner.bounds, services.store.cancel_is_requested
     )
     heartbeat = Heartbeat(url, config.lease_s, probe, asyncio.get_running_loop())
     asyncio.get_running_loop().set_default_executor(Threads(MAX_CONCURRENCY, "handler"))
@@ -174,7 +174,7 @@ def _exit(code: int) -> None:
 
 def main(handlers: str) -> None:
     """Run jobs with the handlers in this package, until a signal stops it."""
-    end_when_told()
+    end_on_sigterm()
     try:
         config = settings()
         configure("worker", config.log_level, config.log_format)

@@ -1,1 +1,1 @@
-"""Which kinds of jobs there are, and what a person has set for each."""
+"""Which kinds of jobs there are, and what people have set for each."""

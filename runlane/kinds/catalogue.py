@@ -1,8 +1,8 @@
-"""The catalogue of kinds: what may be asked for, with which parameters.
+"""The catalogue of kinds: which jobs can be submitted, with which parameters.
 
-A kind is declared in one file of ``runlane/kinds/bundled``, which ends with ``KIND = Kind(...)``, and done by the
-handler of the same name in ``worker/tasks``. Files are found by being here: adding a kind touches no list. Handlers are
-not known to this package, so that the web app can validate parameters without importing them.
+A kind is declared in one file of ``runlane/kinds/bundled``, which ends with ``KIND = Kind(...)``, and run by the
+handler of the same name in ``worker/tasks``. A file is found by being there: adding a kind changes no list. This
+package does not import handlers, so that the web app can validate parameters without them.
 """
 
 import importlib
@@ -32,7 +32,7 @@ class Catalogue:
         """The kind of that name.
 
         Raises:
-            InvalidInput: no such kind; the message lists the closest name, if any, and where to look.
+            InvalidInput: no such kind; the message has the closest name, if any, and where to find all.
         """
         if kind := self._kinds.get(name):
             return kind

@@ -1,7 +1,7 @@
-"""What may run now: whether the queue goes on, how many jobs run at once, and what holds for each kind.
+"""What may run now: whether the queue is paused, how many jobs run at once, and the limits of each kind.
 
-People set it while the system runs, in SQL; what nobody has set, the environment and the kinds say themselves. Claiming
-obeys a copy in Redis, which is set after each change, and again by whoever reconciles.
+People set it while the system runs, in SQL; the defaults come from the environment and the kinds. Claiming obeys a copy
+in Redis, which is set after each change, and again by the reconciler.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from runlane.settings import Settings
 
 @dataclass(frozen=True)
 class InForce:
-    """The limits that hold, and what of them people have set: for the queue, and by kind, if anything."""
+    """The limits in force, and the settings behind them: the queue's, and those of kinds that have any."""
 
     limits: Limits
     queue: QueueSetting
@@ -37,7 +37,7 @@ class LimitsService:
         self._settings = settings
 
     async def current(self) -> Limits:
-        """What claiming obeys: what people have set, else the environment, and what each kind allows."""
+        """What claiming obeys: what people have set, else the defaults of the environment and of each kind."""
         return (await self.with_settings()).limits
 
     async def with_settings(self) -> InForce:
@@ -82,7 +82,7 @@ class LimitsService:
 
 
 def _limit(kind: Kind, setting: KindSetting) -> KindLimit:
-    """What holds for a kind: what people have set, else what it says itself."""
+    """The limit of a kind: what people have set, else its own default."""
     rate = kind.rate
     if setting.rate_count is not None and setting.rate_s is not None:
         rate = Rate(setting.rate_count, setting.rate_s)

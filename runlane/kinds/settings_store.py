@@ -18,7 +18,7 @@ QUEUE_ID = 1
 
 @dataclass(frozen=True)
 class QueueSetting:
-    """What holds for the whole queue; ``concurrency`` of ``None``: as the environment says. ``version``: 0 if unset."""
+    """The setting of the whole queue; ``concurrency`` of ``None``: the environment's. ``version``: 0 if unset."""
 
     paused: bool = False
     concurrency: int | None = None
@@ -27,7 +27,7 @@ class QueueSetting:
 
 @dataclass(frozen=True)
 class KindSetting:
-    """What holds for the jobs of one kind; ``None``: as the kind itself says. At most ``rate_count`` in ``rate_s``."""
+    """The setting of one kind's jobs; ``None``: the kind's own default. At most ``rate_count`` in ``rate_s``."""
 
     paused: bool = False
     max_running: int | None = None
@@ -37,7 +37,7 @@ class KindSetting:
 
 
 class SettingsStore:
-    """Settings in one database. Those who name the version that they saw are refused when it is another by now."""
+    """Settings in one database. A change that names a version is refused when that is no longer the current one."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -64,13 +64,13 @@ class SettingsStore:
             else:
                 db.execute(insert(queue_table).values(id=QUEUE_ID, **values))
             new = _queue(db)
-            _tell(db, who, "queue", "queue", old, new)
+            _write_audit(db, who, "queue", "queue", old, new)
             return new
 
         return await self._db.write(work, alone=True)
 
     async def kinds(self) -> dict[str, KindSetting]:
-        """By kind; those that nobody has set anything for are left out."""
+        """By kind; those without a setting are left out."""
         return await self._db.read(_kinds)
 
     async def change_kind(self, kind: str, changes: Mapping[str, Any], version: int | None = None) -> KindSetting:
@@ -88,7 +88,7 @@ class SettingsStore:
             else:
                 db.execute(insert(kind_table).values(kind=kind, **values))
             new = _kinds(db)[kind]
-            _tell(db, who, "kind", kind, old, new)
+            _write_audit(db, who, "kind", kind, old, new)
             return new
 
         return await self._db.write(work, alone=True)
@@ -104,7 +104,7 @@ def _kinds(db: Connection) -> dict[str, KindSetting]:
     return {kind: KindSetting(*row) for kind, *row in db.execute(select(kind_table.c.kind, *columns))}
 
 
-def _tell(
+def _write_audit(
     db: Connection, who: str, target: str, name: str, old: QueueSetting | KindSetting, new: QueueSetting | KindSetting
 ) -> None:
     before, after = changed(_named(old), _named(new))

@@ -17,15 +17,15 @@ from runlane.search.matching import SecondsBetween
 MAX_GROUPS = 20
 HOURS = 24
 
-_IS_FAILED = job_table.c.status == literal_column(f"'{JobStatus.FAILED}'")  # as text, or its index is not seen
+_IS_FAILED = job_table.c.status == literal_column(f"'{JobStatus.FAILED}'")  # as a literal, or its index is not used
 
 
 @dataclass(frozen=True)
 class FailureGroup:
     """The failed jobs of one kind with one cause.
 
-    ``message`` has marks in place of what varies; ``frame`` is the innermost of our own code, or empty. ``hours``:
-    how many failed in each of the last ``HOURS`` hours, the present one last. ``newest_id``: the last one that failed.
+    ``message`` has placeholders for what varies; ``frame`` is the innermost of our own code, or empty. ``hours``:
+    how many failed in each of the last ``HOURS`` hours, the present one last. ``newest_id``: the one that failed last.
     """
 
     kind: str
@@ -53,12 +53,12 @@ class Failures:
 
 def _groups(db: Connection, now: datetime) -> list[FailureGroup]:
     count = func.count().label("number")
-    kind, mark, at = job_table.c.kind, job_table.c.fingerprint, job_table.c.finished_at
+    kind, cause, at = job_table.c.kind, job_table.c.fingerprint, job_table.c.finished_at
     query = (
-        select(kind, mark, count, func.min(at).label("first_at"), func.max(at).label("last_at"))
-        .where(_IS_FAILED, mark.is_not(None))
-        .group_by(kind, mark)
-        .order_by(count.desc(), kind, mark)
+        select(kind, cause, count, func.min(at).label("first_at"), func.max(at).label("last_at"))
+        .where(_IS_FAILED, cause.is_not(None))
+        .group_by(kind, cause)
+        .order_by(count.desc(), kind, cause)
         .limit(MAX_GROUPS)
     )
     rows = db.execute(query).all()
@@ -67,7 +67,7 @@ def _groups(db: Connection, now: datetime) -> list[FailureGroup]:
     for row in rows:
         sample = db.execute(
             select(job_table.c.id, job_table.c.error)
-            .where(_IS_FAILED, kind == row.kind, mark == row.fingerprint)
+            .where(_IS_FAILED, kind == row.kind, cause == row.fingerprint)
             .order_by(at.desc())
             .limit(1)
         ).one()
@@ -91,14 +91,14 @@ def _groups(db: Connection, now: datetime) -> list[FailureGroup]:
 
 def _hours(db: Connection, groups: list[tuple[str, str]], now: datetime) -> dict[tuple[str, str], list[int]]:
     begin = now - timedelta(hours=HOURS)
-    kind, mark, at = job_table.c.kind, job_table.c.fingerprint, job_table.c.finished_at
+    kind, cause, at = job_table.c.kind, job_table.c.fingerprint, job_table.c.finished_at
     hour = cast(func.floor(SecondsBetween(literal(begin, at.type), at) / 3600), Integer).label("hour")
     query = (
-        select(kind, mark, hour, func.count())
-        .where(_IS_FAILED, at > begin, or_(*(and_(kind == k, mark == m) for k, m in groups)))
-        .group_by(kind, mark, hour.name)
+        select(kind, cause, hour, func.count())
+        .where(_IS_FAILED, at > begin, or_(*(and_(kind == k, cause == c) for k, c in groups)))
+        .group_by(kind, cause, hour.name)
     )
     found: dict[tuple[str, str], list[int]] = {}
-    for of_kind, of_mark, place, number in db.execute(query):
-        found.setdefault((of_kind, of_mark), [0] * HOURS)[min(max(place, 0), HOURS - 1)] += number
+    for of_kind, of_cause, index, number in db.execute(query):
+        found.setdefault((of_kind, of_cause), [0] * HOURS)[min(max(index, 0), HOURS - 1)] += number
     return found

@@ -1,8 +1,8 @@
-"""Durations in buckets that grow by 5 %: small, mergeable, and true to 2.5 % at any percentile.
+"""Durations in buckets that grow by 5 %: small, mergeable, and accurate to 2.5 % at any percentile.
 
-A sorted list of all durations would be exact and would grow with every job; this grows with how much they differ. The
-rule is that of DDSketch (Masson, Rim and Lee, 2019); its own package keeps sketches as protocol buffers, which no SQL
-tool reads, so the twenty lines are here and a histogram is kept as a JSON object of bucket to count.
+A sorted list of all durations would be exact, but grow with every job; this grows with how much they differ. The method
+is that of DDSketch (Masson, Rim and Lee, 2019); its own package stores sketches as protocol buffers, which no SQL tool
+reads, so the twenty lines are here and a histogram is stored as a JSON object of bucket to count.
 """
 
 import math
@@ -19,7 +19,7 @@ _LOG_GROWTH = math.log(GROWTH)
 
 @dataclass
 class Histogram:
-    """How often which durations were seen, by bucket, whose number is kept as text as in JSON."""
+    """How many durations there were in each bucket; the buckets' numbers are text, as in JSON."""
 
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -45,23 +45,23 @@ class Histogram:
 
     @property
     def sum_s(self) -> float:
-        """All durations together, true to 2.5 %."""
+        """The sum of all durations, accurate to 2.5 %."""
         return sum(count * _middle_s(int(bucket)) for bucket, count in self.counts.items())
 
     def up_to(self, bounds_s: Sequence[float]) -> list[int]:
-        """For each of the rising bounds, how many durations were no longer."""
+        """For each of the ascending bounds, how many durations do not exceed it."""
         found, passed = list[int](), 0
         buckets = sorted((int(bucket), count) for bucket, count in self.counts.items())
-        place = 0
+        index = 0
         for bound in bounds_s:
-            while place < len(buckets) and _middle_s(buckets[place][0]) <= bound:
-                passed += buckets[place][1]
-                place += 1
+            while index < len(buckets) and _middle_s(buckets[index][0]) <= bound:
+                passed += buckets[index][1]
+                index += 1
             found.append(passed)
         return found
 
     def percentile(self, share: float) -> float | None:
-        """The duration that ``share`` (0 to 1) of those seen do not exceed, in seconds; ``None`` if none was seen."""
+        """The duration that ``share`` (0 to 1) of all do not exceed, in seconds; ``None`` if there are none."""
         return self.percentiles((share,))[0]
 
     def percentiles(self, shares: Sequence[float]) -> list[float | None]:

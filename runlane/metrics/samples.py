@@ -1,4 +1,4 @@
-"""The state of the system, sampled once a minute: what a spark line shows, and how fast the database grows."""
+"""The state of the system, sampled once a minute, for sparklines and for how fast the database grows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from runlane.model.status import JobStatus
 
 sample_table = SampleTable.__table__  # type: ignore[attr-defined]
 
-# Older samples are kept one an hour.
+# Of older samples, one an hour is kept.
 MINUTES_KEPT = timedelta(days=2)
 HOURS_KEPT = timedelta(days=400)
 GROWTH_OVER = timedelta(days=7)
-# Over less than this, growth says nothing.
+# Over less than this, growth means nothing.
 MIN_GROWTH = timedelta(hours=1)
 
 
@@ -49,7 +49,7 @@ class Growth:
 
     @property
     def days_left(self) -> float | None:
-        """When the disk is full at this rate; ``None`` if that is not to be expected."""
+        """In how many days the disk is full at this rate; ``None`` if unknown, or never."""
         if self.free_bytes is None or self.bytes_per_day is None or self.bytes_per_day <= 0:
             return None
         return self.free_bytes / self.bytes_per_day
@@ -64,7 +64,7 @@ class Samples:
     async def take(
         self, now: datetime, counts: Mapping[JobStatus, int], workers: int | None, oldest_queued_at: datetime | None
     ) -> bool:
-        """Keep the state as this minute's sample, unless there is one; and drop old ones. Whether it was kept."""
+        """Store the state as this minute's sample, unless there is one, and drop old ones; whether it was stored."""
         waited_s = None if oldest_queued_at is None else max(0.0, (now - oldest_queued_at).total_seconds())
         row: dict[str, Any] = {
             "at": now.replace(second=0, microsecond=0),
@@ -115,7 +115,7 @@ def _size(db: Connection) -> int:
 
 
 def _free(db: Connection) -> int | None:
-    """The room left where the database's file is; ``None`` where that is another machine's."""
+    """The space left on the disk of the database's file; ``None`` if that is on another machine."""
     if db.dialect.name == "postgresql":
         return None
     import shutil

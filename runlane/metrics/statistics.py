@@ -1,9 +1,9 @@
-"""What happened over time, in rows that the system keeps itself: one a minute, hour and day, kind and outcome.
+"""What happened over time, in rows of its own: one for each minute, hour and day, kind and outcome.
 
-Triggers of the database note every submission and every end of an attempt in ``stat_entry``, in the transaction that
-made it, so nothing is missed and nothing is counted that did not happen. ``roll_up`` takes those notes and adds them to
-the rows of their minute, hour and day, again in one transaction: what is taken is counted once, whoever rolls up, and
-deleting a job takes nothing away from what has been.
+Triggers of the database insert an entry into ``stat_entry`` for every submission and every end of an attempt, in the
+same transaction, so nothing is missed and nothing is counted that did not happen. ``roll_up`` takes those entries and
+adds them to the rows of their minute, hour and day, again in one transaction: each is counted once, whoever rolls up,
+and deleting a job does not change the past.
 """
 
 import enum
@@ -24,12 +24,12 @@ from runlane.metrics.histogram import Histogram
 entry_table = StatEntryTable.__table__  # type: ignore[attr-defined]
 stat_table = StatTable.__table__  # type: ignore[attr-defined]
 
-# Notes a transaction; more would keep workers from writing for too long.
+# Entries per transaction; more would keep workers from writing for too long.
 ROLL_UP_BATCH = 1000
 
 
 class Step(enum.StrEnum):
-    """How much time one row stands for."""
+    """The length of time that one row covers."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -40,10 +40,10 @@ class Step(enum.StrEnum):
         return {Step.MINUTE: timedelta(minutes=1), Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1)}[self]
 
 
-# How long rows are kept; those of days for good.
+# How long rows are kept; those of days forever.
 KEPT = {Step.MINUTE: timedelta(days=2), Step.HOUR: timedelta(days=100), Step.DAY: timedelta(days=36_500)}
 
-# The spans that can be looked at: in what steps, and how many of them, the present one included.
+# The windows: in what steps, and how many of them, the present one included.
 WINDOWS: dict[str, tuple[Step, int]] = {
     "1h": (Step.MINUTE, 60),
     "24h": (Step.HOUR, 24),
@@ -52,7 +52,7 @@ WINDOWS: dict[str, tuple[Step, int]] = {
     "90d": (Step.DAY, 90),
 }
 
-# Of any other span that is asked for, and how far from now it may end: the last step must have an end, too.
+# The longest of any other span, and how far from now it may end: the last step must have an end, too.
 MAX_SPAN = timedelta(days=366)
 
 
@@ -103,7 +103,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the rows of one step take."""
+    """The size of the rows of one step."""
 
     step: Step
     rows: int
@@ -121,11 +121,11 @@ class Statistics:
         self._db = database
 
     async def roll_up(self, now: datetime) -> int:
-        """Count what was noted since, and drop rows that are older than they are kept; how many notes were counted."""
+        """Count the new entries, and drop rows that have been kept long enough; how many entries were counted."""
         counted = 0
-        while taken := await self._db.write(lambda db: _roll_up(db, now), alone=True):
-            counted += taken
-            if taken < ROLL_UP_BATCH:
+        while number := await self._db.write(lambda db: _roll_up(db, now), alone=True):
+            counted += number
+            if number < ROLL_UP_BATCH:
                 break
         await self._drop_old(now)
         return counted
@@ -145,7 +145,7 @@ class Statistics:
         return await self.between(until - count * step.length, until, step, kinds)
 
     async def between(self, since: datetime, until: datetime, step: Step, kinds: Sequence[str] = ()) -> Report:
-        """The figures from ``since``, in whole steps, to ``until``, which is left out; of these kinds or of all."""
+        """The figures from ``since``, in whole steps, up to but without ``until``; of these kinds or of all."""
         begin = floor(since, step)
         query = select(stat_table).where(stat_table.c.step == step, stat_table.c.at >= begin, stat_table.c.at < until)
         if kinds:
@@ -167,7 +167,7 @@ class Statistics:
         return Report(step, begin, until, steps, dict(sorted(by_kind.items())), total)
 
     async def cost(self) -> list[Cost]:
-        """What the rows of each step take, roughly: their text and numbers, without the database's own pages."""
+        """The size of the rows of each step, roughly: their text and numbers, without the database's own overhead."""
         texts = (func.length(cast(stat_table.c[name], Text)) for name in ("wait", "run", "kind"))
         size = sum(texts, literal(60))
         query = select(stat_table.c.step, func.count(), func.sum(size), func.min(stat_table.c.at))
@@ -189,13 +189,13 @@ class Statistics:
 
 
 def floor(at: datetime, step: Step) -> datetime:
-    """The begin of the minute, hour or day (of UTC) that ``at`` is in."""
+    """The start of the minute, hour or day (of UTC) that ``at`` is in."""
     at = at.astimezone(UTC).replace(second=0, microsecond=0)
     return at if step is Step.MINUTE else at.replace(minute=0) if step is Step.HOUR else at.replace(hour=0, minute=0)
 
 
 def check_span(since: datetime, until: datetime, now: datetime) -> None:
-    """Nothing, when there can be figures from ``since`` to ``until``.
+    """Check that there can be figures from ``since`` to ``until``.
 
     Raises:
         InvalidInput: it is empty, too long, or too far ahead.
@@ -215,7 +215,7 @@ def step_for(since: datetime, until: datetime, now: datetime) -> Step:
 
 
 def _roll_up(db: Connection, now: datetime) -> int:
-    """Count the oldest notes; how many."""
+    """Count the oldest entries; how many."""
     oldest = select(entry_table.c.id).order_by(entry_table.c.id).limit(ROLL_UP_BATCH)
     rows = db.execute(delete(entry_table).where(entry_table.c.id.in_(oldest)).returning(entry_table)).all()
     sums: dict[_Key, Figures] = defaultdict(Figures)
@@ -236,25 +236,25 @@ def _count(figures: Figures, row: Any) -> None:
 
 
 def _add(db: Connection, sums: dict[_Key, Figures]) -> None:
-    """Add to the rows there are, and make those there are not."""
+    """Add to the rows that exist, and insert those that do not."""
     if not sums:
         return
-    key = [stat_table.c[name] for name in ("step", "at", "kind", "outcome")]
-    known = {tuple(row[:4]): row for row in db.execute(select(stat_table).where(tuple_(*key).in_(sums)))}
+    columns = [stat_table.c[name] for name in ("step", "at", "kind", "outcome")]
+    known = {tuple(row[:4]): row for row in db.execute(select(stat_table).where(tuple_(*columns).in_(sums)))}
     new = []
-    for place, figures in sums.items():
-        if row := known.get(place):
+    for key, figures in sums.items():
+        if row := known.get(key):
             figures.add(_figures(row))
-            values = _values(place, figures)
-            db.execute(update(stat_table).where(*(c == v for c, v in zip(key, place, strict=True))).values(values))
+            values = _values(key, figures)
+            db.execute(update(stat_table).where(*(c == v for c, v in zip(columns, key, strict=True))).values(values))
         else:
-            new.append(dict(zip((c.name for c in key), place, strict=True)) | _values(place, figures))
+            new.append(dict(zip((c.name for c in columns), key, strict=True)) | _values(key, figures))
     if new:
         db.execute(insert(stat_table), new)
 
 
-def _values(place: _Key, figures: Figures) -> dict[str, Any]:
-    count = figures.counts[Outcome(place[3])]
+def _values(key: _Key, figures: Figures) -> dict[str, Any]:
+    count = figures.counts[Outcome(key[3])]
     return {"count": count, "wait": figures.wait.counts, "run": figures.run.counts}
 
 

@@ -1,1 +1,1 @@
-"""What a job is: its status, its snapshot, what may be asked of it. No I/O."""
+"""What a job is: its status, its snapshot, what can be requested. No I/O."""

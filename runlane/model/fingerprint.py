@@ -21,14 +21,14 @@ _VARIES = (
 
 
 def normalised(message: str) -> str:
-    """The message with what varies replaced by marks."""
+    """The message with what varies replaced by placeholders."""
     text = message[: 4 * COMPARED_CHARS]
-    for pattern, mark in _VARIES:
-        text = pattern.sub(mark, text)
+    for pattern, placeholder in _VARIES:
+        text = pattern.sub(placeholder, text)
     return text.strip()[:COMPARED_CHARS]
 
 
 def fingerprint(error: JobError) -> str:
-    """The mark that failures of one cause share, within a kind."""
+    """The fingerprint that failures with one cause share, within a kind."""
     parts = (error.type, normalised(error.message), top_frame(error.traceback))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:LENGTH]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+# The lowest is its negative; the queue's scores have no room for more, see ``runlane.queue.client``.
 MAX_PRIORITY = 1000
-"""The lowest is its negative; the queue's scores have room for no more, see ``runlane.queue.client``."""
 MAX_CONCURRENCY = 1000
 MAX_RATE = 100_000
 MIN_RATE_S, MAX_RATE_S = 0.001, 86_400.0
@@ -25,7 +25,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class KindLimit:
-    """What holds for the jobs of one kind; ``None``: no limit of its own."""
+    """The limits of one kind's jobs; ``None``: no limit of its own."""
 
     max_running: int | None = None
     rate: Rate | None = None

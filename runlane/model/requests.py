@@ -1,4 +1,4 @@
-"""What people ask for, as it comes in over REST and from pages: checked for its types and bounds, for nothing else."""
+"""Requests, as they come in over REST and from pages: validated for types and bounds only."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ MAX_ATTEMPTS = 100
 
 
 def one_of(*names: str) -> list[Any]:
-    """For a JSON schema, each of: one of these is given; ``null`` is as good as nothing."""
+    """For a JSON schema: for each name, that it is given; ``null`` counts as not given."""
     return [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]
 
 
@@ -50,9 +50,9 @@ class Submission(BaseModel):
 
     @property
     def digest(self) -> str:
-        """The same for submissions that mean the same, however their JSON was written; in later versions, too."""
-        told = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+        """Equal for equal submissions, however their JSON was written; stable across versions."""
+        text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class JobPatch(BaseModel):
@@ -66,11 +66,13 @@ class JobPatch(BaseModel):
     scheduled_for: Annotated[UtcTime, Field(strict=False)] | None = Field(
         None, description="another time for a job that is scheduled"
     )
-    version: int | None = Field(None, ge=1, description="the job's version that was seen; another by now is refused")
+    version: int | None = Field(
+        None, ge=1, description="the job's version that was read; if it has changed since, this is refused"
+    )
 
 
 class QueueChange(BaseModel):
-    """A wish about the whole queue; what is not named stays as it is."""
+    """A change of the whole queue's settings; what is not named stays as it is."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -79,9 +81,11 @@ class QueueChange(BaseModel):
         None,
         ge=1,
         le=MAX_CONCURRENCY,
-        description="how many jobs may run at once over all workers; null: as RUNLANE_CONCURRENCY says",
+        description="how many jobs may run at once over all workers; null: as RUNLANE_CONCURRENCY sets it",
     )
-    version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")
+    version: int | None = Field(
+        None, ge=0, description="the version that was read; if it has changed since, this is refused"
+    )
 
 
 class RateChange(BaseModel):
@@ -94,11 +98,13 @@ class RateChange(BaseModel):
 
 
 class KindChange(BaseModel):
-    """A wish about the jobs of one kind; what is not named stays as it is, ``null`` goes back to the kind's own."""
+    """A change of one kind's settings; what is not named stays as it is, ``null`` restores the kind's own."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     paused: bool = Field(False, description="claim none of them; running ones go on")
     max_running: int | None = Field(None, ge=1, le=MAX_CONCURRENCY, description="how many may run at once")
     rate: RateChange | None = None
-    version: int | None = Field(None, ge=0, description="the version that was seen; another by now is refused")
+    version: int | None = Field(
+        None, ge=0, description="the version that was read; if it has changed since, this is refused"
+    )

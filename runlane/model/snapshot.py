@@ -1,4 +1,4 @@
-"""A job at one version, and the change that made it: THE shapes of API replies, announcements and UI rows.
+"""A job at one version, and the change that made it: the one shape for API replies, announcements and pages.
 
 Times are aware UTC and written as ISO 8601. Nothing here reads or writes a store.
 """
@@ -24,7 +24,7 @@ def _to_utc(at: datetime) -> datetime:
 
 
 def _only_text(value: Any) -> Any:
-    """Nothing but text and times: a number would be taken for seconds since 1970."""
+    """Accept only text and times: a number would be taken for seconds since 1970."""
     if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
         return value
     raise ValueError("input should be a time such as 2026-01-31T12:00:00Z")
@@ -80,7 +80,7 @@ class JobSnapshot(_Frozen):
 
 
 class Part(StrEnum):
-    """What of a job may be large, so that lists leave it out."""
+    """The parts of a job that may be large, so that lists leave them out."""
 
     PARAMS = "params"
     RESULT = "result"
@@ -107,7 +107,7 @@ class JobEvent(_Frozen):
 
 
 class WaitingJob(NamedTuple):
-    """As much of a job as is needed to look for it in the queue."""
+    """What of a job is needed to find it in the queue."""
 
     id: UUID
     kind: str
@@ -123,7 +123,7 @@ class Change(_Frozen):
 
 
 class Deleted(_Frozen):
-    """Jobs that are gone, with their timelines and artifacts."""
+    """Jobs that were deleted, with their timelines and artifacts."""
 
     deleted: tuple[UUID, ...]
 

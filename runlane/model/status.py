@@ -1,4 +1,4 @@
-"""The statuses of a job, which may follow which, and the sorts of rows in its timeline. No I/O."""
+"""The statuses of a job, which may follow which, and the types of rows in its timeline. No I/O."""
 
 import enum
 
@@ -28,7 +28,7 @@ TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 WAITING = frozenset({JobStatus.SCHEDULED, JobStatus.QUEUED})
 RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
-# In the status column of a deleted job until it is purged. No ``JobStatus``: such a job is nowhere seen.
+# In the status column of a deleted job until it is purged. No ``JobStatus``: such a job is shown nowhere.
 DELETED = "deleted"
 
 # From status -> the statuses that may come next. Statements in ``runlane.core`` are checked against this table.
@@ -51,7 +51,7 @@ FOLLOWS: dict[JobStatus, frozenset[JobStatus]] = {
 
 
 class EventType(enum.StrEnum):
-    """What a row of a job's timeline tells."""
+    """What a row of a job's timeline is about."""
 
     STATUS = "status"
     PROGRESS = "progress"

@@ -7,7 +7,7 @@ FRAME = '  File "'
 
 
 class Frame(TypedDict):
-    """Some lines of a traceback; ``ours`` when they are of a team's own code, or say what was raised."""
+    """Some lines of a traceback; ``ours`` when they are of a team's own code, or name the exception."""
 
     text: str
     ours: bool

@@ -1,8 +1,9 @@
 """When something recurs: a cron expression in a time zone, or an interval. Pure arithmetic on aware times.
 
-Cron texts are read by ``cronsim``, which follows Debian's cron at the turns of summer time: a fixed time that a day
-does not have comes at the end of the gap, one that a day has twice comes once, and patterns such as ``*/30`` follow the
-clock on the wall. An interval counts from its anchor, so that being late once makes no later occurrence late.
+Cron expressions are parsed by ``cronsim``, which follows Debian's cron when daylight saving time begins or ends: a
+fixed time that a day does not have comes at the end of the gap, one that a day has twice comes once, and patterns such
+as ``*/30`` follow local time. An interval counts from its anchor, so that being late once makes no later occurrence
+late.
 """
 
 import math
@@ -21,7 +22,7 @@ MAX_CRON = 100
 MIN_INTERVAL_S = 1.0
 MAX_INTERVAL_S = 366 * 86_400.0
 CRON_FIELDS = 5
-# In their order, with what each may be.
+# In their order, with the values that each may have.
 _FIELDS = {
     "minute": "0 to 59",
     "hour": "0 to 23",
@@ -34,7 +35,7 @@ _ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Recurrence:
-    """One of ``cron``, in ``timezone`` (an IANA name), and ``interval_s``. Made by ``recurrence``, which checks."""
+    """Either ``cron``, in ``timezone`` (an IANA name), or ``interval_s``. Made by ``recurrence``, which validates."""
 
     cron: str | None
     interval_s: float | None
@@ -62,10 +63,10 @@ class Recurrence:
 
 
 def recurrence(cron: str | None, interval_s: float | None, timezone: str) -> Recurrence:
-    """What recurs as described.
+    """The recurrence, validated.
 
     Raises:
-        InvalidInput: both or neither are given, or one makes no sense; the message says which and why.
+        InvalidInput: both or neither are given, or one is not valid; the message says which and why.
     """
     if (cron is None) == (interval_s is None):
         raise InvalidInput.of("cron", "give either cron or interval_s")
@@ -98,10 +99,10 @@ def _check_cron(cron: str) -> None:
 
 
 def _what_is_wrong(fields: list[str]) -> str:
-    """Which of the fields cannot be read by itself; if each can, they never meet."""
-    for place, (text, (name, allowed)) in enumerate(zip(fields, _FIELDS.items(), strict=True)):
+    """Which of the fields is not valid by itself; if each is, no day matches all of them."""
+    for index, (text, (name, allowed)) in enumerate(zip(fields, _FIELDS.items(), strict=True)):
         alone = ["*"] * CRON_FIELDS
-        alone[place] = text
+        alone[index] = text
         try:
             CronSim(" ".join(alone), _ANY_DAY)
         except CronSimError:

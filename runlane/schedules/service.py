@@ -1,7 +1,7 @@
-"""What can be done with recurring schedules. Their times are kept in the queue, so that a worker wakes just then.
+"""What can be done with recurring schedules. Their times are in the queue, too, so that a worker wakes just then.
 
-SQL says when a schedule is due; the queue's reminder only wakes someone to look. A reminder that is lost is put back
-when Redis is reconciled, one that comes twice makes nothing.
+SQL decides when a schedule is due; the queue's reminder only makes a worker check. A reminder that is lost is put back
+when Redis is reconciled; one that comes twice makes no second job.
 """
 
 import logging
@@ -25,13 +25,13 @@ from runlane.model.status import JobStatus
 from runlane.schedules.recurrence import MAX_INTERVAL_S, MIN_INTERVAL_S, recurrence
 from runlane.schedules.store import CatchUp, Schedule, ScheduleStore
 
-# What a schedule's reminder in the queue is named: this, and its id.
+# The name of a schedule's reminder in the queue is this and its id.
 REMINDER = "schedule:"
 _BOUNDS: dict[str, Any] = {"minimum": MIN_INTERVAL_S, "maximum": MAX_INTERVAL_S}
 INTERVALS = ("cron", "interval_s")
 TIMING = (*INTERVALS, "timezone")
-# What people set of a schedule, and the audit tells.
-SET = (*TIMING, "name", "kind", "params", "priority", "max_attempts", "paused", "catch_up")
+# What people set of a schedule; in the audit.
+EDITABLE = (*TIMING, "name", "kind", "params", "priority", "max_attempts", "paused", "catch_up")
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class ScheduleDraft(Timing):
 
 
 class SchedulePatch(BaseModel):
-    """A change of a schedule; what is not named stays. A new ``cron`` replaces an ``interval_s``, and the reverse."""
+    """A change of a schedule; what is not named stays. A new ``cron`` replaces an ``interval_s``, and vice versa."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, json_schema_extra={"not": {"allOf": one_of(*INTERVALS)}}
@@ -85,7 +85,9 @@ class SchedulePatch(BaseModel):
     max_attempts: int | None = Field(None, ge=1, le=MAX_ATTEMPTS)
     paused: bool = False
     catch_up: CatchUp = Field(CatchUp.SKIP, strict=False)
-    version: int | None = Field(None, ge=1, description="the version that was seen; another by now is refused")
+    version: int | None = Field(
+        None, ge=1, description="the version that was read; if it has changed since, this is refused"
+    )
 
 
 class ScheduleService:
@@ -111,10 +113,10 @@ class ScheduleService:
         return [(schedule, made[schedule.id]) for schedule in found]
 
     def preview(self, timing: Timing, count: int = 5) -> list[datetime]:
-        """The next times of a timing that is being thought about.
+        """The next times of a timing that is not saved yet.
 
         Raises:
-            InvalidInput: it makes no sense.
+            InvalidInput: it is not valid.
         """
         now = utc_now()
         return recurrence(timing.cron, timing.interval_s, timing.timezone).next_times(now, now, count)
@@ -123,7 +125,7 @@ class ScheduleService:
         """The new schedule; its first job is made at its next time.
 
         Raises:
-            InvalidInput: a timing, kind or parameters that make no sense.
+            InvalidInput: a timing, kind or parameters that are not valid.
             NameTaken: another has its name.
         """
         now = utc_now()
@@ -133,22 +135,22 @@ class ScheduleService:
             "params": self._jobs.checked_params(draft.kind, draft.params),
             "next_at": timing.next_after(now, now),
         }
-        _, told = self._told({}, {name: values[name] for name in SET})
-        schedule = await self.store.insert(values, told)
+        _, after = self._for_audit({}, {name: values[name] for name in EDITABLE})
+        schedule = await self.store.insert(values, after)
         await self._remind(schedule)
         return schedule
 
     async def change(self, schedule_id: UUID, patch: SchedulePatch) -> Schedule:
-        """The schedule, changed. A new timing, or an end of a pause, counts from now.
+        """The schedule, changed. After a new timing, or the end of a pause, its times count from now.
 
         Raises:
             ScheduleNotFound, InvalidInput, NameTaken: as for ``create``.
             Conflict: someone else changed it at the same time, or since the version that the patch names.
         """
         schedule = await self.store.get(schedule_id)
-        old = {name: getattr(schedule, name) for name in SET}
-        now_it_is = {name: value for name, value in old.items() if name != "params"}  # which may be secret
-        check_version(f"the schedule {schedule.name!r}", patch.version, schedule.version, now_it_is)
+        old = {name: getattr(schedule, name) for name in EDITABLE}
+        current = {name: value for name, value in old.items() if name != "params"}  # they may hold secrets
+        check_version(f"the schedule {schedule.name!r}", patch.version, schedule.version, current)
         values = patch.model_dump(exclude_unset=True, exclude={"version"})
         if patch.cron is None and patch.interval_s is None:
             values = {name: value for name, value in values.items() if name not in INTERVALS}
@@ -158,20 +160,19 @@ class ScheduleService:
         timing = recurrence(merged.cron, merged.interval_s, merged.timezone)
         if "kind" in values or "params" in values:
             values["params"] = self._jobs.checked_params(merged.kind, merged.params)
-        before, after = self._told(old, {**old, **values})
+        before, after = self._for_audit(old, {**old, **values})
         if not after:
             return schedule
         resumed = schedule.paused and not merged.paused
         if resumed or any(getattr(schedule, name) != getattr(merged, name) for name in TIMING):
             now = utc_now()
             values["next_at"] = timing.next_after(now, now)
-        made = await self.store.update(schedule, values, before, after)
-        if made is None:
+        updated = await self.store.update(schedule, values, before, after)
+        if updated is None:
             await self.store.get(schedule_id)
-            told = f"The schedule {schedule.name!r} was changed at the same time; look at it, then try again."
-            raise Conflict(told)
-        await self._remind(made)
-        return made
+            raise Conflict(f"The schedule {schedule.name!r} has just been changed. Check it, then try again.")
+        await self._remind(updated)
+        return updated
 
     async def delete(self, schedule_id: UUID) -> None:
         """Remove a schedule; the jobs that it made stay.
@@ -194,7 +195,7 @@ class ScheduleService:
         return change.job
 
     async def fire(self, schedule_id: UUID, now: datetime) -> None:
-        """Make the job of a schedule whose time has come, if nobody has; and see to its next time."""
+        """Make the job of a schedule whose time has come, if no one else has, and set the reminder of its next time."""
         firing = await self.store.fire(schedule_id, now, self._attempts())
         if firing is None:
             await self._follow_up.forget_reminder(f"{REMINDER}{schedule_id}")
@@ -204,12 +205,12 @@ class ScheduleService:
         await self._remind(firing.schedule)
 
     async def remind_of_all(self) -> None:
-        """Have the queue wake a worker for each schedule: Redis may have lost that."""
+        """Set the reminder of each schedule again: Redis may have lost it."""
         for schedule in await self.store.all():
             try:
                 await self._remind(schedule)
-            except (OverflowError, ValueError):  # a time that the queue cannot hold keeps no other from being due
-                log.exception("The schedule %r cannot be waited for; change or delete it.", schedule.name)
+            except (OverflowError, ValueError):  # a time that the queue cannot hold must not keep others from being due
+                log.exception("The schedule %r has a time that cannot be queued; change or delete it.", schedule.name)
 
     async def _remind(self, schedule: Schedule) -> None:
         name = f"{REMINDER}{schedule.id}"
@@ -218,13 +219,13 @@ class ScheduleService:
         else:
             await self._follow_up.remind(name, schedule.next_at)
 
-    def _told(self, old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _for_audit(self, old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What differs, for the audit, without secrets."""
         before, after = changed(old, new)
         for side, whole in ((before, old), (after, new)):
             if side.get("params"):
                 known = [kind for kind in self._jobs.kinds if kind.name == whole["kind"]]
-                side["params"] = masked(known[0], side["params"]) if known else MASK  # of a kind that is no more
+                side["params"] = masked(known[0], side["params"]) if known else MASK  # of a kind that no longer exists
         return before, after
 
     def _attempts(self) -> Mapping[str, int]:
@@ -236,10 +237,10 @@ def next_times(schedule: Schedule, now: datetime, count: int = 5) -> list[dateti
     if schedule.paused:
         return []
     try:
-        if schedule.next_at <= now:  # due, and no worker has seen to it yet
+        if schedule.next_at <= now:  # due, and no worker has dealt with it yet
             return schedule.recurrence.next_times(now, schedule.next_at, count)
         later = schedule.recurrence.next_times(schedule.next_at, schedule.next_at, count - 1)
-    except (KeyError, ValueError):  # a time zone that this machine does not know (any more)
-        log.warning("The times of the schedule %r cannot be told; change or delete it.", schedule.name)
+    except (KeyError, ValueError):  # a time zone that this machine does not have (any more)
+        log.warning("The next times of the schedule %r cannot be computed; change or delete it.", schedule.name)
         return [schedule.next_at]
     return [schedule.next_at, *later]

@@ -1,7 +1,7 @@
 """Recurring schedules in SQL, and the one transaction that makes an occurrence's job.
 
-An occurrence is made exactly once: the UPDATE that moves a schedule to its next time names the time it was at, so of
-any number of workers that try, one changes the row, and the job is inserted in the same transaction.
+An occurrence is made exactly once: the UPDATE that moves a schedule to its next time names the time before, so that of
+any number of workers that try, one changes the row; the job is inserted in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from runlane.model.snapshot import Change
 from runlane.model.status import DELETED, JobStatus
 from runlane.schedules.recurrence import Recurrence
 
-# An occurrence that could not be made this long after its time was missed.
+# An occurrence that was not made within this time was missed.
 MISSED_AFTER = timedelta(seconds=60)
 
 schedule_table = ScheduleTable.__table__  # type: ignore[attr-defined]
@@ -35,7 +35,7 @@ occurrence_table = OccurrenceTable.__table__  # type: ignore[attr-defined]
 
 
 class CatchUp(StrEnum):
-    """What becomes of occurrences that were missed, while nothing ran that could make them."""
+    """What happens to occurrences that were missed because nothing ran to make them."""
 
     SKIP = "skip"
     """Nothing."""
@@ -76,7 +76,7 @@ _COLUMNS = [schedule_table.c[name] for name in Schedule.model_fields]
 
 @dataclass(frozen=True)
 class Firing:
-    """What came of a schedule's time: the schedule as it is now, and the job made, if any."""
+    """The result of firing a schedule: the schedule as it is now, and the job made, if any."""
 
     schedule: Schedule
     change: Change | None
@@ -88,8 +88,8 @@ class ScheduleStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def insert(self, values: Mapping[str, Any], told: Mapping[str, Any]) -> Schedule:
-        """The new schedule; ``told`` is for the audit.
+    async def insert(self, values: Mapping[str, Any], after: Mapping[str, Any]) -> Schedule:
+        """The new schedule; ``after`` is for the audit.
 
         Raises:
             NameTaken: another has its name.
@@ -108,7 +108,7 @@ class ScheduleStore:
 
         def work(db: Connection) -> None:
             db.execute(insert(schedule_table).values(row))
-            note(db, who, "create", "schedule", [made.name], None, told)
+            note(db, who, "create", "schedule", [made.name], None, after)
 
         try:
             await self._db.write(work)
@@ -129,7 +129,7 @@ class ScheduleStore:
     async def update(
         self, schedule: Schedule, values: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> Schedule | None:
-        """Change a schedule that is still as given; ``None`` if someone else changed it meanwhile.
+        """Change a schedule that is still as given; ``None`` if someone else has changed it since.
 
         ``before`` and ``after`` are for the audit.
 
@@ -171,7 +171,7 @@ class ScheduleStore:
     async def fire(self, schedule_id: UUID, now: datetime, attempts: Mapping[str, int]) -> Firing | None:
         """Make the job of a schedule whose time has come at ``now``, unless it was missed and is to be skipped.
 
-        ``attempts``: how often jobs of each kind are tried if the schedule does not say. ``None``: there is no such
+        ``attempts``: how often jobs of each kind are tried unless the schedule sets it. ``None``: there is no such
         schedule.
         """
 
@@ -195,7 +195,7 @@ class ScheduleStore:
                 )
                 .values(values)
             )
-            if not moved.rowcount:  # another worker made it, between reading and here
+            if not moved.rowcount:  # another worker has made it since it was read
                 return Firing(_get(db, schedule_id), None)
             change = None if due_at is None else _make_job(db, schedule, attempts, "schedule", due_at)
             return Firing(_get(db, schedule_id), change)
@@ -203,7 +203,7 @@ class ScheduleStore:
         return await self._db.write(work)
 
     async def run_now(self, schedule_id: UUID, attempts: Mapping[str, int]) -> Change:
-        """Make a job of a schedule at once, beside its times.
+        """Make a job of a schedule at once; its times stay as they are.
 
         Raises:
             ScheduleNotFound: no such schedule.
@@ -235,7 +235,7 @@ def _outcomes(db: Connection, schedule_id: UUID, count: int) -> list[tuple[UUID,
 
 
 def _due(schedule: Schedule, now: datetime) -> datetime | None:
-    """The time to make a job for: the last one that was not missed, or any at all if one should catch up."""
+    """The time to make a job for: the last due one, unless it was missed and missed ones are skipped."""
     last = schedule.next_at
     for at in schedule.recurrence.times_after(max(last, now - MISSED_AFTER * 2), last):
         if at > now:
@@ -260,10 +260,10 @@ def _make_job(
         max_attempts=schedule.max_attempts or attempts.get(schedule.kind, 1),
         priority=schedule.priority,
     )
-    told = {"reason": reason, "schedule_id": str(schedule.id), "schedule": schedule.name}
+    data = {"reason": reason, "schedule_id": str(schedule.id), "schedule": schedule.name}
     if due_at is not None:
-        told["occurrence"] = due_at.isoformat()
-    [change] = insert_jobs(db, [new], None, by(who, told))
+        data["occurrence"] = due_at.isoformat()
+    [change] = insert_jobs(db, [new], None, by(who, data))
     statement = update(schedule_table).where(schedule_table.c.id == schedule.id).values(last_job_id=change.job.id)
     db.execute(statement)
     db.execute(insert(occurrence_table).values(job_id=change.job.id, schedule_id=schedule.id))

@@ -1,4 +1,4 @@
-"""Which rows of the job table a filter means: the words of the query as SQL, on every database we support."""
+"""Which rows of the job table match a filter: the query as SQL, on every database we support."""
 
 import operator
 import re
@@ -42,10 +42,10 @@ _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<=": operator.le,
     "": operator.eq,
 }
-# Fields that the indexes of lists know.
+# Fields that the indexes of lists cover.
 _IN_ORDER = frozenset({"status", "kind", "after", "before", "priority"})
 _HEXADECIMAL = frozenset("0123456789abcdef")
-# What is written alike in a JSON text and in a value taken out of it: no quotes, no numbers, no spaces between.
+# What is written the same in a JSON text and in a value taken from it: no quotes, no numbers, no spaces.
 _ALIKE = re.compile(r"(?=.*[a-df-z])[a-z0-9_./:@-]+", re.IGNORECASE | re.ASCII)
 
 
@@ -66,68 +66,68 @@ class JobFilter:
 EVERY_JOB = JobFilter()
 
 
-def matches(db: Connection, wanted: JobFilter) -> ColumnElement[bool]:
-    """The condition of a filter, to be used in this transaction; what is rare is looked up, and named by its id.
+def matches(db: Connection, job_filter: JobFilter) -> ColumnElement[bool]:
+    """The condition of a filter, to be used in this transaction; rare matches are looked up, and named by their ids.
 
     Raises:
-        QueryError: its text cannot be read; says where and why.
+        QueryError: its text cannot be parsed; the message says where and why.
     """
-    terms, now = parse(wanted.text).terms, utc_now()
-    parts = [condition(wanted)]
-    with_words = candidates(db, [words for term in terms if (words := _needed(term))])
-    for those in (with_words, _ended(db, wanted, terms, now), *(_rare(db, term) for term in terms)):
-        if those is not None:
-            parts.append(job_table.c.id.in_(those))
+    terms, now = parse(job_filter.text).terms, utc_now()
+    parts = [condition(job_filter)]
+    by_word = candidates(db, [words for term in terms if (words := _needed(term))])
+    for found in (by_word, _ended(db, job_filter, terms, now), *(_rare(db, term) for term in terms)):
+        if found is not None:
+            parts.append(job_table.c.id.in_(found))
     return and_(*parts)
 
 
-def condition(wanted: JobFilter) -> ColumnElement[bool]:
-    """The condition of a filter as it stands: what no index of a list serves takes reading every job.
+def condition(job_filter: JobFilter) -> ColumnElement[bool]:
+    """The condition of a filter as it is: what no index of a list covers takes reading every job.
 
     Raises:
-        QueryError: its text cannot be read; says where and why.
+        QueryError: its text cannot be parsed; the message says where and why.
     """
     now = utc_now()
-    parts = [in_order(wanted)]
-    if wanted.finished_after is not None:
-        parts.append(job_table.c.finished_at >= wanted.finished_after)
-    if wanted.finished_before is not None:
-        parts.append(job_table.c.finished_at < wanted.finished_before)
-    if wanted.ids is not None:
-        parts.append(job_table.c.id.in_(wanted.ids))
-    parts += (_condition(term, now) for term in parse(wanted.text).terms if term.field not in _IN_ORDER)
+    parts = [in_order(job_filter)]
+    if job_filter.finished_after is not None:
+        parts.append(job_table.c.finished_at >= job_filter.finished_after)
+    if job_filter.finished_before is not None:
+        parts.append(job_table.c.finished_at < job_filter.finished_before)
+    if job_filter.ids is not None:
+        parts.append(job_table.c.id.in_(job_filter.ids))
+    parts += (_condition(term, now) for term in parse(job_filter.text).terms if term.field not in _IN_ORDER)
     return and_(*parts)
 
 
-def in_order(wanted: JobFilter) -> ColumnElement[bool]:
-    """The part of a filter's condition for which lists have indexes: jobs that match are found in the list's order.
+def in_order(job_filter: JobFilter) -> ColumnElement[bool]:
+    """The part of a filter's condition that the indexes of lists cover: matches are found in the list's order.
 
     Raises:
         QueryError: as ``condition``.
     """
     now = utc_now()
     parts: list[ColumnElement[bool]] = [job_table.c.status != DELETED]
-    if wanted.statuses:
-        parts.append(job_table.c.status.in_(wanted.statuses))
-    if wanted.kinds:
-        parts.append(job_table.c.kind.in_(wanted.kinds))
-    if wanted.created_after is not None:
-        parts.append(job_table.c.created_at > wanted.created_after)
-    if wanted.created_before is not None:
-        parts.append(job_table.c.created_at < wanted.created_before)
-    parts += (_condition(term, now) for term in parse(wanted.text).terms if term.field in _IN_ORDER)
+    if job_filter.statuses:
+        parts.append(job_table.c.status.in_(job_filter.statuses))
+    if job_filter.kinds:
+        parts.append(job_table.c.kind.in_(job_filter.kinds))
+    if job_filter.created_after is not None:
+        parts.append(job_table.c.created_at > job_filter.created_after)
+    if job_filter.created_before is not None:
+        parts.append(job_table.c.created_at < job_filter.created_before)
+    parts += (_condition(term, now) for term in parse(job_filter.text).terms if term.field in _IN_ORDER)
     return and_(*parts)
 
 
-def takes_reading(wanted: JobFilter) -> bool:
-    """Whether some of a filter's condition is more than ``in_order``.
+def takes_reading(job_filter: JobFilter) -> bool:
+    """Whether a filter's condition has more than ``in_order`` covers.
 
     Raises:
         QueryError: as ``condition``.
     """
-    given = (wanted.finished_after, wanted.finished_before, wanted.ids)
+    given = (job_filter.finished_after, job_filter.finished_before, job_filter.ids)
     return any(each is not None for each in given) or any(
-        term.field not in _IN_ORDER for term in parse(wanted.text).terms
+        term.field not in _IN_ORDER for term in parse(job_filter.text).terms
     )
 
 
@@ -140,14 +140,14 @@ class SecondsBetween(FunctionElement[float]):
 
 
 class Like(FunctionElement[bool]):
-    """Whether a text is like a pattern, in capitals or not; ``/`` escapes what means something in it."""
+    """Whether a text matches a pattern, whatever its case; ``/`` escapes wildcards in the pattern."""
 
     type = Boolean()
     inherit_cache = True
     name = "like_pattern"
 
 
-def _reads(element: type[FunctionElement[Any]], **templates: str) -> None:
+def _compile(element: type[FunctionElement[Any]], **templates: str) -> None:
     """How an element is written on each database; ``{0}`` and ``{1}`` are its parts."""
     for dialect, template in templates.items():
 
@@ -157,13 +157,13 @@ def _reads(element: type[FunctionElement[Any]], **templates: str) -> None:
         compiles(element, dialect)(write)
 
 
-_reads(
+_compile(
     SecondsBetween,
     sqlite="((julianday({1}) - julianday({0})) * 86400.0)",
     postgresql="CAST(extract(epoch FROM ({1} - {0})) AS double precision)",
 )
-# SQLite's LIKE takes ASCII in capitals for the same; with lower() around both it takes twice as long
-_reads(Like, sqlite="({0} LIKE {1} ESCAPE '/')", postgresql="(lower({0}) LIKE lower({1}) ESCAPE '/')")
+# SQLite's LIKE ignores the case of ASCII anyway; with lower() around both sides it takes twice as long
+_compile(Like, sqlite="({0} LIKE {1} ESCAPE '/')", postgresql="(lower({0}) LIKE lower({1}) ESCAPE '/')")
 
 
 def _condition(term: Term, now: datetime) -> ColumnElement[bool]:
@@ -211,17 +211,20 @@ def _bound(term: Term) -> float:
     return seconds(term.values[0]) if term.field == "slow" else int(term.values[0])
 
 
-def _ended(db: Connection, wanted: JobFilter, terms: Sequence[Term], now: datetime) -> set[UUID] | None:
-    """The jobs that ended in the span that is asked for, if they are few: lists are not in the order of ends.
+def _ended(db: Connection, job_filter: JobFilter, terms: Sequence[Term], now: datetime) -> set[UUID] | None:
+    """The jobs that ended in the given span, if they are few: no list is in the order of ends.
 
-    ``None`` as well where the span has no begin: most jobs have ended before any day.
+    ``None``, too, if the span has no start: most jobs ended before any given day.
     """
 
     def moments(field: str, given: datetime | None) -> list[datetime]:
         of_terms = [moment(term.values[0], now) for term in terms if term.field == field and not term.negated]
         return of_terms if given is None else [given, *of_terms]
 
-    begins, ends = moments("finished_after", wanted.finished_after), moments("finished_before", wanted.finished_before)
+    begins, ends = (
+        moments("finished_after", job_filter.finished_after),
+        moments("finished_before", job_filter.finished_before),
+    )
     if not begins:
         return None
     finished_at = job_table.c.finished_at
@@ -230,24 +233,24 @@ def _ended(db: Connection, wanted: JobFilter, terms: Sequence[Term], now: dateti
 
 
 def unusual(term: Term) -> Select[tuple[UUID]] | None:
-    """The jobs that do not run and of which a term can be true, from an index of what is unusual, if one knows.
+    """The jobs not running for which a term can be true, from an index of unusual jobs, if one covers it.
 
-    Almost every job is at its first attempt and few take long, so those that are not have indexes of their own.
+    Almost every job is at its first attempt and few take long, so the others have indexes of their own.
     """
     columns = job_table.c
-    one: ColumnElement[int] = literal_column("1")  # as text, or the index is not seen
+    one: ColumnElement[int] = literal_column("1")  # as a literal, or the index is not used
     if term.negated or term.comparison in ("<", "<=") or term.field not in ("attempt", "slow") or _bound(term) <= 1:
         return None
     if term.field == "attempt":
         measured: ColumnElement[Any] = columns.attempt
     else:
         measured = SecondsBetween(columns.started_at, columns.finished_at)
-    # SQLite begins at the first of the two; PostgreSQL, which thinks that a third of all jobs match, needs the order
+    # SQLite begins at the first of the two; PostgreSQL, which expects a third of all jobs to match, needs the order
     return select(columns.id).where(_compared(measured, term), measured > one).order_by(measured.desc())
 
 
 def _rare(db: Connection, term: Term) -> set[UUID] | None:
-    """The jobs of which a term can be true, if an index tells them and they are few."""
+    """The jobs for which a term can be true, if an index has them and they are few."""
     query = unusual(term)
     if query is None:
         return None
@@ -257,7 +260,7 @@ def _rare(db: Connection, term: Term) -> set[UUID] | None:
 
 
 def _needed(term: Term) -> tuple[str, ...]:
-    """Words of which a job must hold one somewhere in its texts, or the term is not true; none if there are no such."""
+    """Words of which a job's texts must contain one for the term to be true; none if there are no such words."""
     [value, *_] = term.values
     if term.negated or (term.path and not _ALIKE.fullmatch(value)):
         return ()

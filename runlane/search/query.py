@@ -1,8 +1,8 @@
-"""The small language of searching: ``status:failed kind:web_agent error:timeout params.url:example slow:>30s word``.
+"""The query language: ``status:failed kind:web_agent error:timeout params.url:example slow:>30s word``.
 
 All terms must match; commas inside a field mean *or*; ``-`` in front means *not*; quotes hold words together. Pure
 text: what the terms mean in SQL is in ``runlane.search.matching``. What is parsed and printed is parsed the same again,
-so that a query can live in an address.
+so that a query can be part of an address.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ MAX_TERMS = 20
 MAX_VALUES = 50
 MAX_PATH_DEPTH = 10
 
-# The fields, each with what may follow it.
+# The fields, each with a description of its values.
 FIELDS = {
     "status": "failed, running, …: one or several, with commas",
     "kind": "the name of a kind, or several",
@@ -56,7 +56,7 @@ _MAX_AGE_S = 100 * 365 * 86_400
 
 
 class QueryError(InvalidInput):
-    """A query that cannot be read. ``position`` counts characters from 0."""
+    """A query that cannot be parsed. ``position`` counts characters from 0."""
 
     def __init__(self, position: int, message: str) -> None:
         super().__init__([FieldError("q", f"{message} (at character {position + 1})")])
@@ -95,7 +95,7 @@ def parse(text: str) -> Query:
     """The query in ``text``.
 
     Raises:
-        QueryError: a sentence that says what is wrong, and where.
+        QueryError: it cannot be parsed; the message says what is wrong, and where.
     """
     if len(text) > MAX_LENGTH:
         raise QueryError(MAX_LENGTH, f"A query may have {MAX_LENGTH} characters; this one has {len(text)}.")
@@ -113,7 +113,7 @@ def seconds(text: str) -> float:
     """The seconds in a duration such as ``30s``, ``1.5h`` or ``7d``.
 
     Raises:
-        ValueError: it is none, or longer than a hundred years.
+        ValueError: it is no duration, or longer than a hundred years.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -128,7 +128,7 @@ def moment(text: str, now: datetime) -> datetime:
     """The time that ``2h`` (before ``now``), ``2026-11-23`` or ``2026-11-23T10:00Z`` means; without offset, in UTC.
 
     Raises:
-        ValueError: it means none.
+        ValueError: it is neither a duration nor a date.
     """
     if _DURATION.fullmatch(text):
         return now - timedelta(seconds=seconds(text))
@@ -140,58 +140,58 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def _terms(text: str) -> Iterator[Term]:
-    place = 0
+    position = 0
     while True:
-        while place < len(text) and text[place].isspace():
-            place += 1
-        if place == len(text):
+        while position < len(text) and text[position].isspace():
+            position += 1
+        if position == len(text):
             return
-        begin = place
-        negated = text[place] == "-" and place + 1 < len(text) and not text[place + 1].isspace()
-        place += negated
+        begin = position
+        negated = text[position] == "-" and position + 1 < len(text) and not text[position + 1].isspace()
+        position += negated
         name, path = "", ()
-        if match := _NAME.match(text, place):
+        if match := _NAME.match(text, position):
             name, *rest = match[1].split(".")
             path = tuple(rest)
             name = name.lower()
             _check_field(name, path, match.start())
-            place = match.end()
-        place, comparison, values = _values(text, place, name)
+            position = match.end()
+        position, comparison, values = _values(text, position, name)
         yield Term(name, values, path, comparison, negated, begin)
 
 
-def _values(text: str, place: int, name: str) -> tuple[int, str, tuple[str, ...]]:
-    """Where the term ends, and what it wants of its field."""
+def _values(text: str, position: int, name: str) -> tuple[int, str, tuple[str, ...]]:
+    """Where the term ends, its comparison and its values."""
     comparison = ""
-    if name in COMPARED and (match := re.compile(">=|<=|>|<").match(text, place)):
-        comparison, place = match[0], match.end()
+    if name in COMPARED and (match := re.compile(">=|<=|>|<").match(text, position)):
+        comparison, position = match[0], match.end()
     values: list[str] = []
     while True:
-        begin = place
-        place, value = _value(text, place, is_list=name in _LISTS)
+        begin = position
+        position, value = _value(text, position, is_list=name in _LISTS)
         _check_value(name, value, begin)
         values.append(value)
         if len(values) > MAX_VALUES:
             raise QueryError(begin, f"A field may have {MAX_VALUES} values.")
-        if name not in _LISTS or place >= len(text) or text[place] != ",":
+        if name not in _LISTS or position >= len(text) or text[position] != ",":
             break
-        place += 1
-    if place < len(text) and not text[place].isspace():
-        raise QueryError(place, "Leave a space between two terms.")
-    return place, comparison, tuple(values)
+        position += 1
+    if position < len(text) and not text[position].isspace():
+        raise QueryError(position, "Leave a space between two terms.")
+    return position, comparison, tuple(values)
 
 
-def _value(text: str, place: int, *, is_list: bool) -> tuple[int, str]:
-    if text[place : place + 1] == '"':
-        match = _QUOTED.match(text, place)
+def _value(text: str, position: int, *, is_list: bool) -> tuple[int, str]:
+    if text[position : position + 1] == '"':
+        match = _QUOTED.match(text, position)
         if match is None:
-            raise QueryError(place, "This quote is not closed.")
+            raise QueryError(position, "This quote is not closed.")
         if not match[1].strip():
-            raise QueryError(place, "There is nothing between these quotes.")
+            raise QueryError(position, "There is nothing between these quotes.")
         return match.end(), re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL)
-    match = (_BARE_IN_LIST if is_list else _BARE).match(text, place)
+    match = (_BARE_IN_LIST if is_list else _BARE).match(text, position)
     if match is None:
-        raise QueryError(place, "Something to look for is missing here.")
+        raise QueryError(position, "Something to look for is missing here.")
     return match.end(), match[0]
 
 
@@ -239,7 +239,7 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 
 
 def _printed(value: str, *, is_list: bool, is_word: bool) -> str:
-    """``value`` as it must be written to mean itself."""
+    """``value`` as it must be written to be parsed as itself."""
     in_two = re.search(r'[\s"]', value) or (is_list and "," in value)
     as_other = is_word and (value.startswith("-") or _NAME.match(value))
     if not (in_two or as_other):

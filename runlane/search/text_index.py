@@ -1,13 +1,13 @@
-"""Which jobs may hold a word: an index of trigrams on PostgreSQL, which is kept up behind the workers' backs.
+"""Which jobs may contain a word: an index of trigrams on PostgreSQL, updated outside of the workers' transactions.
 
-Triggers of the database note each job whose words changed, in the transaction that changed them; ``TextIndex.catch_up``
-takes those notes and writes the words of the jobs anew, for the extension pg_trgm to index. What is noted, what runs,
-and what is too long to be indexed whole is unsure: it may hold any word. So a search that looks only at what the index
-names and at what is unsure misses nothing, however far behind the index is.
+Triggers of the database add an entry for each job whose words changed, in the transaction that changed them;
+``TextIndex.catch_up`` takes those entries and writes the words of the jobs again, for the extension pg_trgm to index.
+A job that has an entry, runs, or is too long to be indexed whole is unsure: it may contain any word. So a search that
+reads only the jobs the index finds and the unsure ones misses nothing, however far behind the index is.
 
-Only rare words are looked up: the newest jobs with a common one are found sooner by reading the newest jobs. Where
-there is no index, every word is looked for by reading: on SQLite, and where the extension is missing. Why SQLite's own
-index of trigrams is not used is told in ``docs/decisions``.
+Only rare words are looked up: the newest jobs with a common one are found faster by reading the newest jobs. Where
+there is no index, on SQLite and where the extension is missing, every word is searched by reading. ``docs/decisions``
+explains why SQLite's own index of trigrams is not used.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,20 +36,20 @@ from runlane.core.transitions import job_table
 from runlane.db.database import Database
 from runlane.model.status import DELETED, JobStatus
 
-_NOTED = table("text_entry", column("id", BigInteger), column("job_id", Uuid))
+_ENTRIES = table("text_entry", column("id", BigInteger), column("job_id", Uuid))
 _INDEXED = table("job_text", column("job_id", Uuid), column("words", Text), column("whole", Boolean))
 _HAS_INDEX = text("SELECT to_regclass('ix_job_text_words')")
 
-# Notes a transaction.
+# Entries per transaction.
 BATCH = 500
-# Characters of a job that are indexed; one that has more is looked at in each search.
+# Characters of a job that are indexed; one that has more is read in each search.
 MAX_TEXT_LENGTH = 20_000
-# Jobs. A word that more of them hold is looked for without the index.
+# A word in more jobs than this is searched without the index.
 RARE = 2000
-# Characters of a word that an index of trigrams can know.
+# The shortest word that an index of trigrams can find.
 MIN_LENGTH = 3
 
-_WORDS = ("kind", "message", "params", "error", "result", "worker")
+_COLUMNS = ("kind", "message", "params", "error", "result", "worker")
 
 
 class TextIndex:
@@ -59,15 +59,15 @@ class TextIndex:
         self._db = database
 
     async def catch_up(self) -> int:
-        """Index what was noted since; how many notes there were. Nothing to be done where there is no index."""
-        taken = 0
+        """Index the jobs that have entries; how many entries there were, 0 where there is no index."""
+        indexed = 0
         while await self._db.read(_is_behind):
-            taken += await self._db.write(_catch_up, alone=True)
-        return taken
+            indexed += await self._db.write(_catch_up, alone=True)
+        return indexed
 
 
 def candidates(db: Connection, terms: Sequence[Sequence[str]]) -> set[UUID] | None:
-    """Jobs among which are all that hold, for each term, one of its words; ``None`` if it takes reading to know."""
+    """Jobs among which are all that contain, for each term, one of its words; ``None`` if the index cannot tell."""
     if not terms or not _has_index(db):
         return None
     found: set[UUID] | None = None
@@ -90,19 +90,19 @@ def _has_index(db: Connection) -> bool:
 
 
 def _holding(db: Connection, word: str) -> set[UUID] | None:
-    """The jobs whose indexed words have this one; ``None`` if they are many."""
+    """The jobs whose indexed text contains this word; ``None`` if they are many."""
     if len(word) < MIN_LENGTH:
         return None
     return few(db, select(_INDEXED.c.job_id).where(_INDEXED.c.words.icontains(word, autoescape=True)))
 
 
 def _unsure(db: Connection) -> set[UUID] | None:
-    """The jobs of whose words the index knows nothing, not the last, or not all; ``None`` if they are many."""
+    """The jobs whose words are not in the index, outdated there, or not all there; ``None`` if they are many."""
     return _union(
         few(db, query)
         for query in (
             select(job_table.c.id).where(job_table.c.status == JobStatus.RUNNING),
-            select(_NOTED.c.job_id),
+            select(_ENTRIES.c.job_id),
             select(_INDEXED.c.job_id).where(not_(_INDEXED.c.whole)),
         )
     )
@@ -119,23 +119,23 @@ def _union(parts: Iterable[set[UUID] | None]) -> set[UUID] | None:
 
 
 def _is_behind(db: Connection) -> bool:
-    return _has_index(db) and db.execute(select(_NOTED.c.id).limit(1)).first() is not None
+    return _has_index(db) and db.execute(select(_ENTRIES.c.id).limit(1)).first() is not None
 
 
 def _catch_up(db: Connection) -> int:
-    """Index the jobs of the oldest notes; how many notes."""
-    oldest = select(_NOTED.c.id).order_by(_NOTED.c.id).limit(BATCH)
-    notes = list(db.execute(delete(_NOTED).where(_NOTED.c.id.in_(oldest)).returning(_NOTED.c.job_id)).scalars())
-    ids = set(notes)
+    """Index the jobs of the oldest entries; how many entries."""
+    oldest = select(_ENTRIES.c.id).order_by(_ENTRIES.c.id).limit(BATCH)
+    entries = list(db.execute(delete(_ENTRIES).where(_ENTRIES.c.id.in_(oldest)).returning(_ENTRIES.c.job_id)).scalars())
+    ids = set(entries)
     db.execute(delete(_INDEXED).where(_INDEXED.c.job_id.in_(ids)))
     if rows := [_row(job_id, "\n".join(words)) for job_id, *words in db.execute(_texts(ids))]:
         db.execute(insert(_INDEXED), rows)
-    return len(notes)
+    return len(entries)
 
 
 def _texts(ids: set[UUID]) -> Select[Any]:
-    """Those of the jobs that still exist, and their words; running ones too, in case it takes long until they end."""
-    words = (func.coalesce(cast(job_table.c[name], Text), "") for name in _WORDS)
+    """Those of the jobs that still exist, and their words; running ones, too, since they may run for long."""
+    words = (func.coalesce(cast(job_table.c[name], Text), "") for name in _COLUMNS)
     hexadecimal = func.replace(cast(job_table.c.id, Text), "-", "")
     return select(job_table.c.id, hexadecimal, *words).where(job_table.c.id.in_(ids), job_table.c.status != DELETED)
 

@@ -75,7 +75,7 @@ class Plant:
             lambda: engine.held,
             engine.restore_soon,
             runner.bounds,
-            self.store.cancel_is_asked,
+            self.store.cancel_is_requested,
         )
         heartbeat = Heartbeat(self.url, self.config.lease_s, probe, asyncio.get_running_loop())
         heartbeat.start()

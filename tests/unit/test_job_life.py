@@ -241,6 +241,6 @@ async def act(service: JobService, reconciler: Reconciler, job_id: UUID, attempt
                     service, job_id, attempt, [HandlerMessage(EventType.PROGRESS, message="step", progress=50.0)]
                 )
             case "promote":
-                await reconciler.promote_due([job_id], utc_now())
+                await reconciler.queue_due([job_id], utc_now())
     except JobsError:
         pass  # a refusal is an answer; that nothing changed is checked by the caller

@@ -167,7 +167,7 @@ def test_secrets_are_masked_wherever_a_model_can_have_them_and_come_back():
 
 @pytest.mark.parametrize("shown", [{"named": {"c": MASK}}, {"listed": [MASK]}, {"perhaps": MASK}])
 def test_a_mask_that_stands_for_nothing_is_refused(shown):
-    with pytest.raises(InvalidInput, match="type it anew"):
+    with pytest.raises(InvalidInput, match="type it again"):
         unmasked(shown, {"named": {"a": "S"}, "listed": ["S1", "S2"], "perhaps": None})
 
 

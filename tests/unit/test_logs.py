@@ -108,4 +108,4 @@ async def test_what_is_said_of_a_lost_workers_job_carries_its_id(service, caplog
 
     await reconciler.reclaim(job.id)
 
-    assert f"job={job.id} It is taken from the lost worker" in caplog.text
+    assert f"job={job.id} Reclaimed from the lost worker" in caplog.text

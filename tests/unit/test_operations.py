@@ -212,7 +212,7 @@ async def test_one_that_is_stopped_says_how_far_it_came(service, operations, mon
         return await cancel(job_id)
 
     monkeypatch.setattr(service, "cancel", slow)
-    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.execution.SAVE_EVERY_S", 0.0)
     begun = await operations.begin("cancel", EVERYTHING)
     await until(lambda: _value(len(seen)), lambda count: count == 5)
 
@@ -325,7 +325,7 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     taken = await lost.store.take("lost", utc_now() - TAKEN_FOR * 2)
     for job in jobs[:3]:
         await service.retry(job.id)
-    await lost.store.record(taken, Progress(3, 0, [], jobs[2].id))
+    await lost.store.save_progress(taken, Progress(3, 0, [], jobs[2].id))
     assert await other.store.take("other", utc_now()) is None
     await _change(world, begun, seen_at=utc_now() - TAKEN_FOR * 2)
 
@@ -334,7 +334,7 @@ async def test_another_server_goes_on_where_a_lost_one_was(service, world):
     await end_tasks(task)
 
     assert (done.done, done.left_alone) == (6, 0)
-    assert await lost.store.record(taken, Progress(1, 0, [], None)) is None
+    assert await lost.store.save_progress(taken, Progress(1, 0, [], None)) is None
 
 
 async def _change(world, operation, **values):
@@ -492,7 +492,7 @@ async def test_jobs_that_are_named_are_brought_back(service, world):
 async def test_a_call_tells_its_progress_and_is_stopped_after_the_job_it_is_at(
     service, world, monkeypatch, audit, store
 ):
-    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.execution.SAVE_EVERY_S", 0.0)
     jobs, seen = [await submitted(service) for _ in range(5)], []
 
     async def follow(operation):
@@ -516,7 +516,7 @@ async def test_what_a_call_could_not_end_is_done_by_a_server_and_then_seen(servi
         return await cancel(job_id)
 
     monkeypatch.setattr(service, "cancel", away)
-    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.execution.SAVE_EVERY_S", 0.0)
     begun = []
 
     async def follow(operation):
@@ -540,7 +540,7 @@ async def test_a_call_whose_operation_another_server_took_says_where_to_look(ser
     async def lose(operation):
         await _change(world, operation, taken_by="other")
 
-    with pytest.raises(TakenOver, match=r"GET /api/operations/.+ says how far it is") as refusal:
+    with pytest.raises(TakenOver, match=r"GET /api/operations/.+ shows its progress") as refusal:
         await world.operations.do("cancel", named(*jobs), lose)
 
     assert refusal.value.status_code == 503

@@ -43,7 +43,7 @@ def test_a_duration_that_has_no_end_or_runs_backwards_is_not_shown():
 async def test_attempts_are_read_from_the_timeline(service, store, reconciler):
     job = await running(service, max_attempts=3)
     await end_attempt(service, failed(job.id, 1, BOOM, retry_at=NOON))
-    await reconciler.promote_due([job.id], NOON)
+    await reconciler.queue_due([job.id], NOON)
     await start_attempt(service, job.id, "worker-2")
     await end_attempt(service, completed(job.id, 2, None))
 

@@ -113,7 +113,7 @@ async def test_a_failed_attempt_is_tried_again_until_none_is_left(bench):
     for attempt in (1, 2):
         waiting = await at.run(job)
         assert (waiting.status, waiting.attempt) == (JobStatus.SCHEDULED, attempt + 1)
-        await at.services.reconciler.promote_due([job.id], waiting.scheduled_for)
+        await at.services.reconciler.queue_due([job.id], waiting.scheduled_for)
     last = await at.run(job)
 
     assert (last.status, last.error.message) == (JobStatus.FAILED, "attempt 3")

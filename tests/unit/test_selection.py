@@ -213,7 +213,7 @@ async def test_a_deletion_of_selected_rows_is_undone_by_its_operation(job_list, 
 
 
 async def test_an_action_on_selected_rows_is_stopped_by_its_operation(job_list, selection, monkeypatch):
-    monkeypatch.setattr("runlane.bulk.execution.RECORD_EVERY_S", 0.0)
+    monkeypatch.setattr("runlane.bulk.execution.SAVE_EVERY_S", 0.0)
 
     async def stop_after_the_first(operation):
         selection._operation = operation.id

@@ -54,7 +54,7 @@ async def test_a_delayed_job_is_scheduled_and_not_in_the_queue_until_it_is_due(s
     assert (job.status, soon.status) == (JobStatus.SCHEDULED, JobStatus.SCHEDULED)
     assert world.queue.in_order() == []
 
-    await reconciler.promote_due([job.id, soon.id], soon.scheduled_for)
+    await reconciler.queue_due([job.id, soon.id], soon.scheduled_for)
 
     assert world.queue.in_order() == [str(soon.id)]
     assert world.queue.scheduled == {str(job.id): job.scheduled_for}
@@ -65,7 +65,7 @@ async def test_jobs_found_due_together_are_queued_in_the_order_of_their_times(se
     later = await submitted(service, delay_s=3600)
     sooner = await submitted(service, delay_s=60)
 
-    await reconciler.promote_due([later.id, sooner.id], later.scheduled_for)
+    await reconciler.queue_due([later.id, sooner.id], later.scheduled_for)
 
     assert world.queue.in_order() == [str(sooner.id), str(later.id)]
     assert (await world.store.get(sooner.id)).queued_at == sooner.scheduled_for
@@ -124,7 +124,7 @@ async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world,
     job = await submitted(service, delay_s=0.01)
 
     await service.cancel(job.id)
-    await reconciler.promote_due([job.id], job.scheduled_for)
+    await reconciler.queue_due([job.id], job.scheduled_for)
 
     assert (await store.get(job.id)).status is JobStatus.CANCELLED
     assert (world.queue.in_order(), world.queue.scheduled) == ([], {})

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from runlane.core.attempts import HandlerMessage, Report, completed, failed
-from runlane.core.insertion import NewJob, Once
+from runlane.core.insertion import Idempotency, NewJob
 from runlane.core.pagination import SORTS
 from runlane.core.store import Store
 from runlane.db.database import Database
@@ -294,10 +294,10 @@ async def test_the_oldest_queued_job_tells_how_long_the_queue_is(store, service)
 
 async def test_a_freed_idempotency_key_may_be_used_again(store, removal):
     new = NewJob(kind="noop", params={}, max_attempts=1)
-    [first], _ = await store.insert([new], once=Once("k", "digest"))
+    [first], _ = await store.insert([new], once=Idempotency("k", "digest"))
     await removal.delete([first.job.id])
 
-    [second], made = await store.insert([new], once=Once("k", "digest"))
+    [second], made = await store.insert([new], once=Idempotency("k", "digest"))
 
     assert made
     assert second.job.id != first.job.id

@@ -368,7 +368,7 @@ async def test_two_jobs_are_compared_by_the_steps_of_their_last_attempts_however
         steps = [HandlerMessage(EventType.PROGRESS, message=str(n), data={"step": True}) for n in range(MAX_STEPS)]
         await store.record([Report(job.id, 1, steps)])
         await end_attempt(service, failed(job.id, 1, error, retry_at=utc_now()))
-        await reconciler.promote_due([job.id], utc_now())
+        await reconciler.queue_due([job.id], utc_now())
         await start_attempt(service, job.id, "worker-1")
         ticks = [HandlerMessage(EventType.PROGRESS, progress=n % 100) for n in range(MAX_STEPS)]
         last = HandlerMessage(EventType.PROGRESS, message="The last step", data={"step": True})

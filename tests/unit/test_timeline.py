@@ -68,7 +68,7 @@ async def test_the_step_under_way_is_open(service, store):
 async def test_attempts_are_lanes_on_one_axis(service, store, reconciler):
     job = await running(service, max_attempts=3)
     await end_attempt(service, failed(job.id, 1, BOOM, retry_at=utc_now()))
-    await reconciler.promote_due([job.id], utc_now())
+    await reconciler.queue_due([job.id], utc_now())
     await start_attempt(service, job.id, "worker-2")
     await end_attempt(service, completed(job.id, 2, None))
 
