@@ -5,6 +5,7 @@ import reflex as rx
 from jobs_app.keys.components import key_sheet, palette, shortcuts
 from jobs_app.keys.state import Keys
 from jobs_app.live.arrival import Arrival
+from jobs_app.live.effects import trigger
 from jobs_app.live.notify import OwnNotifications
 from jobs_app.live.state import Live
 from jobs_app.ui.frame import live_mark, notifications_menu, page_frame
@@ -26,7 +27,7 @@ def page(*children: rx.Component, dialogs: rx.Component, icon: rx.Var[str] | str
                 color_scheme="gray",
                 aria_label="Command palette",
                 title="Command palette (Ctrl K)",
-                on_click=Keys.press("palette", ""),
+                on_click=trigger(Keys.press, "palette", ""),
             ),
             notifications_menu(Live.notifications, OwnNotifications.newest, OwnNotifications.clear),
         ),

@@ -5,6 +5,7 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.admin.metrics.charts import SPARK_MINUTES
 from jobs_app.admin.rows import WorkerRow
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, callout, card, heading, mono, question, small_button, status_badge
 from jobs_app.ui.charts import spark_line
 from jobs_app.ui.job_rows import JobLink
@@ -223,7 +224,9 @@ def _narrow(state: rx.Var[str], on_find: object, on_show: object) -> rx.Componen
     )
 
 
-def _worker(worker: rx.Var[WorkerRow], on_command: object, on_stop: object, on_forget: object) -> rx.Component:
+def _worker(
+    worker: rx.Var[WorkerRow], on_command: BoundHandler, on_stop: BoundHandler, on_forget: BoundHandler
+) -> rx.Component:
     states = [(name, _state(name.capitalize(), color)) for name, color in STATE_COLOR.items()]
     return rx.table.row(
         rx.table.row_header_cell(

@@ -29,6 +29,7 @@ from jobs_app.admin.schedules.state import AdminSchedules
 from jobs_app.admin.state import Admin
 from jobs_app.admin.system.components import chain_card, database_card, redis_card
 from jobs_app.admin.system.state import AdminSystem
+from jobs_app.live.effects import trigger
 from jobs_app.live.event_log import LogLine
 from jobs_app.page_frame import page
 from jobs_app.ui.basics import callout, question
@@ -114,7 +115,7 @@ def admin_metrics() -> rx.Component:
         "Metrics",
         metrics_control(page.window, page.kind, page.show_window, page.show_kind),
         rx.cond(page.trouble != "", callout(page.trouble, icon="triangle-alert", color="tomato")),
-        point_card(page.point, page.can_zoom, page.zoom, page.choose(page.chosen)),
+        point_card(page.point, page.can_zoom, page.zoom, trigger(page.choose, page.chosen)),
         rx.grid(
             rx.foreach(page.charts, lambda drawn: chart(drawn, page.buckets, page.ticks, page.chosen, page.choose)),
             columns=rx.breakpoints(initial="minmax(0, 1fr)", md="minmax(0, 1fr) minmax(0, 1fr)"),

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs_app.dashboard.list_view import COLUMNS, PAGE_SIZES, SavedView
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import callout, grouped, mono
 from jobs_app.ui.styles import MONO, STATUS_LABEL, TABULAR
 from jobs_app.ui.toolbar import download_link
@@ -13,7 +14,7 @@ EXPORT = "/api/jobs/export"
 SUGGESTIONS = "search-suggestions"
 
 
-def status_tabs(status: rx.Var[str], counts: rx.Var[dict[str, int]], on_choose: object) -> rx.Component:
+def status_tabs(status: rx.Var[str], counts: rx.Var[dict[str, int]], on_choose: BoundHandler) -> rx.Component:
     """One tab a status, with how many jobs are in it."""
     total = sum((counts[s.value].to(int) for s in list(JobStatus)[1:]), counts[JobStatus.SCHEDULED.value].to(int))
     tabs = [("", "All", total)] + [(s.value, STATUS_LABEL[s], counts[s.value]) for s in JobStatus]
@@ -140,7 +141,7 @@ def export_menu(export_query: rx.Var[str]) -> rx.Component:
     )
 
 
-def view_menu(size: rx.Var[int], columns: rx.Var[list[str]], on_size: object, on_column: object) -> rx.Component:
+def view_menu(size: rx.Var[int], columns: rx.Var[list[str]], on_size: object, on_column: BoundHandler) -> rx.Component:
     """How many rows, with which columns."""
     return rx.popover.root(
         rx.popover.trigger(
@@ -183,7 +184,9 @@ def view_menu(size: rx.Var[int], columns: rx.Var[list[str]], on_size: object, on
     )
 
 
-def saved_views(views: rx.Var[list[SavedView]], on_show: object, on_save: object, on_remove: object) -> rx.Component:
+def saved_views(
+    views: rx.Var[list[SavedView]], on_show: BoundHandler, on_save: object, on_remove: BoundHandler
+) -> rx.Component:
     """Views under a name, and a field to name the present one."""
     return rx.popover.root(
         rx.popover.trigger(

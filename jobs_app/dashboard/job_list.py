@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import reflex as rx
 
 from jobs_app.dashboard.list_view import COLUMNS
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import icon_button
 from jobs_app.ui.job_rows import DELETED
 from jobs_app.ui.styles import CARD, TABULAR
@@ -63,7 +64,7 @@ def job_table(
     )
 
 
-def _header(name: str, title: str, sort: rx.Var[str], on_sort: object) -> rx.Component:
+def _header(name: str, title: str, sort: rx.Var[str], on_sort: BoundHandler) -> rx.Component:
     if name not in SORTED_BY:
         return rx.table.column_header_cell(title, **WIDE)
     up = SORTED_BY[name]
@@ -81,7 +82,7 @@ def _header(name: str, title: str, sort: rx.Var[str], on_sort: object) -> rx.Com
     )
 
 
-def newer_jobs(count: rx.Var[int], size: rx.Var[int], on_show: object) -> rx.Component:
+def newer_jobs(count: rx.vars.NumberVar[int], size: rx.vars.NumberVar[int], on_show: object) -> rx.Component:
     """How many newer jobs the list would show, if it were not held still."""
     return rx.cond(
         count > 0,
@@ -156,7 +157,7 @@ def empty_list(loaded: rx.Var[bool], filtered: rx.Var[bool], on_clear: object) -
     )
 
 
-def pager(page: rx.Var[int], has_next: rx.Var[bool], on_previous: object, on_next: object) -> rx.Component:
+def pager(page: rx.vars.NumberVar[int], has_next: rx.Var[bool], on_previous: object, on_next: object) -> rx.Component:
     return rx.cond(
         (page > 1) | has_next,
         rx.hstack(

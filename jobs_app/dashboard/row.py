@@ -12,6 +12,7 @@ from jobs_app.dashboard.list_view import COLUMNS
 from jobs_app.dashboard.live_state import LiveDashboard
 from jobs_app.dashboard.selection.state import Selection
 from jobs_app.job.actions import Actions
+from jobs_app.live.effects import trigger
 from jobs_app.ui.basics import ago, held_up, mono, one_line, progress_bar, status_badge, status_color, ticking
 from jobs_app.ui.job_rows import Hot, Row
 from jobs_app.ui.styles import TABULAR
@@ -55,7 +56,7 @@ def job_row(
     row: rx.Var[Row],
     now: rx.Var[Hot],
     columns: rx.Var[list[str]],
-    address: rx.Var[str],
+    address: rx.vars.StringVar[str],
     selected: rx.Var[bool],
     waits_for: rx.Var[str],
     rest: rx.RestProp,
@@ -65,7 +66,7 @@ def job_row(
         rx.table.cell(
             rx.checkbox(
                 checked=selected,
-                on_click=lambda pointer: Selection.toggle(job_id, pointer),
+                on_click=lambda pointer: trigger(Selection.toggle, job_id, pointer),
                 aria_label="Select job " + row["short_id"],
             ),
             width="32px",
@@ -90,7 +91,12 @@ def job_row(
         ),
         *[rx.cond(columns.contains(name), _cell(name, row, now, waits_for)) for name in COLUMNS],
         rx.table.cell(
-            row_actions(now["status"], Actions.cancel(job_id), Actions.retry(job_id), Actions.ask_delete(job_id)),
+            row_actions(
+                now["status"],
+                trigger(Actions.cancel, job_id),
+                trigger(Actions.retry, job_id),
+                trigger(Actions.ask_delete, job_id),
+            ),
             width="112px",
         ),
         rest,

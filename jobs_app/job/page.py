@@ -11,6 +11,7 @@ from jobs_app.job.state import JobPage
 from jobs_app.job.timeline.components import lanes, live_lines, replay_bar, running_for, timeline, timeline_tools
 from jobs_app.job.timeline.state import MAX_LINES, Timeline
 from jobs_app.job.tree.state import Trees
+from jobs_app.live.effects import trigger
 from jobs_app.live.state import Live
 from jobs_app.page_frame import page
 from jobs_app.submit.page import again_dialog
@@ -123,27 +124,27 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
                 "Run again",
                 variant="soft",
                 color_scheme="gray",
-                on_click=StartForm.again(job_id),
+                on_click=trigger(StartForm.again, job_id),
             ),
-            _action("Edit", "pencil", "gray", StartForm.edit(job_id), now, "scheduled", "queued"),
-            _action("Start now", "play", "indigo", Actions.promote(job_id), now, "scheduled"),
-            _action("Move to front", "arrow-up-to-line", "gray", Actions.move_to_front(job_id), now, "queued"),
+            _action("Edit", "pencil", "gray", trigger(StartForm.edit, job_id), now, "scheduled", "queued"),
+            _action("Start now", "play", "indigo", trigger(Actions.promote, job_id), now, "scheduled"),
+            _action("Move to front", "arrow-up-to-line", "gray", trigger(Actions.move_to_front, job_id), now, "queued"),
             _action(
                 "Cancel",
                 "circle-stop",
                 "amber",
-                Actions.cancel(job_id),
+                trigger(Actions.cancel, job_id),
                 now,
                 "scheduled",
                 "queued",
                 "running",
             ),
-            _action("Retry", "rotate-ccw", "indigo", Actions.retry(job_id), now, "failed", "cancelled"),
+            _action("Retry", "rotate-ccw", "indigo", trigger(Actions.retry, job_id), now, "failed", "cancelled"),
             _action(
                 "Delete",
                 "trash-2",
                 "tomato",
-                Actions.ask_delete(job_id),
+                trigger(Actions.ask_delete, job_id),
                 now,
                 *(s.value for s in JobStatus if s is not JobStatus.RUNNING),
             ),

@@ -13,6 +13,7 @@ from reflex.vars import ObjectVar
 from reflex_components_core.core.window_events import WindowEventListener  # type: ignore[import-untyped]
 
 from jobs_app.keys.rows import Command
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import mono
 
 SHEET = (
@@ -54,7 +55,7 @@ class Shortcuts(WindowEventListener):  # type: ignore[misc]  # Reflex's componen
     on_key_down: EventHandler[_shortcut]  # type: ignore[type-arg, valid-type]  # how Reflex names an event's arguments
 
 
-def shortcuts(on_key: object) -> rx.Component:
+def shortcuts(on_key: BoundHandler) -> rx.Component:
     """Calls ``on_key`` with the key and the job of the focused row."""
     listener: rx.Component = Shortcuts.create(
         on_key_down=lambda key, job: rx.cond(key != "", on_key(key, job), rx.noop())
@@ -82,7 +83,7 @@ def palette(
     commands: rx.Var[Sequence[Command]],
     active: rx.Var[int],
     on_type: object,
-    on_key: object,
+    on_key: BoundHandler,
     on_enter: object,
     on_choose: object,
     on_open_change: object,
@@ -126,7 +127,9 @@ def palette(
     )
 
 
-def _command(command: rx.Var[Command], position: rx.Var[int], active: rx.Var[int], on_choose: object) -> rx.Component:
+def _command(
+    command: rx.Var[Command], position: rx.Var[int], active: rx.Var[int], on_choose: BoundHandler
+) -> rx.Component:
     return rx.el.li(
         rx.el.span(command["label"]),
         rx.el.span(command["hint"], class_name="hint"),

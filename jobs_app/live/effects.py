@@ -7,7 +7,7 @@ See ``docs/decisions/0009-texts-are-handed-to-reflex-escaped.md``.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import reflex as rx
@@ -27,6 +27,8 @@ else:
 
 # What an event handler returns: what the browser does next, one thing or several, or nothing.
 Effect: TypeAlias = EventSpec | Handler | Sequence["Effect"] | None
+# What a component is given to run with arguments: a handler of a state.
+BoundHandler: TypeAlias = Callable[..., Any]
 
 Level = Literal["success", "error", "info", "warning"]
 

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from jobs_app.live.effects import BoundHandler
 from jobs_app.submit.forms import FormField
 from jobs_app.ui.basics import callout, once
 
@@ -66,7 +67,7 @@ def kind_picker(
 
 
 def _field(
-    field: rx.Var[FormField], filled: rx.Var[int], errors: rx.Var[dict[str, str]], on_type: object
+    field: rx.Var[FormField], filled: rx.Var[int], errors: rx.Var[dict[str, str]], on_type: BoundHandler
 ) -> rx.Component:
     name = field["name"]
     wrong = errors.contains(name)
@@ -169,7 +170,7 @@ def _advanced_field(
     help_text: str,
     begin: rx.Var[str],
     errors: rx.Var[dict[str, str]],
-    on_type: object,
+    on_type: BoundHandler,
     more: dict[str, object],
 ) -> rx.Component:
     wrong = errors.contains(name)
@@ -197,10 +198,10 @@ def _message(
     return rx.box(
         rx.cond(
             wrong,
-            rx.text(errors[name], color_scheme="tomato", role="alert", id="error-" + name, **MESSAGE),
+            rx.text(errors[name], color_scheme="tomato", role="alert", id=f"error-{name}", **MESSAGE),
             rx.text(help_text, color_scheme="gray", **MESSAGE),
         ),
-        id="about-" + name,
+        id=f"about-{name}",
     )
 
 

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 import reflex as rx
 
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import card
 from jobs_app.ui.styles import TABULAR
 
@@ -26,7 +27,11 @@ class Chart(TypedDict):
 
 
 def chart(
-    drawn: rx.Var[Chart], buckets: rx.Var[list[str]], ticks: rx.Var[list[str]], chosen: rx.Var[str], on_choose: object
+    drawn: rx.Var[Chart],
+    buckets: rx.Var[list[str]],
+    ticks: rx.Var[list[str]],
+    chosen: rx.Var[str],
+    on_choose: BoundHandler,
 ) -> rx.Component:
     return card(
         rx.flex(

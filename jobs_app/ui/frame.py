@@ -75,7 +75,7 @@ def _header(mark: rx.Component, tools: rx.Component) -> rx.Component:
 
 
 def live_mark(
-    feed: rx.Var[str], confirmed_at: rx.Var[str], delay_ms: rx.Var[int], latency_ms: rx.Var[int]
+    feed: rx.Var[str], confirmed_at: rx.Var[str], delay_ms: rx.vars.NumberVar[int], latency_ms: rx.vars.NumberVar[int]
 ) -> rx.Component:
     """Whether what is on the page is true now, and how far behind it is: measured, not claimed."""
     age = rx.cond(confirmed_at != "", rx.fragment(", ", ticking(confirmed_at), " old"))

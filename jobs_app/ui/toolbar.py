@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import reflex as rx
 
+from jobs_app.live.effects import BoundHandler
+
 PLAIN_LINK = {"color": "inherit", "text_decoration": "none"}
 
 
@@ -11,7 +13,7 @@ def toolbar(*tools: rx.Component, **props: object) -> rx.Component:
     return rx.flex(*tools, **{"gap": "10px", "align": "center", "wrap": "wrap", **props})
 
 
-def find_box(label: str, on_find: object) -> rx.Component:
+def find_box(label: str, on_find: BoundHandler) -> rx.Component:
     """Narrows a list while one types."""
     return rx.input(
         placeholder="Find",
@@ -26,7 +28,7 @@ def choice(options: Iterable[tuple[str, str]], **props: object) -> rx.Component:
     return rx.el.select(*[rx.el.option(words, value=value) for value, words in options], class_name="select", **props)
 
 
-def pause_button(paused: rx.Var[bool], on_pause: object, resume: str = "Resume") -> rx.Component:
+def pause_button(paused: rx.Var[bool], on_pause: BoundHandler, resume: str = "Resume") -> rx.Component:
     button: rx.Component = rx.cond(
         paused,
         rx.button(rx.icon("play", size=15), resume, on_click=on_pause(False)),

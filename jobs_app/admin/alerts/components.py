@@ -4,6 +4,7 @@ import reflex as rx
 
 from jobs_app.admin.alerts.rows import AlertRow, DeliveryRow, RuleRow
 from jobs_app.admin.editor.components import Fields, editable, editable_list, editor
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, card, heading, mono, or_nothing, small_button
 from runlane.alerts.rules import MEANING
 from runlane.kinds.catalogue import catalogue
@@ -39,8 +40,8 @@ def _alert(alert: rx.Var[AlertRow]) -> rx.Component:
 def rule_list(
     rules: rx.Var[list[RuleRow]],
     on_pause: object,
-    on_test: object,
-    on_secret: object,
+    on_test: BoundHandler,
+    on_secret: BoundHandler,
     on_edit: object,
     on_delete: object,
 ) -> rx.Component:

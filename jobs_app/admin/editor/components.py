@@ -10,6 +10,7 @@ from typing import Any
 import reflex as rx
 
 from jobs_app.admin.editor.rows import Named
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import card, heading, once, question, small_button
 from jobs_app.ui.toolbar import choice
 
@@ -29,9 +30,9 @@ def editable(
     what: str,
     row: Row,
     *more: rx.Component,
-    on_pause: object,
-    on_edit: object,
-    on_delete: object,
+    on_pause: BoundHandler,
+    on_edit: BoundHandler,
+    on_delete: BoundHandler,
     beside: Sequence[rx.Component] = (),
     actions: Sequence[rx.Component] = (),
 ) -> rx.Component:

@@ -13,8 +13,8 @@ COLOR = {"job": "blue", "worker": "grass", "setting": "amber", "alert": "tomato"
 
 def event_lines(
     lines: rx.Var[list[LogLine]],
-    text: rx.Var[str],
-    what: rx.Var[str],
+    text: rx.vars.StringVar[str],
+    what: rx.vars.StringVar[str],
     paused: rx.Var[bool],
     on_find: object,
     on_show: object,

@@ -4,6 +4,7 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.admin.kinds.rows import KindRow
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import callout, card, mono
 
 
@@ -21,7 +22,9 @@ def kind_list(
     )
 
 
-def _kind(kind: rx.Var[KindRow], wrong: rx.Var[dict[str, str]], on_pause: object, on_limits: object) -> rx.Component:
+def _kind(
+    kind: rx.Var[KindRow], wrong: rx.Var[dict[str, str]], on_pause: BoundHandler, on_limits: object
+) -> rx.Component:
     name = kind["name"]
     return card(
         rx.flex(
@@ -110,7 +113,7 @@ def _unknown(kind: rx.Var[KindRow]) -> rx.Component:
     )
 
 
-def _number(field: str, label: str, value: rx.Var[str], kind: rx.Var[str]) -> rx.Component:
+def _number(field: str, label: str, value: rx.Var[str], kind: rx.vars.StringVar[str]) -> rx.Component:
     return rx.box(
         rx.el.label(label, html_for=field + "-" + kind, style={"font_size": "var(--font-size-1)"}),
         rx.input(

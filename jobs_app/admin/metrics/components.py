@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs_app.admin.metrics.rows import CostRow, FiguresRow
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, card, heading
 from jobs_app.ui.styles import TABULAR
 from jobs_app.ui.toolbar import choice
@@ -113,7 +114,7 @@ def _figures(row: rx.Var[FiguresRow]) -> rx.Component:
     )
 
 
-def metrics_cost(costs: rx.Var[list[CostRow]], kept: dict[str, str], on_purge: object) -> rx.Component:
+def metrics_cost(costs: rx.Var[list[CostRow]], kept: dict[str, str], on_purge: BoundHandler) -> rx.Component:
     """The size of the rows behind the charts, and how to purge them."""
     return card(
         heading("What keeping these figures costs"),

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs_app.admin.queue.rows import OperationRow
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, card, heading, or_nothing
 from jobs_app.ui.styles import CARD, STATUS_LABEL, TABULAR
 from runlane.kinds.catalogue import catalogue
@@ -29,7 +30,7 @@ def operation_bars(operations: rx.Var[list[OperationRow]], on_stop: object, on_u
     )
 
 
-def _bar(operation: rx.Var[OperationRow], on_stop: object, on_undo: object) -> rx.Component:
+def _bar(operation: rx.Var[OperationRow], on_stop: BoundHandler, on_undo: BoundHandler) -> rx.Component:
     return rx.flex(
         rx.text(operation["title"], size="2", weight="medium", white_space="nowrap"),
         rx.progress(value=operation["percent"], aria_label=operation["title"], flex="1", min_width="120px"),
@@ -58,9 +59,9 @@ def _bar(operation: rx.Var[OperationRow], on_stop: object, on_undo: object) -> r
 def clean_up(
     form: rx.Var[dict[str, str]],
     wrong: rx.Var[str],
-    on_change: object,
+    on_change: BoundHandler,
     on_ask: object,
-    on_ask_ready: object,
+    on_ask_ready: BoundHandler,
     on_obliterate: object,
 ) -> rx.Component:
     statuses = [s for s in JobStatus if s is not JobStatus.RUNNING]
@@ -134,7 +135,7 @@ def operation_list(operations: rx.Var[list[OperationRow]], on_stop: object) -> r
     )
 
 
-def _operation(operation: rx.Var[OperationRow], on_stop: object) -> rx.Component:
+def _operation(operation: rx.Var[OperationRow], on_stop: BoundHandler) -> rx.Component:
     return rx.box(
         rx.flex(
             rx.text(operation["title"], size="2", weight="medium"),

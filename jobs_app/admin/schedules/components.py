@@ -5,6 +5,7 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.admin.editor.components import Fields, editable, editable_list, editor
 from jobs_app.admin.schedules.rows import ScheduleRow
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, mono, small_button, status_badge
 from jobs_app.ui.styles import TABULAR
 from runlane.kinds.catalogue import catalogue
@@ -13,7 +14,7 @@ CATCH_UP = {"skip": "skip them", "once": "make one job for all"}
 
 
 def schedule_list(
-    schedules: rx.Var[list[ScheduleRow]], on_pause: object, on_run: object, on_edit: object, on_delete: object
+    schedules: rx.Var[list[ScheduleRow]], on_pause: object, on_run: BoundHandler, on_edit: object, on_delete: object
 ) -> rx.Component:
     def draw(schedule: rx.Var[ScheduleRow]) -> rx.Component:
         unit = rx.cond(schedule["timing"].startswith("every"), " s", " " + schedule["timezone"])
@@ -72,7 +73,7 @@ def schedule_form(
     editing: rx.Var[str],
     errors: rx.Var[dict[str, str]],
     next_times: rx.Var[list[str]],
-    on_type: object,
+    on_type: BoundHandler,
     on_submit: object,
     on_leave: object,
 ) -> rx.Component:

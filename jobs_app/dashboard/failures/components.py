@@ -4,6 +4,7 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.dashboard.failures.rows import FailureRow
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, card, heading, mono
 from jobs_app.ui.styles import TABULAR
 
@@ -19,7 +20,7 @@ def failure_groups(groups: rx.Var[list[FailureRow]], on_retry: object) -> rx.Com
     )
 
 
-def _group(group: rx.Var[FailureRow], on_retry: object) -> rx.Component:
+def _group(group: rx.Var[FailureRow], on_retry: BoundHandler) -> rx.Component:
     return rx.el.li(
         rx.box(
             rx.flex(

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs_app.dashboard.filters import export_menu
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.styles import CARD, TABULAR
 
 VERBS = (
@@ -18,7 +19,7 @@ def selection_bar(
     whole: rx.Var[bool],
     matching: rx.Var[str],
     export_query: rx.Var[str],
-    on_ask: object,
+    on_ask: BoundHandler,
     on_select_matching: object,
     on_clear: object,
 ) -> rx.Component:

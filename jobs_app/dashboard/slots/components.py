@@ -55,7 +55,10 @@ def _when_any(paused: rx.Var[bool], workers: rx.Var[int]) -> rx.Var[str]:
 
 
 def _upcoming(
-    upcoming: rx.Var[list[Next]], waiting: rx.Var[int], scheduled: rx.Var[int], when_any: rx.Var[str]
+    upcoming: rx.Var[list[Next]],
+    waiting: rx.vars.NumberVar[int],
+    scheduled: rx.vars.NumberVar[int],
+    when_any: rx.Var[str],
 ) -> rx.Component:
     """What starts next, and when about; of always the same height, so that nothing below it jumps."""
     return rx.flex(

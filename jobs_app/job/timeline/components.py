@@ -7,6 +7,7 @@ import reflex as rx
 from reflex.vars import var_operation, var_operation_return
 
 from jobs_app.job.timeline.rows import OPEN, SORTS, Lane, Line
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import status_badge, status_color
 from jobs_app.ui.styles import TABULAR
 
@@ -25,7 +26,7 @@ def lanes(attempts: rx.Var[list[Lane]], chosen: rx.Var[int], on_choose: object) 
     )
 
 
-def _lane(lane: rx.Var[Lane], chosen: rx.Var[int], on_choose: object) -> rx.Component:
+def _lane(lane: rx.Var[Lane], chosen: rx.Var[int], on_choose: BoundHandler) -> rx.Component:
     return rx.el.button(
         rx.hstack(
             rx.text("Attempt ", lane["number"], size="1", weight="medium", white_space="nowrap"),
@@ -83,9 +84,9 @@ def timeline(
     blocks: rx.Var[list[list[Line]]],
     live: rx.Var[list[Line]],
     ended: rx.Var[dict[str, float]],
-    span_s: rx.Var[float],
+    span_s: rx.vars.NumberVar[float],
     follow: rx.Var[bool],
-    replay_s: rx.Var[float],
+    replay_s: rx.vars.NumberVar[float],
 ) -> rx.Component:
     """``blocks`` were read, ``live`` came after them.
 
@@ -114,7 +115,9 @@ def timeline(
 
 
 @rx.memo
-def timeline_line(line: rx.Var[Line], took_s: rx.Var[float], faint: rx.Var[bool], rest: rx.RestProp) -> rx.Component:
+def timeline_line(
+    line: rx.Var[Line], took_s: rx.vars.NumberVar[float], faint: rx.Var[bool], rest: rx.RestProp
+) -> rx.Component:
     """One line; ``took_s`` when the step ended after the line was read, else negative."""
     is_open = rx.cond(took_s < 0, line["took_s"] == OPEN, False)
     width_s = rx.cond(took_s >= 0, took_s, line["took_s"])

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from jobs_app.job.tree.json_tree import BEYOND, TreeRow
+from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import icon_button
 
 
@@ -12,8 +13,8 @@ def json_tree(
     search: rx.Var[str],
     on_toggle: object,
     on_load_rest: object,
-    on_find: object,
-    on_copy: object,
+    on_find: BoundHandler,
+    on_copy: BoundHandler,
 ) -> rx.Component:
     """The tree called ``name``, which its handlers are given first."""
     return rx.box(
@@ -45,7 +46,9 @@ def json_tree(
     )
 
 
-def _row(name: str, row: rx.Var[TreeRow], on_toggle: object, on_load_rest: object, on_copy: object) -> rx.Component:
+def _row(
+    name: str, row: rx.Var[TreeRow], on_toggle: BoundHandler, on_load_rest: BoundHandler, on_copy: BoundHandler
+) -> rx.Component:
     path = row["path"]
     label = rx.fragment(
         rx.cond(row["key"] != "", rx.el.span(row["key"], class_name="tree-key")),
