@@ -1,8 +1,7 @@
 """What somebody who wants it to stop would do to a server, each bounded: ``python -m testbed.attacks <attack> <url>``.
 
 A process of its own, so that what it costs is not measured as the server's; ``attacking`` starts one. Each attack
-prints ``ready`` once it has all it wants, holds that until its input ends, and then prints its result as a line of
-JSON.
+prints ``ready`` once it has all it wants, holds that until its input ends, then prints its result as a line of JSON.
 """
 
 import asyncio
