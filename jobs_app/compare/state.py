@@ -42,7 +42,7 @@ class Comparison(rx.State):
     @rx.event
     async def choose(self) -> None:
         """Take the job of the address, and the one named by ``with``, else the last that completed."""
-        self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
+        self.reset()  # type: ignore[no-untyped-call]  # Reflex gives it no type
         try:
             self.left = job_rows.row(await runtime.current().reader.get(routes.parse_job_id(self.job_id)))
             other = await self._other(self.router.url.query_parameters.get("with", ""))

@@ -77,10 +77,10 @@ async def test_a_body_is_refused_by_its_size_whether_it_says_so_or_not(api, path
         for _ in range(most_bytes // 50_000 + 1):
             yield b"[" * 50_000
 
-    said = await api.post(path, content=b"{}", headers={"content-length": str(most_bytes + 1)})
+    declared = await api.post(path, content=b"{}", headers={"content-length": str(most_bytes + 1)})
     turned_out = await api.post(path, content=pieces())
 
-    for reply in (said, turned_out):
+    for reply in (declared, turned_out):
         assert_problem(reply, 413)
         assert reply.json()["detail"] == (
             f"The body is larger than the {most_bytes} bytes that {path} takes. Send less at once."

@@ -1,4 +1,4 @@
-"""Many jobs at once over REST, while a real worker runs; and what becomes of it when the server starts anew."""
+"""Many jobs at once over REST, while a real worker runs; and what becomes of it when the server starts again."""
 
 import pytest
 
@@ -15,20 +15,20 @@ async def over(api, address):
     return await until(read, lambda found: found["state"] in ("done", "stopped"))
 
 
-async def begun(api, **wish):
-    reply = await api.post("/api/operations", json=wish)
+async def begun(api, **body):
+    reply = await api.post("/api/operations", json=body)
     assert reply.status_code == 202, reply.text
     return reply.headers["location"]
 
 
 async def test_cleaning_is_previewed_done_and_listed(api, client):
     jobs = [await client.submit("noop") for _ in range(6)]
-    wish = {"action": "clean", "filter": {"status": ["queued"], "kind": ["noop"]}}
+    body = {"action": "clean", "filter": {"status": ["queued"], "kind": ["noop"]}}
 
-    preview = (await api.post("/api/operations/preview", json=wish)).json()
+    preview = (await api.post("/api/operations/preview", json=body)).json()
     assert (preview["affected"], preview["left_alone"]) == (len(jobs), {})
     assert preview["bytes"] > 100 * len(jobs)
-    done = await over(api, await begun(api, **wish))
+    done = await over(api, await begun(api, **body))
 
     assert (done["state"], done["done"], done["who"]) == ("done", len(jobs), "REST from 127.0.0.1")
     assert done["filter"] == {"statuses": ["queued"], "kinds": ["noop"]}
@@ -87,7 +87,7 @@ def runtime_filter():
     return JobFilter()
 
 
-async def test_a_wish_that_would_do_nothing_is_told_so(api, client):
+async def test_a_request_that_would_do_nothing_is_refused(api, client):
     await client.submit("noop")
 
     reply = await api.post("/api/operations", json={"action": "clean", "filter": {"status": ["failed"]}})
@@ -97,7 +97,7 @@ async def test_a_wish_that_would_do_nothing_is_told_so(api, client):
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("body", "field"),
     [
         ({"action": "explode", "filter": {}}, "action"),
         ({"action": "clean"}, "filter"),
@@ -108,10 +108,10 @@ async def test_a_wish_that_would_do_nothing_is_told_so(api, client):
         ({"action": "clean", "filter": {"q": " "}, "confirm": "yes"}, "body"),
     ],
 )
-async def test_a_wish_that_makes_no_sense_begins_nothing(api, client, wish, field):
+async def test_an_invalid_request_begins_nothing(api, client, body, field):
     await client.submit("noop")
 
-    reply = await api.post("/api/operations", json=wish)
+    reply = await api.post("/api/operations", json=body)
 
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["field"] == field

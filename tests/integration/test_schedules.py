@@ -92,7 +92,7 @@ async def test_a_name_that_is_taken_is_refused(api):
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE", "POST"])
-async def test_an_unknown_schedule_is_said_to_be_unknown(api, method):
+async def test_an_unknown_schedule_is_reported_as_unknown(api, method):
     path = "/api/schedules/00000000-0000-0000-0000-000000000000" + ("/run" if method == "POST" else "")
 
     reply = await api.request(method, path, json={} if method == "PATCH" else None)
@@ -110,7 +110,7 @@ async def test_each_occurrence_is_made_once_however_many_workers_run(api, start_
         first_rows = [(await api.get(f"/api/jobs/{job['id']}/events")).json()["items"][0] for job in jobs]
         return [row["data"]["occurrence"] for row in first_rows]
 
-    seen = await until(occurrences, lambda found: len(found) >= 4)
+    times = await until(occurrences, lambda found: len(found) >= 4)
     await api.delete(f"/api/schedules/{schedule['id']}")
 
-    assert len(set(seen)) == len(seen)
+    assert len(set(times)) == len(times)

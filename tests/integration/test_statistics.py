@@ -17,23 +17,23 @@ async def test_figures_follow_what_really_ran(api, client, start_worker):
     async def figures():
         return (await api.get("/api/stats", params={"window": "1h"})).json()
 
-    seen = await until(figures, lambda found: found["total"]["completed"] + found["total"]["failed"] == 6)
+    report = await until(figures, lambda found: found["total"]["completed"] + found["total"]["failed"] == 6)
 
-    assert {name: seen["total"][name] for name in ("submitted", "completed", "failed", "cancelled", "retried")} == {
+    assert {name: report["total"][name] for name in ("submitted", "completed", "failed", "cancelled", "retried")} == {
         "submitted": 6,
         "completed": 5,
         "failed": 1,
         "cancelled": 0,
         "retried": 1,
     }
-    assert seen["total"]["failure_rate"] == pytest.approx(1 / 6)
-    assert 0 < seen["total"]["run_s"]["p50"] <= seen["total"]["run_s"]["p99"]
-    assert [kind["kind"] for kind in seen["kinds"]] == ["always_fails", "noop"]
-    assert (seen["step"], len(seen["buckets"])) == ("minute", 60)
+    assert report["total"]["failure_rate"] == pytest.approx(1 / 6)
+    assert 0 < report["total"]["run_s"]["p50"] <= report["total"]["run_s"]["p99"]
+    assert [kind["kind"] for kind in report["kinds"]] == ["always_fails", "noop"]
+    assert (report["step"], len(report["buckets"])) == ("minute", 60)
     only = (await api.get("/api/stats", params={"window": "24h", "kind": "noop"})).json()
     assert (only["total"]["completed"], only["total"]["failed"], only["step"]) == (5, 0, "hour")
 
-    ended = await api.get("/api/jobs", params={"finished_after": seen["since"], "finished_before": seen["until"]})
+    ended = await api.get("/api/jobs", params={"finished_after": report["since"], "finished_before": report["until"]})
     assert {job["id"] for job in ended.json()["items"]} == set(jobs)
     later = await api.get("/api/jobs", params={"q": "finished_after:2200-01-01"})
     assert later.json()["items"] == []

@@ -6,7 +6,7 @@ from runlane.addresses import server_of, shown, without_secrets
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("postgresql://runlane:hunter2@db:5432/runlane", "postgresql://runlane:***@db:5432/runlane"),
         ("postgresql://jobs@db/runlane", "postgresql://jobs@db/runlane"),
@@ -35,8 +35,8 @@ from runlane.addresses import server_of, shown, without_secrets
         ("user:hunter2@host", "***"),
     ],
 )
-def test_an_address_is_shown_without_its_secrets(url, said):
-    assert shown(url) == said
+def test_an_address_is_shown_without_its_secrets(url, expected):
+    assert shown(url) == expected
     assert "hunter" not in shown(url)
 
 
@@ -48,7 +48,7 @@ def test_the_server_is_found_whatever_the_password_holds(url):
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("tgram://123456789:hunter2hunter2/12345", "tgram://***"),
         ("slack://hunter2/A1BRTD4JD/hunter2hunter2", "slack://***"),
@@ -63,8 +63,8 @@ def test_the_server_is_found_whatever_the_password_holds(url):
         ("HTTPS://hooks.example.com/XhunterXhunter22222222", "HTTPS://hooks.example.com/***"),
     ],
 )
-def test_of_an_address_of_a_service_no_more_than_its_host_is_shown(url, said):
-    assert shown(url) == said
+def test_of_an_address_of_a_service_no_more_than_its_host_is_shown(url, expected):
+    assert shown(url) == expected
     assert "hunter" not in shown(url)
 
 

@@ -27,7 +27,7 @@ async def test_a_task_that_swallows_a_cancel_is_cancelled_until_it_ends():
     assert swallowed == 3
 
 
-async def test_when_one_of_many_fails_the_others_are_ended_and_the_failure_is_told():
+async def test_when_one_of_many_fails_the_others_are_ended_and_the_failure_is_raised():
     ended = asyncio.Event()
 
     async def steady():

@@ -1,4 +1,4 @@
-"""What people change about jobs that wait, about kinds and the queue; and that the audit tells it."""
+"""What people change about jobs that wait, about kinds and the queue; and that it is in the audit."""
 
 import asyncio
 from datetime import timedelta
@@ -21,11 +21,11 @@ from tests.support.tabs import NOBODY
 pytestmark = pytest.mark.databases
 
 
-async def told(audit, text=""):
+async def audited(audit, text=""):
     return [(a.who, a.action, a.target, a.before, a.after) for a in await audit.page(text=text)]
 
 
-async def test_a_waiting_job_is_edited_and_its_timeline_and_the_audit_tell_it(service, world, store, audit):
+async def test_an_edit_of_a_waiting_job_is_in_its_timeline_and_in_the_audit(service, world, store, audit):
     job = await submitted(service, kind="web_agent", priority=1)
 
     with acting_as("ada"):
@@ -36,7 +36,7 @@ async def test_a_waiting_job_is_edited_and_its_timeline_and_the_audit_tell_it(se
     event = (await store.events(job.id))[-1]
     assert event.message == "Edited: parameters, priority."
     assert event.data == {"reason": "edited", "changed": ["params", "priority"], "by": "ada"}
-    [(who, action, target, before, after)] = await told(audit)
+    [(who, action, target, before, after)] = await audited(audit)
     assert (who, action, target, before["priority"], after["priority"]) == ("ada", "edit", "job", 1, 5)
     assert (before["params"]["steps"], after["params"]["steps"]) == (10, 3)
     assert (await world.queue.head(1)) == [job.id]
@@ -46,16 +46,16 @@ async def test_what_is_as_it_was_is_no_change(service, audit):
     job = await submitted(service, priority=3)
 
     assert await service.edit(job.id, JobPatch(priority=3)) == job
-    assert await told(audit) == []
+    assert await audited(audit) == []
 
 
-async def test_secrets_are_not_told_by_the_audit(service, store, audit):
+async def test_secrets_are_not_in_the_audit(service, store, audit):
     job = await submitted(service, kind="report", params={"source": {"api_key": "abc-secret"}})
 
     await service.edit(job.id, JobPatch(params={"source": {"api_key": "new-secret"}}))
 
     assert (await store.get(job.id)).params["source"]["api_key"] == "new-secret"
-    assert "secret" not in str(await told(audit))
+    assert "secret" not in str(await audited(audit))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def test_an_edit_that_makes_no_sense_changes_nothing(service, patch, error
     assert await store.get(job.id) == job
 
 
-async def test_a_job_that_started_meanwhile_is_not_edited(service):
+async def test_a_job_that_has_just_started_is_not_edited(service):
     job = await running(service)
 
     with pytest.raises(WrongStatus, match=r"is running; only a job that waits can be edited"):
@@ -147,19 +147,19 @@ async def test_people_set_what_holds_for_a_kind(service, limits_service, audit):
     limits = await limits_service.change_kind("noop", KindChange(max_running=None, rate=None))
     assert (limits.kinds["noop"].max_running, limits.kinds["noop"].rate) == (None, None)
     assert limits.kinds["noop"].paused
-    assert (await told(audit, "ada")) == [
+    assert (await audited(audit, "ada")) == [
         ("ada", "change", "kind", {"paused": False, "max_running": None}, {"paused": True, "max_running": 2})
     ]
     with pytest.raises(KindNotFound):
         await limits_service.change_kind("nothing", KindChange(paused=True))
 
 
-async def test_the_second_of_two_people_is_told_what_the_first_did(service, kind_settings, limits_service):
-    seen = (await kind_settings.queue()).version
-    await limits_service.change_queue(QueueChange(concurrency=7, version=seen))
+async def test_the_second_of_two_people_gets_a_conflict_with_what_the_first_did(service, kind_settings, limits_service):
+    version = (await kind_settings.queue()).version
+    await limits_service.change_queue(QueueChange(concurrency=7, version=version))
 
     with pytest.raises(Conflict, match="now it is paused False, concurrency 7"):
-        await limits_service.change_queue(QueueChange(concurrency=3, version=seen))
+        await limits_service.change_queue(QueueChange(concurrency=3, version=version))
     await limits_service.change_kind("noop", KindChange(paused=True, version=0))
     with pytest.raises(Conflict):
         await limits_service.change_kind("noop", KindChange(max_running=3, version=0))
@@ -167,7 +167,7 @@ async def test_the_second_of_two_people_is_told_what_the_first_did(service, kind
     assert (await limits_service.current()).concurrency == 7
 
 
-async def test_a_setting_that_is_set_to_what_it_was_has_not_changed_meanwhile(service, kind_settings, limits_service):
+async def test_a_setting_that_is_set_to_what_it_was_causes_no_conflict(service, kind_settings, limits_service):
     for concurrency in (7, 7):
         await limits_service.change_queue(QueueChange(concurrency=concurrency))
         await limits_service.change_kind("noop", KindChange(paused=True))
@@ -189,7 +189,7 @@ async def test_who_acted_is_on_the_timeline_and_in_the_audit(service, store, aud
     done = await running(service)
     await end_attempt(service, completed(done.id, 1, None))
 
-    assert [action for _, action, *_ in await told(audit)] == ["restore", "delete", "retry", "cancel"]
+    assert [action for _, action, *_ in await audited(audit)] == ["restore", "delete", "retry", "cancel"]
     by = [(event.data or {}).get("by") for event in await store.events(cancelled.id)]
     assert by == ["ada"] * 4
 

@@ -57,7 +57,7 @@ async def test_any_json_is_kept_exactly_as_a_result(service, store, result):
     assert (await store.get(job.id)).result == result
 
 
-async def test_a_failed_attempt_waits_for_its_next_one_and_tells_why(service):
+async def test_a_failed_attempt_waits_for_its_next_one_with_the_reason(service):
     job = await running(service, max_attempts=3)
     retry_at = utc_now()
 
@@ -87,11 +87,11 @@ async def test_of_a_cancel_and_a_finish_that_meet_the_database_takes_one(service
         return True
 
     for job in jobs:
-        told, done = await asyncio.gather(cancel(job), end_attempt(service, completed(job.id, job.attempt, 1)))
+        requested, done = await asyncio.gather(cancel(job), end_attempt(service, completed(job.id, job.attempt, 1)))
         after = await store.get(job.id)
         assert done is not None, "a running job that ends has ended, whoever wished otherwise"
         assert after.status is JobStatus.COMPLETED
-        assert (after.cancel_requested_at is not None) is told
+        assert (after.cancel_requested_at is not None) is requested
 
 
 async def test_ten_retries_at_once_make_one_new_attempt(service, store):
@@ -116,7 +116,7 @@ async def test_an_attempt_that_was_taken_away_can_write_nothing(service, store, 
     assert (await store.get(job.id)).version == again.version
 
 
-async def test_a_lost_workers_job_runs_again_as_a_new_attempt_that_says_so(service, store, world, reconciler):
+async def test_a_lost_workers_job_runs_again_as_a_new_attempt_with_the_reason(service, store, world, reconciler):
     job = await running(service, max_attempts=2)
 
     await reconciler.reclaim(job.id)
@@ -167,9 +167,9 @@ async def test_earlier_attempts_stay_in_the_timeline_after_a_retry(service, stor
     await end_attempt(service, failed(job.id, 1, BOOM, retry_at=None))
     await service.retry(job.id)
 
-    told = [event.message for event in await store.events(job.id)]
+    messages = [event.message for event in await store.events(job.id)]
 
-    assert told == ["Waiting for a free slot.", "Started.", "Failed: boom", "Queued again by hand."]
+    assert messages == ["Waiting for a free slot.", "Started.", "Failed: boom", "Queued again by hand."]
 
 
 ACTIONS = st.sampled_from(
@@ -195,23 +195,23 @@ async def test_whatever_happens_in_whatever_order_versions_have_no_gap_and_the_t
     service, store, actions, late, counts, reconciler
 ):
     job = await submitted(service, max_attempts=5)
-    seen = job
+    before = job
 
     for action in actions:
-        attempt = seen.attempt - 1 if late and seen.attempt > 1 else seen.attempt
+        attempt = before.attempt - 1 if late and before.attempt > 1 else before.attempt
         await act(service, reconciler, job.id, attempt, action)
         after = await store.get(job.id)
-        if after.status is not seen.status:
-            assert after.status in FOLLOWS[seen.status], f"{action}: {seen.status} became {after.status}"
-        if seen.status in TERMINAL and action != "retry":
-            assert after == seen, f"{action} changed a job that is {seen.status}"
-        assert after.version >= seen.version
-        seen = after
+        if after.status is not before.status:
+            assert after.status in FOLLOWS[before.status], f"{action}: {before.status} became {after.status}"
+        if before.status in TERMINAL and action != "retry":
+            assert after == before, f"{action} changed a job that is {before.status}"
+        assert after.version >= before.version
+        before = after
 
     events = await store.events(job.id)
-    assert [event.version for event in events] == list(range(1, seen.version + 1))
+    assert [event.version for event in events] == list(range(1, before.version + 1))
     last = events[-1]
-    assert (last.status, last.attempt, last.progress) == (seen.status, seen.attempt, seen.progress)
+    assert (last.status, last.attempt, last.progress) == (before.status, before.attempt, before.progress)
     assert await counts.all() == {status: await store.count(JobFilter(statuses=(status,))) for status in JobStatus}
 
 

@@ -22,7 +22,7 @@ def record_of(message: str, *, exc_info=None) -> logging.LogRecord:
     return logging.LogRecord("x", logging.WARNING, __file__, 1, message, (), exc_info)
 
 
-def test_a_line_tells_time_level_process_job_and_message():
+def test_a_line_has_time_level_process_job_and_message():
     job_id = uuid4()
 
     with about_job(job_id):
@@ -72,15 +72,15 @@ def test_a_line_is_an_object_for_machines_if_asked():
         inside = line_formatter("worker", "json").format(record)
     outside = json.loads(line_formatter("worker", "json").format(record_of("Ready.")))
 
-    told = json.loads(inside)
+    entry = json.loads(inside)
     assert "\n" not in inside
-    assert (told["level"], told["process"], told["job_id"]) == ("WARNING", "worker", str(job_id))
-    assert (told["message"], told["logger"]) == ("It failed – again", "x")
-    assert "ValueError: first" in told["exc_info"]
+    assert (entry["level"], entry["process"], entry["job_id"]) == ("WARNING", "worker", str(job_id))
+    assert (entry["message"], entry["logger"]) == ("It failed – again", "x")
+    assert "ValueError: first" in entry["exc_info"]
     assert outside["job_id"] is None
 
 
-def test_lines_outside_a_job_say_so():
+def test_lines_outside_a_job_have_a_dash_for_its_id():
     assert " job=- " in formatted(record_of("Ready."))
 
 
@@ -88,7 +88,7 @@ def test_lines_outside_a_job_say_so():
     "command", [["worker"], ["jobs_app"], ["runlane", "run"], ["runlane", "migrate"]], ids=" ".join
 )
 @pytest.mark.parametrize("setting", [{"PORT": "no-number"}, {"DATABASE_URL": "sqlite:////no/such/folder/runlane.db"}])
-def test_a_start_that_is_refused_says_why_as_an_object_where_the_log_is_one(command, setting, redis_server, tmp_path):
+def test_the_reason_of_a_refused_start_is_an_object_where_the_log_is_json(command, setting, redis_server, tmp_path):
     environ = {
         **(os.environ | {"REDIS_URL": redis_server.url, "RUNLANE_DATA_DIR": str(tmp_path)}),
         **(setting | {"RUNLANE_LOG_FORMAT": "json"}),
@@ -96,13 +96,13 @@ def test_a_start_that_is_refused_says_why_as_an_object_where_the_log_is_one(comm
 
     done = subprocess.run([sys.executable, "-m", *command], env=environ, cwd=ROOT, capture_output=True, text=True)
 
-    said = [json.loads(line) for line in done.stderr.splitlines()]
+    entries = [json.loads(line) for line in done.stderr.splitlines()]
     assert done.returncode == 2
-    assert said[-1]["level"] == "CRITICAL"
-    assert any(value in said[-1]["message"] for value in setting.values())
+    assert entries[-1]["level"] == "CRITICAL"
+    assert any(value in entries[-1]["message"] for value in setting.values())
 
 
-async def test_what_is_said_of_a_lost_workers_job_carries_its_id(service, caplog, reconciler):
+async def test_log_lines_about_a_lost_workers_job_carry_its_id(service, caplog, reconciler):
     job = await running(service)
     caplog.handler.setFormatter(line_formatter("worker"))
 

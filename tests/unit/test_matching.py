@@ -100,7 +100,7 @@ async def named(world):
         ("report size", {"done"}),
     ],
 )
-async def test_a_query_finds_what_it_says(named, store, text, found):
+async def test_a_query_finds_the_jobs_that_match_it(named, store, text, found):
     page = await store.page(JobFilter(text=text))
 
     assert {job.id for job in page.jobs} == {named[name] for name in found}
@@ -150,9 +150,7 @@ async def test_what_is_unusual_is_found_with_its_index_and_without(
 
 @pytest.mark.parametrize("near", [0, 1, 3, 2000])
 @pytest.mark.parametrize("sort", SORTS)
-async def test_pages_are_the_same_however_far_they_are_read_before_anything_is_looked_up(
-    store, monkeypatch, sort, near
-):
+async def test_pages_are_the_same_however_far_they_are_read_before_an_index_is_searched(store, monkeypatch, sort, near):
     texts = ["walrus" if place % 3 == 0 else "seal" for place in range(12)]
     news = [
         NewJob(kind="noop", params={"text": text}, max_attempts=1, priority=place % 2)

@@ -1,4 +1,4 @@
-"""What is done to many jobs: previewed, done by a call or the server, stopped, undone, gone on with after a restart."""
+"""What is done to many jobs: previewed, done by a call or the server, stopped, undone, resumed after a restart."""
 
 import asyncio
 from datetime import timedelta
@@ -51,7 +51,7 @@ async def failures(service, count):
     return jobs
 
 
-async def test_everything_that_matches_is_retried_and_told(service, operations, audit, store):
+async def test_everything_that_matches_is_retried_and_reported(service, operations, audit, store):
     jobs = await failures(service, 5)
     waiting = await submitted(service)
 
@@ -88,13 +88,15 @@ async def test_cleaning_removes_for_good_what_matches_and_does_not_run(service, 
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("job_filter", "expected"),
     [
         (EVERYTHING, (2, "2 still running: cancel first, or obliterate.")),
         (QUEUED, (1, "1 no longer there, or not as they were, when their turn came; some may have started.")),
     ],
 )
-async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations, monkeypatch, wanted, told, store):
+async def test_cleaning_reports_how_many_it_left_alone_and_why(
+    service, operations, monkeypatch, job_filter, expected, store
+):
     starts, *_ = [await submitted(service) for _ in range(3)]
     runs = await running(service)
     clean = service.clean
@@ -105,9 +107,9 @@ async def test_cleaning_tells_how_many_it_left_alone_and_why(service, operations
         return await clean(*given)
 
     monkeypatch.setattr(service, "clean", one_starts_first)
-    done = await over(operations, await operations.begin("clean", wanted))
+    done = await over(operations, await operations.begin("clean", job_filter))
 
-    assert (done.left_alone, [each["reason"] for each in done.reasons]) == (told[0], [told[1]])
+    assert (done.left_alone, [each["reason"] for each in done.reasons]) == (expected[0], [expected[1]])
     assert (done.done, {job.id for job in (await store.page()).jobs}) == (2, {starts.id, runs.id})
 
 
@@ -201,20 +203,20 @@ async def test_nothing_is_begun_when_there_is_nothing_to_do(service, operations,
         await operations.begin(action, JobFilter(text="status:"))
 
 
-async def test_one_that_is_stopped_says_how_far_it_came(service, operations, monkeypatch, store):
+async def test_one_that_is_stopped_reports_its_progress(service, operations, monkeypatch, store):
     jobs = [await submitted(service) for _ in range(20)]
-    held, cancel, seen = asyncio.Event(), service.cancel, []
+    held, cancel, cancelled = asyncio.Event(), service.cancel, []
 
     async def slow(job_id):
-        seen.append(job_id)
-        if len(seen) == 5:
+        cancelled.append(job_id)
+        if len(cancelled) == 5:
             await held.wait()
         return await cancel(job_id)
 
     monkeypatch.setattr(service, "cancel", slow)
     monkeypatch.setattr("runlane.bulk.execution.SAVE_EVERY_S", 0.0)
     begun = await operations.begin("cancel", EVERYTHING)
-    await until(lambda: _value(len(seen)), lambda count: count == 5)
+    await until(lambda: _value(len(cancelled)), lambda count: count == 5)
 
     assert (await operations.stop(begun.id)).state is OperationState.STOPPING
     held.set()
@@ -285,7 +287,7 @@ async def test_what_is_being_brought_back_is_not_purged_however_long_that_takes(
     assert await removal.any_deleted()
 
 
-async def test_what_cannot_be_undone_says_why(service, operations, world):
+async def test_what_cannot_be_undone_is_refused_with_the_reason(service, operations, world):
     await failures(service, 2)
     retried = await over(operations, await operations.begin("retry", EVERYTHING))
     deleted = await over(operations, await operations.begin("delete", EVERYTHING))
@@ -449,8 +451,8 @@ async def test_a_small_call_is_in_no_list_and_in_the_audit_job_by_job(service, w
 
     assert await world.operations.newest(5) == []
     assert not world.operations.changed.is_set()
-    told = {(each.who, each.action, each.target, each.name) for each in await audit.page()}
-    assert told == {("ada", "cancel", "job", str(job.id)) for job in jobs}
+    audited = {(each.who, each.action, each.target, each.name) for each in await audit.page()}
+    assert audited == {("ada", "cancel", "job", str(job.id)) for job in jobs}
 
 
 async def test_a_large_call_is_listed_and_in_the_audit_as_a_whole(service, world, audit):
@@ -489,25 +491,25 @@ async def test_jobs_that_are_named_are_brought_back(service, world):
     assert "is not deleted" in report.left_alone[0].reason
 
 
-async def test_a_call_tells_its_progress_and_is_stopped_after_the_job_it_is_at(
+async def test_a_call_reports_its_progress_and_is_stopped_after_the_job_at_hand(
     service, world, monkeypatch, audit, store
 ):
     monkeypatch.setattr("runlane.bulk.execution.SAVE_EVERY_S", 0.0)
-    jobs, seen = [await submitted(service) for _ in range(5)], []
+    jobs, progress = [await submitted(service) for _ in range(5)], []
 
     async def follow(operation):
-        seen.append(operation.done)
+        progress.append(operation.done)
         if operation.done == 2:
             await world.operations.stop(operation.id)
 
     report = await world.operations.do("cancel", EVERYTHING, follow)
 
-    assert (report.matched, report.done, report.stopped, seen) == (3, 3, True, [0, 1, 2, 3])
+    assert (report.matched, report.done, report.stopped, progress) == (3, 3, True, [0, 1, 2, 3])
     assert (await store.get(jobs[4].id)).status is JobStatus.QUEUED
     assert [each.action for each in await audit.page()] == ["cancel"] * 3
 
 
-async def test_what_a_call_could_not_end_is_done_by_a_server_and_then_seen(service, operations, world, monkeypatch):
+async def test_what_a_call_could_not_end_is_finished_by_a_server_and_listed(service, operations, world, monkeypatch):
     jobs, cancel = [await submitted(service) for _ in range(4)], service.cancel
 
     async def away(job_id):
@@ -534,7 +536,7 @@ async def test_what_a_call_could_not_end_is_done_by_a_server_and_then_seen(servi
     assert [each.id for each in await operations.newest(5)] == [done.id]
 
 
-async def test_a_call_whose_operation_another_server_took_says_where_to_look(service, world):
+async def test_a_call_whose_operation_another_server_took_names_where_to_follow_it(service, world):
     jobs = [await submitted(service) for _ in range(2)]
 
     async def lose(operation):
@@ -546,7 +548,7 @@ async def test_a_call_whose_operation_another_server_took_says_where_to_look(ser
     assert refusal.value.status_code == 503
 
 
-async def test_a_call_that_fails_oddly_is_not_gone_on_with(service, world, monkeypatch):
+async def test_a_call_that_fails_unexpectedly_is_not_resumed(service, world, monkeypatch):
     await submitted(service)
     monkeypatch.setattr(service, "cancel", None)
     begun = []

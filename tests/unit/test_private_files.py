@@ -21,7 +21,7 @@ def test_a_new_folder_and_what_is_ours_is_closed(tmp_path):
     assert [mode(tmp_path / name) for name in ("new/data", "old")] == [0o700, 0o700]
 
 
-def test_a_folder_that_holds_other_things_is_left_as_it_is_and_said_to_be(tmp_path, caplog):
+def test_a_folder_that_holds_other_things_is_left_as_it_is_with_a_warning(tmp_path, caplog):
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o2775)

@@ -26,8 +26,8 @@ LIKELY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
 
 @contextmanager
 def plans_of_reads():
-    """The plan of each SELECT that is executed meanwhile, by its statement."""
-    seen = {}
+    """The plan of each SELECT that is executed in this block, by its statement."""
+    plans = {}
 
     def explain(connection, cursor, statement, parameters, context, many):
         if not statement.startswith("SELECT"):
@@ -36,15 +36,15 @@ def plans_of_reads():
         if connection.dialect.name == "postgresql":
             own.execute(LIKELY)
             own.execute(f"EXPLAIN {statement}", parameters)
-            seen[statement] = "".join(f"{row[0]}\n" for row in own.fetchall())
+            plans[statement] = "".join(f"{row[0]}\n" for row in own.fetchall())
         else:
             own.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            seen[statement] = "".join(f"{row[3]}\n" for row in own.fetchall())
+            plans[statement] = "".join(f"{row[3]}\n" for row in own.fetchall())
         own.close()
 
     event.listen(Engine, "before_cursor_execute", explain)
     try:
-        yield seen
+        yield plans
     finally:
         event.remove(Engine, "before_cursor_execute", explain)
 
@@ -127,7 +127,7 @@ async def test_what_pages_ask_beside_lists_is_answered_from_an_index(filled, cou
 
 
 @pytest.mark.postgresql
-async def test_what_took_long_is_looked_up_though_the_server_guesses_that_many_did(store, plain_sql):
+async def test_jobs_that_took_long_are_found_by_index_though_the_server_estimates_many(store, plain_sql):
     plain_sql(
         "INSERT INTO job (id, kind, params, status, progress, message, attempt, max_attempts, priority, created_at, "
         "started_at, finished_at, version) SELECT gen_random_uuid(), 'noop', '{}', 'completed', 100, '', 1, 1, 0, "

@@ -41,7 +41,7 @@ async def test_of_old_samples_one_an_hour_is_kept(service, take, samples):
     assert [sample.at.minute for sample in kept][:-1] == [0]
 
 
-async def test_growth_is_told_once_there_is_an_hour_to_tell_it_from(service, take, samples):
+async def test_growth_is_known_once_there_is_an_hour_to_compute_it_from(service, take, samples):
     now = utc_now()
     assert (await samples.growth(now)).bytes_per_day is None
     await take(now - timedelta(hours=12))

@@ -227,7 +227,7 @@ async def test_of_two_changes_at_once_the_second_is_refused(schedules):
     assert len(refused) == 2 - (await schedules.store.get(schedule.id)).version + 1
 
 
-async def test_the_second_of_two_people_who_change_a_schedule_is_told_what_the_first_did(schedules):
+async def test_the_second_of_two_people_who_change_a_schedule_gets_a_conflict_with_what_the_first_did(schedules):
     schedule = await nightly(schedules)
     await schedules.change(schedule.id, SchedulePatch(priority=7, version=schedule.version))
 
@@ -237,7 +237,7 @@ async def test_the_second_of_two_people_who_change_a_schedule_is_told_what_the_f
     assert (await schedules.store.get(schedule.id)).priority == 7
 
 
-async def test_a_schedule_whose_time_came_meanwhile_can_still_be_changed(schedules):
+async def test_a_schedule_whose_time_has_just_come_can_still_be_changed(schedules):
     schedule = await nightly(schedules)
     await schedules.fire(schedule.id, schedule.next_at)
 
@@ -246,7 +246,7 @@ async def test_a_schedule_whose_time_came_meanwhile_can_still_be_changed(schedul
     assert (changed.priority, changed.next_at) == (3, schedule.next_at + timedelta(hours=1))
 
 
-async def test_the_audit_tells_what_was_set_of_a_schedule_without_its_secrets(schedules, store, audit):
+async def test_the_audit_has_what_was_set_of_a_schedule_without_its_secrets(schedules, store, audit):
     params = {"title": "a", "source": {"url": "https://example.com", "api_key": "old-key"}}
     schedule = await nightly(schedules, kind="report", params=params)
     other = params | {"title": "b", "source": params["source"] | {"api_key": "new-key"}}

@@ -130,16 +130,16 @@ async def test_a_scheduled_job_that_is_cancelled_never_falls_due(service, world,
     assert (world.queue.in_order(), world.queue.scheduled) == ([], {})
 
 
-async def test_a_running_job_that_is_cancelled_is_told_to_stop(service, world):
+async def test_a_running_job_that_is_cancelled_is_asked_to_stop(service, world):
     job = await running(service)
 
-    told = await service.cancel(job.id)
+    cancelling = await service.cancel(job.id)
 
-    assert (told.status, told.cancel_requested_at is not None) == (JobStatus.RUNNING, True)
+    assert (cancelling.status, cancelling.cancel_requested_at is not None) == (JobStatus.RUNNING, True)
     assert world.queue.sent == [Command(cancel=job.id)]
 
 
-async def test_asking_again_tells_a_running_job_again_and_adds_no_row(service, world):
+async def test_cancelling_again_asks_a_running_job_again_and_adds_no_row(service, world):
     job = await running(service)
     first = await service.cancel(job.id)
 
@@ -158,7 +158,7 @@ async def test_a_finished_job_cannot_be_cancelled(service):
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry", "delete"])
-async def test_an_unknown_job_is_said_to_be_unknown(service, action):
+async def test_an_unknown_job_is_reported_as_unknown(service, action):
     with pytest.raises(JobNotFound):
         await getattr(service, action)(uuid4())
 
@@ -180,7 +180,7 @@ async def test_a_cancelled_job_that_is_retried_is_not_hit_by_the_old_cancel(serv
     assert (retried.cancel_requested_at, again.cancel_requested_at) == (None, None)
 
 
-async def test_a_deleted_job_is_gone_with_its_timeline(service, store, world):
+async def test_a_deleted_job_cannot_be_found_nor_its_timeline(service, store, world):
     job = await submitted(service)
 
     await service.delete(job.id)
@@ -271,7 +271,7 @@ async def test_an_emptied_redis_gets_every_queued_job_back_and_nothing_else(serv
     assert await reconciler.requeue_missing() == 0
 
 
-async def test_a_job_ends_even_when_nobody_can_be_told(service, store, world):
+async def test_a_job_ends_even_when_nothing_can_be_announced(service, store, world):
     job = await running(service)
     world.queue.away = True
 
@@ -291,7 +291,7 @@ async def test_a_claim_that_ended_before_its_job_started_puts_the_job_back_as_it
     assert await store.get(job.id) == job
 
 
-async def test_a_claim_of_a_job_that_ended_or_is_gone_is_dropped(service, world, reconciler):
+async def test_a_claim_of_a_job_that_ended_or_was_deleted_is_dropped(service, world, reconciler):
     job = await running(service)
     await end_attempt(service, completed(job.id, 1, None))
     world.queue.entries.clear()
@@ -318,7 +318,7 @@ async def test_a_scheduled_job_that_redis_lost_is_awaited_again(service, world, 
     assert world.queue.scheduled == {str(job.id): job.scheduled_for}
 
 
-async def test_a_queue_that_could_not_be_told_is_known_to_be_behind(service, world, follow_up):
+async def test_a_queue_that_missed_a_change_is_known_to_be_behind(service, world, follow_up):
     assert not follow_up.fell_behind.is_set()
     world.queue.away = True
 

@@ -101,7 +101,7 @@ async def test_all_steps_agree(service, statistics):
     assert totals[0].counts[Outcome.COMPLETED] == 5
 
 
-@pytest.mark.parametrize(("name", "step", "count"), [(name, *told) for name, told in WINDOWS.items()])
+@pytest.mark.parametrize(("name", "step", "count"), [(name, *steps) for name, steps in WINDOWS.items()])
 async def test_a_window_has_a_place_for_every_step(statistics, name, step, count):
     now = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
 
@@ -158,8 +158,8 @@ async def test_purging_takes_only_what_was_named(service, statistics, audit):
 
     assert await statistics.purge(Step.HOUR, utc_now() + timedelta(days=1)) == 1
     assert await statistics.purge(Step.DAY, utc_now() - timedelta(days=1)) == 0
-    told = [(action.action, action.name, action.after["rows"]) for action in await audit.page()]
-    assert told == [("purge", "by the day", 0), ("purge", "by the hour", 1)]
+    actions = [(action.action, action.name, action.after["rows"]) for action in await audit.page()]
+    assert actions == [("purge", "by the day", 0), ("purge", "by the hour", 1)]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -187,7 +187,7 @@ def test_the_step_is_the_finest_that_is_kept():
     assert step_for(now - timedelta(days=30), now, now) is Step.DAY
 
 
-async def test_the_charts_of_a_made_up_year_are_what_sql_says(tmp_path):
+async def test_the_charts_of_a_made_up_year_are_those_that_sql_computes(tmp_path):
     """Every bucket and kind of 90 days, against the jobs themselves read with plain SQL."""
     path, now = tmp_path / "runlane.db", datetime.now(UTC)
     await asyncio.to_thread(seed, path, 4000, random.Random(7))

@@ -32,19 +32,19 @@ async def many(store, count, **more):
 async def test_pages_show_every_job_once_in_every_order(store, sort):
     jobs = await many(store, 25)
 
-    seen, cursor = [], None
+    found, cursor = [], None
     while True:
         page = await store.page(sort=sort, limit=4, cursor=cursor)
-        seen += page.jobs
+        found += page.jobs
         cursor = page.next_cursor
         if cursor is None:
             break
 
     field = sort.removeprefix("-")
-    keys = [(getattr(job, field), job.id) for job in seen]
+    keys = [(getattr(job, field), job.id) for job in found]
     assert keys == sorted(keys, reverse=sort.startswith("-"))
-    assert {job.id for job in seen} == {job.id for job in jobs}
-    assert len(seen) == 25
+    assert {job.id for job in found} == {job.id for job in jobs}
+    assert len(found) == 25
 
 
 async def ended(service, size, **more):
@@ -52,7 +52,7 @@ async def ended(service, size, **more):
     return await end_attempt(service, completed(job.id, 1, "r" * size))
 
 
-async def test_a_listing_leaves_out_what_is_large_and_says_so(store, service, monkeypatch):
+async def test_a_listing_leaves_out_what_is_large_and_names_it(store, service, monkeypatch):
     monkeypatch.setattr("runlane.core.reader.SMALL_PARAMS", 1000)
     plain = await submitted(service, kind="web_agent")
     large = await submitted(service, kind="web_agent", params={"goal": "ä" * 2000})
@@ -93,13 +93,13 @@ async def test_a_listing_with_large_parts_ends_early_and_goes_on(store, service,
     monkeypatch.setattr("runlane.core.reader.MAX_BYTES", 2500)
     jobs = [await ended(service, size) for size in (1000, 1000, 1000, 4000, 10, 10)]
 
-    seen, cursor = [], None
-    while not seen or cursor:
+    found, cursor = [], None
+    while not found or cursor:
         page = await store.listing(sort="created_at", cursor=cursor, parts=[Part.RESULT])
-        seen.append([len(job.result) for job in page.jobs])
+        found.append([len(job.result) for job in page.jobs])
         cursor = page.next_cursor
 
-    assert seen == [[1000, 1000], [1000], [4000], [10, 10]]
+    assert found == [[1000, 1000], [1000], [4000], [10, 10]]
     assert [job.id async for job in store.whole([job.id for job in jobs])] == [job.id for job in jobs]
 
 
@@ -117,7 +117,7 @@ async def test_counts_of_connections_that_have_ended_are_added_up(
 
 
 async def _folded(counts, plain_sql):
-    """How many rows there are after folding; a connection is seen for a moment after it has ended."""
+    """How many rows there are after folding; a connection is listed for a moment after it has ended."""
     await counts.fold()
     return plain_sql("SELECT count(*) FROM job_count")[0][0]
 
@@ -284,7 +284,7 @@ async def test_a_job_knows_its_neighbours_in_a_list(store, service, sort):
     assert found == [(None, ids[1]), (ids[0], ids[2]), (ids[1], None)]
 
 
-async def test_the_oldest_queued_job_tells_how_long_the_queue_is(store, service):
+async def test_the_oldest_queued_job_shows_how_long_the_queue_is(store, service):
     assert await store.oldest_queued_at() is None
     first = await submitted(service)
     await submitted(service)

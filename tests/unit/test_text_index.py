@@ -1,4 +1,4 @@
-"""The index of words never hides a job, however far behind it is, and holds nothing that is gone."""
+"""The index of words never hides a job, however far behind it is, and contains nothing that is deleted."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,17 +41,17 @@ def has_index(plain_sql, database_kind):
 async def found(store, words):
     return set(
         await store.matching_ids(JobFilter(text=words))
-    )  # a list reads its next jobs before it looks anything up
+    )  # a list reads its next jobs before it searches an index
 
 
-async def say(store, *texts):
+async def jobs_with(store, *texts):
     """A job each, with a text among its parameters."""
     changes, _ = await store.insert([NewJob(kind="noop", params={"text": text}, max_attempts=1) for text in texts])
     return [change.job.id for change in changes]
 
 
-async def test_only_jobs_that_may_hold_a_word_are_looked_at(store, index, named, has_index):
-    apple, pear, _ = await say(store, "an apple", "a pear", "nothing")
+async def test_only_jobs_that_may_contain_a_word_are_read(store, index, named, has_index):
+    apple, pear, _ = await jobs_with(store, "an apple", "a pear", "nothing")
     assert await index.catch_up() == (3 if has_index else 0)
 
     named_by_it = [await named("apple"), await named("PEAR"), await named("apple", "pear"), await named("plum")]
@@ -73,7 +73,7 @@ async def test_what_changed_since_is_found_before_it_is_indexed(service, store, 
     assert await found(store, "example.com/first") == set()
 
 
-async def test_what_a_running_job_says_is_found_and_what_it_ended_with_is_indexed(
+async def test_what_a_running_job_reports_is_found_and_what_it_ended_with_is_indexed(
     service, store, index, named, has_index
 ):
     job = await running(service)
@@ -103,7 +103,7 @@ async def test_deleted_jobs_leave_nothing_behind(service, store, index, plain_sq
 
 
 async def test_a_job_that_was_brought_back_is_found(service, store, index):
-    [job_id] = await say(store, "a walrus")
+    [job_id] = await jobs_with(store, "a walrus")
     await service.delete(job_id)
     await index.catch_up()
     assert await found(store, "walrus") == set()
@@ -116,14 +116,14 @@ async def test_a_job_that_was_brought_back_is_found(service, store, index):
 
 
 async def test_words_beyond_what_is_indexed_are_found(store, index):
-    [long, _] = await say(store, "word " * text_index.MAX_TEXT_LENGTH + "walrus", "short")
+    [long, _] = await jobs_with(store, "word " * text_index.MAX_TEXT_LENGTH + "walrus", "short")
     await index.catch_up()
 
     assert await found(store, "walrus") == {long}
 
 
 async def test_a_job_is_found_by_any_part_of_its_id_that_is_asked_for(store, index, named, has_index):
-    job_id, _ = await say(store, "one", "other")
+    job_id, _ = await jobs_with(store, "one", "other")
     await index.catch_up()
 
     for words in (
@@ -138,8 +138,8 @@ async def test_a_job_is_found_by_any_part_of_its_id_that_is_asked_for(store, ind
     assert await named(job_id.hex[-8:]) == ({job_id} if has_index else None)
 
 
-async def test_common_words_are_looked_for_without_it(store, index, named, monkeypatch):
-    ids = await say(store, *["walrus"] * 3)
+async def test_common_words_are_searched_without_it(store, index, named, monkeypatch):
+    ids = await jobs_with(store, *["walrus"] * 3)
     await index.catch_up()
     monkeypatch.setattr(text_index, "RARE", 2)
 
@@ -149,7 +149,7 @@ async def test_common_words_are_looked_for_without_it(store, index, named, monke
 
 async def test_an_index_that_is_far_behind_hides_nothing(store, named):
     await store.insert([NewJob(kind="noop", params={}, max_attempts=1)] * RARE)
-    [last] = await say(store, "walrus")
+    [last] = await jobs_with(store, "walrus")
 
     assert await named("walrus") is None
     assert await found(store, "walrus") == {last}
@@ -158,7 +158,7 @@ async def test_an_index_that_is_far_behind_hides_nothing(store, named):
 @pytest.mark.postgresql
 async def test_what_a_transaction_notes_that_is_still_open_is_not_lost(store, index, database_url):
     """The job's first note is taken while its next change is not committed yet."""
-    [job_id] = await say(store, "before")
+    [job_id] = await jobs_with(store, "before")
     other = connect(database_url, Use.WRITE)
     change = job_table.update().where(job_table.c.id == job_id).values(params={"text": "walrus"})
     with other.begin() as db:
@@ -176,11 +176,11 @@ TEXTS = st.text(st.sampled_from('aAbB1.e-/"\\%_é İß\n'), min_size=1, max_size
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(said=st.lists(TEXTS, min_size=1, max_size=6), wanted=TEXTS.filter(str.strip), path=st.booleans())
-async def test_with_the_index_the_same_is_found_as_without(store, index, database, said, wanted, path):
+@given(texts=st.lists(TEXTS, min_size=1, max_size=6), word=TEXTS.filter(str.strip), path=st.booleans())
+async def test_with_the_index_the_same_is_found_as_without(store, index, database, texts, word, path):
     await database.write(lambda db: db.execute(job_table.delete()))
-    await say(store, *said)
-    query = ("params.text:" if path else "") + '"' + wanted.replace("\\", r"\\").replace('"', r"\"") + '"'
+    await jobs_with(store, *texts)
+    query = ("params.text:" if path else "") + '"' + word.replace("\\", r"\\").replace('"', r"\"") + '"'
 
     without = await found(store, query)
     await index.catch_up()
@@ -189,7 +189,7 @@ async def test_with_the_index_the_same_is_found_as_without(store, index, databas
 
 
 async def test_a_value_is_found_by_its_path_however_its_json_is_written(store, index, plain_sql):
-    _, words = await say(store, "one", "two")
+    _, words = await jobs_with(store, "one", "two")
     rewrite = "UPDATE job SET params = :params WHERE CAST(params AS TEXT) LIKE :before"
     plain_sql(rewrite, params='{"text": 1e3}', before="%one%")
     plain_sql(rewrite, params=r'{"text": "caf\u00e9 \/ bar"}', before="%two%")
@@ -204,7 +204,7 @@ async def test_a_value_is_found_by_its_path_however_its_json_is_written(store, i
 
 @pytest.mark.postgresql
 async def test_without_its_index_every_word_is_still_found(store, index, named, plain_sql):
-    [job_id] = await say(store, "walrus")
+    [job_id] = await jobs_with(store, "walrus")
     plain_sql("DROP INDEX IF EXISTS ix_job_text_words")
 
     assert await index.catch_up() == 0

@@ -145,9 +145,9 @@ async def test_everything_is_lost_and_brought_back(history, database_url, tmp_pa
     transfer.empty(database_url)
     assert transfer.count_jobs(database_url) == 0
 
-    said = run(database_url, "restore", str(backup))
+    restored = run(database_url, "restore", str(backup))
 
-    assert f"Brought back {history:,} jobs" in said.stdout
+    assert f"Brought back {history:,} jobs" in restored.stdout
     assert await _all_of(database_url) == before
     assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
 

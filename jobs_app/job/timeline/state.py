@@ -56,7 +56,7 @@ class Timeline(rx.State):
     async def read(self, job: JobSnapshot) -> list[JobEvent]:
         """Read the job's timeline; its status rows, oldest first."""
         if self._job_id != str(job.id):
-            self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
+            self.reset()  # type: ignore[no-untyped-call]  # Reflex gives it no type
             self._job_id = str(job.id)
         reader = runtime.current().reader
         status_events = await reader.events(job.id, limit=SHOWN_STATUS_ROWS, newest=True, types=[EventType.STATUS])

@@ -31,7 +31,7 @@ class Trees(rx.State):
 
     def start_again(self) -> None:
         """Forget what was unfolded, loaded and searched for: another job is shown."""
-        self.reset()  # type: ignore[no-untyped-call, unused-ignore]  # Reflex gives it no type
+        self.reset()  # type: ignore[no-untyped-call]  # Reflex gives it no type
 
     @rx.event
     def toggle(self, tree: str, path: str) -> None:
