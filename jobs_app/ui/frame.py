@@ -40,11 +40,12 @@ def _header(mark: rx.Component, tools: rx.Component) -> rx.Component:
             rx.link(
                 rx.hstack(
                     rx.icon("layers", size=20, color="var(--accent-9)"),
-                    rx.text("Runlane", weight="bold", size="4"),
+                    rx.text("Runlane", weight="bold", size="4", class_name="brand"),
                     align="center",
                     spacing="2",
                 ),
                 href=routes.DASHBOARD,
+                aria_label="Runlane",
                 underline="none",
                 color="var(--gray-12)",
             ),
@@ -62,7 +63,13 @@ def _header(mark: rx.Component, tools: rx.Component) -> rx.Component:
             ),
             align="center",
             spacing="4",
-            style={"max_width": PAGE_WIDTH, "margin": "0 auto", "padding": "10px 16px"},
+            style={
+                "max_width": PAGE_WIDTH,
+                "margin": "0 auto",
+                "padding": "10px 16px",
+                "@media (max-width: 430px)": {"gap": "11px", "padding": "10px 12px"},
+                "@media (max-width: 374px)": {"& .brand": {"display": "none"}},
+            },
         ),
         style={
             "position": "sticky",
