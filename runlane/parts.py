@@ -1,4 +1,4 @@
-"""The long-lived loops of one process: each is started again when it fails, and the ones that are down are known.
+"""The long-lived loops of one process: each is started again when it fails, and those that are down are listed.
 
 A part that fails is logged with its traceback and started again after a pause, which doubles up to ``MAX_PAUSE_S``
 as long as it keeps failing. It counts as down until it has run for ``STEADY_S``: a loop that fails every time is not up

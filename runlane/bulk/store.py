@@ -161,7 +161,7 @@ class OperationStore:
         return await self._db.write(work)
 
     async def save_progress(self, operation: Operation, progress: Progress) -> Operation | None:
-        """Add a step's progress to ``operation``; ``None`` if another server holds it by now."""
+        """Add a step's progress to ``operation``; ``None`` if another server has taken it."""
         reasons = [*operation.reasons, *progress.reasons][:MAX_REASONS]
         values: dict[str, Any] = {
             "done": operation_table.c.done + progress.done,

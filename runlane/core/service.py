@@ -19,13 +19,7 @@ from runlane.core.follow_up import FollowUp
 from runlane.core.insertion import Idempotency, NewJob
 from runlane.core.store import Store
 from runlane.define.kind import masked
-from runlane.errors import (
-    Conflict,
-    FieldError,
-    InvalidInput,
-    Unavailable,
-    WrongStatus,
-)
+from runlane.errors import Conflict, FieldError, InvalidInput, Unavailable, WrongStatus
 from runlane.kinds.catalogue import Catalogue
 from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import MAX_DELAY, JobPatch, Submission

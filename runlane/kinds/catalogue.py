@@ -10,9 +10,7 @@ import pkgutil
 from collections.abc import Iterator
 from functools import lru_cache
 
-from runlane.define.kind import (
-    Kind,
-)
+from runlane.define.kind import Kind
 from runlane.errors import InvalidInput
 from runlane.kinds import bundled
 from runlane.text import suggestion

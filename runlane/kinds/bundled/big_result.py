@@ -1,4 +1,4 @@
-"""Returns a large result, to show that pages stay quick with one."""
+"""Returns a large result, to show that pages stay fast with one."""
 
 from pydantic import Field
 

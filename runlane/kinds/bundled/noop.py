@@ -1,4 +1,4 @@
-"""Does nothing, at once: the shortest job there is."""
+"""Returns at once: the shortest job there is."""
 
 from runlane.define.kind import Kind, Params
 

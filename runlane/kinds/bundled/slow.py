@@ -1,4 +1,4 @@
-"""Takes its time without saying much, to show a long running state."""
+"""Runs for long and reports little, to show a long running state."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""Swallows the first cancel, to show a job that has to be told twice."""
+"""Swallows the first cancel, to show a job that has to be cancelled twice."""
 
 from pydantic import Field
 
