@@ -5,6 +5,7 @@ start. The database file is renamed. Keys in Redis are only removed: everything 
 """
 
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from runlane.errors import StartRefused
 
 OLD_PREFIX, PREFIX = "JOBS_", "RUNLANE_"
 OLD_DATABASE, DATABASE = "jobs.db", "runlane.db"
+log = logging.getLogger(__name__)
+
 _KEYS = (
     *("limits", "kinds", "scheduled", "owners", "leases", "ending", "running", "parked", "workers", "wishes"),
     *("reconciler", "reconciler:thorough"),
@@ -46,7 +49,10 @@ def take_over_database(data_dir: Path) -> None:
         StartRefused: it cannot be renamed, or is in use by a program of that version.
     """
     old, new = data_dir / OLD_DATABASE, data_dir / DATABASE
-    if new.exists() or not old.exists():
+    if not old.exists():
+        return
+    if new.exists():
+        log.warning("%s of version 0.1.0 is ignored, since there is %s. Move it away, or restore it.", old, new.name)
         return
     try:
         with contextlib.closing(sqlite3.connect(old, timeout=1.0)) as database:

@@ -126,6 +126,36 @@ def test_a_backup_of_the_old_name_is_restored_into_a_new_database(empty_url, tmp
     assert schema.is_current(empty_url)
 
 
+def test_a_database_of_each_version_is_warned_of_and_the_newer_one_is_used(tmp_path):
+    data = unpack(tmp_path)
+    environ = {"RUNLANE_DATA_DIR": str(data), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "runlane", "migrate"]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
+    (data / "jobs.db").write_bytes(b"from elsewhere")
+
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "jobs.db of version 0.1.0 is ignored, since there is runlane.db" in done.stderr
+    assert (count_jobs(data / "runlane.db"), (data / "jobs.db").read_bytes()) == (14, b"from elsewhere")
+
+
+def test_an_old_file_that_is_no_database_stops_the_start_with_a_sentence(tmp_path):
+    (tmp_path / "jobs.db").write_bytes(b"no database at all, but long enough to look like one" * 100)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "runlane", "migrate"],
+        cwd=ROOT,
+        env={"RUNLANE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 2
+    assert "of an older version cannot be renamed to runlane.db: file is not a database" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", [["run"], ["migrate"], ["worker"], ["app"]], ids=" ".join)
 def test_a_setting_of_the_old_name_stops_the_start_and_names_the_new_one(command, tmp_path):
     done = subprocess.run(
