@@ -1,6 +1,7 @@
 """Finding jobs by the language of the search box, and taking what was found away as a file."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ async def test_back_undoes_a_tab_a_search_and_a_page_and_a_reload_keeps_them(pro
     await expect(pages).to_be_visible()
     await expect(rows).to_have_count(5)
     await row_of(page, last).get_by_role("link").first.click()
-    await page.get_by_role("link", name="All jobs").click()
+    back = page.get_by_role("link", name="All jobs")
+    await expect(back).to_have_attribute("href", re.compile("status=queued"))
+    await back.click()
     await expect(row_of(page, last)).to_be_visible()
     again = await open_page(page.url.removeprefix(product.url))
     await expect(row_of(again, last)).to_be_visible()

@@ -102,9 +102,7 @@ def test_who_starts_before_the_tables_are_migrated_is_told_how(empty_url):
 
 
 @pytest.mark.postgresql
-async def test_where_the_index_of_words_cannot_be_made_it_is_said_and_words_are_still_found(
-    empty_url, caplog, text_index
-):
+async def test_where_the_index_of_words_cannot_be_made_it_is_said_and_words_are_still_found(empty_url, caplog):
     engine = connect(empty_url, Use.WRITE)
     with engine.begin() as db:  # in the way of what the extension brings
         db.execute(text("CREATE FUNCTION similarity(text, text) RETURNS real LANGUAGE sql AS 'SELECT 0.0::real'"))

@@ -22,6 +22,7 @@ from runlane.db.database import Database
 from runlane.db.engines import Use
 from runlane.errors import StartRefused
 from runlane.kinds.settings_store import SettingsStore
+from runlane.metrics.statistics import Statistics
 from runlane.model.snapshot import JobError
 from runlane.model.status import EventType, JobStatus
 from runlane.schedules.store import ScheduleStore
@@ -113,16 +114,16 @@ async def test_it_goes_on_after_it_was_cut_off_and_follows_what_changed_meanwhil
     assert {each.inserted for each in transfer.transfer(database_url, other_url)} == {0}
 
 
-async def test_what_is_moved_can_be_worked_with(history, database_url, other_url, counts, statistics):
+async def test_what_is_moved_can_be_worked_with(history, database_url, other_url):
     transfer.transfer(database_url, other_url)
     database = Database(other_url)
     store = Store(database)
 
     await store.insert([NewJob(kind="noop", params={}, max_attempts=1)])
-    counted = await statistics.roll_up((await store.page(limit=1)).jobs[0].created_at)
+    counted = await Statistics(database).roll_up((await store.page(limit=1)).jobs[0].created_at)
 
     assert counted == 2
-    assert (await counts.all())[JobStatus.QUEUED] == transfer.BATCH + 102
+    assert (await Counts(database).all())[JobStatus.QUEUED] == transfer.BATCH + 102
     await database.close()
 
 
