@@ -159,7 +159,7 @@ async def draw_faults(shots: "Shots", product: Product) -> None:
 
 async def draw_admin(shots: "Shots", product: Product) -> None:
     """The admin pages over a made-up year."""
-    rule = {"name": "Jobs wait too long", "condition": "wait", "threshold": 5.0, "webhook_url": "http://127.0.0.1:9/"}
+    rule = {"name": "Jobs wait too long", "condition": "wait", "threshold": 5.0}
     await product.api.post("/api/alerts/rules", json=rule)
     schedule = {"name": "Nightly", "kind": "noop", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
     reply = await product.api.post("/api/schedules", json=schedule)
