@@ -51,6 +51,7 @@ async def goes_on(app: App) -> None:
 
 
 async def test_two_thousand_readers_and_two_hundred_half_requests_keep_nobody_out(app):
+    await goes_on(app)  # what the server itself listens to has begun
     before = await clients(app)
 
     async with attacking("crowd", app.url) as kept:
