@@ -5,6 +5,7 @@ What is listed, and how it is read, saved and deleted, is the feature's own: its
 ``blank``, ``_rows``, ``_read``, ``_save`` and ``_delete``.
 """
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -86,25 +87,25 @@ class Editing(rx.State, mixin=True):
             self._fill(self._blank(), "")
         return await self._do(self._delete(id))
 
+    @abstractmethod
     def _blank(self) -> Mapping[str, str]:
         """What the form of a new one begins with; its names are those of the fields."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _rows(self) -> Sequence[Mapping[str, Any]]:
         """What is listed, each with ``id``, ``name``, ``version`` and the fields of the form."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _read(self) -> Effect:
         """Read the list again; the event that reports why it cannot be read."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _save(self, form: Mapping[str, str]) -> str:
         """Make what the form describes, or change what is edited; the message about it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _delete(self, id: str) -> str:
         """Delete it; the message about it."""
-        raise NotImplementedError
 
     def _by_field(self, errors: Sequence[FieldError]) -> dict[str, str]:
         """The messages by the fields of the form."""
