@@ -29,6 +29,8 @@ from runlane.queue.worker_registry import BEAT_S, WorkerInfo, write_entry
 BLOCKED_AFTER_S = 2.0
 EXIT_STUCK = 70
 TICK_S = 0.5
+# Together with a tick it is less than the last call that a worker gets for a lease that is over.
+ANSWER_TIMEOUT_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Heartbeat:
     """Beats from ``start`` to ``stop``."""
 
     def __init__(self, url: str, lease_s: float, process: ProcessProbe, loop: asyncio.AbstractEventLoop) -> None:
-        self._redis: Redis = sync_redis(url)
+        self._redis: Redis = sync_redis(url, ANSWER_TIMEOUT_S)
         self._renew = self._redis.register_script(script("renew"))
         self._lease_ms = round(lease_s * 1000)
         self._renew_every_s = lease_s / 3
@@ -60,7 +62,7 @@ class Heartbeat:
         self._loop_thread = threading.get_ident()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_forever, name="heartbeat", daemon=True)
-        self._loop_alive_at = time.monotonic()
+        self._loop_asked_at: float | None = None
         self._reported = False
         self._asking: Future[bool] | None = None
         self._cancelled_at: float | None = None
@@ -101,8 +103,7 @@ class Heartbeat:
             self._in_loop(lambda: self._process.on_missing(ids))
 
     def _check_loop(self) -> None:
-        self._in_loop(self._mark_loop_alive)
-        blocked_s = time.monotonic() - self._loop_alive_at
+        blocked_s = self._loop_silent_s()
         if blocked_s < BLOCKED_AFTER_S:
             self._reported, self._asking, self._cancelled_at = False, None, None
             return
@@ -125,6 +126,16 @@ class Heartbeat:
         if self._cancelled_for_s(bounds.job_id) > bounds.cancel_grace_s:
             self._end_process(f"{name} was cancelled and still blocks the event loop")
 
+    def _loop_silent_s(self) -> float:
+        """For how long the loop has not answered. Counted from a question to it, as this thread may itself be late."""
+        now = time.monotonic()
+        asked_at = self._loop_asked_at
+        if asked_at is not None:
+            return now - asked_at
+        self._loop_asked_at = now
+        self._in_loop(self._mark_loop_alive)
+        return 0.0
+
     def _cancelled_for_s(self, job_id: UUID) -> float:
         """For how long this job has been due to be cancelled. Requested in one check, answered in a later one."""
         if self._cancelled_at is not None:
@@ -143,7 +154,7 @@ class Heartbeat:
         os._exit(EXIT_STUCK)
 
     def _mark_loop_alive(self) -> None:
-        self._loop_alive_at = time.monotonic()
+        self._loop_asked_at = None
 
     def _in_loop(self, call: Callable[[], None]) -> None:
         if not self._loop.is_closed():

@@ -25,8 +25,9 @@ SCRIPTS = Path(__file__).parent / "lua"
 IDLE_READ_S = 30.0
 # What has fallen due goes to the next worker if the first has not dealt with it by then.
 DEAL_WITHIN_MS = 5_000
-# What is left to a worker to renew a lease that is over; its heartbeat tries every half second while Redis is away.
-LAST_CALL_MS = 1_000
+# What is left to a worker to renew a lease that is over. Its heartbeat tries every half second while Redis is away, and
+# gives up a connection that does not answer after a second.
+LAST_CALL_MS = 2_000
 
 log = logging.getLogger(__name__)
 

@@ -233,11 +233,11 @@ async def subscribe(url: str, channel: str) -> AsyncGenerator[bytes | None]:
         await client.aclose(close_connection_pool=True)
 
 
-def sync_redis(url: str) -> redis.Redis:
-    """A client for code that runs in a thread, with the same time limits."""
+def sync_redis(url: str, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> redis.Redis:
+    """A client for code that runs in a thread. A call without an answer in time is made once more, connected anew."""
     common: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_timeout": ANSWER_TIMEOUT_S,
+        "socket_timeout": answer_timeout_s,
         "retry": SyncRetry(NoBackoff(), 1),
     }
     address = sentinel_address(url)

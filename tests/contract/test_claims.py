@@ -1,6 +1,7 @@
 """What the queue's scripts promise, on a real server: order, limits, leases, and claims that are another's."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from uuid import UUID
@@ -9,12 +10,16 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from runlane.clock import utc_now
+from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.model.limits import KindLimit, Limits, Rate
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
 from runlane.queue.claims import LAST_CALL_MS, Claim, Claims
 from runlane.queue.client import JobQueue
+from runlane.queue.redis_client import ANSWER_TIMEOUT_S
+from runlane.queue.worker_registry import WorkerInfo, WorkerState
 from testbed.waiting import PATIENCE_S, until
+from tests.support.cutting_proxy import cutting_proxy
 
 LEASE_S = 0.3
 # Who is not woken waits for longer than any test.
@@ -249,6 +254,39 @@ async def test_a_worker_that_renews_at_the_last_call_for_a_lease_that_is_over_ke
     await asyncio.sleep(LAST_CALL_MS / 1000)
     assert (await other.due()).lost == []
     assert ends_ms % 1 == 0, "a later end of this lease is called again"
+
+
+async def test_a_connection_that_has_died_unnoticed_costs_a_heartbeat_no_lease_and_blames_no_job(
+    worker, enqueue, limit, redis_server, caplog
+):
+    await limit()
+    await enqueue(1)
+    [claim] = (await worker("one").claim([], 1)).claims
+    loop, others, beats = asyncio.get_running_loop(), worker("two"), []
+
+    def describe() -> WorkerInfo:
+        beats.append(loop.time())
+        state = {"running": [claim.job_id], "slots": 5, "state": WorkerState.RUNNING}
+        return WorkerInfo(id="one", host="here", pid=1, started_at=utc_now(), last_seen_at=utc_now(), **state)
+
+    async def has_beaten():
+        return len(beats)
+
+    probe = ProcessProbe(describe, lambda: [claim], lambda missing: None, lambda name: None, lambda job_id: None)
+    async with cutting_proxy(redis_server.port, 0.0) as way:
+        heartbeat = Heartbeat(way.url, LEASE_S, probe, loop)
+        heartbeat.start()
+        await until(has_beaten)
+        await until(others.due, lambda due: not due.lost)
+        way.deafen()
+        lost, cut_at = [], loop.time()
+        while loop.time() < cut_at + LEASE_S + 2 * ANSWER_TIMEOUT_S:
+            lost += (await others.due()).lost
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(heartbeat.stop)
+
+    assert lost == []
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_running_jobs_without_a_lease_are_adopted_and_their_worker_takes_them_back(worker, limit, redis_server):

@@ -16,6 +16,7 @@ class CuttingProxy:
         self._port = port
         self._delay_s = delay_s
         self._ways: set[asyncio.Task[None]] = set()
+        self._dead: set[asyncio.Task[None]] = set()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         way = asyncio.create_task(self._connect(reader, writer))
@@ -24,13 +25,14 @@ class CuttingProxy:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         passing: list[asyncio.Task[None]] = []
+        way = asyncio.current_task()
         ends = [writer]
         try:
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
             ends.append(server_writer)
             passing += [
-                asyncio.create_task(self._pass(reader, server_writer)),
-                asyncio.create_task(self._pass(server_reader, writer)),
+                asyncio.create_task(self._pass(reader, server_writer, way)),
+                asyncio.create_task(self._pass(server_reader, writer, way)),
             ]
             await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -38,12 +40,18 @@ class CuttingProxy:
             for end in ends:
                 end.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: asyncio.Task[None]) -> None:
         with contextlib.suppress(OSError):
             while part := await reader.read(65536):
                 await asyncio.sleep(self._delay_s)
+                if way in self._dead:
+                    continue
                 writer.write(part)
                 await writer.drain()
+
+    def deafen(self) -> None:
+        """The connections there are stay open and carry nothing any more, as when a route is lost; new ones work."""
+        self._dead |= self._ways
 
     async def cut(self) -> None:
         ways = list(self._ways)
