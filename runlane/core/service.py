@@ -121,14 +121,16 @@ class JobService:
         await self._follow_up.command(Command(cancel=job_id))
         return job
 
-    async def retry(self, job_id: UUID) -> JobSnapshot:
+    async def retry(self, job_id: UUID, *, from_start: bool = False) -> JobSnapshot:
         """Queue a failed or cancelled job as a new attempt.
+
+        It goes on from what it saved; ``from_start`` removes that first.
 
         Raises:
             JobNotFound: no such job.
             WrongStatus: it is in another status.
         """
-        change = await self._store.retry(job_id)
+        change = await self._store.retry(job_id, from_start=from_start)
         if change is None:
             job = await self._store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only failed or cancelled jobs can be retried.")

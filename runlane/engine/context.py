@@ -1,4 +1,4 @@
-"""What a handler is given: how it reports what it does, and what it may know about its job.
+"""The context of a job that runs in this worker: its reports go to the database.
 
 Messages are written in batches: what comes while one write is under way goes together into the next.
 Steps, log lines and artifacts are never merged; plain progress faster than ten a second is, the newest wins. A
@@ -8,62 +8,55 @@ handler far ahead of the database is slowed down instead of filling memory.
 import asyncio
 import math
 import re
-from collections.abc import Callable
-from typing import Literal, get_args
-from uuid import UUID
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
+from runlane import plain_json
 from runlane.core.attempts import HandlerMessage, Report, cancel_delivered
+from runlane.define.context import LEVELS, Context, Finished, LogLevel, Saved
 from runlane.engine.writer import Writer
 from runlane.errors import InvalidInput
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import EventType
-from runlane.plain_json import check
 
-LogLevel = Literal["debug", "info", "warning", "error"]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 PROGRESS_EVERY_S = 0.1
 MAX_PENDING = 1000
 MAX_IN_WRITE = 200
 MAX_TEXT_LENGTH = 10_000
 MAX_ARTIFACT_BYTES = 20_000_000
+MAX_SAVED_BYTES = 2_000_000
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
-class Progress:
-    """One attempt of one job, for its handler."""
+class WorkerContext(Context):
+    """One attempt of one job in this worker. ``max_saved_bytes`` bounds what it keeps over attempts."""
 
-    def __init__(self, job: JobSnapshot, writer: Writer, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        job: JobSnapshot,
+        writer: Writer,
+        on_lost: Callable[[], None],
+        saved: Saved | None = None,
+        max_saved_bytes: int = MAX_SAVED_BYTES,
+    ) -> None:
+        super().__init__(job.id, job.attempt, saved)
         self._job = job
         self._writer = writer
         self._on_lost = on_lost
+        self._max_saved_bytes = max_saved_bytes
         self._pending: list[HandlerMessage] = []
+        self._unsaved: dict[str, Any] | None = None
         self._room = asyncio.Event()
         self._room.set()
         self._hurry = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
         self._lost = False
-        # Whether someone asked this job to stop. A handler that never awaits should check it now and then.
-        self.cancelled = False
-
-    @property
-    def id(self) -> UUID:
-        return self._job.id
-
-    @property
-    def attempt(self) -> int:
-        """1 for the first try, one more for each later one."""
-        return self._job.attempt
 
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
-        """Report how far the job is: ``done`` of ``total`` in units of your own; 0 <= done <= total, total > 0.
-
-        ``message`` becomes the job's current step; ``None`` leaves it. Called more than ten times a second, only the
-        newest is kept.
-
-        Raises:
-            ValueError: the numbers make no part of a whole.
-        """
         report = HandlerMessage(EventType.PROGRESS, message=_text(message), progress=_percent(done, total))
         if self._pending and self._is_merged(self._pending[-1]):
             self._pending[-1] = report
@@ -71,35 +64,17 @@ class Progress:
             await self._add(report)
 
     async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
-        """Begin a step, in words people understand; every step is a row of the timeline.
-
-        ``done`` and ``total`` as in ``progress``; more than all counts as all, and of nothing no part is shown.
-
-        Raises:
-            ValueError: the numbers make no part of a whole.
-        """
         percent = None if done is None or not total else _percent(min(done, total), total)
         await self._add(
             HandlerMessage(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True})
         )
 
     async def log(self, line: str, level: LogLevel = "info") -> None:
-        """Add a line to the job's log.
-
-        Raises:
-            ValueError: no such level.
-        """
-        if level not in get_args(LogLevel):
-            raise ValueError(f"the level {level!r} must be one of {', '.join(get_args(LogLevel))}")
+        if level not in LEVELS:
+            raise ValueError(f"the level {level!r} must be one of {', '.join(LEVELS)}")
         await self._add(HandlerMessage(EventType.LOG, log_message=_text(line) or "", data={"level": level}))
 
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
-        """Attach a file; it is kept and deleted with the job.
-
-        Raises:
-            TypeError: ``content`` is not bytes; encode texts.
-            ValueError: larger than ``MAX_ARTIFACT_BYTES``, or ``media_type`` is none.
-        """
         if not isinstance(content, bytes | bytearray):
             raise TypeError(f"the content of the artifact {name!r} must be bytes, not {type(content).__name__}")
         if not MEDIA_TYPE.fullmatch(media_type):
@@ -109,6 +84,26 @@ class Progress:
         shown = _text(name) or "unnamed"
         about = {"name": shown, "media_type": media_type}
         await self._add(HandlerMessage(EventType.ARTIFACT, log_message=shown, data=about, content=bytes(content)))
+
+    async def process(
+        self, *argv: str, cwd: str | None = None, env: Mapping[str, str] | None = None, check: bool = True
+    ) -> Finished:
+        raise NotImplementedError
+
+    async def thread(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.to_thread(fn, *args, **kwargs)
+
+    async def _keep(self, saved: Saved, *, wait: bool = False) -> None:
+        text = plain_json.dumps(saved.as_json())
+        if len(text) > self._max_saved_bytes:
+            raise ValueError(
+                f"what this job keeps has {len(text)} bytes, more than {self._max_saved_bytes} allowed; keep less, or "
+                "attach it as an artifact"
+            )
+        self._unsaved = plain_json.loads(text)  # a copy: the job may change what it gave
+        self._start_writing()
+        if wait:
+            await self.flush()
 
     def report_cancel(self) -> None:
         """Report that the handler is being interrupted; never waits, for whoever interrupts must not."""
@@ -149,13 +144,14 @@ class Progress:
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._pending and not self._lost:
+            while (self._pending or self._unsaved is not None) and not self._lost:
                 if all(map(self._is_merged, self._pending)):
                     await self._pause(self._wrote_at + PROGRESS_EVERY_S - loop.time())
                 batch, self._pending = self._pending[:MAX_IN_WRITE], self._pending[MAX_IN_WRITE:]
+                saved, self._unsaved = self._unsaved, None
                 self._room.set()
                 self._wrote_at = loop.time()
-                if await self._writer.write(Report(self._job.id, self._job.attempt, batch, self._job)) is None:
+                if await self._writer.write(Report(self._job.id, self._job.attempt, batch, self._job, saved)) is None:
                     self._lost = True
                     self._pending.clear()
                     self._on_lost()
@@ -183,7 +179,7 @@ def _text(text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        check(text)
+        plain_json.check(text)
     except InvalidInput:
         text = text.replace("\x00", "�").encode("utf-8", "replace").decode()
     return text if len(text) <= MAX_TEXT_LENGTH else text[: MAX_TEXT_LENGTH - 1] + "…"
