@@ -1,4 +1,4 @@
-"""Calls the function of a job: with its parameters, its context and its resources, and makes JSON of what it returns."""
+"""Calls the function of a job with its parameters, context and resources, and makes JSON of what it returns."""
 
 from typing import Any
 

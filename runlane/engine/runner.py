@@ -35,7 +35,7 @@ STOP_GRACE_S = 1.5
 # The version of a job that starts as soon as it is made; no attempt was made before.
 FIRST_START = 2
 READ_AGAIN_S = 0.5
-OWN_FILES = (__file__, execution.__file__)
+OUR_FILES = (__file__, execution.__file__)
 NOT_RECORDED = JobError(
     type="NotRecorded",
     message="Something that the handler reported or returned could not be recorded; see the worker's log.",
@@ -353,7 +353,9 @@ def _error(exception: BaseException | None) -> JobError:
     if exception is None:
         return JobError(type="CancelledError", message="The handler cancelled itself.")
     frames = traceback.TracebackException.from_exception(exception)
-    frames.stack = traceback.StackSummary.from_list([frame for frame in frames.stack if frame.filename not in OWN_FILES])
+    frames.stack = traceback.StackSummary.from_list(
+        [frame for frame in frames.stack if frame.filename not in OUR_FILES]
+    )
     return JobError(
         type=type(exception).__name__,
         message=_storable(str(frames)) or type(exception).__name__,
