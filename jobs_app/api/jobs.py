@@ -17,6 +17,7 @@ from runlane.bulk.service import JobAction
 from runlane.core.pagination import DEFAULT_SORT, MAX_INTEGER, SORTS
 from runlane.core.reruns import Relative
 from runlane.core.service import MAX_IN_BATCH
+from runlane.define.context import Saved
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.requests import JobPatch, Submission, one_of
 from runlane.model.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime

@@ -623,13 +623,3 @@ async def test_the_end_of_a_job_is_not_lost_while_the_database_is_away(bench, da
     outage.close()
 
     assert (await run).result == "done"
-
-
-@pytest.mark.parametrize("attempt", range(1, 40))
-def test_pauses_double_up_to_a_bound_and_spread_downwards(attempt):
-    longest = min(1.0 * 2 ** (attempt - 1), MAX_PAUSE_S)
-
-    found = {Retry().pause_s(attempt, 1.0) for _ in range(50)}
-
-    assert all(longest / 2 <= pause <= longest for pause in found)
-    assert len(found) > 1
