@@ -8,7 +8,10 @@ handler far ahead of the database is slowed down instead of filling memory.
 import asyncio
 import math
 import re
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from typing import Any, ParamSpec, TypeVar
 
 from runlane import plain_json
@@ -18,12 +21,16 @@ from runlane.engine.writer import Writer
 from runlane.errors import InvalidInput
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import EventType
+from runlane.text import counted
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 PROGRESS_EVERY_S = 0.1
 MAX_PENDING = 1000
+# Lines of threads on their way. A thread with more waits for the oldest; a blocked loop does not block it forever.
+MAX_FROM_THREADS = 100
+THREAD_WAITS_S = 1.0
 MAX_IN_WRITE = 200
 MAX_TEXT_LENGTH = 10_000
 MAX_ARTIFACT_BYTES = 20_000_000
@@ -55,6 +62,10 @@ class WorkerContext(Context):
         self._writing: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
         self._lost = False
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self._from_threads: deque[Future[None]] = deque()
+        self._left_out = 0
 
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
         report = HandlerMessage(EventType.PROGRESS, message=_text(message), progress=_percent(done, total))
@@ -105,6 +116,28 @@ class WorkerContext(Context):
         if wait:
             await self.flush()
 
+    def emit(self, text: str, level: LogLevel, logger: str) -> None:
+        """Add a line that the job logged or printed, from any thread. A thread far ahead of the database is slowed.
+
+        The event loop cannot be: lines that it is given faster than they can be written are left out, and counted.
+        """
+        line = HandlerMessage(EventType.LOG, log_message=_text(text) or "", data={"level": level, "logger": logger})
+        if threading.get_ident() != self._loop_thread:
+            self._from_threads.append(asyncio.run_coroutine_threadsafe(self._add(line), self._loop))
+            if len(self._from_threads) > MAX_FROM_THREADS:
+                wait([self._from_threads.popleft()], timeout=THREAD_WAITS_S)
+        elif len(self._pending) < MAX_PENDING:
+            self._append_left_out()
+            self._append(line)
+        else:
+            self._left_out += 1
+
+    def _append_left_out(self) -> None:
+        if self._left_out:
+            text = f"{counted(self._left_out, 'line')} left out: written faster than they could be kept."
+            self._left_out = 0
+            self._append(HandlerMessage(EventType.LOG, log_message=text, data={"level": "warning"}))
+
     def report_cancel(self) -> None:
         """Report that the handler is being interrupted; never waits, for whoever interrupts must not."""
         self.cancelled = True
@@ -115,6 +148,9 @@ class WorkerContext(Context):
 
     async def flush(self) -> None:
         """Return when everything reported so far is written, at once; raises what kept it from being written."""
+        self._append_left_out()
+        while self._from_threads:
+            await asyncio.wrap_future(self._from_threads.popleft())
         self._hurry.set()
         while (writing := self._writing) is not None:
             await asyncio.shield(writing)
@@ -128,10 +164,13 @@ class WorkerContext(Context):
 
     async def _add(self, message: HandlerMessage) -> None:
         await self._room.wait()
+        if not self._lost and self._writing is not None and self._writing.done():
+            self._writing.result()  # raises what kept an earlier message from being written
+        self._append(message)
+
+    def _append(self, message: HandlerMessage) -> None:
         if self._lost:
             return
-        if self._writing is not None and self._writing.done():
-            self._writing.result()  # raises what kept an earlier message from being written
         self._pending.append(message)
         if len(self._pending) >= MAX_PENDING:
             self._room.clear()
