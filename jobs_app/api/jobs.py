@@ -171,13 +171,22 @@ async def submit(
     return job
 
 
-@router.post("/batch", status_code=201, response_model=JobList)
+@router.post(
+    "/batch",
+    status_code=201,
+    response_model=JobList,
+    responses={200: {"model": JobList, "description": "The jobs made before."}},
+)
 @takes(of_batch)
-async def submit_batch(batch: Batch) -> Response:
-    """Submit up to 1000 jobs, all or none."""
-    made = JobList.model_construct(items=await runtime.jobs().submit_many(batch.jobs))
+async def submit_batch(batch: Batch, idempotency_key: Annotated[IdempotencyKey | None, Header()] = None) -> Response:
+    """Submit up to 1000 jobs, all or none.
+
+    With a known ``Idempotency-Key`` the jobs made before are returned, with status 200.
+    """
+    jobs, created = await runtime.jobs().submit_batch(batch.jobs, idempotency_key=idempotency_key)
+    made = JobList.model_construct(items=jobs)
     # written here: FastAPI would check and copy each job first, which takes as long as making it
-    return Response(made.model_dump_json(), status_code=201, media_type="application/json")
+    return Response(made.model_dump_json(), status_code=201 if created else 200, media_type="application/json")
 
 
 @router.post("/bulk")

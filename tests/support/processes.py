@@ -153,12 +153,12 @@ class App:
 
 
 @contextlib.asynccontextmanager
-async def running_app(folder: Path, redis_url: str, database_url: str) -> AsyncIterator[App]:
+async def running_app(folder: Path, redis_url: str, database_url: str, port: int | None = None) -> AsyncIterator[App]:
     """An app in this folder; if it still runs after the block it is killed, and its log is shown."""
-    (folder / BUILT).mkdir(parents=True)
-    port, log = free_port(), folder / "app.log"
+    (folder / BUILT).mkdir(parents=True, exist_ok=True)
+    port, log = port or free_port(), folder / "app.log"
     environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}
-    with log.open("wb") as written:
+    with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jobs_app"),
             cwd=folder,
