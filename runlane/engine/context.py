@@ -6,8 +6,6 @@ handler far ahead of the database is slowed down instead of filling memory.
 """
 
 import asyncio
-import math
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,7 +14,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from runlane import plain_json
 from runlane.core.attempts import HandlerMessage, Report, cancel_delivered
-from runlane.define.context import LEVELS, Context, Finished, LogLevel, Saved
+from runlane.define.context import Context, Finished, LogLevel, Saved
+from runlane.define.reports import check_artifact, check_level, percent, step_percent
 from runlane.engine.writer import Writer
 from runlane.errors import InvalidInput
 from runlane.model.snapshot import JobSnapshot
@@ -33,9 +32,7 @@ MAX_FROM_THREADS = 100
 THREAD_WAITS_S = 1.0
 MAX_IN_WRITE = 200
 MAX_TEXT_LENGTH = 10_000
-MAX_ARTIFACT_BYTES = 20_000_000
 MAX_SAVED_BYTES = 2_000_000
-MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
 class WorkerContext(Context):
@@ -68,30 +65,22 @@ class WorkerContext(Context):
         self._left_out = 0
 
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
-        report = HandlerMessage(EventType.PROGRESS, message=_text(message), progress=_percent(done, total))
+        report = HandlerMessage(EventType.PROGRESS, message=_text(message), progress=percent(done, total))
         if self._pending and self._is_merged(self._pending[-1]):
             self._pending[-1] = report
         else:
             await self._add(report)
 
     async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
-        percent = None if done is None or not total else _percent(min(done, total), total)
-        await self._add(
-            HandlerMessage(EventType.PROGRESS, message=_text(message), progress=percent, data={"step": True})
-        )
+        part = step_percent(done, total)
+        await self._add(HandlerMessage(EventType.PROGRESS, message=_text(message), progress=part, data={"step": True}))
 
     async def log(self, line: str, level: LogLevel = "info") -> None:
-        if level not in LEVELS:
-            raise ValueError(f"the level {level!r} must be one of {', '.join(LEVELS)}")
+        check_level(level)
         await self._add(HandlerMessage(EventType.LOG, log_message=_text(line) or "", data={"level": level}))
 
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
-        if not isinstance(content, bytes | bytearray):
-            raise TypeError(f"the content of the artifact {name!r} must be bytes, not {type(content).__name__}")
-        if not MEDIA_TYPE.fullmatch(media_type):
-            raise ValueError(f"{media_type!r} is no media type; an example of one is text/plain")
-        if len(content) > MAX_ARTIFACT_BYTES:
-            raise ValueError(f"the artifact {name!r} has {len(content)} bytes, more than {MAX_ARTIFACT_BYTES} allowed")
+        check_artifact(name, content, media_type)
         shown = _text(name) or "unnamed"
         about = {"name": shown, "media_type": media_type}
         await self._add(HandlerMessage(EventType.ARTIFACT, log_message=shown, data=about, content=bytes(content)))
@@ -205,12 +194,6 @@ class WorkerContext(Context):
                     await self._hurry.wait()
             except TimeoutError:
                 pass
-
-
-def _percent(done: float, total: float) -> float:
-    if not 0 <= done <= total < math.inf or total == 0:
-        raise ValueError(f"{done} of {total}: done must be from 0 to total, and total a number above 0")
-    return round(100 * done / total, 2)
 
 
 def _text(text: str | None) -> str | None:

@@ -6,9 +6,9 @@ from pydantic_core import to_jsonable_python
 
 from runlane import plain_json
 from runlane.define.context import Context
-from runlane.define.resource import SharedResource
 from runlane.define.retry import GiveUp
 from runlane.engine.loading import AnyJob
+from runlane.engine.resources import Resources
 from runlane.errors import InvalidInput
 
 # What needs no conversion; of a list or a dictionary, only what is in it would tell.
@@ -22,7 +22,8 @@ class InvalidParams(GiveUp):
 class Execution:
     """How this worker calls functions; ``max_result_bytes`` bounds what they may return."""
 
-    def __init__(self, max_result_bytes: int) -> None:
+    def __init__(self, resources: Resources, max_result_bytes: int) -> None:
+        self._resources = resources
         self._max_result_bytes = max_result_bytes
 
     async def call(self, job: AnyJob, params: Any, context: Context) -> Any:
@@ -41,11 +42,8 @@ class Execution:
         if sign.context is not None:
             arguments[sign.context] = context
         for name, resource in sign.resources.items():
-            arguments[name] = await self._resource(resource)
+            arguments[name] = await self._resources.get(resource)
         return self._checked(await job.fn(**arguments))
-
-    async def _resource(self, resource: SharedResource[Any]) -> Any:
-        raise NotImplementedError
 
     def _checked(self, returned: Any) -> Any:
         """What was returned, as JSON holds it, if it can be kept."""

@@ -22,11 +22,13 @@ from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
 from runlane.db import schema
 from runlane.db.database import Database
+from runlane.engine import output
 from runlane.engine.engine import Engine
 from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
 from runlane.engine.loading import load
+from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
@@ -67,7 +69,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
-    execution = Execution(config.max_result_bytes)
+    resources = Resources()
+    execution = Execution(resources, config.max_result_bytes)
     runner = Runner(writer, loaded.jobs, execution, services.store.saved, config)
     engine = Engine(
         queue.redis,
@@ -116,6 +119,7 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         _exit(1)
     exit_code = 1 if keeping.done() else 0
     await end_tasks(keeping)
+    await resources.close()
     heartbeat.stop()
     await writer.close()
     await _sign_off(registry, about.id)
@@ -182,6 +186,7 @@ def main(modules: Sequence[str] = ()) -> None:
     try:
         config = settings()
         configure("worker", config.log_level, config.log_format)
+        output.install()
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
         uvloop.run(serve(config, modules or config.jobs or BUNDLED))

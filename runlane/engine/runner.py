@@ -17,7 +17,7 @@ from uuid import UUID
 from runlane.clock import utc_now
 from runlane.core.attempts import End, cancelled, completed, failed, handed_back
 from runlane.define.context import Saved
-from runlane.engine import execution
+from runlane.engine import execution, output
 from runlane.engine.context import WorkerContext
 from runlane.engine.execution import Execution
 from runlane.engine.loading import AnyJob
@@ -234,7 +234,8 @@ class Runner:
                 context.resume(Saved.of(await self._saved(job.id)))
             if before is not None:
                 await before()
-            result = await self._execution.call(self._jobs[job.kind], job.params, context)
+            with output.of_job(context):
+                result = await self._execution.call(self._jobs[job.kind], job.params, context)
             if after is not None:
                 await after()
         except (SystemExit, KeyboardInterrupt) as exc:  # asyncio would end the whole worker with it

@@ -18,6 +18,7 @@ from runlane.engine.engine import Engine
 from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
+from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
@@ -59,7 +60,7 @@ class Plant:
         runner = Runner(
             writer,
             {"made": made_job(handler, max_attempts=1)},
-            Execution(self.config.max_result_bytes),
+            Execution(Resources(), self.config.max_result_bytes),
             self.store.saved,
             self.config,
         )
