@@ -32,5 +32,5 @@ def kind_of(params: type[BaseModel] = Params, name: str = "made", **more: Any) -
         for field, info in params.model_fields.items()
         if not info.is_required()
     }
-    given: dict[str, Any] = {"title": name.capitalize(), "description": "", "defaults": defaults}
-    return Kind(name=name, params_schema=params.model_json_schema(), **given | more)
+    given: dict[str, Any] = {"title": name.capitalize(), "description": "", "params_schema": params.model_json_schema()}
+    return Kind(name=name, **given | {"defaults": defaults} | more)
