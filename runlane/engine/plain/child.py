@@ -199,7 +199,7 @@ def main() -> None:
     connection = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    faulthandler.enable(2)
+    faulthandler.enable(2, all_threads=False)
     code = 0
     try:
         Child(connection).serve()
