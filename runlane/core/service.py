@@ -22,7 +22,7 @@ from runlane.define.kind import masked
 from runlane.errors import Conflict, FieldError, InvalidInput, Unavailable, WrongStatus
 from runlane.kinds.catalogue import Catalogue
 from runlane.model.limits import MAX_PRIORITY
-from runlane.model.requests import MAX_DELAY, JobPatch, Submission
+from runlane.model.requests import MAX_DELAY, JobPatch, Submission, digest_of
 from runlane.model.snapshot import Deleted, JobSnapshot
 from runlane.model.status import WAITING, JobStatus
 from runlane.queue.client import Command, JobQueue
@@ -77,13 +77,20 @@ class JobService:
         return changes[0].job, created
 
     async def submit_many(self, submissions: Sequence[Submission]) -> list[JobSnapshot]:
-        """The jobs made, in order, all or none; of none, none.
+        """The jobs made, in order, all or none; of none, none. Raises as ``submit_batch``."""
+        return (await self.submit_batch(submissions))[0]
+
+    async def submit_batch(
+        self, submissions: Sequence[Submission], *, idempotency_key: str | None = None
+    ) -> tuple[list[JobSnapshot], bool]:
+        """As ``submit_many``, and whether they were made now. The same ``idempotency_key`` gives the same jobs again.
 
         Raises:
-            InvalidInput: each field is named ``jobs.<index>.<field>``; nothing is stored.
+            InvalidInput: each field is named ``jobs.<index>.<field>``, or the key was used with other submissions or
+                for jobs of which some are deleted; nothing is stored.
         """
         if not submissions:
-            return []
+            return [], False
         valid, errors = [], []
         for index, submission in enumerate(submissions):
             try:
@@ -93,9 +100,11 @@ class JobService:
         if errors:
             raise InvalidInput(errors)
         await self._check_originals(submissions, lambda index: f"jobs.{index}.rerun_of")
-        changes, _ = await self._store.insert(valid)
-        await self._follow_up.changed(changes)
-        return [change.job for change in changes]
+        once = None if idempotency_key is None else Idempotency(idempotency_key, digest_of(submissions))
+        changes, created = await self._store.insert(valid, once=once)
+        if created:
+            await self._follow_up.changed(changes)
+        return [change.job for change in changes], created
 
     async def cancel(self, job_id: UUID) -> JobSnapshot:
         """Stop a job: a waiting one is ``cancelled`` at once, the handler of a running one is asked to stop.
@@ -121,14 +130,16 @@ class JobService:
         await self._follow_up.command(Command(cancel=job_id))
         return job
 
-    async def retry(self, job_id: UUID) -> JobSnapshot:
+    async def retry(self, job_id: UUID, *, from_start: bool = False) -> JobSnapshot:
         """Queue a failed or cancelled job as a new attempt.
+
+        It goes on from what it saved; ``from_start`` removes that first.
 
         Raises:
             JobNotFound: no such job.
             WrongStatus: it is in another status.
         """
-        change = await self._store.retry(job_id)
+        change = await self._store.retry(job_id, from_start=from_start)
         if change is None:
             job = await self._store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only failed or cancelled jobs can be retried.")

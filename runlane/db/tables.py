@@ -56,6 +56,8 @@ class JobTable(SQLModel, table=True):
     idempotency_key: str | None = Field(default=None, unique=True)
     idempotency_digest: str | None = None
     """The digest of what was submitted with the key; see ``runlane.model.requests``."""
+    saved: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """What the job keeps over its attempts, see ``runlane.define.context.Saved``."""
     fingerprint: str | None = None
     """The cause of a failed job, see ``runlane.model.fingerprint``; only failed jobs are found by it."""
     deleted_at: datetime | None = None

@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+from collections.abc import Sequence
 
 import psutil
 import uvloop
@@ -21,10 +22,13 @@ from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
 from runlane.db import schema
 from runlane.db.database import Database
+from runlane.engine import output
 from runlane.engine.engine import Engine
-from runlane.engine.handlers import load
+from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
+from runlane.engine.loading import load
+from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
@@ -41,17 +45,18 @@ from runlane.settings import Settings, settings
 
 # New objects between two collections of garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once.
 COLLECT_EVERY = 20_000
+BUNDLED = ("worker.tasks",)
 
 log = logging.getLogger("worker")
 
 
-async def serve(config: Settings, handlers: str) -> None:
+async def serve(config: Settings, modules: Sequence[str]) -> None:
     """Run jobs until a signal stops it or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
-    kinds = catalogue()
-    loaded = load(handlers, kinds)
-    names = list(loaded.handlers)
+    loaded = load(modules)
+    kinds = [job.kind for job in loaded.jobs.values()]
+    names = [kind.name for kind in kinds if not config.worker_tags or set(kind.tags) <= set(config.worker_tags)]
     url = config.resolved_redis_url
     about = _describe_self(names, loaded.off)
     database, queue, events, registry = (
@@ -60,11 +65,13 @@ async def serve(config: Settings, handlers: str) -> None:
         RedisEvents(url),
         WorkerRegistry(url),
     )
-    services = compose(database, queue, events, kinds, config)
+    services = compose(database, queue, events, catalogue(), config)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
-    runner = Runner(writer, kinds, loaded.handlers, config)
+    resources = Resources()
+    execution = Execution(resources, config.max_result_bytes)
+    runner = Runner(writer, loaded.jobs, execution, services.store.saved, config)
     engine = Engine(
         queue.redis,
         claims,
@@ -112,6 +119,7 @@ async def serve(config: Settings, handlers: str) -> None:
         _exit(1)
     exit_code = 1 if keeping.done() else 0
     await end_tasks(keeping)
+    await resources.close()
     heartbeat.stop()
     await writer.close()
     await _sign_off(registry, about.id)
@@ -172,15 +180,16 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
-def main(handlers: str) -> None:
-    """Run jobs with the handlers in this package, until a signal stops it."""
+def main(modules: Sequence[str] = ()) -> None:
+    """Run the jobs of these modules until a signal stops it; those of ``RUNLANE_JOBS`` if none is named."""
     end_on_sigterm()
     try:
         config = settings()
         configure("worker", config.log_level, config.log_format)
+        output.install()
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
-        uvloop.run(serve(config, handlers))
+        uvloop.run(serve(config, modules or config.jobs or BUNDLED))
     except StartRefused as exc:
         refuse("worker", exc.message)
         _exit(2)

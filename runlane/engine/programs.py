@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from runlane.background import end_tasks
 from runlane.define.context import Finished, ProcessFailed
-from runlane.engine.lines import LineReader, text_of
+from runlane.engine.pipes import PipeReader, text_of
 from runlane.engine.processes import CannotStart, Spawned, spawner
 
 T = TypeVar("T")
@@ -126,14 +126,14 @@ class _Output:
         self._on_line = on_line
         self._last: deque[bytes] = deque(maxlen=LAST_LINES)
         self._count = 0
-        self._readers: list[LineReader] = []
+        self._readers: list[PipeReader] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
     async def pipes(self) -> AsyncIterator[tuple[int, int]]:
         """The ends to write to, open for as long as the block lasts."""
         (out, stdout), (err, stderr) = os.pipe(), os.pipe()
-        self._readers = [LineReader(out), LineReader(err)]
+        self._readers = [PipeReader(out), PipeReader(err)]
         try:
             yield stdout, stderr
         except BaseException:
@@ -149,7 +149,7 @@ class _Output:
         ]
         return self._tasks
 
-    async def _follow(self, reader: LineReader, is_error: bool) -> None:
+    async def _follow(self, reader: PipeReader, is_error: bool) -> None:
         async for lines in reader.batches():
             room = max(0, MAX_LINES - self._count)
             self._count += len(lines)

@@ -14,7 +14,7 @@ from typing import Any
 from runlane.background import end_tasks
 from runlane.define.context import Context, LogLevel, ProcessFailed, Saved
 from runlane.define.job import Job
-from runlane.engine.lines import LineReader, text_of
+from runlane.engine.pipes import PipeReader, text_of
 from runlane.engine.plain.errors import PlainError, ProcessEnded, how_it_ended
 from runlane.engine.plain.protocol import MAX_LINES_AHEAD, Frame, Message, pack, read
 from runlane.engine.processes import Spawned, module_command, module_environment, spawner
@@ -51,7 +51,7 @@ class Child:
         self._run: _Run | None = None
         self._lines_taken = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._pipes: list[LineReader] = []
+        self._pipes: list[PipeReader] = []
         self.runs = 0
         self.reusable = True
 
@@ -96,7 +96,7 @@ class Child:
         return self._spawned.ended
 
     def _follow(self, out: int, err: int) -> None:
-        self._pipes = [LineReader(out), LineReader(err)]
+        self._pipes = [PipeReader(out), PipeReader(err)]
         self._tasks = [
             asyncio.create_task(self._receive_all()),
             asyncio.create_task(self._follow_pipe(self._pipes[0], "stdout", "info")),
@@ -194,7 +194,7 @@ class Child:
             self._send({"room": self._lines_taken})
             self._lines_taken = 0
 
-    async def _follow_pipe(self, pipe: LineReader, name: str, level: LogLevel) -> None:
+    async def _follow_pipe(self, pipe: PipeReader, name: str, level: LogLevel) -> None:
         async for lines in pipe.batches():
             reporting = _report_all(self._run, [text_of(line) for line in lines], level, name)
             variables = self._run.variables if self._run is not None else None
