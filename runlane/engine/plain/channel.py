@@ -5,7 +5,6 @@ that are made in C, and whole frames are written by a thread that no signal inte
 """
 
 import builtins
-import contextlib
 import itertools
 import os
 import socket
@@ -41,10 +40,6 @@ class Channel:
 
     def line(self, text: str, level: str, logger: str, run: int) -> None:
         """Send a line of output; waits while too many are under way."""
-        if self._forked:  # a process that the job has forked writes what the worker reads as plain output
-            with contextlib.suppress(OSError):
-                os.write(2, text.encode("utf-8", "replace") + b"\n")
-            return
         self._room.get()
         self.send({"line": text, "level": level, "logger": logger, "run": run})
 

@@ -5,7 +5,6 @@ the process itself (of C code, of programs that the job starts) goes to pipes th
 """
 
 import faulthandler
-import importlib
 import logging
 import os
 import signal
@@ -13,7 +12,8 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 from uuid import UUID
@@ -21,16 +21,16 @@ from uuid import UUID
 import psutil
 from pydantic_core import to_jsonable_python
 
-from runlane.define.context import Saved, SyncContext
-from runlane.define.job import Job, defined
+from runlane.define.context import LogLevel, Saved, SyncContext
 from runlane.define.resource import SharedResource
-from runlane.engine.plain import output
+from runlane.engine import output
+from runlane.engine.execution import InvalidParams
+from runlane.engine.loading import AnyJob, Loaded, load
 from runlane.engine.plain.channel import Channel
 from runlane.engine.plain.errors import Interrupted, describe
-from runlane.engine.plain.protocol import Message, pack
+from runlane.engine.plain.protocol import Message
 from runlane.engine.plain.remote import RemoteContext, wait
-
-NO_RUN = 0
+from runlane.errors import InvalidInput, StartRefused
 
 log = logging.getLogger(__name__)
 
@@ -71,24 +71,28 @@ class Child:
         self._channel = Channel(connection)
         self._resources = Resources()
         self._pid = os.getpid()
-        self._run = NO_RUN
+        self._loaded = Loaded()
+        self._why_empty = ""
         self._context: RemoteContext | None = None
         self._interruptible = False
-        self._off: dict[str, str] = {}
         self._interrupted = False
         os.register_at_fork(after_in_child=_forget_signals)
 
     def serve(self) -> None:
-        setup = self._channel.inbox.get()
-        output.capture(self._emit, setup["log_level"])
-        _restore("PYTHONPATH", setup["pythonpath"])
-        self._off = _import_all(setup["modules"])
-        self._channel.send({"ready": True})
+        self._set_up(self._channel.inbox.get())
         while "run" in (task := self._next()):
-            self._channel.send(self._outcome(task))
+            self._run(task)
         self._resources.close()
-        output.end_lines()
         self._channel.flush()
+
+    def _set_up(self, setup: Message) -> None:
+        _restore("PYTHONPATH", setup["pythonpath"])
+        output.install(setup["log_level"])
+        try:
+            self._loaded = load(setup["modules"])
+        except StartRefused as exc:
+            self._why_empty = exc.message
+        self._channel.send({"ready": True})
 
     def _next(self) -> Message:
         # Each time, as a job may have set others. The worker interrupts with SIGINT alone: systemd sends SIGTERM to all
@@ -105,63 +109,67 @@ class Child:
             self._interruptible = False
             raise Interrupted
 
-    def _outcome(self, task: Message) -> Message:
-        """Run a job; what the worker is to know of its end."""
-        self._run = task["run"]
-        job = defined().get(task["job"])
-        if job is None:
-            return {"failed": self._unknown(task["job"]), "reusable": True}
+    def _run(self, task: Message) -> None:
+        """Run a job, and send how it ended."""
         before = _left_running()
+        with output.of_job(_Lines(self._channel, task["run"])):
+            outcome = self._outcome(task)
+        if os.getpid() != self._pid:
+            os._exit(0)  # a fork of the job's that came back here; the job is the first one's
+        self._context = None
+        outcome["reusable"] = _left_running() <= before
+        try:
+            self._channel.send(outcome)
+        except (TypeError, ValueError, RecursionError) as exc:  # such as a number of more digits than Python converts
+            no_json = TypeError(f"The job returned what JSON cannot hold: {exc}")
+            self._channel.send({**outcome, "done": None, "failed": describe(no_json, may_retry=False)})
+
+    def _outcome(self, task: Message) -> Message:
+        job = self._loaded.jobs.get(task["job"])
+        if job is None:
+            return {"failed": self._unknown(task["job"])}
         try:
             self._interruptible = True
             try:
                 if self._interrupted:  # before it began
                     raise Interrupted
-                result = self._perform(job, task)
+                return {"done": self._called(job, task)}
             finally:
                 self._interruptible = False
-            outcome: Message = {"done": result}
-            pack(outcome)
         except BaseException as error:  # whatever a job raises is its outcome
-            outcome = {"failed": describe(error, may_retry=job.options.retry.allows(error))}
-        if os.getpid() != self._pid:
-            os._exit(0)  # a fork of the job's that came back here; the job is the first one's
-        output.end_lines()
-        self._context, self._run = None, NO_RUN
-        return {**outcome, "reusable": _left_running() <= before}
+            return {"failed": describe(error, may_retry=job.options.retry.allows(error))}
 
-    def _perform(self, job: Job[..., ..., Any, Any], task: Message) -> Any:
-        arguments = job.signature.arguments(job.validate(task["params"]))
-        arguments |= self._resources.of(job.signature.resources)
+    def _called(self, job: AnyJob, task: Message) -> Any:
+        try:
+            model = job.validate(task["params"])
+        except InvalidInput as exc:
+            raise InvalidParams(str(exc)) from None
+        arguments = job.signature.arguments(model) | self._resources.of(job.signature.resources)
         if job.signature.context is not None:
             saved = Saved.of(task["saved"])
-            self._context = RemoteContext(self._channel, self._run, UUID(task["id"]), task["attempt"], saved)
+            self._context = RemoteContext(self._channel, task["run"], UUID(task["id"]), task["attempt"], saved)
             arguments[job.signature.context] = SyncContext(self._context, wait)
-        result = job.fn(**arguments)
+        returned = job.fn(**arguments)
         try:
-            return to_jsonable_python(result)
-        except Exception as exc:  # whatever a value's own serializer may raise
-            raise TypeError(f"The function returned what JSON cannot hold: {exc}") from None
+            return to_jsonable_python(returned)
+        except Exception as exc:  # whatever the serializer of a type may raise
+            raise TypeError(f"The job returned what JSON cannot hold: {exc}") from None
 
     def _unknown(self, name: str) -> Message:
-        why = "; ".join(self._off.values()) or "none of its modules defines it at their top level"
-        message = f"There is no job {name!r} in the processes for plain functions: {why}."
+        why = self._why_empty or " ".join(self._loaded.off.values()) or "Its file has changed since the worker started."
+        message = f"The processes for plain functions have no job {name!r}. {why}"
         return {"type": "NotDefined", "message": message, "traceback": None, "may_retry": False}
 
-    def _emit(self, text: str, level: str, logger: str) -> None:
+
+class _Lines:
+    """Sends the lines of one job to the worker."""
+
+    def __init__(self, channel: Channel, run: int) -> None:
+        self._channel = channel
+        self._run = run
+
+    def emit(self, text: str, level: LogLevel, logger: str) -> None:
         self._channel.line(text, level, logger, self._run)
-
-
-def _import_all(modules: Sequence[str]) -> dict[str, str]:
-    """Import these; the reason for each that cannot be."""
-    off = {}
-    for name in modules:
-        try:
-            importlib.import_module(name)
-        except (Exception, SystemExit) as exc:  # whatever an import may raise
-            off[name] = f"{name} cannot be imported: {''.join(traceback.format_exception_only(exc)).strip()}"
-            log.error("The module %s cannot be imported.", name, exc_info=exc)
-    return off
 
 
 def _left_running() -> set[tuple[str, int]]:
@@ -200,6 +208,9 @@ def main() -> None:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     faulthandler.enable(2, all_threads=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
     code = 0
     try:
         Child(connection).serve()

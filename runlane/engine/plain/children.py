@@ -13,13 +13,12 @@ from typing import Any
 
 from runlane.background import end_tasks
 from runlane.define.context import Context, LogLevel, ProcessFailed, Saved
-from runlane.define.job import Job
+from runlane.engine.loading import AnyJob
 from runlane.engine.pipes import PipeReader, text_of
 from runlane.engine.plain.errors import PlainError, ProcessEnded, how_it_ended
 from runlane.engine.plain.protocol import MAX_LINES_AHEAD, Frame, Message, pack, read
 from runlane.engine.processes import Spawned, module_command, module_environment, spawner
-
-AnyJob = Job[..., ..., Any, Any]
+from runlane.engine.programs import never_cancelled
 
 _MAX_FRAMES = 16
 _REST_S = 1.0
@@ -36,6 +35,7 @@ class _Run:
     context: Context
     variables: Variables
     calls: set[asyncio.Task[None]] = field(default_factory=set)
+    has_outcome: bool = False
 
 
 class Child:
@@ -44,14 +44,17 @@ class Child:
     ``reusable``: it can run another job. ``runs``: how many it has had.
     """
 
-    def __init__(self, spawned: Spawned, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    def __init__(self, spawned: Spawned, stdout: PipeReader, stderr: PipeReader) -> None:
         self._spawned = spawned
-        self._reader, self._writer = streams
+        self._writer: asyncio.StreamWriter | None = None
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue(_MAX_FRAMES)
         self._run: _Run | None = None
         self._lines_taken = 0
-        self._tasks: list[asyncio.Task[None]] = []
-        self._pipes: list[PipeReader] = []
+        self._pipes = [stdout, stderr]
+        self._tasks = [
+            asyncio.create_task(self._follow_pipe(stdout, "stdout", "info")),
+            asyncio.create_task(self._follow_pipe(stderr, "stderr", "warning")),
+        ]
         self.runs = 0
         self.reusable = True
 
@@ -82,9 +85,9 @@ class Child:
             theirs.close()
             os.close(stdout)
             os.close(stderr)
-        child = cls(spawned, await asyncio.open_unix_connection(sock=ours))
-        child._follow(out, err)
+        child = cls(spawned, PipeReader(out), PipeReader(err))
         try:
+            await child._connect(ours)
             await child._set_up(modules)
         except BaseException:
             await child.kill()
@@ -95,13 +98,9 @@ class Child:
     def ended(self) -> asyncio.Future[int]:
         return self._spawned.ended
 
-    def _follow(self, out: int, err: int) -> None:
-        self._pipes = [PipeReader(out), PipeReader(err)]
-        self._tasks = [
-            asyncio.create_task(self._receive_all()),
-            asyncio.create_task(self._follow_pipe(self._pipes[0], "stdout", "info")),
-            asyncio.create_task(self._follow_pipe(self._pipes[1], "stderr", "warning")),
-        ]
+    async def _connect(self, connection: socket.socket) -> None:
+        reader, self._writer = await asyncio.open_unix_connection(sock=connection)
+        self._tasks.append(asyncio.create_task(self._receive_all(reader)))
 
     async def _set_up(self, modules: Sequence[str]) -> None:
         level = logging.getLogger().getEffectiveLevel()
@@ -136,7 +135,9 @@ class Child:
         try:
             return await self._until_outcome(job, run)
         finally:
-            await end_tasks(*run.calls)
+            if not run.has_outcome:  # its code may still run, and nobody listens to it
+                await never_cancelled(self.kill())
+            await never_cancelled(end_tasks(*run.calls))
             self._run = None
 
     async def _until_outcome(self, job: AnyJob, run: _Run) -> Any:
@@ -151,7 +152,8 @@ class Child:
             elif "call" in message:
                 await self._call(run, message, content)
             else:
-                self.reusable = message["reusable"]
+                run.has_outcome = True
+                self.reusable = self.reusable and message["reusable"]
                 await self._rest_of_output()
                 if "failed" in message:
                     raise PlainError(**message["failed"])
@@ -166,6 +168,9 @@ class Child:
         self._spawned.signal(signal.SIGINT, group=False)
 
     async def _call(self, run: _Run, message: Message, content: bytes) -> None:
+        if message["run"] != run.number:  # of a thread that a job has left
+            answer = {"type": "RuntimeError", "message": "This Context is of a job that has ended."}
+            return self._send({"answer": message["call"], "error": answer})
         answering = self._answer(run.context, message, content)
         if message["method"] != "process":  # the rest in order, as it came
             return await answering
@@ -223,7 +228,8 @@ class Child:
         self.reusable = False
         self._spawned.kill()
         await asyncio.wait({self.ended})
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         await asyncio.wait(self._tasks, timeout=_REST_S)
         await end_tasks(*self._tasks)
         for pipe in self._pipes:
@@ -231,13 +237,13 @@ class Child:
         self._pipes.clear()
 
     def _send(self, message: Message, content: bytes = b"") -> None:
-        if not self._writer.is_closing():
+        if self._writer is not None and not self._writer.is_closing():
             self._writer.write(pack(message, content))
 
-    async def _receive_all(self) -> None:
+    async def _receive_all(self, reader: asyncio.StreamReader) -> None:
         try:
             while True:
-                await self._frames.put(await read(self._reader))
+                await self._frames.put(await read(reader))
         except (asyncio.IncompleteReadError, ConnectionError):
             await self._frames.put(None)
 
@@ -268,7 +274,7 @@ async def _report(run: _Run | None, line: str, level: LogLevel, logger: str) -> 
 async def _called(context: Context, method: str, arguments: Message, content: bytes) -> Any:
     match method:
         case "keep":
-            await context._keep(Saved.of(arguments["saved"]))
+            await context._keep(Saved.of(arguments["saved"]), wait=arguments["wait"])
         case "process":
             more = {name: value for name, value in arguments.items() if name != "argv"}
             finished = await context.process(*arguments["argv"], **more)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runlane.define.context import Context
-from runlane.engine.plain.children import AnyJob, Child
+from runlane.engine.loading import AnyJob
+from runlane.engine.plain.children import Child
 from runlane.engine.plain.errors import PlainError, ProcessEnded
 from runlane.engine.programs import never_cancelled
 

@@ -6,6 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from runlane.define.context import Context, Finished, LogLevel, Saved
+from runlane.define.reports import check_artifact
 from runlane.engine.plain.channel import Channel
 
 P = ParamSpec("P")
@@ -30,13 +31,15 @@ class RemoteContext(Context):
         self._call("log", line=line, level=level)
 
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
-        self._call("artifact", _content(name, content), name=name, media_type=media_type)
+        check_artifact(name, content, media_type)
+        self._call("artifact", bytes(content), name=name, media_type=media_type)
 
     async def picture(self, content: bytes, name: str = "picture") -> None:
-        self._call("picture", _content(name, content), name=name)
+        check_artifact(name, content, "image/png")
+        self._call("picture", bytes(content), name=name)
 
-    async def _keep(self, saved: Saved) -> None:
-        self._call("keep", saved=saved.as_json())
+    async def _keep(self, saved: Saved, *, wait: bool = False) -> None:
+        self._call("keep", saved=saved.as_json(), wait=wait)
 
     async def process(
         self, *argv: str, cwd: str | None = None, env: Mapping[str, str] | None = None, check: bool = True
@@ -71,9 +74,3 @@ def wait(awaitable: Awaitable[Any]) -> Any:
 def _number(value: Any) -> Any:
     """A number of another library as one that JSON holds."""
     return value if value is None or isinstance(value, int | float) else float(value)
-
-
-def _content(name: str, content: Any) -> bytes:
-    if not isinstance(content, bytes | bytearray | memoryview):
-        raise TypeError(f"the content of the artifact {name!r} must be bytes, not {type(content).__name__}")
-    return bytes(content)
