@@ -10,7 +10,6 @@ import pytest
 
 from runlane.composition import Services, compose
 from runlane.define.context import Context
-from runlane.define.retry import MAX_PAUSE_S
 from runlane.engine.execution import Execution
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Interruption, Runner
@@ -78,7 +77,9 @@ async def bench(world) -> AsyncIterator[Callable[..., Bench]]:
 
 
 def runner_of(writer: Writer, job: Any, services: Services, config: Settings) -> Runner:
-    return Runner(writer, {job.name: job}, Execution(Resources(), config.max_result_bytes), services.store.saved, config)
+    return Runner(
+        writer, {job.name: job}, Execution(Resources(), config.max_result_bytes), services.store.saved, config
+    )
 
 
 async def test_what_a_handler_returns_is_the_result(bench):
