@@ -13,13 +13,17 @@ from queue import SimpleQueue
 from typing import Any
 
 from runlane.define.context import Finished, ProcessFailed
+from runlane.engine.plain.errors import Interrupted
 from runlane.engine.plain.protocol import MAX_LINES_AHEAD, Message, pack, receive
 
 WORKER_ENDED = 70
 
 
 class Channel:
-    """``inbox`` has what the worker wants done: ``setup``, ``run`` and ``stop``."""
+    """``inbox`` has what the worker wants done: ``setup``, ``run`` and ``stop``.
+
+    ``interrupted``: the main thread was interrupted by the answer to a call; the signal may come later.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
@@ -30,6 +34,7 @@ class Channel:
         self._room: SimpleQueue[None] = SimpleQueue()
         self._make_room(MAX_LINES_AHEAD)
         self._forked = False
+        self.interrupted = False
         os.register_at_fork(after_in_child=self._note_fork)
         for name, run in (("reads", self._receive_all), ("writes", self._send_all)):
             threading.Thread(target=run, name=f"runlane-{name}", daemon=True).start()
@@ -51,7 +56,7 @@ class Channel:
         answer = self._answers[number] = SimpleQueue()
         try:
             self.send({"call": number, "run": run, "method": method, "arguments": arguments}, content)
-            return _value(answer.get())
+            return self._value(answer.get())
         finally:
             self._answers.pop(number, None)
 
@@ -93,16 +98,22 @@ class Channel:
     def _note_fork(self) -> None:
         self._forked = True
 
+    def _value(self, answer: Message) -> Any:
+        error = answer.get("error")
+        if error is None:
+            return answer.get("value")
+        if error["type"] == Interrupted.__name__:
+            self.interrupted |= threading.current_thread() is threading.main_thread()
+            raise Interrupted
+        raise _raised(error)
 
-def _value(answer: Message) -> Any:
-    error = answer.get("error")
-    if error is None:
-        return answer.get("value")
+
+def _raised(error: Message) -> Exception:
     if error["type"] == ProcessFailed.__name__:
-        raise ProcessFailed(tuple(error["argv"]), Finished(**error["finished"]))
+        return ProcessFailed(tuple(error["argv"]), Finished(**error["finished"]))
     made = getattr(builtins, error["type"], None)
     if isinstance(made, type) and issubclass(made, OSError):
-        raise made(error["errno"], error["message"])
+        return made(error["errno"], error["message"])
     if isinstance(made, type) and issubclass(made, Exception):
-        raise made(error["message"])
-    raise RuntimeError(f"{error['type']}: {error['message']}")
+        return made(error["message"])
+    return RuntimeError(f"{error['type']}: {error['message']}")

@@ -76,6 +76,7 @@ class Child:
         self._context: RemoteContext | None = None
         self._interruptible = False
         self._interrupted = False
+        self._before: set[tuple[str, int]] = set()
         os.register_at_fork(after_in_child=_forget_signals)
 
     def serve(self) -> None:
@@ -87,7 +88,7 @@ class Child:
 
     def _set_up(self, setup: Message) -> None:
         _restore("PYTHONPATH", setup["pythonpath"])
-        output.install(setup["log_level"])
+        output.install()
         try:
             self._loaded = load(setup["modules"])
         except StartRefused as exc:
@@ -105,19 +106,19 @@ class Child:
         self._interrupted = True
         if self._context is not None:
             self._context.cancelled = True
-        if self._interruptible:
+        if self._interruptible and not self._channel.interrupted:
             self._interruptible = False
             raise Interrupted
 
     def _run(self, task: Message) -> None:
         """Run a job, and send how it ended."""
-        before = _left_running()
+        self._before = _running_beside()
         with output.of_job(_Lines(self._channel, task["run"])):
             outcome = self._outcome(task)
         if os.getpid() != self._pid:
             os._exit(0)  # a fork of the job's that came back here; the job is the first one's
         self._context = None
-        outcome["reusable"] = _left_running() <= before
+        outcome["reusable"] = _running_beside() <= self._before
         try:
             self._channel.send(outcome)
         except (TypeError, ValueError, RecursionError) as exc:  # such as a number of more digits than Python converts
@@ -145,6 +146,7 @@ class Child:
         except InvalidInput as exc:
             raise InvalidParams(str(exc)) from None
         arguments = job.signature.arguments(model) | self._resources.of(job.signature.resources)
+        self._before = _running_beside()  # a resource may have threads and processes
         if job.signature.context is not None:
             saved = Saved.of(task["saved"])
             self._context = RemoteContext(self._channel, task["run"], UUID(task["id"]), task["attempt"], saved)
@@ -172,10 +174,9 @@ class _Lines:
         self._channel.line(text, level, logger, self._run)
 
 
-def _left_running() -> set[tuple[str, int]]:
-    """The threads and processes that a job leaves behind, if there are any after it that were not before it."""
-    main, daemons = threading.main_thread(), {thread for thread in threading.enumerate() if thread.daemon}
-    threads = {("thread", id(thread)) for thread in threading.enumerate() if thread not in (main, *daemons)}
+def _running_beside() -> set[tuple[str, int]]:
+    """The threads, without daemons, and the processes that are there now: what a job has left, if they are new."""
+    threads = {("thread", id(thread)) for thread in threading.enumerate() if not thread.daemon}
     return threads | {("process", pid) for pid in _children()}
 
 

@@ -15,7 +15,7 @@ from runlane.background import end_tasks
 from runlane.define.context import Context, LogLevel, ProcessFailed, Saved
 from runlane.engine.loading import AnyJob
 from runlane.engine.pipes import PipeReader, text_of
-from runlane.engine.plain.errors import PlainError, ProcessEnded, how_it_ended
+from runlane.engine.plain.errors import Interrupted, PlainError, ProcessEnded, how_it_ended
 from runlane.engine.plain.protocol import MAX_LINES_AHEAD, Frame, Message, pack, read
 from runlane.engine.processes import Spawned, module_command, module_environment, spawner
 from runlane.engine.programs import never_cancelled
@@ -103,9 +103,8 @@ class Child:
         self._tasks.append(asyncio.create_task(self._receive_all(reader)))
 
     async def _set_up(self, modules: Sequence[str]) -> None:
-        level = logging.getLogger().getEffectiveLevel()
         pythonpath = os.environ.get("PYTHONPATH")
-        self._send({"setup": True, "modules": list(modules), "log_level": level, "pythonpath": pythonpath})
+        self._send({"setup": True, "modules": list(modules), "pythonpath": pythonpath})
         while True:
             message, _ = await self._next_frame("A process for plain functions ended while it was starting: {}")
             if "ready" in message:
@@ -183,7 +182,7 @@ class Child:
         try:
             reply["value"] = await _called(context, message["method"], message["arguments"], content)
         except asyncio.CancelledError:
-            self._send({**reply, "error": {"type": "RuntimeError", "message": "The job was interrupted."}})
+            self._send({**reply, "error": {"type": Interrupted.__name__}})
             raise
         except Exception as exc:  # the job's code may answer it
             reply["error"] = _as_error(exc, message["arguments"])

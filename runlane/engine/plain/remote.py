@@ -8,6 +8,7 @@ from uuid import UUID
 from runlane.define.context import Context, Finished, LogLevel, Saved
 from runlane.define.reports import check_artifact
 from runlane.engine.plain.channel import Channel
+from runlane.engine.plain.errors import Interrupted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,7 +53,11 @@ class RemoteContext(Context):
         return fn(*args, **kwargs)
 
     def _call(self, method: str, content: bytes = b"", **arguments: Any) -> Any:
-        return self._channel.call(method, self._run, content, **arguments)
+        try:
+            return self._channel.call(method, self._run, content, **arguments)
+        except Interrupted:
+            self.cancelled = True
+            raise
 
 
 def wait(awaitable: Awaitable[Any]) -> Any:
