@@ -143,7 +143,7 @@ async def test_one_that_closes_its_output_is_waited_for(tmp_path):
 
 async def test_a_cancel_lets_it_clean_up():
     lines: Lines = []
-    script = "trap 'echo cleaned; exit 0' TERM; echo ready; while true; do sleep 0.01; done"
+    script = "trap 'echo cleaned; exit 0' TERM; echo ready; while true; do :; done"
     running = asyncio.create_task(run("sh", "-c", script, lines=lines, grace_s=60))
     await until(lambda: _copy(lines))
 
