@@ -16,12 +16,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from runlane.background import end_tasks
 from runlane.engine.spawner import LENGTH_BYTES
+
+T = TypeVar("T")
 
 _FULL_S = 0.005
 _CLOSE_S = 5.0
@@ -83,7 +85,7 @@ class Spawner:
         stderr: int,
         cwd: str | None = None,
     ) -> Spawned:
-        """Start a program in a session of its own. The files may be closed afterwards.
+        """Start a program in a session of its own. The files may be closed afterwards; cancelled, nothing of it runs.
 
         Raises:
             CannotStart: the system refuses it.
@@ -93,7 +95,11 @@ class Spawner:
         self._starting[id] = starting
         command = {"do": "start", "id": id, "argv": list(argv), "cwd": cwd, "env": dict(env)}
         self.send(command, [os.dup(file) for file in (stdin, stdout, stderr)])
-        return await starting
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await never_cancelled(_undo(starting))
+            raise
 
     def send(self, command: Mapping[str, Any], files: Sequence[int] = ()) -> None:
         if not self.ended:
@@ -134,32 +140,20 @@ class Spawner:
         match reply:
             case {"started": id, "pid": pid}:
                 spawned = self._started[id] = Spawned(id, pid, self)
-                starting = self._starting.pop(id)
-                if starting.done():  # whoever wanted it was cancelled
-                    spawned.kill()
-                else:
-                    starting.set_result(spawned)
+                self._starting.pop(id).set_result(spawned)
             case {"refused": id, "errno": number, "message": message}:
-                starting = self._starting.pop(id)
-                if not starting.done():
-                    starting.set_exception(CannotStart(number or errno.EINVAL, message))
+                self._starting.pop(id).set_exception(CannotStart(number or errno.EINVAL, message))
             case {"ended": id, "code": code}:
-                _end(self._started.pop(id), code)
+                self._started.pop(id).ended.set_result(code)
 
     def _note_ended(self) -> None:
         if self.ended:
             return
         log.error("The process that starts processes for this worker has ended; what it had started is killed.")
-        self.ended = True
-        for starting in self._starting.values():
-            if not starting.done():
-                starting.set_exception(CannotStart(errno.ECHILD, "the process that starts programs has ended"))
         for spawned in self._started.values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(spawned.pid, signal.SIGKILL)
-            _end(spawned, -signal.SIGKILL)
-        self._starting.clear()
-        self._started.clear()
+        self._end_all()
         self._let_end()
 
     async def close(self) -> None:
@@ -167,8 +161,16 @@ class Spawner:
         self.ended = True
         await end_tasks(*self._tasks)
         await asyncio.to_thread(self._let_end)
+        self._end_all()
+
+    def _end_all(self) -> None:
+        self.ended = True
+        for starting in self._starting.values():
+            starting.set_exception(CannotStart(errno.ECHILD, "the process that starts programs has ended"))
         for spawned in self._started.values():
-            _end(spawned, -signal.SIGKILL)
+            spawned.ended.set_result(-signal.SIGKILL)
+        self._starting.clear()
+        self._started.clear()
 
     def _let_end(self) -> None:
         """It kills all that is left when the socket is closed."""
@@ -178,9 +180,25 @@ class Spawner:
             self._process.wait(_CLOSE_S)
 
 
-def _end(spawned: Spawned, code: int) -> None:
-    if not spawned.ended.done():
-        spawned.ended.set_result(code)
+async def _undo(starting: asyncio.Future[Spawned]) -> None:
+    """End a process that nobody waits for any more, if it can be started at all."""
+    with contextlib.suppress(CannotStart):
+        spawned = await starting
+        spawned.kill()
+        await spawned.ended
+
+
+async def never_cancelled(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What it returns; a cancel that comes meanwhile is left to whoever cancelled before."""
+    task = asyncio.create_task(coroutine)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
+        except Exception:
+            break
+    return task.result()
 
 
 _spawners: WeakKeyDictionary[asyncio.AbstractEventLoop, Spawner] = WeakKeyDictionary()

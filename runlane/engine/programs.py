@@ -5,16 +5,13 @@ import errno
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
 
 from runlane.background import end_tasks
 from runlane.define.context import Finished, ProcessFailed
 from runlane.engine.pipes import PipeReader, text_of
-from runlane.engine.processes import CannotStart, Spawned, spawner
-
-T = TypeVar("T")
+from runlane.engine.processes import CannotStart, Spawned, never_cancelled, spawner
 
 # How long a program may clean up before it is killed: less than a job has when its worker stops.
 GRACE_S = 1.0
@@ -104,19 +101,6 @@ async def _stop(program: Spawned, grace_s: float) -> None:
     await asyncio.wait({program.ended}, timeout=grace_s)
     program.kill()
     await asyncio.wait({program.ended})
-
-
-async def never_cancelled(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What it returns; a cancel that comes meanwhile is left to whoever cancelled before."""
-    task = asyncio.create_task(coroutine)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            continue
-        except Exception:
-            break
-    return task.result()
 
 
 class _Output:

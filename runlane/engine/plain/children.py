@@ -17,8 +17,7 @@ from runlane.engine.loading import AnyJob
 from runlane.engine.pipes import PipeReader, text_of
 from runlane.engine.plain.errors import Interrupted, PlainError, ProcessEnded, how_it_ended
 from runlane.engine.plain.protocol import MAX_LINES_AHEAD, Frame, Message, pack, read
-from runlane.engine.processes import Spawned, module_command, module_environment, spawner
-from runlane.engine.programs import never_cancelled
+from runlane.engine.processes import Spawned, module_command, module_environment, never_cancelled, spawner
 
 _MAX_FRAMES = 16
 _REST_S = 1.0

@@ -17,7 +17,7 @@ from runlane.define.context import Context
 from runlane.engine.loading import AnyJob
 from runlane.engine.plain.children import Child
 from runlane.engine.plain.errors import PlainError, ProcessEnded
-from runlane.engine.programs import never_cancelled
+from runlane.engine.processes import never_cancelled
 
 # Against what libraries leak; a start takes less than a second of one core.
 MAX_RUNS = 500
