@@ -93,7 +93,7 @@ class Spawner:
         id = next(self._ids)
         starting: asyncio.Future[Spawned] = asyncio.get_running_loop().create_future()
         self._starting[id] = starting
-        command = {"do": "start", "id": id, "argv": list(argv), "cwd": cwd, "env": dict(env)}
+        command = {"do": "start", "id": id, "argv": list(argv), "cwd": cwd or os.getcwd(), "env": dict(env)}
         self.send(command, [os.dup(file) for file in (stdin, stdout, stderr)])
         try:
             return await asyncio.shield(starting)

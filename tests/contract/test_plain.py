@@ -143,6 +143,18 @@ async def test_no_line_is_lost_of_one_that_prints_more_than_can_be_under_way(poo
     assert context.texts == [str(number) for number in range(2000)]
 
 
+async def test_it_may_fork_and_what_that_logs_is_a_line(pool):
+    context = Recorder()
+
+    assert await run(pool, plain_jobs.forks, context=context) == [0, 1, 4]
+    assert sorted(context.texts) == ["logged 0", "logged 1", "logged 2"]
+
+
+async def test_a_fork_that_comes_back_is_not_taken_for_the_job():
+    async with own_pool() as pool:
+        assert await run(pool, plain_jobs.comes_back_twice) == await run(pool, plain_jobs.where)
+
+
 # How it fails
 
 
@@ -243,6 +255,17 @@ async def test_a_cancelled_function_may_clean_up(pool, tmp_path):
     await ends(running)
 
     assert context.texts == ["cleaned up, cancelled=True"]
+
+
+@pytest.mark.parametrize("how", ["loop", "program", "threads"])
+async def test_code_that_waits_is_interrupted_however_it_waits(pool, how):
+    context = Recorder()
+    running = asyncio.create_task(pool.run(plain_jobs.waits, {"how": how}, context, grace_s=long_grace))
+    await until(lambda: _copy(context.steps_seen))
+
+    await ends(running)
+
+    assert context.texts == ["cleaned up"]
 
 
 async def test_a_clean_up_that_fails_is_raised(pool, tmp_path):

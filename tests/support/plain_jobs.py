@@ -1,8 +1,10 @@
 """Plain functions as jobs, for processes of their own: each does one thing that such a process must bear."""
 
+import asyncio
 import ctypes
 import itertools
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +217,40 @@ def parent(pids: str, ctx: SyncContext) -> None:
 @job
 def leaves_a_program(pids: str) -> int:
     note(pids, subprocess.Popen(["setsid", "sleep", "600"]).pid)
+    return os.getpid()
+
+
+@job
+def waits(how: str, ctx: SyncContext) -> None:
+    ctx.step("Waiting")
+    try:
+        match how:
+            case "loop":
+                asyncio.run(asyncio.sleep(600))
+            case "program":
+                ctx.process("sleep", "600")
+            case "threads":
+                with ThreadPoolExecutor(2) as threads:
+                    list(threads.map(lambda seconds: ctx.process("sleep", seconds), ["600", "601"]))
+    finally:
+        print("cleaned up")
+
+
+def square(number: int) -> int:
+    logging.getLogger("fork").warning("logged %d", number)
+    return number**2
+
+
+@job
+def forks() -> list[int]:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(square, range(3))
+
+
+@job
+def comes_back_twice() -> int:
+    if os.fork():
+        os.wait()
     return os.getpid()
 
 

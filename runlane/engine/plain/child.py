@@ -77,7 +77,7 @@ class Child:
         self._interruptible = False
         self._interrupted = False
         self._before: set[tuple[str, int]] = set()
-        os.register_at_fork(after_in_child=_forget_signals)
+        os.register_at_fork(after_in_child=_begin_fork)
 
     def serve(self) -> None:
         self._set_up(self._channel.inbox.get())
@@ -190,8 +190,9 @@ def _children() -> set[int]:
     return {child.pid for child in alive}
 
 
-def _forget_signals() -> None:
-    """What a job forks is interrupted as any program is."""
+def _begin_fork() -> None:
+    """What a job forks is interrupted as any program is, and logs to standard error, which the worker reads."""
+    logging.getLogger().addHandler(logging.StreamHandler())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

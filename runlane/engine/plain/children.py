@@ -89,7 +89,7 @@ class Child:
             await child._connect(ours)
             await child._set_up(modules)
         except BaseException:
-            await child.kill()
+            await never_cancelled(child.kill())
             raise
         return child
 

@@ -76,6 +76,9 @@ class PlainPool:
     async def close(self) -> None:
         """End all processes; those that wait close their resources first."""
         self._closed = True
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(_stopping())
         for starting in self._starting:
             starting.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
@@ -91,6 +94,8 @@ class PlainPool:
                 self._busy.add(child)
                 return child
             self._end(child)
+        if self._closed:
+            raise _stopping()
         waiting: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         if len(self._starting) < len(self._waiting):
@@ -173,6 +178,10 @@ async def _interrupt(child: Child, running: asyncio.Task[Any], grace_s: Callable
     if isinstance(error, PlainError) and (error.interrupted or error.type == ProcessEnded.__name__):
         raise asyncio.CancelledError
     return running.result()
+
+
+def _stopping() -> PlainError:
+    return PlainError(ProcessEnded.__name__, "This worker stops; it starts no more processes.", None, may_retry=True)
 
 
 def _not_started(exc: OSError) -> PlainError:
