@@ -11,10 +11,6 @@ from runlane.engine.loading import AnyJob
 from runlane.engine.resources import Resources
 from runlane.errors import InvalidInput
 
-# What needs no conversion; of a list or a dictionary, only what is in it would tell.
-_PLAIN = (str, int, float, bool, type(None))
-
-
 class InvalidParams(GiveUp):
     """The job refuses its parameters: no attempt can help."""
 
@@ -47,13 +43,7 @@ class Execution:
 
     def _checked(self, returned: Any) -> Any:
         """What was returned, as JSON holds it, if it can be kept."""
-        try:
-            result = returned if isinstance(returned, _PLAIN) else to_jsonable_python(returned)
-            plain_json.check(result, "result")
-        except InvalidInput as exc:
-            raise TypeError(f"The job returned what JSON cannot hold: {exc.message}.") from exc
-        except Exception as exc:  # whatever the serializer of a type may raise
-            raise TypeError(f"The job returned what JSON cannot hold: {exc}") from exc
+        result = _plain(returned)
         size_bytes = len(plain_json.dumps(result).encode())
         if size_bytes > self._max_result_bytes:
             raise ValueError(
@@ -61,3 +51,22 @@ class Execution:
                 "(RUNLANE_MAX_RESULT_BYTES). Return less, or attach it as an artifact."
             )
         return result
+
+
+def _plain(returned: Any) -> Any:
+    """What was returned as JSON: models, dataclasses and the like are converted. Raises ``TypeError``."""
+    try:
+        plain_json.check(returned, "result")
+        return returned
+    except InvalidInput as exc:
+        why = exc
+    try:
+        result = to_jsonable_python(returned)
+        plain_json.check(result, "result")
+    except InvalidInput as exc:
+        why = exc
+    except Exception:  # whatever the serializer of a type may raise: the path is in what was found above
+        pass
+    else:
+        return result
+    raise TypeError(f"The job returned what JSON cannot hold: {why.message}.") from why

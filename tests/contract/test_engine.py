@@ -405,6 +405,7 @@ async def test_a_thread_that_ends_within_the_grace_time_is_waited_for(plant, cou
         job = await plant.submit()
         await until(lambda: _value(handler.written), bool)
         await plant.service.cancel(job.id)
+        await until(lambda: plant.store.events(job.id), lambda events: "asked to stop" in events[-1].message)
         handler.go_on.set()
 
         assert (await plant.is_(job, JobStatus.CANCELLED)).message == "Cancelled while it ran."
