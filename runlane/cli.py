@@ -1,16 +1,18 @@
 """The command ``runlane``: starts the programs, and does one-off tasks, by hand or in a deployment.
 
-The programs are packages of their own, run as by ``python -m``: this library imports neither.
+The app is a package of its own, run as by ``python -m``: this library does not import it.
 """
 
 import argparse
 import asyncio
 import http.client
+import os
 import runpy
 import socket
 import sys
 from pathlib import Path
 
+from runlane import installation
 from runlane.addresses import shown
 from runlane.background import end_on_sigterm
 from runlane.db import backup, schema, transfer
@@ -25,7 +27,6 @@ from runlane.text import counted
 
 ANSWER_WITHIN_S = 4.0
 REFUSED = 2
-PROGRAMS = {"worker": "worker", "app": "jobs_app"}
 
 
 def copy_all(source: str, target: str) -> None:
@@ -74,9 +75,12 @@ async def _workers(url: str) -> list[WorkerInfo]:
 
 def main() -> None:
     given = _parser().parse_args()
-    if given.command in PROGRAMS:
+    if given.command == "app":
         sys.argv[1:] = []
-        runpy.run_module(PROGRAMS[given.command], run_name="__main__", alter_sys=True)
+        runpy.run_module("jobs_app", run_name="__main__", alter_sys=True)
+        return
+    if given.command == "worker":
+        _work()
         return
     name = "launcher" if given.command == "run" else "runlane"
     try:
@@ -103,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="runlane", description="A self-hosted job system with a live dashboard.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run everything on this machine; stop it with Ctrl-C")
+    run.add_argument("modules", nargs="*", metavar="MODULE", help="with your jobs; none: RUNLANE_JOBS, or the bundled")
     run.add_argument("--dev", action="store_true", help="reload pages and worker when a source changes")
     run.add_argument("--build", action="store_true", help="build the pages if they changed, and end")
     commands.add_parser("worker", help="run a worker alone")
@@ -121,12 +126,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _work() -> None:
+    from runlane.engine import process
+
+    # a console script has its own folder here; modules are of the current one, as with ``python -m``
+    sys.path.insert(0, os.getcwd())
+    process.main(installation.bundled_jobs())
+
+
 def _run(config: Settings, given: argparse.Namespace) -> None:
     from runlane.launcher import launch
 
     if given.build:
         launch.build()
     else:
+        if given.modules:
+            config = read_settings(jobs=",".join(given.modules))
         asyncio.run(launch.launch(config, dev=given.dev))
 
 

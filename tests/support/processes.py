@@ -158,6 +158,7 @@ async def running_app(folder: Path, redis_url: str, database_url: str) -> AsyncI
     (folder / BUILT).mkdir(parents=True)
     port, log = free_port(), folder / "app.log"
     environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}
+    environ["REFLEX_WEB_WORKDIR"] = str(folder / BUILT.parts[0])
     with log.open("wb") as written:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jobs_app"),
