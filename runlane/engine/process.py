@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import psutil
 import uvloop
 
-from runlane import __version__
+from runlane import __version__, installation
 from runlane.background import end_on_sigterm, end_tasks
 from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
@@ -48,7 +48,6 @@ from runlane.settings import Settings, settings
 
 # New objects between two collections of garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once.
 COLLECT_EVERY = 20_000
-BUNDLED = ("worker.tasks",)
 # Processes that are kept ready for plain functions, at least, where as many jobs may run.
 MIN_WARM = 2
 
@@ -210,7 +209,7 @@ def main(modules: Sequence[str] = ()) -> None:
         output.install()
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
-        uvloop.run(serve(config, modules or config.jobs or BUNDLED))
+        uvloop.run(serve(config, modules or config.jobs or (installation.bundled_jobs(),)))
     except StartRefused as exc:
         refuse("worker", exc.message)
         _exit(2)
