@@ -1,9 +1,9 @@
 """What a person may go on typing in the search box. Pure: the caller names the workers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 
 from jobs_app.submit.forms import form_fields
+from runlane.define.kind import Kind
 from runlane.kinds.catalogue import catalogue
 from runlane.model.status import JobStatus
 from runlane.search.query import FIELDS
@@ -40,8 +40,21 @@ def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:
     return [f"{lead}{name}:{earlier}{comma}{v}" for v in values if v.startswith(begun) and v != begun][:MAX_SUGGESTIONS]
 
 
-@cache
+# What was read of each kind, for as long as it is that kind.
+_read: dict[str, tuple[Kind, dict[str, list[str]]]] = {}
+
+
 def _params() -> dict[str, list[str]]:
     """Every parameter that a kind has and may be shown, as a field, with those of its choices that need no quotes."""
-    fields = [field for kind in catalogue() for field in form_fields(kind) if field["input"] != "secret"]
-    return {f"params.{field['name']}": [c for c in field["choices"] if not {*' "'} & {*c}] for field in fields}
+    found: dict[str, list[str]] = {}
+    for kind in catalogue():
+        known = _read.get(kind.name)
+        if known is None or known[0] is not kind:
+            known = _read[kind.name] = (kind, _params_of(kind))
+        found |= known[1]
+    return found
+
+
+def _params_of(kind: Kind) -> dict[str, list[str]]:
+    shown = [field for field in form_fields(kind) if field["input"] != "secret"]
+    return {f"params.{field['name']}": [c for c in field["choices"] if not {*' "'} & {*c}] for field in shown}

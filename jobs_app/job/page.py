@@ -102,7 +102,10 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
     job_id = JobPage.row["id"]
     return rx.flex(
         rx.hstack(
-            rx.heading(JobPage.row["title"], as_="h1", size="6"),
+            rx.heading(JobPage.row["title"], as_="h1", size="6", class_name="anywhere"),
+            rx.cond(
+                JobPage.row["of_kind"] != "", rx.text(JobPage.row["of_kind"], size="2", color_scheme="gray", id="kind")
+            ),
             mono(JobPage.row["short_id"], color_scheme="gray"),
             status_badge(now["status"], now["cancelling"]),
             align="center",

@@ -16,7 +16,7 @@ from jobs_app.live.effects import Effect, call, toast
 from jobs_app.live.notify import notify
 from jobs_app.ui import formats, job_rows
 from jobs_app.ui.clipboard import copy
-from jobs_app.ui.formats import shown_params
+from jobs_app.ui.formats import cut, shown_params
 from jobs_app.ui.job_rows import EMPTY_ROW, KIND_PAUSED, QUEUE_PAUSED, Row
 from runlane.core.reruns import Relative
 from runlane.errors import InvalidInput, JobNotFound, JobsError
@@ -89,7 +89,7 @@ class JobPage(rx.State):
         """What the browser's tab is called: the job with its status."""
         if not self.found:
             return "Job"
-        return f"{self.row['live']['status']} · {self.row['title']} {self.row['short_id']}"
+        return f"{self.row['live']['status']} · {cut(self.row['title'])} {self.row['short_id']}"
 
     @rx.var
     def tab_icon(self) -> str:
@@ -189,7 +189,7 @@ class JobPage(rx.State):
         if not (self.notify_at_end and status in {s.value for s in JobStatus if s.is_terminal}):
             return []
         self.notify_at_end = False
-        text = f"{self.row['title']} {self.row['short_id']}: {status}"
+        text = f"{cut(self.row['title'])} {self.row['short_id']}: {status}"
         return [call(NOTIFY, text, {"icon": f"/favicon-{status}.svg"})]
 
 

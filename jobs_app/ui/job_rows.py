@@ -25,13 +25,21 @@ class Hot(TypedDict):
     cancelling: bool
 
 
-class Row(TypedDict):
+class Titles(TypedDict):
+    """What a job is called."""
+
+    title: str
+    """Its own, else that of its kind."""
+    of_kind: str
+    """The title of its kind, to stand beside its own; empty if it has none."""
+
+
+class Row(Titles):
     """A line of the list."""
 
     id: str
     short_id: str
     kind: str
-    title: str
     created_at: str
     worker: str
     priority: int
@@ -72,6 +80,7 @@ EMPTY_ROW: Row = {
     "short_id": "",
     "kind": "",
     "title": "",
+    "of_kind": "",
     "created_at": "",
     "worker": "",
     "priority": 0,
@@ -98,12 +107,16 @@ def hot(job: JobSnapshot) -> Hot:
     }
 
 
+def titles(job: JobSnapshot) -> Titles:
+    return {"title": job.title or kind_title(job.kind), "of_kind": kind_title(job.kind) if job.title else ""}
+
+
 def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = None) -> Row:
     return {
         "id": str(job.id),
         "short_id": job.short_id,
         "kind": job.kind,
-        "title": kind_title(job.kind),
+        **titles(job),
         "created_at": iso(job.created_at),
         "worker": job.worker or "",
         "priority": job.priority,

@@ -105,6 +105,21 @@ RULES: dict[str, object] = {
     },
     "[data-sonner-toast][data-type=error] [data-icon]": {"color": "var(--tomato-9)"},
     "[data-sonner-toast][data-type=success] [data-icon]": {"color": "var(--grass-9)"},
+    ".next-title": {
+        "display": "inline-block",
+        "max_width": "min(60vw, 240px)",
+        "overflow": "hidden",
+        "text_overflow": "ellipsis",
+        "vertical_align": "bottom",
+        "white_space": "nowrap",
+    },
+    ".job-name.own .job-title": {
+        "flex": "1 0 100%",
+        "overflow": "hidden",
+        "text_overflow": "ellipsis",
+    },
+    ".job-name.own": {"max_width": "min(38vw, 300px)"},
+    "@media (max-width: 1023px)": {".job-name": {"flex_wrap": "wrap"}},
     "#jobs .rt-TableRoot": {"--table-cell-min-height": "44px", "--table-cell-padding": "7px 10px"},
     ".tabs": {
         "display": "flex",

@@ -7,7 +7,7 @@ package does not import handlers, so that the web app can validate parameters wi
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from runlane.define.kind import Kind
@@ -19,12 +19,27 @@ from runlane.text import suggestion
 class Catalogue:
     """Kinds by name, in the order they are shown: main kinds first, then groups, each by title."""
 
-    def __init__(self, kinds: list[Kind]) -> None:
+    def __init__(self, kinds: Iterable[Kind] = ()) -> None:
+        self._listeners: list[Callable[[], None]] = []
+        self.replace(kinds)
+
+    def replace(self, kinds: Iterable[Kind]) -> None:
+        """Have these kinds instead of those that there were."""
         ordered = sorted(kinds, key=lambda kind: (kind.group != "main", kind.group, kind.title))
         self._kinds = {kind.name: kind for kind in ordered}
+        for notify in self._listeners:
+            notify()
+
+    def on_change(self, notify: Callable[[], None]) -> None:
+        """Have ``notify`` called after each replacement."""
+        self._listeners.append(notify)
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(self._kinds.values())
+
+    def find(self, name: str) -> Kind | None:
+        """The kind of that name, if there is one."""
+        return self._kinds.get(name)
 
     def get(self, name: str) -> Kind:
         """The kind of that name.

@@ -99,7 +99,9 @@ def _next(job: rx.Var[Next], when_any: rx.Var[str]) -> rx.Component:
         ),
     )
     return rx.text(
-        rx.link(job["title"], " ", mono(job["short_id"]), href=routes.job(job["id"])),
+        rx.link(
+            rx.el.span(job["title"], class_name="next-title"), " ", mono(job["short_id"]), href=routes.job(job["id"])
+        ),
         " ",
         rx.text(when, as_="span", color_scheme="gray"),
         size="1",
@@ -167,13 +169,30 @@ def _marks(slot: rx.Var[Slot]) -> rx.Component:
 def _taken(slot: rx.Var[Slot]) -> rx.Component:
     return rx.vstack(
         rx.hstack(
-            rx.link(slot["title"], href=routes.job(slot["id"]), size="2", weight="medium"),
-            mono(slot["short_id"], color_scheme="gray"),
+            rx.link(
+                slot["title"],
+                href=routes.job(slot["id"]),
+                size="2",
+                weight="medium",
+                class_name="one-line",
+                title=slot["title"],
+            ),
+            rx.cond(slot["of_kind"] == "", mono(slot["short_id"], color_scheme="gray")),
             rx.spacer(),
             rx.text(ticking(slot["started_at"]), size="1", color_scheme="gray"),
             width="100%",
             align="center",
             spacing="2",
+        ),
+        rx.cond(
+            slot["of_kind"] != "",
+            rx.hstack(
+                one_line(slot["of_kind"], size="1", color_scheme="gray"),
+                mono(slot["short_id"], color_scheme="gray"),
+                width="100%",
+                align="center",
+                spacing="2",
+            ),
         ),
         one_line(
             rx.cond(slot["cancelling"], "Stopping: " + slot["message"], slot["message"]),
