@@ -78,9 +78,11 @@ class StartForm(rx.State):
         if kind is None:
             self._lose_kind()
             return
-        if not self.is_known:
+        if not self.is_known and not self.fields:
             self._show(self.kind)
             return
+        if not self.is_known:
+            self.is_known, self.news = True, ""
         new = followed(self.fields, form_fields(kind, self._stored), self._values)
         self.description = kind.description
         if new != self.fields:
@@ -282,7 +284,7 @@ class StartForm(rx.State):
 
 
 def _not_there(kind: str, so: str) -> str:
-    return f"No worker has brought the kind {kind!r}; {so}."
+    return f"No worker has brought the kind {kind}; {so}."
 
 
 def _as_utc(text: str) -> str:
