@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app import routes
-from jobs_app.dashboard.page import confirm_delete
+from jobs_app.dashboard.page import job_questions
 from jobs_app.job.about import about_job, tree_card
 from jobs_app.job.actions import Actions
 from jobs_app.job.live_state import LiveJob
@@ -47,7 +47,7 @@ def job_page() -> rx.Component:
             spacing="3",
         ),
         rx.cond(JobPage.found, _job(), _absent()),
-        dialogs=rx.fragment(confirm_delete(), again_dialog()),
+        dialogs=rx.fragment(job_questions(), again_dialog()),
         icon=JobPage.tab_icon,
     )
 

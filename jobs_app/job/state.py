@@ -7,6 +7,7 @@ import reflex as rx
 
 from jobs_app import routes, runtime
 from jobs_app.dashboard.list_view import ListView
+from jobs_app.job.saved import SavedState
 from jobs_app.job.timeline.rows import Proof, proof
 from jobs_app.job.timeline.state import Timeline
 from jobs_app.job.tree.state import Trees
@@ -147,6 +148,7 @@ class JobPage(rx.State):
             job_id = routes.parse_job_id(self.job_id)
             job = await reader.get(job_id)
             status_events = await (await self.get_state(Timeline)).read(job)
+            kept = await reader.saved(job_id)
             artifacts = [await _artifact(artifact) for artifact in await reader.artifacts(job_id)]
             family = await reader.family(job_id)
             waits_for = await _waits_for(job)
@@ -160,6 +162,7 @@ class JobPage(rx.State):
         # the traceback is shown frame by frame
         failure = job.error.model_dump(exclude={"traceback"}) if job.error else None
         (await self.get_state(Trees)).put(params=shown_params(job.kind, job.params), result=job.result, error=failure)
+        await (await self.get_state(SavedState)).show(kept)
         self._show(job)
         self.waits_for = waits_for
         self.proof = proof(job, status_events)

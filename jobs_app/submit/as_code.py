@@ -12,10 +12,10 @@ from runlane import plain_json
 
 # Where the client and the command line look by themselves.
 USUAL_URLS = ("http://localhost:8000", "http://127.0.0.1:8000")
-OPTIONS = ("priority", "delay_s", "scheduled_for", "max_attempts", "rerun_of")
+OPTIONS = ("priority", "delay_s", "scheduled_for", "max_attempts")
 
 _PYTHON = """import asyncio
-
+{times}
 from runlane import Client
 
 
@@ -37,9 +37,10 @@ def curl(url: str, body: dict[str, Any]) -> str:
 
 def python(url: str, body: dict[str, Any]) -> str:
     """A program that starts the job, and prints its result."""
-    options = ", ".join(f"{name}={body[name]!r}" for name in OPTIONS if name in body)
-    client = f"client.options({options})" if options else "client"
-    return _PYTHON.format(url=url, submit=f"{client}.submit({', '.join(_arguments(body))})")
+    options = ", ".join(f"{name}={_option(name, body[name])}" for name in OPTIONS if name in body)
+    client = f"client.with_options({options})" if options else "client"
+    times = "from datetime import datetime\n" if "scheduled_for" in body else ""
+    return _PYTHON.format(times=times, url=url, submit=f"{client}.submit({', '.join(_arguments(body))})")
 
 
 def command(url: str, body: dict[str, Any]) -> str:
@@ -51,6 +52,10 @@ def command(url: str, body: dict[str, Any]) -> str:
             words += [f"--{name.removesuffix('_s').replace('_', '-')}", _text(body[name])]
     where = "" if url in USUAL_URLS else f"RUNLANE_URL={shlex.quote(url)} "
     return where + shlex.join([*words, "--wait"])
+
+
+def _option(name: str, value: Any) -> str:
+    return f"datetime.fromisoformat({value!r})" if name == "scheduled_for" else repr(value)
 
 
 def _arguments(body: dict[str, Any]) -> list[str]:

@@ -35,8 +35,8 @@ def what_changed(shown: Sequence[FormField], now: Sequence[FormField], values: M
     """What has become of a form's fields, as a sentence."""
     before, after = ({field["name"]: field["label"] for field in fields} for fields in (shown, now))
     new = _named([label for name, label in after.items() if name not in before])
-    gone = _named([label for name, label in before.items() if name not in after])
-    parts = [f"{new} new" if new else "", f"{gone} gone" if gone else ""]
+    removed = _named([label for name, label in before.items() if name not in after])
+    parts = [f"{new} new" if new else "", f"{removed} removed" if removed else ""]
     what = ", ".join(filter(None, parts)) or "some fields are others"
     typed = any(is_touched(field, values) and field["name"] in after for field in shown)
     return f"A worker has brought another version of this kind: {what}.{' What you typed is kept.' if typed else ''}"

@@ -57,7 +57,7 @@ def start_form(
 def kind_picker(kinds: Kinds, kind: rx.Var[str], description: rx.Var[str], on_choose: BoundHandler) -> rx.Component:
     return rx.box(
         _label("Kind", "kind"),
-        kind_menu(kinds, kind, on_choose, id="kind", aria_label="Kind", width="100%"),
+        kind_menu(kinds, kind, on_choose, id="kind", aria_label="Kind"),
         rx.text(description, size="1", color_scheme="gray", margin_top="4px"),
         width="100%",
     )

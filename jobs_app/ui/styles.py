@@ -316,7 +316,21 @@ RULES: dict[str, object] = {
     ".line[data-type=status] .what": {"font_weight": "500"},
     ".line[data-type=log] .what": {"color": "var(--gray-11)"},
     ".line[data-level=warning] .what": {"color": "var(--amber-11)"},
-    ".line[data-level=error] .what": {"color": "var(--tomato-11)"},
+    ".line[data-level=error] .what, .line[data-level=critical] .what": {"color": "var(--tomato-11)"},
+    ".line .level": {
+        "font_size": "10.5px",
+        "font_weight": "600",
+        "text_transform": "uppercase",
+        "letter_spacing": "0.03em",
+        "margin_right": "6px",
+    },
+    ".line .logger": {
+        "font_family": MONO,
+        "font_size": "11.5px",
+        "color": "var(--gray-11)",
+        "margin_right": "6px",
+    },
+    ".done-steps": {"margin": "4px 0", "padding_left": "18px", "max_height": "220px", "overflow": "auto"},
     ".line[data-faint=true]": {"opacity": "0.25"},
     **{
         f".line[data-type=status][data-status={status}] .dot": {"background": f"var(--{color}-9)"}

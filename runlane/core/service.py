@@ -121,7 +121,7 @@ class JobService:
         await self._follow_up.command(Command(cancel=job_id))
         return job
 
-    async def retry(self, job_id: UUID) -> JobSnapshot:
+    async def retry(self, job_id: UUID, *, from_start: bool = False) -> JobSnapshot:
         """Queue a failed or cancelled job as a new attempt.
 
         Raises:

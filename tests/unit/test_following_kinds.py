@@ -74,7 +74,7 @@ async def test_a_form_that_is_being_filled_keeps_what_was_typed_when_its_kind_ch
     assert inputs(form) == {"path": ("", 0), "width": ("100", 1), "height": ("60", 0)}
     assert form._values == {"path": "/tmp/a.png", "width": "100", "height": "60", "advanced.priority": "3"}
     assert form.news == (
-        "A worker has brought another version of this kind: Height is new, Depth is gone. What you typed is kept."
+        "A worker has brought another version of this kind: Height is new, Depth is removed. What you typed is kept."
     )
 
 
