@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TypedDict
 
-from runlane.define.kind import Kind
+from runlane.model.kind import Kind
 
 # What a form begins with, if a worker has brought it.
 FIRST_KIND = "web_agent"

@@ -19,10 +19,11 @@ from jobs_app.submit import as_code
 from jobs_app.submit.following import followed, kept_values, what_changed
 from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
 from jobs_app.ui.clipboard import copy
-from runlane.define.kind import unmasked
 from runlane.define.problems import field_errors
 from runlane.errors import InvalidInput, JobsError
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import unmasked
+from runlane.kinds.validation import validated
 from runlane.model.requests import JobPatch, Submission
 from runlane.model.snapshot import JobSnapshot
 
@@ -223,7 +224,7 @@ class StartForm(rx.State):
         given = form_params(self.fields, values)
         if with_secrets:
             given = unmasked(given, kind.defaults if self._stored is None else self._stored)
-        params = runtime.jobs().checked_params(kind.name, given, lax=True)
+        params = validated(kind, given, lax=True)
         fields: dict[str, Any] = {"kind": self.kind, "params": params}
         fields |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
         if "scheduled_for" in fields:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from runlane.define.kind import masked
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import masked
 from runlane.model.snapshot import JobSnapshot
 
 MAX_NAME = 80

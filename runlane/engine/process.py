@@ -6,8 +6,10 @@ once, a third ends the process where it is.
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
+import pkgutil
 import secrets
 import signal
 import socket
@@ -21,6 +23,7 @@ from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
 from runlane.db import schema
 from runlane.db.database import Database
+from runlane.define.kind import Kind, as_data
 from runlane.engine.engine import Engine
 from runlane.engine.handlers import load
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
@@ -29,7 +32,9 @@ from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
 from runlane.errors import StartRefused
+from runlane.kinds import bundled
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.live import LiveKinds
 from runlane.logs import configure, refuse
 from runlane.model.limits import MAX_CONCURRENCY
 from runlane.queue.change_feed import RedisEvents
@@ -49,8 +54,8 @@ async def serve(config: Settings, handlers: str) -> None:
     """Run jobs until a signal stops it or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
-    kinds = catalogue()
-    loaded = load(handlers, kinds)
+    own = _bundled()
+    loaded = load(handlers, own)
     names = list(loaded.handlers)
     url = config.resolved_redis_url
     about = _describe_self(names, loaded.off)
@@ -60,11 +65,11 @@ async def serve(config: Settings, handlers: str) -> None:
         RedisEvents(url),
         WorkerRegistry(url),
     )
-    services = compose(database, queue, events, kinds, config)
+    services = compose(database, queue, events, catalogue(), config)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
-    runner = Runner(writer, kinds, loaded.handlers, config)
+    runner = Runner(writer, own, loaded.handlers, config)
     engine = Engine(
         queue.redis,
         claims,
@@ -102,6 +107,10 @@ async def serve(config: Settings, handlers: str) -> None:
     heartbeat.start()
     writer.open()
     _stop_on_signals(engine)
+    live = LiveKinds(services.kinds, catalogue(), queue, services.limits, url)
+    for why in (await live.register([as_data(kind) for kind in own if kind.name in names], about.id)).values():
+        log.error(why)
+    following = [asyncio.create_task(live.run()), asyncio.create_task(live.renew(about.id))]
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
@@ -111,7 +120,7 @@ async def serve(config: Settings, handlers: str) -> None:
         log.critical("This worker cannot go on; it ends.", exc_info=True)
         _exit(1)
     exit_code = 1 if keeping.done() else 0
-    await end_tasks(keeping)
+    await end_tasks(keeping, *following)
     heartbeat.stop()
     await writer.close()
     await _sign_off(registry, about.id)
@@ -125,6 +134,11 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         await registry.leave(worker_id)
     except REDIS_TROUBLE as exc:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
+
+
+def _bundled() -> list[Kind]:
+    modules = [importlib.import_module(f"{bundled.__name__}.{m.name}") for m in pkgutil.iter_modules(bundled.__path__)]
+    return [module.KIND for module in modules]
 
 
 def _describe_self(kinds: list[str], off: dict[str, str]) -> WorkerInfo:

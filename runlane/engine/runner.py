@@ -9,7 +9,7 @@ import enum
 import logging
 import random
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -18,12 +18,12 @@ from uuid import UUID
 from runlane import plain_json
 from runlane.clock import utc_now
 from runlane.core.attempts import End, cancelled, completed, failed, handed_back
+from runlane.define.kind import Kind
 from runlane.engine.handlers import Handler
 from runlane.engine.progress import Progress
 from runlane.engine.threads import Code
 from runlane.engine.writer import Writer
 from runlane.errors import InvalidInput
-from runlane.kinds.catalogue import Catalogue
 from runlane.logs import about_job
 from runlane.model.snapshot import JobError, JobSnapshot
 from runlane.model.status import JobStatus
@@ -120,7 +120,7 @@ class Runner:
     def __init__(
         self,
         writer: Writer,
-        kinds: Catalogue,
+        kinds: Iterable[Kind],
         handlers: Mapping[str, Handler],
         settings: Settings,
     ) -> None:

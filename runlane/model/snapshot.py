@@ -6,7 +6,7 @@ Times are aware UTC and written as ISO 8601. Nothing here reads or writes a stor
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -56,7 +56,7 @@ class JobSnapshot(_Frozen):
 
     id: UUID
     kind: str
-    title: ClassVar[str] = ""
+    title: str = Field("", description="the kind's summary of this job's parameters; empty if it has none")
     params: dict[str, Any]
     status: JobStatus
     progress: float = Field(ge=0, le=100, description="0 to 100")

@@ -14,8 +14,9 @@ import pytest
 from runlane.composition import Services, compose
 from runlane.core.counts import Counts
 from runlane.db.database import Database
+from runlane.define.kind import as_data
 from runlane.errors import WrongStatus
-from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
@@ -25,6 +26,7 @@ from runlane.settings import Settings, read_settings
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
 from tests.support.farm import LEASE_S
+from tests.support.kinds import bundled
 from tests.support.overlay.runlane.kinds.bundled import steered
 from tests.support.steered import Script
 
@@ -88,7 +90,7 @@ async def product(tree: Path, migrated_file: Path, tmp_path_factory: pytest.Temp
         database = Database(config.resolved_database_url)
         for part in (database, queue, events):
             stack.push_async_callback(part.close)
-        kinds = Catalogue([*catalogue(), steered.KIND])
+        kinds = Catalogue([*bundled(), as_data(steered.KIND)])
         product = Product(compose(database, queue, events, kinds, config), Counts(database), config, tree)
         await product.start_worker()
         yield product

@@ -18,7 +18,8 @@ from runlane.core.counts import Counts
 from runlane.core.service import JobService
 from runlane.db.database import Database
 from runlane.db.engines import Use, connect
-from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.define.kind import as_data
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
@@ -28,6 +29,7 @@ from runlane.settings import Settings
 from testbed.once import once
 from testbed.product_copy import copy_product
 from testbed.waiting import until
+from tests.support.kinds import bundled
 from tests.support.overlay.runlane.kinds.bundled import brief, limited, rated
 from tests.support.overlay.runlane.kinds.bundled import record as recorded
 from tests.support.processes import StartWorker, Worker
@@ -36,7 +38,7 @@ LEASE_S = 1
 # How long a window of the rate of ``rated`` is; three start in it.
 RATED_S = 3.0
 OVERLAY = Path(__file__).parent / "overlay"
-MORE_KINDS = [module.KIND for module in (recorded, limited, rated, brief)]
+MORE_KINDS = [as_data(module.KIND) for module in (recorded, limited, rated, brief)]
 
 
 @pytest.fixture(scope="session")
@@ -182,7 +184,7 @@ async def farm(
     url = config.resolved_redis_url
     queue, events = JobQueue(url), RedisEvents(url)
     database = Database(config.resolved_database_url)
-    services = compose(database, queue, events, Catalogue([*catalogue(), *MORE_KINDS]), config)
+    services = compose(database, queue, events, Catalogue([*bundled(), *MORE_KINDS]), config)
 
     async def start(*, ready: bool = True, **environ: str) -> Worker:
         given = {"RUNLANE_LEASE_S": str(LEASE_S), "RUNLANE_STOP_GRACE_S": "0", "RUNLANE_CANCEL_GRACE_S": "1"}

@@ -25,6 +25,7 @@ from testbed.ports import free_port
 from testbed.product_copy import BUILT
 from testbed.redis_server import RedisServer
 from testbed.waiting import PATIENCE_S, until
+from tests.support.kinds import bundled
 
 
 def on_real_servers(folder: Path, redis: RedisServer, database_url: str) -> Settings:
@@ -39,6 +40,8 @@ async def active(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     """The parts of a running server, without the server; figures are rolled up at once."""
     monkeypatch.setattr(loops, "COUNT_EVERY_S", 0.1)
     async with composition.serving(config) as parts:
+        # as a worker that has left again
+        assert await parts.kinds.register(bundled(), "earlier-worker") == {}
         yield parts
 
 

@@ -169,7 +169,9 @@ async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch
 
 async def test_the_name_of_the_installation_is_on_every_page(tab, world):
     active = runtime.current()
-    broadcaster.use(broadcaster.Broadcaster(None, active.hub, active.limits, catalogue(), environment="staging"))
+    broadcaster.use(
+        broadcaster.Broadcaster(None, active.hub, active.limits, active.service.kinds, environment="staging")
+    )
     await (await tab.get_state(Arrival)).arrive()
     broadcaster.use(None)
 

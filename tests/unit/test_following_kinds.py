@@ -8,18 +8,15 @@ from jobs_app.admin.schedules.state import AdminSchedules
 from jobs_app.dashboard.suggestions import suggestions
 from jobs_app.live.kind_rows import first_kind, kind_groups
 from jobs_app.submit.state import StartForm
-from runlane.define.kind import Secret
-from runlane.kinds.catalogue import catalogue
+from runlane.define.params import Secret
 from tests.support.jobs import submitted
 from tests.support.kinds import brought
 
 
 @pytest.fixture
-def bring(world):
+def bring(catalogued):
     """Replaces the kinds that workers have brought."""
-    before = list(catalogue())
-    yield lambda *kinds: catalogue().replace(kinds)
-    catalogue().replace(before)
+    return lambda *kinds: catalogued.replace(kinds)
 
 
 @pytest.fixture

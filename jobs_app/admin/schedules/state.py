@@ -15,10 +15,11 @@ from jobs_app.live.kind_rows import first_kind
 from jobs_app.live.notify import notify
 from jobs_app.ui.formats import iso
 from runlane import plain_json
-from runlane.define.kind import unmasked
 from runlane.define.problems import field_errors
 from runlane.errors import FieldError, InvalidInput, JobsError, ScheduleNotFound
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import unmasked
+from runlane.kinds.validation import validated
 from runlane.schedules.service import ScheduleDraft, SchedulePatch, ScheduleService, Timing
 
 # what the form of a new schedule begins with
@@ -145,7 +146,7 @@ def _values(form: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any
     return {
         "name": form["name"].strip(),
         "kind": kind.name,
-        "params": runtime.jobs().checked_params(kind.name, unmasked(params, stored)),
+        "params": validated(kind, unmasked(params, stored)),
         **_timing(form["timing"]),
         "timezone": form["timezone"].strip() or "UTC",
         "priority": whole(form["priority"].strip() or "0"),
