@@ -17,7 +17,7 @@ from jobs_app.admin.editor.components import delete_dialog, list_and_editor
 from jobs_app.admin.events.components import audit_table, event_lines
 from jobs_app.admin.events.live_state import LiveEvents
 from jobs_app.admin.events.state import AdminAudit, AdminEvents
-from jobs_app.admin.kinds.components import kind_list
+from jobs_app.admin.kinds.components import kind_list, remove_dialog
 from jobs_app.admin.kinds.state import AdminKinds
 from jobs_app.admin.metrics.components import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.admin.metrics.state import AdminMetrics, kept_for
@@ -138,10 +138,22 @@ def admin_metrics() -> rx.Component:
 
 
 def admin_kinds() -> rx.Component:
+    page = AdminKinds
     return _tab(
         routes.ADMIN_KINDS,
         "Kinds",
-        kind_list(AdminKinds.kinds, AdminKinds.wrong, AdminKinds.pause, AdminKinds.set_limits),
+        kind_list(
+            page.kinds,
+            page.matching,
+            page.total,
+            page.off,
+            page.wrong,
+            page.find,
+            page.pause,
+            page.set_limits,
+            page.ask_remove,
+        ),
+        dialogs=remove_dialog(page.removing, page.remove, page.forget_question),
     )
 
 

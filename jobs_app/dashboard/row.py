@@ -37,7 +37,11 @@ def job_rows(
             address=address,
             selected=Selection.selected.contains(row["id"]),
             waits_for=held_up(
-                _newest(row, hot)["status"], row["kind"], LiveDashboard.paused, LiveDashboard.paused_kinds
+                _newest(row, hot)["status"],
+                row["kind"],
+                LiveDashboard.paused,
+                LiveDashboard.paused_kinds,
+                row["lacks_worker"],
             ),
             key=row["id"],
         ),

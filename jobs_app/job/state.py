@@ -15,10 +15,11 @@ from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.effects import Effect, call, toast
 from jobs_app.live.notify import notify
+from jobs_app.server.runnable import runnable_now
 from jobs_app.ui import formats, job_rows
 from jobs_app.ui.clipboard import copy
 from jobs_app.ui.formats import cut, shown_params
-from jobs_app.ui.job_rows import EMPTY_ROW, KIND_PAUSED, QUEUE_PAUSED, Row
+from jobs_app.ui.job_rows import EMPTY_ROW, KIND_PAUSED, NO_WORKER, QUEUE_PAUSED, Row
 from runlane.core.reruns import Relative
 from runlane.errors import InvalidInput, JobNotFound, JobsError
 from runlane.model.limits import KindLimit
@@ -259,4 +260,7 @@ async def _waits_for(job: JobSnapshot) -> str:
     limits = await runtime.current().limits.current()
     if limits.paused:
         return QUEUE_PAUSED
-    return KIND_PAUSED if limits.kinds.get(job.kind, KindLimit()).paused else ""
+    if limits.kinds.get(job.kind, KindLimit()).paused:
+        return KIND_PAUSED
+    can_run = await runnable_now()
+    return NO_WORKER if can_run is not None and job.kind not in can_run else ""

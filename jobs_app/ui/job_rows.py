@@ -44,6 +44,8 @@ class Row(Titles):
     worker: str
     priority: int
     attempt: str
+    lacks_worker: bool
+    """No worker takes jobs of its kind, so that it waits if it is queued."""
     bytes: str
     """What the job itself takes; empty while it is not shown."""
     lease: str
@@ -63,6 +65,7 @@ class JobLink(TypedDict):
 DELETED = "deleted"
 # What a queued job waits for though a slot may be free.
 QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
+NO_WORKER = "No worker takes jobs of its kind."
 EMPTY_HOT: Hot = {
     "version": 0,
     "status": "",
@@ -85,6 +88,7 @@ EMPTY_ROW: Row = {
     "worker": "",
     "priority": 0,
     "attempt": "",
+    "lacks_worker": False,
     "bytes": "",
     "lease": "",
     "live": EMPTY_HOT,
@@ -111,7 +115,7 @@ def titles(job: JobSnapshot) -> Titles:
     return {"title": job.title or kind_title(job.kind), "of_kind": kind_title(job.kind) if job.title else ""}
 
 
-def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = None) -> Row:
+def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = None, lacks_worker: bool = False) -> Row:
     return {
         "id": str(job.id),
         "short_id": job.short_id,
@@ -121,6 +125,7 @@ def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = N
         "worker": job.worker or "",
         "priority": job.priority,
         "attempt": f"{job.attempt} of {job.max_attempts}",
+        "lacks_worker": lacks_worker,
         "bytes": "" if bytes is None else size(bytes),
         "lease": "" if lease_s is None else f"{max(lease_s, 0.0):.0f} s",
         "live": hot(job),

@@ -63,8 +63,16 @@ class JobReader(Timelines):
         return {row["id"]: JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows}
 
     async def saved(self, job_id: UUID) -> dict[str, Any]:
-        """What a job keeps over its attempts, as ``runlane.define.context.Saved.as_json`` has it."""
-        return {}
+        """What a job keeps over its attempts, as ``runlane.define.context.Saved.as_json`` has it; often nothing.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        query = select(job_table.c.saved).where(job_table.c.id == job_id, EXISTS)
+        row = await self._db.read(lambda db: db.execute(query).first())
+        if row is None:
+            raise JobNotFound(job_id)
+        return dict(row.saved or {})
 
     async def statuses(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
         """The status of those of the jobs that exist."""

@@ -128,13 +128,13 @@ class JobService:
         return job
 
     async def retry(self, job_id: UUID, *, from_start: bool = False) -> JobSnapshot:
-        """Queue a failed or cancelled job as a new attempt.
+        """Queue a failed or cancelled job as a new attempt; ``from_start``: without what the earlier ones saved.
 
         Raises:
             JobNotFound: no such job.
             WrongStatus: it is in another status.
         """
-        change = await self._store.retry(job_id)
+        change = await self._store.retry(job_id, from_start=from_start)
         if change is None:
             job = await self._store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only failed or cancelled jobs can be retried.")

@@ -95,11 +95,12 @@ class Store(JobReader):
             ),
         )
 
-    async def retry(self, job_id: UUID) -> Change | None:
+    async def retry(self, job_id: UUID, *, from_start: bool = False) -> Change | None:
         """Queue a failed or cancelled job as a new attempt; ``None`` if it is in another status.
 
-        A job whose attempts are used up is given one more.
+        A job whose attempts are used up is given one more. ``from_start``: without what the earlier ones saved.
         """
+        forgets = {"saved": null()} if from_start else {}
         next_attempt = job_table.c.attempt + 1
         return await self._apply(
             job_id,
@@ -118,8 +119,9 @@ class Store(JobReader):
                     ),
                     "result": null(),
                     "error": null(),
+                    **forgets,
                 },
-                message="Queued again by hand.",
+                message=f"Queued again by hand{', from the start' if from_start else ''}.",
                 action="retry",
                 data={"reason": "retry"},
             ),
