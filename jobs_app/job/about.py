@@ -90,7 +90,7 @@ def _saved() -> rx.Component:
             ),
             rx.cond(
                 SavedState.once.length() > 0,
-                rx.text("Made once: ", SavedState.once.join(", "), size="2", class_name="anywhere", margin_top="6px"),
+                rx.text("Done once: ", SavedState.once.join(", "), size="2", class_name="anywhere", margin_top="6px"),
             ),
             rx.cond(Trees.rows.contains("saved"), rx.box(_tree("saved"), margin_top="10px")),
             rx.text(

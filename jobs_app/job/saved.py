@@ -55,14 +55,6 @@ class SavedState(rx.State):
 def in_words(kept: Mapping[str, Any]) -> str:
     """What is kept, such as ``7 finished steps and 2 saved values``; empty if nothing is."""
     saved = Saved.of(kept)
-    parts = [
-        (len(saved.steps), "finished step"),
-        (len(saved.values), "saved value"),
-        (len(saved.once), "call that is made once"),
-    ]
-    words = [_counted(number, thing) for number, thing in parts if number]
+    parts = {"finished step": saved.steps, "saved value": saved.values, "kept result": saved.once}
+    words = [counted(len(part), thing) for thing, part in parts.items() if part]
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} calls that are made once" if number != 1 and thing.startswith("call") else counted(number, thing)

@@ -251,9 +251,7 @@ def retry_dialog(
         rx.dialog.content(
             rx.dialog.title("Where should it begin?"),
             rx.dialog.description(
-                "The job ",
-                rx.code(pending_retry),
-                f" has kept {kept} of its earlier attempts. It can go on with that, or forget it.",
+                f"Its earlier attempts kept {kept}. The next one can go on with that, or forget it.",
                 size="2",
             ),
             rx.flex(

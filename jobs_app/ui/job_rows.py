@@ -65,7 +65,7 @@ class JobLink(TypedDict):
 DELETED = "deleted"
 # What a queued job waits for though a slot may be free.
 QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
-NO_WORKER = "No worker takes jobs of its kind."
+NO_WORKER = "No worker for its kind."
 EMPTY_HOT: Hot = {
     "version": 0,
     "status": "",

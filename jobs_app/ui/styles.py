@@ -118,7 +118,7 @@ RULES: dict[str, object] = {
         "overflow": "hidden",
         "text_overflow": "ellipsis",
     },
-    ".job-name.own": {"max_width": "min(38vw, 300px)"},
+    ".job-name.own": {"max_width": "min(38vw, max(200px, 16vw))"},
     "@media (max-width: 1023px)": {".job-name": {"flex_wrap": "wrap"}},
     "#jobs .rt-TableRoot": {"--table-cell-min-height": "44px", "--table-cell-padding": "7px 10px"},
     ".tabs": {
@@ -314,7 +314,8 @@ RULES: dict[str, object] = {
     ".line[data-type=progress] .dot": {"background": "var(--blue-9)"},
     ".line[data-type=artifact] .dot": {"background": "var(--iris-9)"},
     ".line[data-type=status] .what": {"font_weight": "500"},
-    ".line[data-type=log] .what": {"color": "var(--gray-11)"},
+    ".line[data-type=log] .what": {"color": "var(--gray-11)", "grid_column": "3 / -1"},
+    ".line[data-type=log] .no-bar, .line[data-type=log] .took": {"display": "none"},
     ".line[data-level=warning] .what": {"color": "var(--amber-11)"},
     ".line[data-level=error] .what, .line[data-level=critical] .what": {"color": "var(--tomato-11)"},
     ".line .level": {

@@ -112,21 +112,14 @@ def _kind(
             kind["outdated"] != "",
             callout(kind["outdated"], icon="git-branch", color="amber", margin_bottom="6px", class_name="anywhere"),
         ),
-        rx.cond(
-            kind["workers"] != "",
-            rx.text("Brought by ", kind["workers"], size="2", color_scheme="gray", class_name="anywhere"),
-        ),
-        rx.cond(
-            kind["brought_at"] != "",
-            rx.text(
-                "Last brought ",
-                ago(kind["brought_at"]),
-                rx.cond(kind["workers"] == "", f" by {kind['brought_by']}", ""),
-                rx.cond(kind["schema_version"] > 1, f"; version {kind['schema_version']} of its parameters", ""),
-                size="2",
-                color_scheme="gray",
-                class_name="anywhere",
-            ),
+        rx.text(
+            rx.cond(kind["workers"] != "", f"Brought by {kind['workers']}", f"Last brought by {kind['brought_by']}"),
+            rx.cond(kind["workers"] != "", ", last ", " "),
+            ago(kind["brought_at"]),
+            rx.cond(kind["schema_version"] > 1, f"; version {kind['schema_version']} of its parameters", ""),
+            size="2",
+            color_scheme="gray",
+            class_name="anywhere",
         ),
         rx.foreach(
             kind["off"],

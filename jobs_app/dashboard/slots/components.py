@@ -5,7 +5,7 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.dashboard.slots.rows import Next, Slot
 from jobs_app.ui.basics import callout, card, heading, mono, one_line, progress_bar, ticking
-from jobs_app.ui.styles import TABULAR
+from jobs_app.ui.styles import ONE_LINE, TABULAR
 
 
 def slots_panel(
@@ -129,7 +129,7 @@ def _slot(slot: rx.Var[Slot]) -> rx.Component:
             "padding": "10px 12px",
             "min_width": "0",
         },
-        min_height=rx.breakpoints(initial="0", sm="114px"),
+        min_height=rx.breakpoints(initial="0", sm="136px"),
         custom_attrs={"data-slot": slot["number"], "data-job": slot["id"]},
     )
 
@@ -174,7 +174,7 @@ def _taken(slot: rx.Var[Slot]) -> rx.Component:
                 href=routes.job(slot["id"]),
                 size="2",
                 weight="medium",
-                class_name="one-line",
+                style=ONE_LINE,
                 title=slot["title"],
             ),
             rx.cond(slot["of_kind"] == "", mono(slot["short_id"], color_scheme="gray")),
