@@ -40,7 +40,7 @@ class SavedState(rx.State):
             return
         await self.show(kept)
 
-    async def show(self, kept: Mapping[str, Any]) -> None:
+    async def show(self, kept: Mapping[str, Any] | None) -> None:
         """Show what a job keeps."""
         saved, trees = Saved.of(kept), await self.get_state(Trees)
         if (saved.values or None) != trees.value("saved"):
@@ -52,7 +52,7 @@ class SavedState(rx.State):
             self.found = bool(kept)
 
 
-def in_words(kept: Mapping[str, Any]) -> str:
+def in_words(kept: Mapping[str, Any] | None) -> str:
     """What is kept, such as ``7 finished steps and 2 saved values``; empty if nothing is."""
     saved = Saved.of(kept)
     parts = {"finished step": saved.steps, "saved value": saved.values, "kept result": saved.once}

@@ -24,7 +24,7 @@ from runlane.kinds.masking import masked, title_of
 from runlane.kinds.store import KindStore
 from runlane.kinds.validation import validated
 from runlane.model.limits import MAX_PRIORITY
-from runlane.model.requests import MAX_DELAY, JobPatch, Submission
+from runlane.model.requests import MAX_DELAY, JobPatch, Submission, digest_of
 from runlane.model.snapshot import Deleted, JobSnapshot
 from runlane.model.status import WAITING, JobStatus
 from runlane.queue.client import Command, JobQueue
@@ -82,13 +82,20 @@ class JobService:
         return changes[0].job, created
 
     async def submit_many(self, submissions: Sequence[Submission]) -> list[JobSnapshot]:
-        """The jobs made, in order, all or none; of none, none.
+        """The jobs made, in order, all or none; of none, none. Raises as ``submit_batch``."""
+        return (await self.submit_batch(submissions))[0]
+
+    async def submit_batch(
+        self, submissions: Sequence[Submission], *, idempotency_key: str | None = None
+    ) -> tuple[list[JobSnapshot], bool]:
+        """As ``submit_many``, and whether they were made now. The same ``idempotency_key`` gives the same jobs again.
 
         Raises:
-            InvalidInput: each field is named ``jobs.<index>.<field>``; nothing is stored.
+            InvalidInput: each field is named ``jobs.<index>.<field>``, or the key was used with other submissions or
+                for jobs of which some are deleted; nothing is stored.
         """
         if not submissions:
-            return []
+            return [], False
         await self._learn(submissions)
         valid, errors = [], []
         for index, submission in enumerate(submissions):
@@ -99,9 +106,11 @@ class JobService:
         if errors:
             raise InvalidInput(errors)
         await self._check_originals(submissions, lambda index: f"jobs.{index}.rerun_of")
-        changes, _ = await self._store.insert(valid)
-        await self._follow_up.changed(changes)
-        return [change.job for change in changes]
+        once = None if idempotency_key is None else Idempotency(idempotency_key, digest_of(submissions))
+        changes, created = await self._store.insert(valid, once=once)
+        if created:
+            await self._follow_up.changed(changes)
+        return [change.job for change in changes], created
 
     async def cancel(self, job_id: UUID) -> JobSnapshot:
         """Stop a job: a waiting one is ``cancelled`` at once, the handler of a running one is asked to stop.
@@ -128,7 +137,9 @@ class JobService:
         return job
 
     async def retry(self, job_id: UUID, *, from_start: bool = False) -> JobSnapshot:
-        """Queue a failed or cancelled job as a new attempt; ``from_start``: without what the earlier ones saved.
+        """Queue a failed or cancelled job as a new attempt.
+
+        It goes on from what it saved; ``from_start`` removes that first.
 
         Raises:
             JobNotFound: no such job.

@@ -1,22 +1,28 @@
-"""The kinds that tests submit: the bundled ones, and others made of a model of their parameters."""
+"""The kinds that workers of tests bring: the bundled ones, and those that tests steer."""
 
-import importlib
-import pkgutil
 from typing import Any
 
 from pydantic import BaseModel, create_model
 from pydantic_core import to_jsonable_python
 
-from runlane.define.kind import as_data
 from runlane.define.params import Params
-from runlane.kinds import bundled as bundled_package
+from runlane.engine.loading import load
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.kind import Kind
+
+STEERED = "tests.support.steered_jobs"
+# For RUNLANE_JOBS of a worker.
+WITH_STEERED = f"worker.tasks,{STEERED}"
 
 
 def bundled() -> list[Kind]:
-    """What the worker of this repository brings."""
-    names = [module.name for module in pkgutil.iter_modules(bundled_package.__path__)]
-    return [as_data(importlib.import_module(f"{bundled_package.__name__}.{name}").KIND) for name in names]
+    """The kinds of ``worker/tasks``."""
+    return [job.kind for job in load(["worker.tasks"]).jobs.values()]
+
+
+def with_steered() -> Catalogue:
+    """Those, and the kinds of ``steered_jobs``."""
+    return Catalogue([job.kind for job in load(["worker.tasks", STEERED]).jobs.values()])
 
 
 def kind_of(params: type[BaseModel] = Params, name: str = "made", **more: Any) -> Kind:
@@ -26,8 +32,8 @@ def kind_of(params: type[BaseModel] = Params, name: str = "made", **more: Any) -
         for field, info in params.model_fields.items()
         if not info.is_required()
     }
-    given: dict[str, Any] = {"title": name.capitalize(), "description": "", "defaults": defaults}
-    return Kind(name=name, params_schema=params.model_json_schema(), **given | more)
+    given: dict[str, Any] = {"title": name.capitalize(), "description": "", "params_schema": params.model_json_schema()}
+    return Kind(name=name, **given | {"defaults": defaults} | more)
 
 
 def brought(name: str, *, title: str = "", group: str = "main", **params: Any) -> Kind:
