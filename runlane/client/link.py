@@ -19,18 +19,18 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from runlane import __version__
 from runlane.client import versions
 from runlane.client.errors import NotFound, NotRunlane, Refused, RunlaneError, ServerFailed, Unauthorized, Unreachable
 from runlane.errors import FieldError
 from runlane.model.requests import VERSION_HEADER
+from runlane.version import __version__
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # A server that never answered is given up sooner: its address is probably wrong.
 FIRST_CONTACT_S = 3.0
 # The server sends a comment every 15 s; a stream that is silent for longer is broken.
 SILENCE_S = 45.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 5.0
 _TOO_MANY = 429
 _CANNOT_NOW = frozenset({_TOO_MANY, 502, 503, 504})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -244,7 +244,7 @@ def _pauses() -> Iterator[float]:
     pause_s = FIRST_PAUSE_S
     while True:
         yield pause_s * random.uniform(0.7, 1.3)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
 
 def _retry_after_s(response: httpx.Response) -> float:
