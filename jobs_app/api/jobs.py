@@ -17,6 +17,7 @@ from runlane.bulk.service import JobAction
 from runlane.core.pagination import DEFAULT_SORT, MAX_INTEGER, SORTS
 from runlane.core.reruns import Relative
 from runlane.core.service import MAX_IN_BATCH
+from runlane.define.context import Saved
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.requests import JobPatch, Submission, one_of
 from runlane.model.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
@@ -343,9 +344,17 @@ async def move_to_front(id: UUID) -> JobSnapshot:
 
 
 @router.post("/{id}/retry", responses=CONFLICT)
-async def retry(id: UUID) -> JobSnapshot:
-    """Queue a failed or cancelled job again, as a new attempt."""
-    return await runtime.jobs().retry(id)
+async def retry(
+    id: UUID, from_start: Annotated[bool, Query(description="forget what earlier attempts saved")] = False
+) -> JobSnapshot:
+    """Queue a failed or cancelled job again, as a new attempt, which goes on from what earlier ones saved."""
+    return await runtime.jobs().retry(id, from_start=from_start)
+
+
+@router.get("/{id}/saved")
+async def saved(id: UUID) -> Saved:
+    """What the job keeps over its attempts: its own values, the steps it has finished, and what ran once."""
+    return Saved.of(await runtime.current().reader.saved(id))
 
 
 @router.delete("/{id}", status_code=204, responses=CONFLICT)

@@ -105,10 +105,10 @@ class Store(JobReader):
             ),
         )
 
-    async def retry(self, job_id: UUID) -> Change | None:
+    async def retry(self, job_id: UUID, *, from_start: bool = False) -> Change | None:
         """Queue a failed or cancelled job as a new attempt; ``None`` if it is in another status.
 
-        A job whose attempts are used up is given one more.
+        A job whose attempts are used up is given one more. ``from_start``: it keeps nothing of what it saved.
         """
         next_attempt = job_table.c.attempt + 1
         return await self._apply(
@@ -128,10 +128,11 @@ class Store(JobReader):
                     ),
                     "result": null(),
                     "error": null(),
+                    **({"saved": null()} if from_start else {}),
                 },
-                message="Queued again by hand.",
+                message="Queued again by hand, from the start." if from_start else "Queued again by hand.",
                 action="retry",
-                data={"reason": "retry"},
+                data={"reason": "retry", **({"from_start": True} if from_start else {})},
             ),
         )
 

@@ -56,7 +56,10 @@ class Job(Generic[Full, P, Returned, R]):
         self.options = options
         self.signature: Signature = signature.read(fn)
         self.name = fn.__name__ if name is None else name
-        self.title = title or self.signature.title
+        summary, more = self.signature.summary, self.signature.description
+        # the first line of the docstring is the title, unless there is one already
+        self.title = title or summary.removesuffix(".") or self.name.strip("_").replace("_", " ").capitalize()
+        self.description = "\n\n".join(filter(None, (summary, more))) if title else more
         self.is_async = inspect.iscoroutinefunction(fn)
         self._check()
         update_wrapper(self, fn)
@@ -73,7 +76,7 @@ class Job(Generic[Full, P, Returned, R]):
         return Kind(
             name=self.name,
             title=self.title,
-            description=self.signature.description,
+            description=self.description,
             group=self.options.group,
             params_schema=self.signature.schema,
             defaults=self.signature.defaults,
