@@ -132,10 +132,10 @@ class Link:
 
         A broken one is resumed, while the server is away for less than the client's ``patience``.
         """
-        heard, pauses = time.monotonic(), _pauses()
+        away_since, pauses = time.monotonic(), _pauses()
         while True:
             trouble: httpx.TransportError | httpx.Response | None = None
-            pause_s = 0.0
+            pause_s, was_there = 0.0, False
             headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
             timeout = httpx.Timeout(self._timeout_s, read=SILENCE_S)
             try:
@@ -150,16 +150,17 @@ class Link:
                     else:
                         self._check(response, repeated=False)
                         async for message in EventSource(response).aiter_sse():
-                            heard, pauses = time.monotonic(), _pauses()
+                            was_there = True
                             last_id = message.id or last_id
                             yield message
-                            heard = time.monotonic()
                             if message.event == "end":
                                 return
             except httpx.TransportError as exc:
                 trouble = exc
+            if was_there:
+                away_since, pauses = time.monotonic(), _pauses()
             pause_s = max(pause_s, next(pauses))
-            if time.monotonic() + pause_s >= heard + self._at_most(self._patience_s):
+            if time.monotonic() + pause_s >= away_since + self._at_most(self._patience_s):
                 self._give_up(trouble)
             await asyncio.sleep(pause_s)
 

@@ -323,16 +323,16 @@ async def test_a_retry_whose_answer_is_lost_is_not_sent_again(place):
 
 async def test_a_stream_that_is_cut_again_and_again_loses_and_doubles_nothing(place):
     async with cutting_proxy(int(place.url.rpartition(":")[2]), 0.002) as proxy, Client(proxy.http_url) as cut:
-        run = await cut.submit("noisy", lines=300)
+        run = await cut.submit("web_agent", steps=20, step_seconds=0.1)
         seen = []
         async for event in run:
             seen.append(event.version)
-            if len(seen) % 100 == 0:
+            if len(seen) in (5, 10, 15):  # it runs on for half a second at least
                 await proxy.cut()
         assert proxy.cuts >= 3
 
     assert seen == [*range(1, len(seen) + 1)]
-    assert len(seen) > 300
+    assert len(seen) >= 22
 
 
 # Without asyncio

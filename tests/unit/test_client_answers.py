@@ -1,5 +1,6 @@
 """What a client makes of answers that no healthy Runlane of its version gives."""
 
+import asyncio
 import contextlib
 import logging
 import subprocess
@@ -15,6 +16,7 @@ import runlane
 from runlane import (
     Client,
     Incompatible,
+    NotFound,
     NotRunlane,
     RunlaneError,
     ServerFailed,
@@ -176,6 +178,26 @@ async def test_a_stream_gives_up_when_the_server_stays_away_for_longer_than_its_
         with pytest.raises(Unreachable, match="Starting"):
             await client.run("00000000-0000-0000-0000-000000000000").result()
     assert len(received) > 1
+
+
+async def test_a_stream_that_was_quiet_for_longer_than_the_patience_is_resumed_when_it_breaks():
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    connections = 0
+
+    async def answer(writer):
+        nonlocal connections
+        connections += 1
+        writer.write(head + b"event: other\nid: 7\ndata: {}\n\n")
+        if connections == 1:
+            await writer.drain()
+            await asyncio.sleep(0.6)  # longer than the patience; not a wait for anything
+        else:
+            writer.write(b'event: end\ndata: {"reason": "deleted"}\n\n')
+
+    async with receiver(answer) as (url, received), Client(url.removesuffix("/hook?x=1"), patience=0.3) as client:
+        with pytest.raises(NotFound, match="was deleted while it was followed"):
+            await client.run("00000000-0000-0000-0000-000000000000").result()
+    assert [headers.get("last-event-id") for _, headers, _ in received] == [None, "7"]
 
 
 async def test_a_failure_of_the_server_is_not_asked_for_again():
