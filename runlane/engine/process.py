@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import psutil
 import uvloop
 
-from runlane import __version__
+from runlane import __version__, installation
 from runlane.background import end_on_sigterm, end_tasks
 from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
@@ -28,6 +28,7 @@ from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
 from runlane.engine.loading import load
+from runlane.engine.plain.pool import PlainPool
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
@@ -47,7 +48,8 @@ from runlane.settings import Settings, settings
 
 # New objects between two collections of garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once.
 COLLECT_EVERY = 20_000
-BUNDLED = ("worker.tasks",)
+# Processes that are kept ready for plain functions, at least, where as many jobs may run.
+MIN_WARM = 2
 
 log = logging.getLogger("worker")
 
@@ -77,7 +79,9 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
     resources = Resources()
-    execution = Execution(resources, config.max_result_bytes)
+    slots = config.worker_slots or config.concurrency
+    pool = PlainPool(modules, min(slots, max(MIN_WARM, os.cpu_count() or 1)))
+    execution = Execution(resources, pool, config.max_result_bytes)
     runner = Runner(writer, loaded.jobs, execution, services.store.saved, config)
     engine = Engine(
         queue.redis,
@@ -114,6 +118,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     heartbeat = Heartbeat(url, config.lease_s, probe, asyncio.get_running_loop())
     asyncio.get_running_loop().set_default_executor(Threads(MAX_CONCURRENCY, "handler"))
     heartbeat.start()
+    if any(not job.is_async for job in loaded.jobs.values()):
+        pool.open()
     writer.open()
     _stop_on_signals(engine)
     following = [asyncio.create_task(live.run()), asyncio.create_task(live.renew(about.id))]
@@ -127,6 +133,7 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         _exit(1)
     exit_code = 1 if keeping.done() else 0
     await end_tasks(keeping, *following)
+    await pool.close()
     await resources.close()
     heartbeat.stop()
     await writer.close()
@@ -202,7 +209,7 @@ def main(modules: Sequence[str] = ()) -> None:
         output.install()
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
-        uvloop.run(serve(config, modules or config.jobs or BUNDLED))
+        uvloop.run(serve(config, modules or config.jobs or (installation.bundled_jobs(),)))
     except StartRefused as exc:
         refuse("worker", exc.message)
         _exit(2)
