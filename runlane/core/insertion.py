@@ -43,6 +43,7 @@ class NewJob:
     kind: str
     params: dict[str, Any]
     max_attempts: int
+    title: str = ""
     priority: int = 0
     scheduled_for: datetime | None = None
     rerun_of: UUID | None = None
@@ -66,6 +67,7 @@ def insert_jobs(
                 **_BLANK,
                 "id": uuid7(),
                 "kind": new.kind,
+                "title": new.title,
                 "params": new.params,
                 "status": JobStatus.SCHEDULED if later else JobStatus.QUEUED,
                 "progress": 0.0,

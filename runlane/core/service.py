@@ -18,9 +18,11 @@ from runlane.core.edits import Edits
 from runlane.core.follow_up import FollowUp
 from runlane.core.insertion import Idempotency, NewJob
 from runlane.core.store import Store
-from runlane.define.kind import masked
 from runlane.errors import Conflict, FieldError, InvalidInput, Unavailable, WrongStatus
 from runlane.kinds.catalogue import Catalogue
+from runlane.kinds.masking import masked, title_of
+from runlane.kinds.store import KindStore
+from runlane.kinds.validation import validated
 from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import MAX_DELAY, JobPatch, Submission, digest_of
 from runlane.model.snapshot import Deleted, JobSnapshot
@@ -46,12 +48,14 @@ class JobService:
         queue: JobQueue,
         follow_up: FollowUp,
         kinds: Catalogue,
+        registered: KindStore,
         settings: Settings,
     ) -> None:
         self._store = store
         self._edits = edits
         self._removal = removal
         self.kinds = kinds
+        self._registered = registered
         self._queue = queue
         self._follow_up = follow_up
         self._settings = settings
@@ -68,6 +72,7 @@ class JobService:
                 stored.
             Unavailable: the database does not answer; nothing is stored.
         """
+        await self._learn([submission])
         new = self._validated(submission, lax=lax)
         await self._check_originals([submission], lambda _: "rerun_of")
         once = None if idempotency_key is None else Idempotency(idempotency_key, submission.digest)
@@ -91,6 +96,7 @@ class JobService:
         """
         if not submissions:
             return [], False
+        await self._learn(submissions)
         valid, errors = [], []
         for index, submission in enumerate(submissions):
             try:
@@ -176,10 +182,12 @@ class JobService:
         before, after = changed({name: getattr(job, name) for name in values}, values)
         if not after:
             return job
-        kind = self.kinds.get(job.kind)
-        for side in (before, after):
-            if "params" in side:
-                side["params"] = masked(kind, side["params"])
+        if "params" in values:
+            kind = self.kinds.get(job.kind)
+            for side in (before, after):
+                if "params" in side:
+                    side["params"] = masked(kind, side["params"])
+            values["title"] = title_of(kind, values["params"])
         change = await self._edits.edit(job, values, before, after)
         if change is None:
             return await self.edit(job_id, patch)  # it has changed since, so decide again
@@ -284,7 +292,7 @@ class JobService:
         """
         kind = self.kinds.get(kind_name)
         plain_json.check(params, "params")
-        stored = kind.validate(params, lax=lax).model_dump(mode="json")
+        stored = validated(kind, params, lax=lax)
         size_bytes = len(plain_json.dumps(stored).encode())
         if size_bytes > self._settings.max_params_bytes:
             raise InvalidInput.of(
@@ -293,6 +301,12 @@ class JobService:
                 "keep large inputs elsewhere and pass a reference",
             )
         return stored
+
+    async def _learn(self, submissions: Sequence[Submission]) -> None:
+        """Read kinds that this process has not heard of: a worker may have registered them a moment ago."""
+        names = {each.kind for each in submissions if each.kind not in self.kinds}
+        if names and (found := await self._registered.find(sorted(names))):
+            self.kinds.replace([*self.kinds, *(each.kind for each in found)])
 
     async def _check_originals(self, submissions: Sequence[Submission], field: Callable[[int], str]) -> None:
         """Refuse submissions that claim to be re-runs of jobs that do not exist."""
@@ -310,9 +324,11 @@ class JobService:
         kind = self.kinds.get(submission.kind)
         if submission.delay_s is not None and submission.scheduled_for is not None:
             raise InvalidInput.of("delay_s", "cannot be given together with scheduled_for; choose one")
+        params = self.checked_params(submission.kind, submission.params, lax=lax)
         return NewJob(
             kind=kind.name,
-            params=self.checked_params(submission.kind, submission.params, lax=lax),
+            title=title_of(kind, params),
+            params=params,
             priority=submission.priority,
             max_attempts=submission.max_attempts or kind.max_attempts,
             scheduled_for=_due(submission),

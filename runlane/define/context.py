@@ -9,7 +9,7 @@ import abc
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
-from typing import Any, Literal, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, get_type_hints, overload
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -129,6 +129,10 @@ class Context(abc.ABC):
             ValueError: no such level.
         """
 
+    async def log_line(self, line: str, level: LogLevel, logger: str) -> None:
+        """Add a line that ``logger`` wrote: a logger's, a stream's or a program's. For whoever calls the job."""
+        await self.log(line, level)
+
     @abc.abstractmethod
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
         """Attach a file; it is kept and deleted with the job.
@@ -179,7 +183,11 @@ class Context(abc.ABC):
             self._saved.steps.append(name)
             await self._keep(self._saved)
 
-    async def once(self, name: str, fn: Callable[P, Awaitable[R] | R], *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    async def once(self, name: str, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    async def once(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    async def once(self, name: str, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
         """What ``fn`` returns, which is called once in all attempts: later ones get what it returned, as JSON holds it.
 
         Where ``fn`` says what it returns, that comes back as that type.
@@ -190,7 +198,7 @@ class Context(abc.ABC):
         """
         self._names.use(name, "calls of once")
         if name in self._saved.once:
-            return _returned(fn, self._saved.once[name])  # type: ignore[no-any-return]
+            return _returned(fn, self._saved.once[name])
         found = fn(*args, **kwargs)
         result = await found if inspect.isawaitable(found) else found
         self._saved.once[name] = _json(result, name)

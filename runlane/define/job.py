@@ -1,7 +1,7 @@
 """``@job``: what makes a function something that workers run."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, update_wrapper
@@ -163,9 +163,11 @@ def defined() -> dict[str, Job[..., ..., Any, Any]]:
 
 
 @overload
-def job(fn: Callable[Concatenate[Context, P], Awaitable[R]], /) -> Job[Concatenate[Context, P], P, Awaitable[R], R]: ...
+def job(
+    fn: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+) -> Job[Concatenate[Context, P], P, Coroutine[Any, Any, R], R]: ...
 @overload
-def job(fn: Callable[P, Awaitable[R]], /) -> Job[P, P, Awaitable[R], R]: ...
+def job(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Job[P, P, Coroutine[Any, Any, R], R]: ...
 @overload
 def job(fn: Callable[Concatenate[SyncContext, P], R], /) -> Job[Concatenate[SyncContext, P], P, R, R]: ...
 @overload
@@ -235,10 +237,10 @@ class Define:
 
     @overload
     def __call__(
-        self, fn: Callable[Concatenate[Context, P], Awaitable[R]], /
-    ) -> Job[Concatenate[Context, P], P, Awaitable[R], R]: ...
+        self, fn: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> Job[Concatenate[Context, P], P, Coroutine[Any, Any, R], R]: ...
     @overload
-    def __call__(self, fn: Callable[P, Awaitable[R]], /) -> Job[P, P, Awaitable[R], R]: ...
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Job[P, P, Coroutine[Any, Any, R], R]: ...
     @overload
     def __call__(
         self, fn: Callable[Concatenate[SyncContext, P], R], /

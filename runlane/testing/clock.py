@@ -63,6 +63,14 @@ class _Clock:
     def _thread_ended(self, _future: object) -> None:
         self._threads -= 1
 
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        self._threads += 1
+        try:
+            yield
+        finally:
+            self._threads -= 1
+
 
 @contextlib.contextmanager
 def skipping_sleeps() -> Iterator[None]:
@@ -85,3 +93,14 @@ def skipping_sleeps() -> Iterator[None]:
         yield
     finally:
         clock.users -= 1
+
+
+@contextlib.contextmanager
+def real_wait() -> Iterator[None]:
+    """Timeouts take their real time while the block lasts: it waits for what no file of the loop's shows.
+
+    The end of a program is such: it may come long after that of its output.
+    """
+    clock: _Clock | None = getattr(asyncio.get_running_loop(), "_runlane_clock", None)
+    with clock.waiting() if clock is not None else contextlib.nullcontext():
+        yield

@@ -18,6 +18,7 @@ from runlane.engine.engine import Engine
 from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
+from runlane.engine.plain.pool import PlainPool
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
@@ -60,7 +61,7 @@ class Plant:
         runner = Runner(
             writer,
             {"made": made_job(handler, max_attempts=1)},
-            Execution(Resources(), self.config.max_result_bytes),
+            Execution(Resources(), PlainPool(["worker.tasks"], 1), self.config.max_result_bytes),
             self.store.saved,
             self.config,
         )
@@ -405,6 +406,7 @@ async def test_a_thread_that_ends_within_the_grace_time_is_waited_for(plant, cou
         job = await plant.submit()
         await until(lambda: _value(handler.written), bool)
         await plant.service.cancel(job.id)
+        await until(lambda: plant.store.events(job.id), lambda events: "asked to stop" in events[-1].message)
         handler.go_on.set()
 
         assert (await plant.is_(job, JobStatus.CANCELLED)).message == "Cancelled while it ran."

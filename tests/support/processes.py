@@ -25,6 +25,7 @@ from testbed import ROOT
 from testbed.ports import free_port
 from testbed.redis_server import RedisServer
 from testbed.waiting import PATIENCE_S, until
+from tests.support.kinds import bundled
 
 
 def on_real_servers(folder: Path, redis: RedisServer, database_url: str) -> Settings:
@@ -39,6 +40,8 @@ async def active(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     """The parts of a running server, without the server; figures are rolled up at once."""
     monkeypatch.setattr(loops, "COUNT_EVERY_S", 0.1)
     async with composition.serving(config) as parts:
+        # as a worker that has left again
+        assert await parts.kinds.register(bundled(), "earlier-worker") == {}
         yield parts
 
 
@@ -158,6 +161,7 @@ async def running_app(folder: Path, redis_url: str, database_url: str, port: int
     (folder / BUILT).mkdir(parents=True, exist_ok=True)
     port, log = port or free_port(), folder / "app.log"
     environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}
+    environ["REFLEX_WEB_WORKDIR"] = str(folder / BUILT.parts[0])
     with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jobs_app"),

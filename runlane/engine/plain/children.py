@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextvars import Context as Variables
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -265,8 +265,7 @@ async def _report(run: _Run | None, line: str, level: LogLevel, logger: str) -> 
     if run is None:
         log.log(_LEVELS[level], "%s: %s", logger, line)
         return
-    log_line: Callable[[str, LogLevel, str], Awaitable[None]] | None = getattr(run.context, "log_line", None)
-    await (run.context.log(line, level) if log_line is None else log_line(line, level, logger))
+    await run.context.log_line(line, level, logger)
 
 
 async def _called(context: Context, method: str, arguments: Message, content: bytes) -> Any:
