@@ -314,9 +314,8 @@ async def test_sigterm_to_the_process_alone_ends_no_job(pool, tmp_path):
     running = asyncio.create_task(
         pool.run(plain_jobs.compute, {"stop": str(tmp_path / "stop")}, context, grace_s=no_grace)
     )
-    await until(lambda: _copy(context.steps_seen))
-    for child in list(pool._busy):
-        os.kill(child._spawned.pid, signal.SIGTERM)
+    [pid] = await until(lambda: _copy(context.steps_seen))
+    os.kill(int(pid), signal.SIGTERM)
     (tmp_path / "stop").touch()
 
     assert await running > 0
@@ -342,7 +341,7 @@ async def test_when_the_spawner_is_killed_its_jobs_fail_and_the_next_ones_run(tm
         running = asyncio.create_task(fails(pool, plain_jobs.deaf, pids=str(tmp_path / "pids")))
         pids = await pids_in(tmp_path / "pids", 1)
 
-        os.kill(spawner()._process.pid, signal.SIGKILL)
+        os.kill(spawner().pid, signal.SIGKILL)
 
         assert (await running).type == "ProcessEnded"
         await all_end(pids)

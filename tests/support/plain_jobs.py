@@ -257,7 +257,7 @@ def comes_back_twice() -> int:
 @job
 def compute(stop: str, ctx: SyncContext) -> int:
     """Computes until the file is there."""
-    ctx.step("Computing")
+    ctx.step(str(os.getpid()))
     while not os.path.exists(stop):
         sum(range(200_000))
         ctx.progress(1, 2)
