@@ -1,8 +1,8 @@
 """``runlane run``: the whole product with one command, and nothing left behind when it ends.
 
-Refuses to start, in one sentence, what cannot work; builds the pages of a checkout if they changed; starts a Redis-compatible server
-unless ``REDIS_URL`` names one, a worker and the app; prints the address when they answer; restarts what dies. SIGTERM
-or Ctrl-C ends everything within five seconds, a second one at once.
+Refuses to start, in one sentence, what cannot work; builds the pages of a checkout if they changed; starts a
+Redis-compatible server unless ``REDIS_URL`` names one, a worker and the app; prints the address when they answer;
+restarts what dies. SIGTERM or Ctrl-C ends everything within five seconds, a second one at once.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from runlane.private_files import make_folder
 from runlane.settings import Settings, check_network
 
 PYTHON = sys.executable
-# without the current folder, in which a user's ``email.py`` may lie; the worker adds it when it has imported what is ours
+# Without the current folder, in which a user's ``email.py`` may lie; the worker adds it when all of ours is imported.
 OURS_ALONE = ("-P",)
 CHECK_EVERY_S = 0.05
 ANSWER_WITHIN_S = 2.0
