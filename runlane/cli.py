@@ -1,21 +1,17 @@
-"""The command ``runlane``: starts the programs, and does one-off tasks, by hand or in a deployment.
-
-The app is a package of its own, run as by ``python -m``: this library does not import it.
-"""
+"""The command ``runlane``: starts the programs, and does one-off tasks, by hand or in a deployment."""
 
 import argparse
 import asyncio
 import http.client
-import os
 import runpy
 import socket
 import sys
 from pathlib import Path
 
-from runlane import installation
 from runlane.addresses import shown
 from runlane.background import end_on_sigterm
 from runlane.db import backup, schema, transfer
+from runlane.engine import process
 from runlane.errors import StartRefused
 from runlane.logs import configure, refuse
 from runlane.predecessor import take_over_database
@@ -75,12 +71,12 @@ async def _workers(url: str) -> list[WorkerInfo]:
 
 def main() -> None:
     given = _parser().parse_args()
-    if given.command == "app":
+    if given.command == "worker":
+        process.main(given.modules)
+        return
+    if given.command == "app":  # a package of its own, which this library does not import
         sys.argv[1:] = []
         runpy.run_module("jobs_app", run_name="__main__", alter_sys=True)
-        return
-    if given.command == "worker":
-        _work()
         return
     name = "launcher" if given.command == "run" else "runlane"
     try:
@@ -110,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("modules", nargs="*", metavar="MODULE", help="with your jobs; none: RUNLANE_JOBS, or the bundled")
     run.add_argument("--dev", action="store_true", help="reload pages and worker when a source changes")
     run.add_argument("--build", action="store_true", help="build the pages if they changed, and end")
-    commands.add_parser("worker", help="run a worker alone")
+    worker = commands.add_parser("worker", help="run a worker alone")
+    worker.add_argument("modules", nargs="*", metavar="MODULE", help="with jobs; else those of RUNLANE_JOBS")
     commands.add_parser("app", help="run the server of pages and API alone")
     commands.add_parser("migrate", help="bring the tables of DATABASE_URL to this version; safe to run again")
     health = commands.add_parser("health", help="check whether the server, or this host's worker, is healthy")
@@ -124,14 +121,6 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=Path)
     restore.add_argument("--replace", action="store_true", help="remove what is there first")
     return parser
-
-
-def _work() -> None:
-    from runlane.engine import process
-
-    # a console script has its own folder here; modules are of the current one, as with ``python -m``
-    sys.path.insert(0, os.getcwd())
-    process.main(installation.bundled_jobs())
 
 
 def _run(config: Settings, given: argparse.Namespace) -> None:

@@ -99,6 +99,9 @@ class Settings(LogSettings):
     worker_slots: int | None = Field(
         None, alias="RUNLANE_WORKER_SLOTS", ge=1, le=1000, description="a whole number from 1 to 1000"
     )
+    worker_tags: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), alias="RUNLANE_WORKER_TAGS", description="a comma-separated list of tags such as browser,gpu"
+    )
     max_per_address: int = Field(
         4000, alias="RUNLANE_MAX_PER_ADDRESS", ge=10, le=100_000, description="a whole number from 10 to 100000"
     )
@@ -133,7 +136,7 @@ class Settings(LogSettings):
                 raise ValueError("an address of a server names a database")
         return value
 
-    @field_validator("jobs", "allowed_origins", "webhooks_allow", "trusted_proxies", mode="before")
+    @field_validator("jobs", "worker_tags", "allowed_origins", "webhooks_allow", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):

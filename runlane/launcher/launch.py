@@ -28,7 +28,7 @@ from runlane.private_files import make_folder
 from runlane.settings import Settings, check_network
 
 PYTHON = sys.executable
-# Without the current folder, in which a user's ``email.py`` may lie; the worker adds it when all of ours is imported.
+# Without the current folder, in which a user's ``email.py`` may lie: the worker adds it when it has imported ours.
 OURS_ALONE = ("-P",)
 CHECK_EVERY_S = 0.05
 ANSWER_WITHIN_S = 2.0
