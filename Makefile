@@ -30,11 +30,12 @@ test-all: $(STAMPS)/dev browser ## The same, PostgreSQL where a database matters
 coverage: $(STAMPS)/dev browser ## Run test-all and say which lines and branches of the core and the worker it missed
 	@exec $(PYTEST) --all --cov
 
-check: $(STAMPS)/dev ## Check format, lint, types, and who imports whom
+check: $(STAMPS)/dev ## Check format, lint, types, who imports whom, and what Kubernetes is given
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python -m tools.manifests
 
 format: $(STAMPS)/dev ## Format the code and mend what lint can
 	$(BIN)/ruff format .

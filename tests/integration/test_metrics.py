@@ -106,7 +106,7 @@ async def test_what_is_away_is_said_to_be_down_and_the_rest_is_told(api, databas
     assert "runlane_workers" in found
 
 
-async def test_rules_and_dashboard_ask_for_what_there_is(api, client, start_worker):
+async def test_rules_dashboard_and_autoscaling_ask_for_what_there_is(api, client, start_worker):
     """What a run tells is what there is to ask for."""
     await start_worker()
     await client.job_is(await client.submit("noop"), "completed")
@@ -119,10 +119,14 @@ async def test_rules_and_dashboard_ask_for_what_there_is(api, client, start_work
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
     asked += [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
 
-    names = {name for expression in asked for name in re.findall(r"\bjobs_[a-z_]+", expression)}
+    scalers = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "example" / "autoscaling.yaml").read_text())
+    asked += [trigger["metadata"]["query"] for scaler in scalers for trigger in scaler["spec"]["triggers"]]
+
+    by_query = [set(re.findall(r"\brunlane_[a-z_]+", expression)) for expression in asked]
 
     assert len(asked) > 15
-    assert names <= told
+    assert [query for query, names in zip(asked, by_query, strict=True) if not names] == ['up{job="runlane"} == 0']
+    assert set().union(*by_query) <= told
 
 
 @pytest.mark.parametrize("bounds", [(0.001, 0.1, 10.0), (0.5,)])

@@ -44,7 +44,7 @@ class Run:
         return [process for process in self.known if _lives(process)]
 
     def child(self, word: str) -> psutil.Process:
-        return next(p for p in self.family() if any(word in part for part in p.cmdline()[:3]))
+        return next(p for p in self.family() if any(word in part for part in p.cmdline()[:5]))
 
     async def logged(self, text: str) -> None:
         async def log() -> str:

@@ -104,6 +104,12 @@ def test_origins_are_a_list_without_trailing_slashes(monkeypatch):
     assert read_settings(_env_file=None).allowed_origins == ("https://a.example", "http://b.example:81")
 
 
+def test_tags_of_a_worker_are_a_list_without_spaces(monkeypatch):
+    monkeypatch.setenv("RUNLANE_WORKER_TAGS", "browser, gpu,")
+
+    assert read_settings(_env_file=None).worker_tags == ("browser", "gpu")
+
+
 @pytest.mark.parametrize("document", ["README.md", ".env.example"])
 def test_every_setting_is_documented_and_nothing_else(document):
     text = (ROOT / document).read_text()

@@ -12,6 +12,7 @@ import uvloop
 from pydantic import BaseModel
 
 from runlane import Context, GiveUp, Resource, SyncContext, job
+from runlane.define import job as job_module
 from runlane.errors import InvalidInput
 from runlane.testing import LogLine, run_job, run_job_sync
 
@@ -42,7 +43,7 @@ async def chromium() -> AsyncIterator[Browser]:
     opened.append("closed")
 
 
-@job(max_attempts=3, backoff=[60, 600], timeout=10 * DAY_S)
+@job(name="crawl_in_a_test", max_attempts=3, backoff=[60, 600], timeout=10 * DAY_S)
 async def crawl(ctx: Context, pages: int = 2, browser: Browser = chromium) -> Found:
     """Adds up the prices of a shop."""
     async for page in ctx.steps([str(n) for n in range(1, pages + 1)], "Page {}"):
@@ -54,13 +55,19 @@ async def crawl(ctx: Context, pages: int = 2, browser: Browser = chromium) -> Fo
     return Found(pages=pages, total=ctx.saved("total"))
 
 
-@job
+@job(name="add_in_a_test")
 def add(ctx: SyncContext, numbers: list[int]) -> int:
     for number in ctx.steps(numbers, "Number {}"):
         print("adding", number)
         ctx.save(total=ctx.saved("total", 0) + number)
     ctx.progress(1, 2)
     return ctx.saved("total")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(autouse=True)
+def only_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that a test defines are known to it alone."""
+    monkeypatch.setattr(job_module, "_defined", {})
 
 
 async def test_a_job_runs_for_days_in_no_time_and_says_what_it_did():
@@ -98,7 +105,7 @@ async def test_wrong_parameters_are_refused_by_name():
 
 
 async def test_a_fake_for_a_resource_that_the_job_does_not_use_is_refused():
-    with pytest.raises(TypeError, match="'add' does not use the resource chromium; it has none"):
+    with pytest.raises(TypeError, match="'add_in_a_test' does not use the resource chromium; it has none"):
         await run_job(add, [1], resources={chromium: None})
 
 
@@ -182,7 +189,7 @@ async def test_values_from_earlier_can_be_given():
 
 async def test_a_job_that_swallows_its_cancel_is_cancelled_again():
     @job
-    async def stubborn(ctx: Context) -> str:
+    async def swallows_two(ctx: Context) -> str:
         await_again = 0
         while True:
             try:
@@ -194,7 +201,7 @@ async def test_a_job_that_swallows_its_cancel_is_cancelled_again():
                     assert ctx.cancelled
                     raise
 
-    outcome = await run_job(stubborn, cancel_at="Round 0")
+    outcome = await run_job(swallows_two, cancel_at="Round 0")
 
     assert (outcome.status, outcome.steps) == ("cancelled", ["Round 0", "Round 1", "Round 2"])
 
@@ -204,15 +211,6 @@ async def test_a_job_that_never_stops_fails_the_test_that_cancels_it():
 
     @job
     async def deaf(ctx: Context) -> None:
-        await ctx.step("Begin")
-        while not over:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                continue
-
-    @job
-    async def deaf_from_the_start(ctx: Context) -> None:
         while not over:
             try:
                 await ctx.step("Begin")
@@ -220,8 +218,8 @@ async def test_a_job_that_never_stops_fails_the_test_that_cancels_it():
             except asyncio.CancelledError:
                 continue
 
-    with pytest.raises(RuntimeError, match=r"'deaf_from_the_start' was cancelled and still ran 10 s later"):
-        await run_job(deaf_from_the_start, cancel_at="Begin")
+    with pytest.raises(RuntimeError, match=r"'deaf' was cancelled and still ran 10 s later"):
+        await run_job(deaf, cancel_at="Begin")
     over = True
 
 

@@ -11,19 +11,21 @@ from jobs_app.admin.editor.editing import Editing, parse_id
 from jobs_app.admin.inputs import whole
 from jobs_app.admin.schedules.rows import ScheduleRow, schedule_row
 from jobs_app.live.effects import Effect
+from jobs_app.live.kind_rows import first_kind
 from jobs_app.live.notify import notify
 from jobs_app.ui.formats import iso
 from runlane import plain_json
-from runlane.define.kind import unmasked
 from runlane.define.problems import field_errors
 from runlane.errors import FieldError, InvalidInput, JobsError, ScheduleNotFound
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import unmasked
+from runlane.kinds.validation import validated
 from runlane.schedules.service import ScheduleDraft, SchedulePatch, ScheduleService, Timing
 
 # what the form of a new schedule begins with
 BLANK = {
     "name": "",
-    "kind": "web_agent",
+    "kind": "",
     "timing": "0 9 * * *",
     "timezone": "UTC",
     "params": "{}",
@@ -66,7 +68,7 @@ class AdminSchedules(Editing, rx.State):
         return await self._do(_run_now(schedule_id))
 
     def _blank(self) -> Mapping[str, str]:
-        return BLANK
+        return BLANK | {"kind": first_kind(catalogue())}
 
     def _rows(self) -> list[ScheduleRow]:
         return self.schedules
@@ -144,7 +146,7 @@ def _values(form: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any
     return {
         "name": form["name"].strip(),
         "kind": kind.name,
-        "params": kind.validate(unmasked(params, stored)).model_dump(mode="json"),
+        "params": validated(kind, unmasked(params, stored)),
         **_timing(form["timing"]),
         "timezone": form["timezone"].strip() or "UTC",
         "priority": whole(form["priority"].strip() or "0"),
