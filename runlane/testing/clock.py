@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import Any
 
-# How long the loop looks for what is really going on before it skips a sleep beside it.
-LOOK_S = 0.02
+# How long the loop waits for what is really going on before it skips a sleep beside it.
+POLL_S = 0.02
 # Names of the standard library's own; where they change, less is skipped.
 _ACCEPTS = "_accept_connection"
 _POOL_THREADS: Any = getattr(concurrent.futures.thread, "_threads_queues", ())
@@ -48,12 +48,12 @@ class _Clock:
     def _select(self, timeout: float | None = None) -> list[Any]:
         if not self._users or timeout is None or timeout <= 0:
             return list(self._real_select(timeout))
-        ready, looked_s = list(self._real_select(0)), 0.0
+        ready, waited_s = list(self._real_select(0)), 0.0
         if not ready and (self._calls or self._has_files() or self._has_threads()):
-            looked_s = min(timeout, LOOK_S) if self._next_is_sleep() else timeout
-            ready = list(self._real_select(looked_s))
+            waited_s = min(timeout, POLL_S) if self._next_is_sleep() else timeout
+            ready = list(self._real_select(waited_s))
         if not ready:
-            self._ahead_s += timeout - looked_s
+            self._ahead_s += timeout - waited_s
         return ready
 
     def _next_is_sleep(self) -> bool:

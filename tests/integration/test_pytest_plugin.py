@@ -12,24 +12,27 @@ import pytest
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S, until
 
-TESTS = """
-import httpx
+JOBS = """
+from runlane import job
 
-def wait(url, job):
-    while True:
-        job = httpx.get(f"{url}/api/jobs/{job['id']}").json()
-        if job["finished_at"]:
-            return job
+@job
+async def double(number: int) -> int:
+    return 2 * number
+"""
+TESTS = """
+import asyncio
+from my_jobs import double
 
 def test_a_job_is_run(runlane_server):
-    url = runlane_server.url
-    job = httpx.post(f"{url}/api/jobs", json={"kind": "noop"}).raise_for_status().json()
-    assert wait(url, job)["status"] == "completed"
-    assert runlane_server.log.exists()
+    with runlane_server.sync_client() as client:
+        assert client.submit(double, 21).result(timeout=60) == 42
 
 def test_the_server_is_the_same_one(runlane_server):
-    print(runlane_server.url)
-    assert len(httpx.get(f"{runlane_server.url}/api/jobs").json()["items"]) == 1
+    async def read():
+        async with runlane_server.client() as client:
+            return [job.kind async for job in client.list()], [kind.name for kind in await client.kinds()]
+
+    assert asyncio.run(read()) == (["double"], ["double"])
 """
 STOPPED = """
 import os, signal
@@ -49,7 +52,8 @@ def test_nothing_is_imported():
 
 def start_pytest(folder: Path, tests: str, **environ: str) -> subprocess.Popen[str]:
     (folder / "test_own.py").write_text(tests)
-    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (folder / "my_jobs.py").write_text(JOBS)
+    (folder / "pyproject.toml").write_text('[tool.pytest.ini_options]\nrunlane_jobs = ["my_jobs"]\n')
     environ = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | environ
     command = [sys.executable, "-m", "pytest", "-p", "runlane.pytest_plugin", "-p", "no:randomly", "-q"]
     return subprocess.Popen(
