@@ -11,7 +11,6 @@ from uuid import UUID
 
 from runlane.define.context import Context, Finished, LogLevel, ProcessFailed, Saved
 from runlane.define.reports import check_artifact, check_level, percent, step_percent
-from runlane.testing.clock import real_wait
 from runlane.testing.outcome import Artifact, LogLine, Outcome
 
 P = ParamSpec("P")
@@ -75,13 +74,11 @@ class MemoryContext(Context):
             async for raw in process.stdout:
                 lines.append(raw.decode(errors="replace").rstrip("\r\n"))
                 await self.log(lines[-1])
-            with real_wait():
-                code = await process.wait()
+            code = await process.wait()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # and what it has left in its group
-            with real_wait():
-                await process.wait()
+            await process.wait()
         finished = Finished(code, "\n".join(lines))
         if check and code != 0:
             raise ProcessFailed(argv, finished)
