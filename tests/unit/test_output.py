@@ -365,7 +365,6 @@ PROGRAM = """
 import asyncio, sys, threading, time, uuid
 import uvloop
 from runlane.engine import output
-from runlane.engine.lines import LoopSink
 from runlane.logs import about_job, configure
 
 configure("worker", "INFO", "text")
@@ -380,20 +379,19 @@ async def handler():
     thread.join()
     print("no end", end="")
 
-async def keep(lines):
-    kept.extend(lines)
+class Page:
+    def emit(self, *line):
+        kept.append(line)
 
 async def main():
-    sink = LoopSink(keep)
-    with about_job(uuid.UUID(int=7)), output.of_job(sink):
+    with about_job(uuid.UUID(int=7)), output.of_job(Page()):
         await handler()
-    await sink.close()
     print("after the job")
 
 kept = []
 uvloop.run(main())
-for line in kept:
-    print(f"{line.level}|{line.logger}|{line.text}")
+for text, level, logger in kept:
+    print(f"{level}|{logger}|{text}")
 """
 
 
