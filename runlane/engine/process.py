@@ -29,6 +29,7 @@ from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
 from runlane.engine.loading import load
 from runlane.engine.plain.pool import PlainPool
+from runlane.engine.ready import notify, ready_fd
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
@@ -58,7 +59,10 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     """Run jobs until a signal stops it or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
+    place = ready_fd()
     loaded = load(modules)
+    if loaded.off and place is not None:
+        raise StartRefused(" ".join(loaded.off.values()))
     kinds = [job.kind for job in loaded.jobs.values()]
     url = config.resolved_redis_url
     database, queue, events, registry = (
@@ -127,6 +131,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
+    if place is not None:
+        notify(place)
     try:
         await engine.serve(config.stop_grace_s)
     except Exception:

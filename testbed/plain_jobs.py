@@ -128,7 +128,7 @@ def _fail(how: str) -> None:
         case "other":
             raise RuntimeError("no luck")
         case "cause":
-            {}["missing"]
+            {}["missing"]  # type: ignore[index]
         case "give up":
             raise GiveUp("it is closed")
         case "exit":
@@ -257,7 +257,7 @@ def comes_back_twice() -> int:
 @job
 def compute(stop: str, ctx: SyncContext) -> int:
     """Computes until the file is there."""
-    ctx.step("Computing")
+    ctx.step(str(os.getpid()))
     while not os.path.exists(stop):
         sum(range(200_000))
         ctx.progress(1, 2)
@@ -276,7 +276,7 @@ def counter() -> Iterator[list[str]]:
 
 
 @job
-def counts(count: list[str] = counter) -> int:  # type: ignore[assignment]
+def counts(count: list[str] = counter) -> int:
     count.append("job")
     return len(count)
 
