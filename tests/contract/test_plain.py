@@ -226,7 +226,7 @@ async def test_a_module_that_cannot_be_imported_is_named():
     async with own_pool(modules=("no_such_module",)) as pool:
         error = await fails(pool, plain_jobs.where)
 
-    assert "'where'" in error.message
+    assert "'plain_jobs.where'" in error.message
     assert "no_such_module" in error.message
     assert not error.may_retry
 

@@ -18,10 +18,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from runlane import GiveUp, ProcessFailed, Resource, SyncContext, job
+import runlane
+from runlane import GiveUp, ProcessFailed, Resource, SyncContext
 
 ON_FILE = Path(os.environ.get("PLAIN_JOBS_RESOURCES", os.devnull))
 seen: list[int] = []
+
+
+def job(fn: Any = None, /, **options: Any) -> Any:
+    """As ``@job``, with a name that no job of another test has."""
+
+    def define(fn: Any) -> Any:
+        return runlane.job(name=f"plain_jobs.{fn.__name__}", **options)(fn)
+
+    return define if fn is None else define(fn)
 
 
 class Size(BaseModel):
