@@ -294,9 +294,3 @@ def counts(count: list[str] = counter) -> int:  # type: ignore[assignment]
 @job
 def environment() -> None:
     print(repr(os.environ.get("PYTHONPATH")))
-
-
-@job
-def report_much(reports: int, ctx: SyncContext) -> None:
-    for _ in range(reports):
-        ctx.progress(1, 2)
