@@ -257,7 +257,7 @@ async def test_a_cancelled_function_may_clean_up(pool, tmp_path):
     assert context.texts == ["cleaned up, cancelled=True"]
 
 
-@pytest.mark.parametrize("how", ["loop", "program", "threads"])
+@pytest.mark.parametrize("how", ["loop", "program", "threads", "late"])
 async def test_code_that_waits_is_interrupted_however_it_waits(pool, how):
     context = Recorder()
     running = asyncio.create_task(pool.run(plain_jobs.waits, {"how": how}, context, grace_s=long_grace))

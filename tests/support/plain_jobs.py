@@ -165,10 +165,10 @@ def end(how: str) -> None:
 
 @job
 def busy(pids: str, ctx: SyncContext) -> None:
-    note(pids)
-    ctx.step("Busy")
     number = 0
     try:
+        note(pids)
+        ctx.step("Busy")
         while number >= 0:
             number += 1
     finally:
@@ -206,9 +206,9 @@ def stubborn(pids: str, ctx: SyncContext) -> None:
 
 @job
 def unclean(pids: str, ctx: SyncContext) -> None:
-    note(pids)
-    ctx.step("Unclean")
     try:
+        note(pids)
+        ctx.step("Unclean")
         time.sleep(600)
     finally:
         raise RuntimeError("the door is stuck")
@@ -232,8 +232,8 @@ def leaves_a_program(pids: str) -> int:
 
 @job
 def waits(how: str, ctx: SyncContext) -> None:
-    ctx.step("Waiting")
     try:
+        ctx.step("Waiting")
         match how:
             case "loop":
                 asyncio.run(asyncio.sleep(600))
@@ -242,7 +242,12 @@ def waits(how: str, ctx: SyncContext) -> None:
             case "threads":
                 with ThreadPoolExecutor(2) as threads:
                     list(threads.map(lambda seconds: ctx.process("sleep", seconds), ["600", "601"]))
+            case "late":
+                time.sleep(600)
     finally:
+        if how == "late":
+            with ThreadPoolExecutor(1) as threads:
+                threads.submit(ctx.process, "sleep", "600")
         print("cleaned up")
 
 
