@@ -225,7 +225,7 @@ async def test_a_module_that_cannot_be_imported_is_named():
     async with own_pool(modules=("no_such_module",)) as pool:
         error = await fails(pool, plain_jobs.where)
 
-    assert "'where'" in error.message
+    assert "'plain_jobs.where'" in error.message
     assert "no_such_module" in error.message
     assert not error.may_retry
 
@@ -256,7 +256,7 @@ async def test_a_cancelled_function_may_clean_up(pool, tmp_path):
     assert context.texts == ["cleaned up, cancelled=True"]
 
 
-@pytest.mark.parametrize("how", ["loop", "program", "threads"])
+@pytest.mark.parametrize("how", ["loop", "program", "threads", "late"])
 async def test_code_that_waits_is_interrupted_however_it_waits(pool, how):
     context = Recorder()
     running = asyncio.create_task(pool.run(plain_jobs.waits, {"how": how}, context, grace_s=long_grace))
