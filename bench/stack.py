@@ -1,19 +1,18 @@
 """The product's real parts under a bench: a Redis server, worker and app processes, a service in this process.
 
 Works on what is visible from outside: commands, environment, ``JobService``, and the rows of the SQLite file. Workers
-run in a copy of the tree that has three kinds more (``bench/overlay``); nothing of yours is touched.
+bring three jobs more (``bench.jobs``); nothing of yours is touched.
 """
 
 import asyncio
 import contextlib
-import importlib
 import os
 import shutil
 import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from runlane.core.counts import Counts
 from runlane.core.service import MAX_IN_BATCH
 from runlane.db import schema
 from runlane.db.database import Database
-from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.engine.loading import load
+from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.queue.change_feed import RedisEvents
@@ -37,14 +37,11 @@ from runlane.queue.worker_registry import WorkerRegistry
 from runlane.settings import read_settings
 from testbed import ROOT
 from testbed.ports import free_port
-from testbed.product_copy import copy_product
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
 
 POLL_EVERY_S = 0.02
-COPIED = ("runlane", "worker", "jobs_app", "rxconfig.py")
-OVERLAY = ROOT / "bench" / "overlay"
-KINDS = tuple(path.stem for path in sorted((OVERLAY / "runlane" / "kinds" / "bundled").glob("*.py")))
+JOBS = ("worker.tasks", "bench.jobs")
 
 
 class Redis:
@@ -196,7 +193,7 @@ class Ours:
 
     async def start_worker(self, slots: int, *, ready: bool = True) -> Process:
         environ = self.environ | {"RUNLANE_CONCURRENCY": str(slots)}
-        worker = Process("worker", self._stage.tree, environ, self._stage.folder / "worker.log")
+        worker = Process("bench.worker", ROOT, environ, self._stage.folder / "worker.log")
         if ready:
             await until(lambda: self._is_listed(worker), within_s=30)
             await asyncio.sleep(0.5)  # let it finish what it does at its start
@@ -221,7 +218,7 @@ class Ours:
     async def app(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client of a running app process, which is in ``process`` as long as the block lasts."""
         environ = self.environ | {"PORT": str(free_port()), "HOST": "127.0.0.1"}
-        app = self.process = Process("jobs_app", self._stage.tree, environ, self._stage.folder / "app.log")
+        app = self.process = Process("jobs_app", ROOT, environ, self._stage.folder / "app.log")
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environ['PORT']}", timeout=60) as client:
 
@@ -269,18 +266,16 @@ class Ours:
 
 
 class Stage:
-    """One Redis server and one copy of the tree, for every measurement of a run."""
+    """One Redis server and one empty database, for every measurement of a run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tree = folder / "tree"
         self.redis = Redis(folder / "redis")
         self._empty = folder / "empty.db"
         self._made = 0
 
     def start(self) -> None:
-        copy_product(self.tree, COPIED, OVERLAY)
-        (self.tree / ".web" / "build" / "client").mkdir(parents=True)  # the API needs no pages, Reflex the folder
+        (ROOT / ".web" / "build" / "client").mkdir(parents=True, exist_ok=True)  # Reflex needs the folder
         schema.migrate(f"sqlite:///{self._empty}")
         self.redis.start()
 
@@ -301,7 +296,4 @@ class Stage:
 
 
 def _kinds() -> Catalogue:
-    extra: Sequence[Any] = [
-        importlib.import_module(f"bench.overlay.runlane.kinds.bundled.{name}").KIND for name in KINDS
-    ]
-    return Catalogue([*catalogue(), *extra])
+    return Catalogue([job.kind for job in load(JOBS).jobs.values()])

@@ -17,7 +17,9 @@ from runlane.bulk.store import OperationStore
 from runlane.composition import Services, compose
 from runlane.core.workers import Workers
 from runlane.db.database import Database
+from runlane.errors import Unavailable
 from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.kinds.live import LiveKinds
 from runlane.maintenance.redis import RedisMaintenance
 from runlane.maintenance.service import Maintenance
 from runlane.metrics.failures import Failures
@@ -54,6 +56,7 @@ def build(
         service=services.jobs,
         reader=reader,
         limits=limits,
+        kinds=LiveKinds(services.kinds, kinds, queue, limits, config.resolved_redis_url),
         schedules=services.schedules,
         operations=Operations(OperationStore(database), services.jobs, reader, services.removal),
         alerts=alerts,
@@ -81,12 +84,15 @@ async def serving(config: Settings) -> AsyncIterator[Runtime]:
     built = build(config, services, kinds, database=database, queue=queue, events=events, registry=registry)
     loops = Loops(built, services.reconciler, services.follow_up, services.removal, TextIndex(database))
     runtime.use(built)
+    with contextlib.suppress(Unavailable):  # then they are read as soon as the database answers
+        await built.kinds.load()
     built.parts.start(
         {
             **built.event_log.loops(),
             **built.watch.loops(),
             "operations": built.operations.run,
             "hub": built.hub.run,
+            "kinds": built.kinds.run,
             **loops.all(),
         }
     )

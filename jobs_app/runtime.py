@@ -18,6 +18,7 @@ from runlane.core.reader import JobReader
 from runlane.core.service import JobService
 from runlane.core.workers import Workers
 from runlane.db.database import Database
+from runlane.kinds.live import LiveKinds
 from runlane.kinds.service import LimitsService
 from runlane.maintenance.redis import RedisMaintenance
 from runlane.maintenance.service import Maintenance
@@ -42,6 +43,7 @@ class Runtime:
     service: JobService
     reader: JobReader
     limits: LimitsService
+    kinds: LiveKinds
     schedules: ScheduleService
     operations: Operations
     alerts: Alerts

@@ -8,6 +8,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runlane.client.client import Client as Client
+    from runlane.client.errors import Incompatible as Incompatible
+    from runlane.client.errors import JobCancelled as JobCancelled
+    from runlane.client.errors import JobFailed as JobFailed
+    from runlane.client.errors import NotFound as NotFound
+    from runlane.client.errors import NotRunlane as NotRunlane
+    from runlane.client.errors import Refused as Refused
+    from runlane.client.errors import RunlaneError as RunlaneError
+    from runlane.client.errors import ServerFailed as ServerFailed
+    from runlane.client.errors import Unauthorized as Unauthorized
+    from runlane.client.errors import Unreachable as Unreachable
+    from runlane.client.errors import WrongResult as WrongResult
+    from runlane.client.run import Run as Run
+    from runlane.client.sync import SyncClient as SyncClient
+    from runlane.client.sync import SyncRun as SyncRun
     from runlane.define.context import Context as Context
     from runlane.define.context import Finished as Finished
     from runlane.define.context import ProcessFailed as ProcessFailed
@@ -24,6 +39,22 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
+    "runlane.client.client": ("Client",),
+    "runlane.client.errors": (
+        "Incompatible",
+        "JobCancelled",
+        "JobFailed",
+        "NotFound",
+        "NotRunlane",
+        "Refused",
+        "RunlaneError",
+        "ServerFailed",
+        "Unauthorized",
+        "Unreachable",
+        "WrongResult",
+    ),
+    "runlane.client.run": ("Run",),
+    "runlane.client.sync": ("SyncClient", "SyncRun"),
     "runlane.define.context": ("Context", "Finished", "ProcessFailed", "SyncContext"),
     "runlane.define.job": ("Job", "job"),
     "runlane.define.params": ("Params", "Secret"),

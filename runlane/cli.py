@@ -1,7 +1,4 @@
-"""The command ``runlane``: starts the programs, and does one-off tasks, by hand or in a deployment.
-
-The programs are packages of their own, run as by ``python -m``: this library imports neither.
-"""
+"""The command ``runlane``: starts the programs, and does one-off tasks, by hand or in a deployment."""
 
 import argparse
 import asyncio
@@ -14,6 +11,7 @@ from pathlib import Path
 from runlane.addresses import shown
 from runlane.background import end_on_sigterm
 from runlane.db import backup, schema, transfer
+from runlane.engine import process
 from runlane.errors import StartRefused
 from runlane.logs import configure, refuse
 from runlane.predecessor import take_over_database
@@ -25,7 +23,6 @@ from runlane.text import counted
 
 ANSWER_WITHIN_S = 4.0
 REFUSED = 2
-PROGRAMS = {"worker": "worker", "app": "jobs_app"}
 
 
 def copy_all(source: str, target: str) -> None:
@@ -74,9 +71,12 @@ async def _workers(url: str) -> list[WorkerInfo]:
 
 def main() -> None:
     given = _parser().parse_args()
-    if given.command in PROGRAMS:
+    if given.command == "worker":
+        process.main(given.modules)
+        return
+    if given.command == "app":  # a package of its own, which this library does not import
         sys.argv[1:] = []
-        runpy.run_module(PROGRAMS[given.command], run_name="__main__", alter_sys=True)
+        runpy.run_module("jobs_app", run_name="__main__", alter_sys=True)
         return
     name = "launcher" if given.command == "run" else "runlane"
     try:
@@ -105,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run everything on this machine; stop it with Ctrl-C")
     run.add_argument("--dev", action="store_true", help="reload pages and worker when a source changes")
     run.add_argument("--build", action="store_true", help="build the pages if they changed, and end")
-    commands.add_parser("worker", help="run a worker alone")
+    worker = commands.add_parser("worker", help="run a worker alone")
+    worker.add_argument("modules", nargs="*", metavar="MODULE", help="with jobs; else those of RUNLANE_JOBS")
     commands.add_parser("app", help="run the server of pages and API alone")
     commands.add_parser("migrate", help="bring the tables of DATABASE_URL to this version; safe to run again")
     health = commands.add_parser("health", help="check whether the server, or this host's worker, is healthy")

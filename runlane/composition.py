@@ -17,6 +17,7 @@ from runlane.db.database import Database
 from runlane.kinds.catalogue import Catalogue
 from runlane.kinds.service import LimitsService
 from runlane.kinds.settings_store import SettingsStore
+from runlane.kinds.store import KindStore
 from runlane.queue.change_feed import Events
 from runlane.queue.client import JobQueue
 from runlane.schedules.service import ScheduleService
@@ -36,19 +37,22 @@ class Services:
     limits: LimitsService
     jobs: JobService
     schedules: ScheduleService
+    kinds: KindStore
 
 
 def compose(database: Database, queue: JobQueue, events: Events, kinds: Catalogue, settings: Settings) -> Services:
     """The services of these parts."""
     store, removal, follow_up = Store(database), Removal(database), FollowUp(queue, events)
-    jobs = JobService(store, Edits(database), removal, queue, follow_up, kinds, settings)
+    registered = KindStore(database)
+    jobs = JobService(store, Edits(database), removal, queue, follow_up, kinds, registered, settings)
     return Services(
         store=store,
         removal=removal,
         counts=Counts(database),
         follow_up=follow_up,
         reconciler=Reconciler(store, queue, follow_up),
-        limits=LimitsService(SettingsStore(database), queue, kinds, settings),
+        limits=LimitsService(SettingsStore(database), registered, queue, kinds, settings),
         jobs=jobs,
         schedules=ScheduleService(ScheduleStore(database), jobs, follow_up),
+        kinds=registered,
     )

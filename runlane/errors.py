@@ -7,6 +7,7 @@ JobsError                  a sentence for people, and an HTTP status
 ├── WrongStatus      409   the job's status does not allow the action
 ├── NameTaken        409   another schedule or rule has this name
 ├── Conflict         409   someone else changed the same thing
+├── KindInUse        409   workers still bring the kind that is to be removed
 ├── TooLarge         413   a body beyond the limit
 ├── TooSlow          408   a body that does not arrive
 ├── Unavailable      503   Redis or the database does not answer
@@ -129,6 +130,13 @@ class Conflict(JobsError):
 
     status_code = 409
     title = "Someone else changed this"
+
+
+class KindInUse(JobsError):
+    """A kind that workers still bring."""
+
+    status_code = 409
+    title = "This kind is still in use"
 
 
 class NotHere(JobsError):

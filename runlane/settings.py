@@ -55,6 +55,9 @@ class Settings(LogSettings):
         "postgresql://user:password@host:5432/runlane",
     )
     data_dir: Path = Field(Path(".data"), alias="RUNLANE_DATA_DIR", description="a folder to keep data in")
+    jobs: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), alias="RUNLANE_JOBS", description="a comma-separated list of modules such as my_jobs,reports.jobs"
+    )
     concurrency: int = Field(5, alias="RUNLANE_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000")
     trust_network: bool = Field(False, alias="RUNLANE_TRUST_NETWORK", description="true or false")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -131,7 +134,7 @@ class Settings(LogSettings):
                 raise ValueError("an address of a server names a database")
         return value
 
-    @field_validator("allowed_origins", "webhooks_allow", "trusted_proxies", "worker_tags", mode="before")
+    @field_validator("jobs", "worker_tags", "allowed_origins", "webhooks_allow", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):

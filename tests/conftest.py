@@ -29,7 +29,7 @@ from runlane.core.store import Store
 from runlane.db.database import Database
 from runlane.db.engines import Use, connect
 from runlane.db.schema import migrate
-from runlane.kinds.catalogue import catalogue
+from runlane.kinds.catalogue import Catalogue, catalogue
 from runlane.kinds.service import LimitsService
 from runlane.kinds.settings_store import SettingsStore
 from runlane.metrics.samples import Samples
@@ -42,6 +42,7 @@ from testbed.once import once
 from testbed.postgres_server import GivenServer, PostgresServer, check_server, given_url
 from testbed.redis_server import RedisServer
 from testbed.run import Run
+from tests.support.kinds import bundled
 from tests.support.twins import MemoryEvents, MemoryQueue, MemoryRegistry
 
 pytest_plugins = ["tests.support.processes", "tests.support.farm", "tests.support.tabs"]
@@ -284,6 +285,13 @@ def kind_settings(database: Database) -> SettingsStore:
 @pytest.fixture
 def config(tmp_path: Path) -> Settings:
     return read_settings(_env_file=None, data_dir=tmp_path, retry_base_s=0.01, cancel_grace_s=0.5)
+
+
+@pytest.fixture(autouse=True)
+def catalogued() -> Catalogue:
+    """The catalogue of this process, with the bundled kinds; what a test before this one read is forgotten."""
+    catalogue().replace(bundled())
+    return catalogue()
 
 
 @dataclass

@@ -1,6 +1,6 @@
-"""``python -m worker``: runs the bundled jobs. A project of your own needs no more than this, and one file a job."""
+"""``python -m worker``: runs the jobs in ``worker/tasks``, as ``runlane worker worker.tasks`` does."""
 
 from runlane.engine import process
 
 if __name__ == "__main__":
-    process.main("worker.tasks")
+    process.main(["worker.tasks"])

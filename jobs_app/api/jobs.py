@@ -17,6 +17,7 @@ from runlane.bulk.service import JobAction
 from runlane.core.pagination import DEFAULT_SORT, MAX_INTEGER, SORTS
 from runlane.core.reruns import Relative
 from runlane.core.service import MAX_IN_BATCH
+from runlane.define.context import Saved
 from runlane.errors import InvalidInput, JobsError
 from runlane.model.requests import JobPatch, Submission, one_of
 from runlane.model.snapshot import Artifact, JobEvent, JobSnapshot, ListedJob, Part, UtcTime
@@ -170,13 +171,22 @@ async def submit(
     return job
 
 
-@router.post("/batch", status_code=201, response_model=JobList)
+@router.post(
+    "/batch",
+    status_code=201,
+    response_model=JobList,
+    responses={200: {"model": JobList, "description": "The jobs made before."}},
+)
 @takes(of_batch)
-async def submit_batch(batch: Batch) -> Response:
-    """Submit up to 1000 jobs, all or none."""
-    made = JobList.model_construct(items=await runtime.jobs().submit_many(batch.jobs))
+async def submit_batch(batch: Batch, idempotency_key: Annotated[IdempotencyKey | None, Header()] = None) -> Response:
+    """Submit up to 1000 jobs, all or none.
+
+    With a known ``Idempotency-Key`` the jobs made before are returned, with status 200.
+    """
+    jobs, created = await runtime.jobs().submit_batch(batch.jobs, idempotency_key=idempotency_key)
+    made = JobList.model_construct(items=jobs)
     # written here: FastAPI would check and copy each job first, which takes as long as making it
-    return Response(made.model_dump_json(), status_code=201, media_type="application/json")
+    return Response(made.model_dump_json(), status_code=201 if created else 200, media_type="application/json")
 
 
 @router.post("/bulk")
@@ -334,9 +344,17 @@ async def move_to_front(id: UUID) -> JobSnapshot:
 
 
 @router.post("/{id}/retry", responses=CONFLICT)
-async def retry(id: UUID) -> JobSnapshot:
-    """Queue a failed or cancelled job again, as a new attempt."""
-    return await runtime.jobs().retry(id)
+async def retry(
+    id: UUID, from_start: Annotated[bool, Query(description="forget what earlier attempts saved")] = False
+) -> JobSnapshot:
+    """Queue a failed or cancelled job again, as a new attempt, which goes on from what earlier ones saved."""
+    return await runtime.jobs().retry(id, from_start=from_start)
+
+
+@router.get("/{id}/saved")
+async def saved(id: UUID) -> Saved:
+    """What the job keeps over its attempts: its own values, the steps it has finished, and what ran once."""
+    return Saved.of(await runtime.current().reader.saved(id))
 
 
 @router.delete("/{id}", status_code=204, responses=CONFLICT)

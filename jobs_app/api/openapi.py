@@ -5,16 +5,18 @@ found has its name in the path, what is too large has a body, and the guard may 
 each endpoint.
 """
 
+import copy
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
 from fastapi import FastAPI
 
 from jobs_app.api.problems import PROBLEM
-from runlane.define.kind import Kind
 from runlane.kinds.catalogue import Catalogue
+from runlane.model.kind import Kind
 
 Schema = dict[str, Any]
 
@@ -62,23 +64,32 @@ _PROBLEM: Schema = {
     },
 }
 _WITH_KIND = ("Submission", "ScheduleDraft")
+_PLAIN, _NOT_PLAIN = re.compile(r"[A-Za-z0-9._-]+"), re.compile(r"[^A-Za-z0-9._-]")
 _FASTAPIS = ("HTTPValidationError", "ValidationError")
 
 
 def describe(api: FastAPI, kinds: Catalogue) -> None:
-    """Have ``api`` describe itself as it is."""
+    """Have ``api`` describe itself as it is, with the kinds that there are when it is asked."""
     make = api.openapi
+    described: dict[int, Schema] = {}
+    """By the version of the kinds, the last one only."""
 
     def openapi() -> Schema:
-        if api.openapi_schema is None:
-            _amend(make(), kinds)
-        assert api.openapi_schema is not None
-        return api.openapi_schema
+        if kinds.version not in described:
+            if api.openapi_schema is None:
+                _amend(make())
+            whole = copy.deepcopy(api.openapi_schema)
+            assert whole is not None
+            _add_kinds(whole["components"]["schemas"], list(kinds))
+            described.clear()
+            described[kinds.version] = whole
+        return described[kinds.version]
 
     api.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation does it
 
 
-def _amend(schema: Schema, kinds: Catalogue) -> None:
+def _amend(schema: Schema) -> None:
+    """Say what is so whatever kinds there are."""
     models = schema["components"]["schemas"]
     for name in _FASTAPIS:
         models.pop(name, None)
@@ -91,16 +102,27 @@ def _amend(schema: Schema, kinds: Catalogue) -> None:
                 answers[str(status)] = _refusal(status, described.get("description"))
     for part in (*schema["paths"].values(), *models.values()):
         _bound_texts(part)
+    for name in ("Timing", "ScheduleDraft", "SchedulePatch"):
+        models[name]["properties"]["timezone"]["enum"] = sorted(available_timezones())
+
+
+def _add_kinds(models: Schema, kinds: Sequence[Kind]) -> None:
+    """Say which kinds there are, and what each takes."""
+    for name in ("RuleDraft", "RulePatch"):
+        models[name]["properties"]["kind"]["enum"] = ["", *(kind.name for kind in kinds)]
+    if not kinds:  # an empty enum is none
+        return
     for kind in kinds:
-        models[f"{kind.name}-params"] = _params(kind, models)
+        models[f"{_key(kind)}-params"] = _params(kind, models)
     for name in _WITH_KIND:
         models[name]["oneOf"] = [_one_kind(kind) for kind in kinds]
     for model in (*(models[name] for name in _WITH_KIND), models["SchedulePatch"]):
         model["properties"]["kind"]["enum"] = [kind.name for kind in kinds]
-    for name in ("Timing", "ScheduleDraft", "SchedulePatch"):
-        models[name]["properties"]["timezone"]["enum"] = sorted(available_timezones())
-    for name in ("RuleDraft", "RulePatch"):
-        models[name]["properties"]["kind"]["enum"] = ["", *(kind.name for kind in kinds)]
+
+
+def _key(kind: Kind) -> str:
+    """The kind's name as OpenAPI allows it in the name of a model, and unlike any other's."""
+    return kind.name if _PLAIN.fullmatch(kind.name) else f"{_NOT_PLAIN.sub('_', kind.name)}-{kind.digest}"
 
 
 def _bound_texts(part: Any) -> None:
@@ -137,14 +159,14 @@ def _refusal(status: int, description: str | None) -> Schema:
 
 def _params(kind: Kind, models: Schema) -> Schema:
     """The kind's parameters; what they are made of gets a name of its own among all that the API describes."""
-    prefix = f"#/components/schemas/{kind.name}-"
-    schema: Schema = json.loads(json.dumps(kind.params_schema).replace('"#/$defs/', f'"{prefix}'))
-    models.update({f"{kind.name}-{name}": model for name, model in schema.pop("$defs", {}).items()})
+    key = _key(kind)
+    schema: Schema = json.loads(json.dumps(kind.params_schema).replace('"#/$defs/', f'"#/components/schemas/{key}-'))
+    models.update({f"{key}-{name}": model for name, model in schema.pop("$defs", {}).items()})
     return schema
 
 
 def _one_kind(kind: Kind) -> Schema:
     """What a body of this kind is; its parameters may be left out if all of them have defaults."""
-    params = {"$ref": f"#/components/schemas/{kind.name}-params"}
+    params = {"$ref": f"#/components/schemas/{_key(kind)}-params"}
     must = {"required": ["kind", "params"]} if kind.params_schema.get("required") else {}
     return {"properties": {"kind": {"const": kind.name}, "params": params}, **must}

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -19,7 +20,9 @@ from jobs_app.api.strict import StrictRoute
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
 from runlane.kinds.settings_store import KindSetting
+from runlane.kinds.store import Standing
 from runlane.metrics.failures import FailureGroup
+from runlane.model.kind import Kind
 from runlane.model.limits import KindLimit
 from runlane.model.requests import KindChange, QueueChange
 from runlane.model.status import JobStatus
@@ -53,7 +56,15 @@ class KindInfo(BaseModel):
     max_running: int | None
     rate: RateInfo | None
     setting_version: int
-    workers: list[str]
+    tags: list[str]
+    digest: str
+    schema_version: int
+    registered_at: datetime | None
+    last_brought_at: datetime | None
+    brought_by: str
+    workers: int
+    worker_ids: list[str]
+    outdated_workers: list[str]
 
 
 class QueueInfo(BaseModel):
@@ -78,27 +89,67 @@ async def failures() -> FailureList:
 
 @router.get("/api/kinds")
 async def kinds() -> list[KindInfo]:
-    """What can be submitted, with a JSON schema of its parameters, what applies to it now, and which workers run it.
+    """What workers have registered, with a JSON schema of its parameters, and what applies to it now.
 
-    ``setting_version``: name it as ``version`` in a ``PATCH``, to be refused when somebody else was first.
+    ``workers``: how many can run it now; ``worker_ids``: all that have it and are not lost, ``outdated_workers`` those
+    of them that have another version of it than the registered one. ``schema_version`` counts how often the schema
+    changed. ``setting_version``: name it as ``version`` in a ``PATCH``, to be refused when somebody else was first.
     """
-    jobs = runtime.jobs()
-    in_force, workers = await asyncio.gather(runtime.current().limits.with_settings(), _living_workers())
+    return await _kind_infos(list(runtime.jobs().kinds))
+
+
+async def _kind_infos(chosen: Sequence[Kind]) -> list[KindInfo]:
+    active = runtime.current()
+    in_force, workers = await asyncio.gather(active.limits.with_settings(), _living_workers())
+    standings, having = active.kinds.standings, _by_kind(workers)
     return [
-        KindInfo(
-            **_of_kind(in_force.limits.kinds[kind.name], in_force.kinds.get(kind.name, KindSetting())),
-            workers=[worker.id for worker in workers if kind.name in worker.kinds],
-            name=kind.name,
-            title=kind.title,
-            description=kind.description,
-            group=kind.group,
-            max_attempts=kind.max_attempts,
-            timeout_s=kind.timeout_s,
-            params_schema=kind.params_schema,
-            defaults=kind.defaults,
+        _kind_info(
+            kind,
+            in_force.limits.kinds.get(kind.name, KindLimit(kind.max_running, kind.rate)),
+            in_force.kinds.get(kind.name, KindSetting()),
+            standings.get(kind.name),
+            having[kind.name],
         )
-        for kind in jobs.kinds
+        for kind in chosen
     ]
+
+
+def _by_kind(workers: Sequence[WorkerInfo]) -> dict[str, list[WorkerInfo]]:
+    """The workers that have each kind."""
+    having = defaultdict[str, list[WorkerInfo]](list)
+    for worker in workers:
+        for name in worker.kinds:
+            having[name].append(worker)
+    return having
+
+
+def _kind_info(
+    kind: Kind, limit: KindLimit, setting: KindSetting, standing: Standing | None, workers: Sequence[WorkerInfo]
+) -> KindInfo:
+    digest = kind.digest if standing is None else standing.digest
+    return KindInfo(
+        name=kind.name,
+        title=kind.title,
+        description=kind.description,
+        group=kind.group,
+        max_attempts=kind.max_attempts,
+        timeout_s=kind.timeout_s,
+        params_schema=kind.params_schema,
+        defaults=kind.defaults,
+        paused=limit.paused,
+        max_running=limit.max_running,
+        rate=None if limit.rate is None else RateInfo(count=limit.rate.count, seconds=limit.rate.seconds),
+        setting_version=setting.version,
+        tags=list(kind.tags),
+        digest=digest,
+        schema_version=1 if standing is None else standing.schema_version,
+        registered_at=None if standing is None else standing.registered_at,
+        last_brought_at=None if standing is None else standing.last_brought_at,
+        brought_by="" if standing is None else standing.brought_by,
+        workers=sum(worker.state is WorkerState.RUNNING and worker.can_run(kind) for worker in workers),
+        worker_ids=[worker.id for worker in workers],
+        outdated_workers=[worker.id for worker in workers if worker.digests.get(kind.name, digest) != digest],
+    )
 
 
 @router.patch("/api/kinds/{name}", responses=CONFLICT)
@@ -108,17 +159,14 @@ async def change_kind(name: str, change: KindChange) -> KindInfo:
     What is not named stays as it is; ``null`` goes back to what the kind itself says.
     """
     await runtime.current().limits.change_kind(name, change)
-    return next(kind for kind in await kinds() if kind.name == name)
+    [changed] = await _kind_infos([runtime.jobs().kinds.get(name)])
+    return changed
 
 
-def _of_kind(limit: KindLimit, setting: KindSetting) -> dict[str, Any]:
-    rate = None if limit.rate is None else RateInfo(count=limit.rate.count, seconds=limit.rate.seconds)
-    return {
-        "paused": limit.paused,
-        "max_running": limit.max_running,
-        "rate": rate,
-        "setting_version": setting.version,
-    }
+@router.delete("/api/kinds/{name}", status_code=204, responses=CONFLICT)
+async def remove_kind(name: str) -> None:
+    """Remove a kind that no worker has brought for 30 days. Its jobs stay; those that wait go on waiting."""
+    await runtime.current().kinds.remove(name)
 
 
 async def _living_workers() -> list[WorkerInfo]:

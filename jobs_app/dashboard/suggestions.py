@@ -1,7 +1,7 @@
 """What a person may go on typing in the search box. Pure: the caller names the workers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 from jobs_app.submit.forms import form_fields
 from runlane.kinds.catalogue import catalogue
@@ -31,17 +31,18 @@ def suggestions(typed: str, workers: Iterable[str] = ()) -> list[str]:
     if not word:
         return []
     name, colon, value = word.partition(":")
+    params = _params(catalogue().version)
     if not colon:
-        return [f"{lead}{field}:" for field in (*FIELDS, *_params()) if field.startswith(word) and field != word][
+        return [f"{lead}{field}:" for field in (*FIELDS, *params) if field.startswith(word) and field != word][
             :MAX_SUGGESTIONS
         ]
     earlier, comma, begun = value.rpartition(",") if name in LISTS else ("", "", value)
-    values = {**EXAMPLES, **_params(), "kind": [kind.name for kind in catalogue()], "worker": workers}.get(name, ())
+    values = {**EXAMPLES, **params, "kind": [kind.name for kind in catalogue()], "worker": workers}.get(name, ())
     return [f"{lead}{name}:{earlier}{comma}{v}" for v in values if v.startswith(begun) and v != begun][:MAX_SUGGESTIONS]
 
 
-@cache
-def _params() -> dict[str, list[str]]:
+@lru_cache(maxsize=1)
+def _params(_version: int) -> dict[str, list[str]]:
     """Every parameter that a kind has and may be shown, as a field, with those of its choices that need no quotes."""
     fields = [field for kind in catalogue() for field in form_fields(kind) if field["input"] != "secret"]
     return {f"params.{field['name']}": [c for c in field["choices"] if not {*' "'} & {*c}] for field in fields}

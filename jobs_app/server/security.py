@@ -19,6 +19,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobs_app.api.problems import problem
+from runlane import __version__
+from runlane.model.requests import VERSION_HEADER
 from runlane.settings import Settings, is_loopback
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -127,6 +129,7 @@ def _with_headers(scope: Scope, send: Send) -> Send:
                 headers["Cache-Control"] = "public, max-age=31536000, immutable"
             elif scope["path"].startswith("/api/"):
                 headers.setdefault("Cache-Control", "no-store")
+                headers[VERSION_HEADER] = __version__
         await send(message)
 
     return send_with_headers

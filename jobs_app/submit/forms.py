@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 from runlane import plain_json
-from runlane.define.kind import MASK, SECRET_FORMAT, Kind, Schema, masked
+from runlane.define.params import SECRET_FORMAT
 from runlane.errors import InvalidInput
+from runlane.kinds.masking import MASK, masked
+from runlane.model.kind import Kind, Schema
 
 MAX_GROUP_DEPTH = 3
 # How the choice of null is shown.

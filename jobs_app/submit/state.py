@@ -14,10 +14,11 @@ from jobs_app.live.effects import Effect, go_to, toast
 from jobs_app.live.notify import notify
 from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
 from jobs_app.ui.clipboard import copy
-from runlane.define.kind import unmasked
 from runlane.define.problems import field_errors
 from runlane.errors import InvalidInput, JobsError
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import unmasked
+from runlane.kinds.validation import validated
 from runlane.model.requests import JobPatch, Submission
 from runlane.model.snapshot import JobSnapshot
 
@@ -200,7 +201,7 @@ class StartForm(rx.State):
         given = form_params(self.fields, values)
         if with_secrets:
             given = unmasked(given, self._stored)
-        params = kind.validate(given, lax=True).model_dump(mode="json")
+        params = validated(kind, given, lax=True)
         fields: dict[str, Any] = {"kind": self.kind, "params": params}
         fields |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
         if "scheduled_for" in fields:

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from runlane.define.kind import masked
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import masked
 
 
 def kind_title(name: str) -> str:
     """The kind's title; its name if this version does not know it."""
-    return next((kind.title for kind in catalogue() if kind.name == name), name)
+    kind = catalogue().find(name)
+    return name if kind is None else kind.title
 
 
 def size(count: float) -> str:
@@ -23,7 +24,7 @@ def size(count: float) -> str:
 
 def shown_params(kind_name: str, params: dict[str, Any]) -> dict[str, Any]:
     """Parameters of a kind with secrets masked; as they are when this version does not know the kind."""
-    kind = next((kind for kind in catalogue() if kind.name == kind_name), None)
+    kind = catalogue().find(kind_name)
     return params if kind is None else masked(kind, params)
 
 

@@ -70,7 +70,7 @@ class Alerts:
             largest := MAX_THRESHOLDS.get(condition, math.inf)
         ):
             errors.append(FieldError("threshold", f"can be at most {largest:,.0f} for {condition}; more never holds"))
-        if values.get("kind") and values["kind"] not in {kind.name for kind in self._kinds}:
+        if values.get("kind") and values["kind"] not in self._kinds:
             errors.append(FieldError("kind", "is no kind there is; leave it empty for all"))
         url = values.get("webhook_url")
         if url and (objection := await self.dispatcher.objection(url)):

@@ -60,12 +60,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Report:
-    """What a running attempt reports. ``base``: the job as it was at any time of this attempt, if it is at hand."""
+    """What a running attempt reports. ``base``: the job as it was at any time of this attempt, if it is at hand.
+
+    ``saved``: all that the job keeps over its attempts, if that has changed.
+    """
 
     job_id: UUID
     attempt: int
     messages: Sequence[HandlerMessage]
     base: JobSnapshot | None = None
+    saved: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ _REPORT = _running(
         "message": func.coalesce(bindparam("new_message"), job_table.c.message),
     },
 )
+_SAVE = _running(None, {"saved": bindparam("new_saved")})
 _COMPLETE = _ending(JobStatus.COMPLETED, "result", "finished_at", progress=100.0, error=null())
 _FAIL = _ending(JobStatus.FAILED, "error", "finished_at", "fingerprint")
 _RETRY_LATER = _ending(JobStatus.SCHEDULED, "error", "attempt", "scheduled_for", worker=null())
@@ -267,6 +272,7 @@ class _Transaction:
             ],
         )
         outcomes: dict[int, list[Change] | None] = {id(write): [] for write in writes}
+        self._save([write for write in writes if write.saved is not None], outcomes)
         for (write, messages), rows in zip(parts, updated, strict=True):
             changes = outcomes[id(write)]
             job = self._after(write, _REPORT, rows)
@@ -279,6 +285,18 @@ class _Transaction:
                 for version, message in enumerate(messages, start=first)
             ]
         return [outcomes[id(write)] for write in writes]
+
+    def _save(self, writes: Sequence[Report], outcomes: dict[int, list[Change] | None]) -> None:
+        """Store what jobs keep; the outcome of one that does not run any more is ``None``."""
+        if not writes:
+            return
+        saved = _SAVE.run_each(
+            self.db,
+            [{"job_id": write.job_id, "of_attempt": write.attempt, "new_saved": write.saved} for write in writes],
+        )
+        for write, rows in zip(writes, saved, strict=True):
+            if not rows:
+                outcomes[id(write)] = None
 
     def _after(self, write: Report | End, statement: Prepared, rows: list[list[Any]]) -> JobSnapshot | None:
         """The job after a statement that gave ``rows``; ``None`` if it matched nothing."""

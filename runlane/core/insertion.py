@@ -1,5 +1,6 @@
 """Inserting new jobs: their rows, the first rows of their timelines, and what they are re-runs of."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,13 @@ class Idempotency:
     key: str
     digest: str
 
+    def keys(self, count: int) -> list[str]:
+        """A key for each of so many jobs: the first has the client's own, as a single job has.
+
+        No client's key is one of the others, for no header holds a line break.
+        """
+        return [self.key, *(f"{self.key}\n{index}" for index in range(1, count))]
+
 
 @dataclass(frozen=True)
 class NewJob:
@@ -35,6 +43,7 @@ class NewJob:
     kind: str
     params: dict[str, Any]
     max_attempts: int
+    title: str = ""
     priority: int = 0
     scheduled_for: datetime | None = None
     rerun_of: UUID | None = None
@@ -49,7 +58,8 @@ def insert_jobs(
     """Insert new jobs, in order, in the caller's transaction; ``data`` goes into the first rows of their timelines."""
     now = utc_now()
     rows: list[dict[str, Any]] = []
-    for index, new in enumerate(jobs):
+    keys = itertools.repeat(None) if once is None else once.keys(len(jobs))
+    for index, (new, key) in enumerate(zip(jobs, keys, strict=False)):
         later = new.scheduled_for is not None and new.scheduled_for > now
         at = now + timedelta(microseconds=index)  # apart, so that a batch keeps its order everywhere
         rows.append(
@@ -57,6 +67,7 @@ def insert_jobs(
                 **_BLANK,
                 "id": uuid7(),
                 "kind": new.kind,
+                "title": new.title,
                 "params": new.params,
                 "status": JobStatus.SCHEDULED if later else JobStatus.QUEUED,
                 "progress": 0.0,
@@ -68,7 +79,7 @@ def insert_jobs(
                 "scheduled_for": new.scheduled_for,
                 "queued_at": None if later else at,
                 "version": 1,
-                "idempotency_key": once and once.key,
+                "idempotency_key": key,
                 "idempotency_digest": once and once.digest,
             }
         )

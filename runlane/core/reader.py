@@ -62,6 +62,19 @@ class JobReader(Timelines):
         rows = await self._db.read(lambda db: db.execute(query).mappings().all())
         return {row["id"]: JobSnapshot.model_validate({**_LEFT_OUT, **row}) for row in rows}
 
+    async def saved(self, job_id: UUID) -> dict[str, Any] | None:
+        """What the job keeps over its attempts, as ``runlane.define.context.Saved`` writes it; ``None``: nothing.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        query = select(job_table.c.saved).where(job_table.c.id == job_id, EXISTS)
+        row = await self._db.read(lambda db: db.execute(query).first())
+        if row is None:
+            raise JobNotFound(job_id)
+        saved: dict[str, Any] | None = row.saved
+        return saved
+
     async def statuses(self, job_ids: Sequence[UUID]) -> dict[UUID, JobStatus]:
         """The status of those of the jobs that exist."""
         query = select(job_table.c.id, job_table.c.status).where(job_table.c.id.in_(job_ids), EXISTS)

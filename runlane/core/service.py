@@ -18,11 +18,13 @@ from runlane.core.edits import Edits
 from runlane.core.follow_up import FollowUp
 from runlane.core.insertion import Idempotency, NewJob
 from runlane.core.store import Store
-from runlane.define.kind import masked
 from runlane.errors import Conflict, FieldError, InvalidInput, Unavailable, WrongStatus
 from runlane.kinds.catalogue import Catalogue
+from runlane.kinds.masking import masked, title_of
+from runlane.kinds.store import KindStore
+from runlane.kinds.validation import validated
 from runlane.model.limits import MAX_PRIORITY
-from runlane.model.requests import MAX_DELAY, JobPatch, Submission
+from runlane.model.requests import MAX_DELAY, JobPatch, Submission, digest_of
 from runlane.model.snapshot import Deleted, JobSnapshot
 from runlane.model.status import WAITING, JobStatus
 from runlane.queue.client import Command, JobQueue
@@ -46,12 +48,14 @@ class JobService:
         queue: JobQueue,
         follow_up: FollowUp,
         kinds: Catalogue,
+        registered: KindStore,
         settings: Settings,
     ) -> None:
         self._store = store
         self._edits = edits
         self._removal = removal
         self.kinds = kinds
+        self._registered = registered
         self._queue = queue
         self._follow_up = follow_up
         self._settings = settings
@@ -68,6 +72,7 @@ class JobService:
                 stored.
             Unavailable: the database does not answer; nothing is stored.
         """
+        await self._learn([submission])
         new = self._validated(submission, lax=lax)
         await self._check_originals([submission], lambda _: "rerun_of")
         once = None if idempotency_key is None else Idempotency(idempotency_key, submission.digest)
@@ -77,13 +82,21 @@ class JobService:
         return changes[0].job, created
 
     async def submit_many(self, submissions: Sequence[Submission]) -> list[JobSnapshot]:
-        """The jobs made, in order, all or none; of none, none.
+        """The jobs made, in order, all or none; of none, none. Raises as ``submit_batch``."""
+        return (await self.submit_batch(submissions))[0]
+
+    async def submit_batch(
+        self, submissions: Sequence[Submission], *, idempotency_key: str | None = None
+    ) -> tuple[list[JobSnapshot], bool]:
+        """As ``submit_many``, and whether they were made now. The same ``idempotency_key`` gives the same jobs again.
 
         Raises:
-            InvalidInput: each field is named ``jobs.<index>.<field>``; nothing is stored.
+            InvalidInput: each field is named ``jobs.<index>.<field>``, or the key was used with other submissions or
+                for jobs of which some are deleted; nothing is stored.
         """
         if not submissions:
-            return []
+            return [], False
+        await self._learn(submissions)
         valid, errors = [], []
         for index, submission in enumerate(submissions):
             try:
@@ -93,9 +106,11 @@ class JobService:
         if errors:
             raise InvalidInput(errors)
         await self._check_originals(submissions, lambda index: f"jobs.{index}.rerun_of")
-        changes, _ = await self._store.insert(valid)
-        await self._follow_up.changed(changes)
-        return [change.job for change in changes]
+        once = None if idempotency_key is None else Idempotency(idempotency_key, digest_of(submissions))
+        changes, created = await self._store.insert(valid, once=once)
+        if created:
+            await self._follow_up.changed(changes)
+        return [change.job for change in changes], created
 
     async def cancel(self, job_id: UUID) -> JobSnapshot:
         """Stop a job: a waiting one is ``cancelled`` at once, the handler of a running one is asked to stop.
@@ -121,14 +136,16 @@ class JobService:
         await self._follow_up.command(Command(cancel=job_id))
         return job
 
-    async def retry(self, job_id: UUID) -> JobSnapshot:
+    async def retry(self, job_id: UUID, *, from_start: bool = False) -> JobSnapshot:
         """Queue a failed or cancelled job as a new attempt.
+
+        It goes on from what it saved; ``from_start`` removes that first.
 
         Raises:
             JobNotFound: no such job.
             WrongStatus: it is in another status.
         """
-        change = await self._store.retry(job_id)
+        change = await self._store.retry(job_id, from_start=from_start)
         if change is None:
             job = await self._store.get(job_id)
             raise WrongStatus(f"Job {job.short_id} is {job.status}; only failed or cancelled jobs can be retried.")
@@ -165,10 +182,12 @@ class JobService:
         before, after = changed({name: getattr(job, name) for name in values}, values)
         if not after:
             return job
-        kind = self.kinds.get(job.kind)
-        for side in (before, after):
-            if "params" in side:
-                side["params"] = masked(kind, side["params"])
+        if "params" in values:
+            kind = self.kinds.get(job.kind)
+            for side in (before, after):
+                if "params" in side:
+                    side["params"] = masked(kind, side["params"])
+            values["title"] = title_of(kind, values["params"])
         change = await self._edits.edit(job, values, before, after)
         if change is None:
             return await self.edit(job_id, patch)  # it has changed since, so decide again
@@ -273,7 +292,7 @@ class JobService:
         """
         kind = self.kinds.get(kind_name)
         plain_json.check(params, "params")
-        stored = kind.validate(params, lax=lax).model_dump(mode="json")
+        stored = validated(kind, params, lax=lax)
         size_bytes = len(plain_json.dumps(stored).encode())
         if size_bytes > self._settings.max_params_bytes:
             raise InvalidInput.of(
@@ -282,6 +301,12 @@ class JobService:
                 "keep large inputs elsewhere and pass a reference",
             )
         return stored
+
+    async def _learn(self, submissions: Sequence[Submission]) -> None:
+        """Read kinds that this process has not heard of: a worker may have registered them a moment ago."""
+        names = {each.kind for each in submissions if each.kind not in self.kinds}
+        if names and (found := await self._registered.find(sorted(names))):
+            self.kinds.replace([*self.kinds, *(each.kind for each in found)])
 
     async def _check_originals(self, submissions: Sequence[Submission], field: Callable[[int], str]) -> None:
         """Refuse submissions that claim to be re-runs of jobs that do not exist."""
@@ -299,9 +324,11 @@ class JobService:
         kind = self.kinds.get(submission.kind)
         if submission.delay_s is not None and submission.scheduled_for is not None:
             raise InvalidInput.of("delay_s", "cannot be given together with scheduled_for; choose one")
+        params = self.checked_params(submission.kind, submission.params, lax=lax)
         return NewJob(
             kind=kind.name,
-            params=self.checked_params(submission.kind, submission.params, lax=lax),
+            title=title_of(kind, params),
+            params=params,
             priority=submission.priority,
             max_attempts=submission.max_attempts or kind.max_attempts,
             scheduled_for=_due(submission),

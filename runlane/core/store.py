@@ -34,10 +34,10 @@ class Store(JobReader):
     async def insert(self, jobs: Sequence[NewJob], *, once: Idempotency | None = None) -> tuple[list[Change], bool]:
         """The new jobs, in order, all or none; and whether they were made now.
 
-        With a key (for one job only) that was used before, the job made then, unchanged, and ``False``.
+        With a key that was used before, the jobs made then, as they are now, and ``False``.
 
         Raises:
-            InvalidInput: that job was made from another submission.
+            InvalidInput: the key was used for another submission, or some of the jobs made then have been deleted.
         """
         data = by(acting(), {"reason": "submitted"})
         try:
@@ -45,25 +45,35 @@ class Store(JobReader):
         except IntegrityError:
             if once is None:
                 raise
-            earlier = await self._made_with(once)
-            if earlier is None:  # deleted in this very moment: the key is free again
+            earlier = await self._made_with(once, len(jobs))
+            if not earlier:  # deleted in this very moment: the key is free again
                 return await self.insert(jobs, once=once)
-            return [earlier], False
+            return earlier, False
 
-    async def _made_with(self, once: Idempotency) -> Change | None:
-        """The job that was made with this key, with the first row of its timeline."""
-        query = select(job_table.c.idempotency_digest, *SNAPSHOT_COLUMNS).where(job_table.c.idempotency_key == once.key)
-        row = await self._db.read(lambda db: db.execute(query).mappings().first())
-        if row is None:
-            return None
-        job = JobSnapshot.model_validate({name: row[name] for name in JobSnapshot.model_fields})
-        if row["idempotency_digest"] not in (None, once.digest):
+    async def _made_with(self, once: Idempotency, count: int) -> list[Change]:
+        """The jobs that were made with this key, in order, with the first rows of their timelines; of none, none."""
+        keys = once.keys(count)
+        columns = (job_table.c.idempotency_key, job_table.c.idempotency_digest, *SNAPSHOT_COLUMNS)
+        query = select(*columns).where(job_table.c.idempotency_key.in_(keys))
+        found = {
+            row["idempotency_key"]: row for row in await self._db.read(lambda db: db.execute(query).mappings().all())
+        }
+        rows = [found[key] for key in keys if key in found]
+        jobs = [JobSnapshot.model_validate({name: row[name] for name in JobSnapshot.model_fields}) for row in rows]
+        if any(row["idempotency_digest"] not in (None, once.digest) for row in rows):
             raise InvalidInput.of(
                 "idempotency-key",
-                f"was used for another submission, which made job {job.short_id}; "
+                f"was used for another submission, which made job {jobs[0].short_id}; "
                 "send that one again, or take a new key for this one",
             )
-        return Change(job=job, event=(await self.events(job.id, limit=1))[0])
+        if 0 < len(jobs) < count:
+            raise InvalidInput.of(
+                "idempotency-key",
+                f"was used for this batch before, and {count - len(jobs)} of its {count} jobs have been deleted since; "
+                "take a new key to make all of them again",
+            )
+        events = await self.first_events([job.id for job in jobs])
+        return [Change(job=job, event=events[job.id]) for job in jobs]
 
     async def cancel_waiting(self, job_id: UUID) -> Change | None:
         """Cancel a job that has not started; ``None`` if it is not waiting (any more)."""
@@ -95,10 +105,10 @@ class Store(JobReader):
             ),
         )
 
-    async def retry(self, job_id: UUID) -> Change | None:
+    async def retry(self, job_id: UUID, *, from_start: bool = False) -> Change | None:
         """Queue a failed or cancelled job as a new attempt; ``None`` if it is in another status.
 
-        A job whose attempts are used up is given one more.
+        A job whose attempts are used up is given one more. ``from_start``: it keeps nothing of what it saved.
         """
         next_attempt = job_table.c.attempt + 1
         return await self._apply(
@@ -118,10 +128,11 @@ class Store(JobReader):
                     ),
                     "result": null(),
                     "error": null(),
+                    **({"saved": null()} if from_start else {}),
                 },
-                message="Queued again by hand.",
+                message="Queued again by hand, from the start." if from_start else "Queued again by hand.",
                 action="retry",
-                data={"reason": "retry"},
+                data={"reason": "retry", **({"from_start": True} if from_start else {})},
             ),
         )
 

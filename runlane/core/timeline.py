@@ -56,6 +56,13 @@ class Timelines:
 
         return await self._db.read(work)
 
+    async def first_events(self, job_ids: Sequence[UUID]) -> dict[UUID, JobEvent]:
+        """The first row of each of these timelines."""
+        columns = [event_table.c.job_id, *_EVENT_COLUMNS]
+        query = select(*columns).where(event_table.c.job_id.in_(job_ids), event_table.c.version == 1)
+        rows = await self._db.read(lambda db: db.execute(query).mappings().all())
+        return {row["job_id"]: JobEvent.model_validate({**row}) for row in rows}
+
     async def artifacts(self, job_id: UUID) -> list[Artifact]:
         """What a job's handler attached, oldest first.
 

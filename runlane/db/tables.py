@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Uuid, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, String, Uuid, text
 from sqlmodel import Field, SQLModel
 
 
@@ -36,6 +36,8 @@ class JobTable(SQLModel, table=True):
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     kind: str
+    title: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    """The kind's summary of this job's parameters, without secrets; empty if the kind has none."""
     params: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     status: str
     progress: float = 0.0
@@ -58,6 +60,8 @@ class JobTable(SQLModel, table=True):
     """The digest of what was submitted with the key; see ``runlane.model.requests``."""
     fingerprint: str | None = None
     """The cause of a failed job, see ``runlane.model.fingerprint``; only failed jobs are found by it."""
+    saved: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """What the job keeps over its attempts, see ``runlane.define.context.Saved``."""
     deleted_at: datetime | None = None
     deleted_status: str | None = None
     """What the status was when the job was deleted."""
@@ -182,6 +186,26 @@ class GenerationTable(SQLModel, table=True):
 
     id: int = Field(primary_key=True)
     number: int
+
+
+class KindTable(SQLModel, table=True):
+    """A kind of job, as the worker that brought it last defines it; see ``runlane.kinds.store``."""
+
+    __tablename__ = "kind"
+
+    name: str = Field(primary_key=True)
+    definition: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """A ``runlane.model.kind.Kind``; its limits are beside it, for those who need nothing else."""
+    max_running: int | None = None
+    rate_count: int | None = None
+    rate_s: float | None = None
+    digest: str
+    schema_version: int = 1
+    """Counts how often the schema of its parameters was another one."""
+    registered_at: datetime
+    """When a worker first brought it."""
+    last_brought_at: datetime
+    brought_by: str
 
 
 class KindSettingTable(SQLModel, table=True):

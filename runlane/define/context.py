@@ -9,7 +9,7 @@ import abc
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
-from typing import Any, Literal, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, get_type_hints, overload
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -92,9 +92,13 @@ class Context(abc.ABC):
         """1 for the first try, one more for each later one."""
         self.cancelled = False
         """Whether somebody asked this job to stop. Code that never awaits should check it now and then."""
-        self._saved = saved or Saved()
-        self._done = frozenset(self._saved.steps)
         self._names = _Names()
+        self.resume(saved or Saved())
+
+    def resume(self, saved: Saved) -> None:
+        """Go on from what earlier attempts kept. For whoever calls the job."""
+        self._saved = saved
+        self._done = frozenset(saved.steps)
 
     @abc.abstractmethod
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
@@ -145,8 +149,8 @@ class Context(abc.ABC):
     # What is kept over attempts
 
     @abc.abstractmethod
-    async def _keep(self, saved: Saved) -> None:
-        """Have it stored, with whatever is stored next."""
+    async def _keep(self, saved: Saved, *, wait: bool = False) -> None:
+        """Have it stored with whatever is stored next; ``wait`` returns when it is."""
 
     def saved(self, name: str, default: Any = None) -> Any:
         """What ``save`` kept under this name, in this attempt or an earlier one."""
@@ -175,7 +179,11 @@ class Context(abc.ABC):
             self._saved.steps.append(name)
             await self._keep(self._saved)
 
-    async def once(self, name: str, fn: Callable[P, Awaitable[R] | R], *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    async def once(self, name: str, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    async def once(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    async def once(self, name: str, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
         """What ``fn`` returns, which is called once in all attempts: later ones get what it returned, as JSON holds it.
 
         Where ``fn`` says what it returns, that comes back as that type.
@@ -186,11 +194,11 @@ class Context(abc.ABC):
         """
         self._names.use(name, "calls of once")
         if name in self._saved.once:
-            return _returned(fn, self._saved.once[name])  # type: ignore[no-any-return]
+            return _returned(fn, self._saved.once[name])
         found = fn(*args, **kwargs)
         result = await found if inspect.isawaitable(found) else found
         self._saved.once[name] = _json(result, name)
-        await self._keep(self._saved)
+        await self._keep(self._saved, wait=True)  # what may happen only once is not left to the next write
         return result
 
     def _numbered(self, items: Iterable[T], message: str) -> Iterator[tuple[int, int | None, str, T]]:

@@ -1,7 +1,7 @@
 """``@job``: what makes a function something that workers run."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, update_wrapper
@@ -56,7 +56,10 @@ class Job(Generic[Full, P, Returned, R]):
         self.options = options
         self.signature: Signature = signature.read(fn)
         self.name = fn.__name__ if name is None else name
-        self.title = title or self.signature.title
+        summary, more = self.signature.summary, self.signature.description
+        # the first line of the docstring is the title, unless there is one already
+        self.title = title or summary.removesuffix(".") or self.name.strip("_").replace("_", " ").capitalize()
+        self.description = "\n\n".join(filter(None, (summary, more))) if title else more
         self.is_async = inspect.iscoroutinefunction(fn)
         self._check()
         update_wrapper(self, fn)
@@ -73,7 +76,7 @@ class Job(Generic[Full, P, Returned, R]):
         return Kind(
             name=self.name,
             title=self.title,
-            description=self.signature.description,
+            description=self.description,
             group=self.options.group,
             params_schema=self.signature.schema,
             defaults=self.signature.defaults,
@@ -160,9 +163,11 @@ def defined() -> dict[str, Job[..., ..., Any, Any]]:
 
 
 @overload
-def job(fn: Callable[Concatenate[Context, P], Awaitable[R]], /) -> Job[Concatenate[Context, P], P, Awaitable[R], R]: ...
+def job(
+    fn: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+) -> Job[Concatenate[Context, P], P, Coroutine[Any, Any, R], R]: ...
 @overload
-def job(fn: Callable[P, Awaitable[R]], /) -> Job[P, P, Awaitable[R], R]: ...
+def job(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Job[P, P, Coroutine[Any, Any, R], R]: ...
 @overload
 def job(fn: Callable[Concatenate[SyncContext, P], R], /) -> Job[Concatenate[SyncContext, P], P, R, R]: ...
 @overload
@@ -232,10 +237,10 @@ class Define:
 
     @overload
     def __call__(
-        self, fn: Callable[Concatenate[Context, P], Awaitable[R]], /
-    ) -> Job[Concatenate[Context, P], P, Awaitable[R], R]: ...
+        self, fn: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> Job[Concatenate[Context, P], P, Coroutine[Any, Any, R], R]: ...
     @overload
-    def __call__(self, fn: Callable[P, Awaitable[R]], /) -> Job[P, P, Awaitable[R], R]: ...
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Job[P, P, Coroutine[Any, Any, R], R]: ...
     @overload
     def __call__(
         self, fn: Callable[Concatenate[SyncContext, P], R], /

@@ -26,7 +26,8 @@ class Signature:
     """A function as a job sees it.
 
     ``model`` validates the job's parameters; ``whole``: the function takes the model itself, under this name, else
-    each of ``fields`` (parameter by field of the model) by its name. ``result`` is the annotation of what it returns.
+    each of ``fields`` (parameter by field of the model) by its name. ``result`` is the annotation of what it returns,
+    ``summary`` the first line of its docstring, ``description`` the rest.
     """
 
     model: type[BaseModel]
@@ -35,7 +36,7 @@ class Signature:
     context: str | None
     resources: Mapping[str, SharedResource[Any]]
     result: Any
-    title: str
+    summary: str
     description: str
     schema: Schema
     defaults: dict[str, Any]
@@ -75,7 +76,6 @@ def read(fn: Callable[..., Any]) -> Signature:
     else:
         model, fields = _model(fn, own, helps)
     schema = _schema(fn, model)
-    title = re.sub(r"\s+", " ", about.short_description or "").strip().removesuffix(".")
     return Signature(
         model=model,
         fields=fields,
@@ -83,7 +83,7 @@ def read(fn: Callable[..., Any]) -> Signature:
         context=context,
         resources=resources,
         result=hints.get("return", Any),
-        title=title or fn.__name__.strip("_").replace("_", " ").capitalize(),
+        summary=re.sub(r"\s+", " ", about.short_description or "").strip(),
         description=(about.long_description or "").strip(),
         schema=schema,
         defaults=_defaults(fn, model),

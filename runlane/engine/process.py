@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+from collections.abc import Sequence
 
 import psutil
 import uvloop
@@ -21,16 +22,21 @@ from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
 from runlane.db import schema
 from runlane.db.database import Database
+from runlane.engine import output
 from runlane.engine.engine import Engine
-from runlane.engine.handlers import load
+from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
+from runlane.engine.loading import load
+from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
 from runlane.errors import StartRefused
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.live import LiveKinds
 from runlane.logs import configure, refuse
+from runlane.model.kind import Kind
 from runlane.model.limits import MAX_CONCURRENCY
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
@@ -41,30 +47,38 @@ from runlane.settings import Settings, settings
 
 # New objects between two collections of garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once.
 COLLECT_EVERY = 20_000
+BUNDLED = ("worker.tasks",)
 
 log = logging.getLogger("worker")
 
 
-async def serve(config: Settings, handlers: str) -> None:
+async def serve(config: Settings, modules: Sequence[str]) -> None:
     """Run jobs until a signal stops it or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
-    kinds = catalogue()
-    loaded = load(handlers, kinds)
-    names = list(loaded.handlers)
+    loaded = load(modules)
+    kinds = [job.kind for job in loaded.jobs.values()]
     url = config.resolved_redis_url
-    about = _describe_self(names, loaded.off)
     database, queue, events, registry = (
         Database(config.resolved_database_url),
         JobQueue(url),
         RedisEvents(url),
         WorkerRegistry(url),
     )
-    services = compose(database, queue, events, kinds, config)
+    services = compose(database, queue, events, catalogue(), config)
+    worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    live = LiveKinds(services.kinds, catalogue(), queue, services.limits, url)
+    refused = await live.register(kinds, worker_id)
+    for why in refused.values():
+        log.error("%s", why)
+    names = [kind.name for kind in kinds if kind.name not in refused and _can_run(kind, config.worker_tags)]
+    about = _describe_self(worker_id, names, loaded.off | refused)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
-    runner = Runner(writer, kinds, loaded.handlers, config)
+    resources = Resources()
+    execution = Execution(resources, config.max_result_bytes)
+    runner = Runner(writer, loaded.jobs, execution, services.store.saved, config)
     engine = Engine(
         queue.redis,
         claims,
@@ -102,6 +116,7 @@ async def serve(config: Settings, handlers: str) -> None:
     heartbeat.start()
     writer.open()
     _stop_on_signals(engine)
+    following = [asyncio.create_task(live.run()), asyncio.create_task(live.renew(about.id))]
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
@@ -111,7 +126,8 @@ async def serve(config: Settings, handlers: str) -> None:
         log.critical("This worker cannot go on; it ends.", exc_info=True)
         _exit(1)
     exit_code = 1 if keeping.done() else 0
-    await end_tasks(keeping)
+    await end_tasks(keeping, *following)
+    await resources.close()
     heartbeat.stop()
     await writer.close()
     await _sign_off(registry, about.id)
@@ -127,11 +143,16 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
-def _describe_self(kinds: list[str], off: dict[str, str]) -> WorkerInfo:
-    host, now = socket.gethostname(), utc_now()
+def _can_run(kind: Kind, tags: Sequence[str]) -> bool:
+    """Whether a worker with these tags runs this kind; one without tags runs all."""
+    return not tags or set(kind.tags) <= set(tags)
+
+
+def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> WorkerInfo:
+    now = utc_now()
     return WorkerInfo(
-        id=f"{host}-{os.getpid()}-{secrets.token_hex(2)}",
-        host=host,
+        id=worker_id,
+        host=socket.gethostname(),
         pid=os.getpid(),
         version=__version__,
         started_at=now,
@@ -172,15 +193,16 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
-def main(handlers: str) -> None:
-    """Run jobs with the handlers in this package, until a signal stops it."""
+def main(modules: Sequence[str] = ()) -> None:
+    """Run the jobs of these modules until a signal stops it; those of ``RUNLANE_JOBS`` if none is named."""
     end_on_sigterm()
     try:
         config = settings()
         configure("worker", config.log_level, config.log_format)
+        output.install()
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
-        uvloop.run(serve(config, handlers))
+        uvloop.run(serve(config, modules or config.jobs or BUNDLED))
     except StartRefused as exc:
         refuse("worker", exc.message)
         _exit(2)

@@ -7,7 +7,6 @@ The handler runs in a task of its own, so that it can be interrupted more than o
 import asyncio
 import enum
 import logging
-import random
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,15 +14,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from runlane import plain_json
 from runlane.clock import utc_now
 from runlane.core.attempts import End, cancelled, completed, failed, handed_back
-from runlane.engine.handlers import Handler
-from runlane.engine.progress import Progress
+from runlane.define.context import Saved
+from runlane.engine import execution, output
+from runlane.engine.context import WorkerContext
+from runlane.engine.execution import Execution
+from runlane.engine.loading import AnyJob
 from runlane.engine.threads import Code
 from runlane.engine.writer import Writer
-from runlane.errors import InvalidInput
-from runlane.kinds.catalogue import Catalogue
+from runlane.errors import Unavailable
 from runlane.logs import about_job
 from runlane.model.snapshot import JobError, JobSnapshot
 from runlane.model.status import JobStatus
@@ -32,7 +32,10 @@ from runlane.settings import Settings
 CANCEL_AGAIN_S = 2.0
 # How long a handler may clean up when its worker stops; the launcher allows 5 s for everything.
 STOP_GRACE_S = 1.5
-MAX_PAUSE_S = 300.0
+# The version of a job that starts as soon as it is made; no attempt was made before.
+FIRST_START = 2
+READ_AGAIN_S = 0.5
+OUR_FILES = (__file__, execution.__file__)
 NOT_RECORDED = JobError(
     type="NotRecorded",
     message="Something that the handler reported or returned could not be recorded; see the worker's log.",
@@ -120,13 +123,15 @@ class Runner:
     def __init__(
         self,
         writer: Writer,
-        kinds: Catalogue,
-        handlers: Mapping[str, Handler],
+        jobs: Mapping[str, AnyJob],
+        execution: Execution,
+        read_saved: Callable[[UUID], Awaitable[dict[str, Any] | None]],
         settings: Settings,
     ) -> None:
         self._writer = writer
-        self._kinds = {kind.name: kind for kind in kinds}
-        self._handlers = handlers
+        self._jobs = jobs
+        self._execution = execution
+        self._read_saved = read_saved
         self._settings = settings
         self._runs: dict[UUID, Run] = {}
         self._bounds: dict[str, Bounds] = {}
@@ -202,14 +207,19 @@ class Runner:
 
     async def _run(self, job: JobSnapshot, run: Run, name: str, before: Hook | None, after: Hook | None) -> None:
         log.debug("Started %s, attempt %d of %d.", job.kind, job.attempt, job.max_attempts)
-        progress = Progress(job, self._writer, lambda: run.interrupt(Interruption.LOST))
+        context = WorkerContext(
+            job,
+            self._writer,
+            lambda: run.interrupt(Interruption.LOST),
+            max_saved_bytes=self._settings.max_result_bytes,
+        )
         run.attempt, run.begun = job.attempt, True
-        code = Code(self._call(job, progress, before, after), name)
+        code = Code(self._call(job, context, before, after), name)
         await run.wait(code.task, self._timeout_s(job))
         if not code.task.done():
             run.interrupt(Interruption.TIMEOUT)
-            await self._interrupt_until_done(run, code, progress)
-        await self._record(job, run, code, progress)
+            await self._interrupt_until_done(run, code, context)
+        await self._record(job, run, code, context)
         run.attempt = None
         if not (code.done() or run.stopping):
             run.lingered = True
@@ -218,32 +228,43 @@ class Runner:
             await run.wait(code)
         _mark_code_ended(run, code)
 
-    async def _call(self, job: JobSnapshot, progress: Progress, before: Hook | None, after: Hook | None) -> Any:
-        kind = self._kinds[job.kind]
+    async def _call(self, job: JobSnapshot, context: WorkerContext, before: Hook | None, after: Hook | None) -> Any:
         try:
+            if job.attempt > 1 or job.version > FIRST_START:
+                context.resume(Saved.of(await self._saved(job.id)))
             if before is not None:
                 await before()
-            result = await self._handlers[kind.name](kind.validate(job.params), progress)
+            with output.of_job(context):
+                result = await self._execution.call(self._jobs[job.kind], job.params, context)
             if after is not None:
                 await after()
         except (SystemExit, KeyboardInterrupt) as exc:  # asyncio would end the whole worker with it
             raise RuntimeError(f"The handler wanted to end the process ({type(exc).__name__}: {exc}).") from exc
-        return _checked(result, self._settings.max_result_bytes)
+        return result
+
+    async def _saved(self, job_id: UUID) -> dict[str, Any] | None:
+        """What earlier attempts kept, as soon as the database answers."""
+        while True:
+            try:
+                return await self._read_saved(job_id)
+            except Unavailable as exc:
+                log.debug("What was saved cannot be read yet: %s", exc)
+                await asyncio.sleep(READ_AGAIN_S)
 
     def _timeout_s(self, job: JobSnapshot) -> float:
-        return self._kinds[job.kind].timeout_s
+        return self._jobs[job.kind].options.timeout_s
 
-    async def _interrupt_until_done(self, run: Run, code: Code, progress: Progress) -> None:
+    async def _interrupt_until_done(self, run: Run, code: Code, context: WorkerContext) -> None:
         """Cancel the handler, again and again, until it and its threads end or its grace time is over."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         noted = False
         while not code.done():
-            progress.cancelled = True
+            context.cancelled = True
             code.task.cancel()
             if run.why is Interruption.CANCEL and not noted:
                 noted = True
-                progress.report_cancel()
+                context.report_cancel()
             grace_s = STOP_GRACE_S if run.stopping else self._settings.cancel_grace_s
             left_s = began + grace_s - loop.time()
             if left_s <= 0:
@@ -251,12 +272,12 @@ class Runner:
                 return
             await run.wait(code, min(CANCEL_AGAIN_S, left_s))
 
-    async def _record(self, job: JobSnapshot, run: Run, code: Code, progress: Progress) -> None:
+    async def _record(self, job: JobSnapshot, run: Run, code: Code, context: WorkerContext) -> None:
         """Write down how the attempt ended, after all that its handler reported."""
         if run.why is Interruption.LOST:
             log.warning("This attempt was taken away from this worker; its outcome is not recorded.")
             return
-        unwritten = await _unwritten(progress)
+        unwritten = await _unwritten(context)
         try:
             end = replace(self._end(job, run, code, unwritten), base=job)
             _mark_code_ended(run, code)  # no sooner: what starts in its slot must be written after this end, not before
@@ -271,7 +292,7 @@ class Runner:
         if run.why is Interruption.TIMEOUT:
             late = "" if code.done() else " and did not stop in time"
             limit = f"It ran longer than {self._timeout_s(job):g} seconds{late}."
-            return self._failed(job, JobError(type="TimedOut", message=limit))
+            return self._failed(job, JobError(type="TimedOut", message=limit), self._allows(job, TimeoutError()))
         if run.why is Interruption.STOP and not returned:
             log.info("Handed back.")
             return handed_back(job.id, job.attempt)
@@ -282,12 +303,20 @@ class Runner:
         if returned and unwritten is None:
             log.debug("Completed.")
             return completed(job.id, job.attempt, task.result())
-        return self._failed(job, unwritten or _error(task))
+        if unwritten is not None:
+            return self._failed(job, unwritten)
+        exception = None if task.cancelled() else task.exception()
+        return self._failed(job, _error(exception), exception is None or self._allows(job, exception))
 
-    def _failed(self, job: JobSnapshot, error: JobError) -> End:
+    def _allows(self, job: JobSnapshot, error: BaseException) -> bool:
+        """Whether another attempt may help after this error."""
+        return self._jobs[job.kind].options.retry.allows(error)
+
+    def _failed(self, job: JobSnapshot, error: JobError, may_retry: bool = True) -> End:
         retry_at = None
-        if job.attempt < job.max_attempts:
-            retry_at = utc_now() + timedelta(seconds=pause_s(job.attempt, self._settings.retry_base_s))
+        if may_retry and job.attempt < job.max_attempts:
+            pause_s = self._jobs[job.kind].options.retry.pause_s(job.attempt, self._settings.retry_base_s)
+            retry_at = utc_now() + timedelta(seconds=pause_s)
         log.warning("Failed: %s: %s%s", error.type, error.message, "" if retry_at is None else " (will retry)")
         return failed(job.id, job.attempt, error, retry_at=retry_at)
 
@@ -299,42 +328,14 @@ def _mark_code_ended(run: Run, code: Code) -> None:
             run.on_code_end()
 
 
-def pause_s(attempt: int, base_s: float) -> float:
-    """How long to wait after this attempt failed: doubles each time, less up to a half at random.
-
-    The spread keeps jobs that failed together from trying again together.
-    """
-    max_s: float = min(base_s * 2 ** min(attempt - 1, 30), MAX_PAUSE_S)
-    return max_s * random.uniform(0.5, 1.0)
-
-
-async def _unwritten(progress: Progress) -> JobError | None:
+async def _unwritten(context: WorkerContext) -> JobError | None:
     """Nothing, once all that the handler reported is written; or that it cannot be."""
     try:
-        await progress.flush()
+        await context.flush()
     except Exception:  # as above
         log.exception("The handler's messages could not be recorded.")
         return NOT_RECORDED
     return None
-
-
-def _checked(result: Any, max_bytes: int) -> Any:
-    """``result``, when it can be kept.
-
-    Raises:
-        TypeError, ValueError: it cannot, and why.
-    """
-    try:
-        plain_json.check(result, "result")
-    except InvalidInput as exc:
-        raise TypeError(f"The handler returned what JSON cannot hold: {exc.message}.") from exc
-    size_bytes = len(plain_json.dumps(result).encode())
-    if size_bytes > max_bytes:
-        raise ValueError(
-            f"The result has {size_bytes} bytes, more than the {max_bytes} allowed (RUNLANE_MAX_RESULT_BYTES). "
-            "Return less, or attach it as an artifact."
-        )
-    return result
 
 
 def _how_it_stopped(code: Code) -> str:
@@ -345,16 +346,17 @@ def _how_it_stopped(code: Code) -> str:
         return "Cancelled; a thread of it runs on."
     if task.cancelled():
         return "Cancelled while it ran."
-    return f"Cancelled; its clean-up failed: {_error(task).message}"
+    return f"Cancelled; its clean-up failed: {_error(task.exception()).message}"
 
 
-def _error(task: asyncio.Task[Any]) -> JobError:
-    """Why a handler ended without a result, as pages show it: without the frames of our own runner."""
-    exception = None if task.cancelled() else task.exception()
+def _error(exception: BaseException | None) -> JobError:
+    """Why a job ended without a result, as pages show it: without the frames of our own runner."""
     if exception is None:
         return JobError(type="CancelledError", message="The handler cancelled itself.")
     frames = traceback.TracebackException.from_exception(exception)
-    frames.stack = traceback.StackSummary.from_list([frame for frame in frames.stack if frame.filename != __file__])
+    frames.stack = traceback.StackSummary.from_list(
+        [frame for frame in frames.stack if frame.filename not in OUR_FILES]
+    )
     return JobError(
         type=type(exception).__name__,
         message=_storable(str(frames)) or type(exception).__name__,

@@ -7,10 +7,10 @@ in Redis, which is set after each change, and again by the reconciler.
 import asyncio
 from dataclasses import dataclass
 
-from runlane.define.kind import Kind
 from runlane.errors import KindNotFound
 from runlane.kinds.catalogue import Catalogue
 from runlane.kinds.settings_store import KindSetting, QueueSetting, SettingsStore
+from runlane.kinds.store import KindStore
 from runlane.model.limits import KindLimit, Limits, Rate
 from runlane.model.requests import KindChange, QueueChange
 from runlane.queue.client import JobQueue
@@ -30,8 +30,11 @@ class InForce:
 class LimitsService:
     """The limits of one queue."""
 
-    def __init__(self, store: SettingsStore, queue: JobQueue, kinds: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self, store: SettingsStore, registered: KindStore, queue: JobQueue, kinds: Catalogue, settings: Settings
+    ) -> None:
         self._store = store
+        self._registered = registered
         self._queue = queue
         self._kinds = kinds
         self._settings = settings
@@ -42,11 +45,15 @@ class LimitsService:
 
     async def with_settings(self) -> InForce:
         """As ``current``, with what people have set, each with its version."""
-        setting, of_kinds = await asyncio.gather(self._store.queue(), self._store.kinds())
+        setting, of_kinds, registered = await asyncio.gather(
+            self._store.queue(), self._store.kinds(), self._registered.limits()
+        )
+        # from SQL: this process may not know yet what another has just registered, and its limit must not be undone
+        defaults = {kind.name: KindLimit(kind.max_running, kind.rate) for kind in self._kinds} | registered
         limits = Limits(
             concurrency=setting.concurrency or self._settings.concurrency,
             paused=setting.paused,
-            kinds={kind.name: _limit(kind, of_kinds.get(kind.name, KindSetting())) for kind in self._kinds},
+            kinds={name: _limit(default, of_kinds.get(name, KindSetting())) for name, default in defaults.items()},
         )
         return InForce(limits, setting, of_kinds)
 
@@ -67,7 +74,7 @@ class LimitsService:
             KindNotFound: no such kind.
             Conflict: its setting is not at the version that the change names.
         """
-        if name not in {kind.name for kind in self._kinds}:
+        if name not in self._kinds:
             raise KindNotFound(name)
         changes = change.model_dump(exclude_unset=True, exclude={"version", "rate"})
         if "rate" in change.model_fields_set:
@@ -81,9 +88,9 @@ class LimitsService:
         return await self.current()
 
 
-def _limit(kind: Kind, setting: KindSetting) -> KindLimit:
+def _limit(default: KindLimit, setting: KindSetting) -> KindLimit:
     """The limit of a kind: what people have set, else its own default."""
-    rate = kind.rate
+    rate = default.rate
     if setting.rate_count is not None and setting.rate_s is not None:
         rate = Rate(setting.rate_count, setting.rate_s)
-    return KindLimit(setting.max_running or kind.max_running, rate, setting.paused)
+    return KindLimit(setting.max_running or default.max_running, rate, setting.paused)

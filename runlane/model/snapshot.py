@@ -56,6 +56,7 @@ class JobSnapshot(_Frozen):
 
     id: UUID
     kind: str
+    title: str = Field("", description="the kind's summary of this job's parameters; empty if it has none")
     params: dict[str, Any]
     status: JobStatus
     progress: float = Field(ge=0, le=100, description="0 to 100")

@@ -144,6 +144,10 @@ class JobQueue:
         """Send a command to all workers."""
         await self.redis.publish(keys.COMMANDS, command.model_dump_json(exclude_defaults=True))
 
+    async def announce_kinds(self) -> None:
+        """Have every process read the registered kinds again."""
+        await self.redis.publish(keys.KINDS_CHANGED, b"")
+
     async def missing(self, jobs: Sequence[WaitingJob | JobSnapshot]) -> set[UUID]:
         """Those of the waiting jobs that Redis does not know: neither waiting nor claimed."""
         if not jobs:

@@ -58,6 +58,8 @@ RECONCILER_THOROUGH = "runlane:reconciler:thorough"
 COMMANDS = "runlane:commands"
 # changes of jobs, for all listeners; JSON, see ``runlane.queue.change_feed``
 CHANGES = "runlane:changes"
+# that kinds were registered or removed; the message is empty
+KINDS_CHANGED = "runlane:kinds:changed"
 # messages that measure how long a message takes
 ROUND_TRIP = "runlane:round-trip"
 

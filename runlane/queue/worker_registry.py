@@ -15,6 +15,7 @@ from redis.client import Redis as SyncRedis
 
 from runlane.clock import utc_now
 from runlane.errors import LostWorkerNotFound, WorkerNotFound
+from runlane.model.kind import Kind
 from runlane.queue import keys
 from runlane.queue.client import Command, WorkerCommand
 from runlane.queue.redis_client import connection_pool
@@ -50,6 +51,10 @@ class WorkerInfo(BaseModel):
     version: str = ""
     kinds: list[str] = []
     """What it can run."""
+    digests: dict[str, str] = {}
+    """Which version of each of these kinds it has, as of ``Kind.digest``; older workers do not say."""
+    tags: list[str] = []
+    """It runs the kinds that ask for no other tags than these."""
     off: dict[str, str] = {}
     """Kinds that it should be able to run and cannot, with the reason."""
     cpu_percent: float = 0.0
@@ -60,6 +65,10 @@ class WorkerInfo(BaseModel):
     """How far its machine's clock is ahead of Redis's."""
     forgotten: bool = False
     """Somebody has acknowledged that it is lost: listed, but no trouble any more. Its next heartbeat clears this."""
+
+    def can_run(self, kind: Kind) -> bool:
+        """Whether it runs jobs of this kind, if it is not quiet or lost."""
+        return kind.name in self.kinds and set(kind.tags) <= set(self.tags)
 
     def as_of(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):

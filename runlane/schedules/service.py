@@ -5,7 +5,6 @@ when Redis is reconciled; one that comes twice makes no second job.
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,8 +15,8 @@ from runlane.audit import changed, check_version
 from runlane.clock import utc_now
 from runlane.core.follow_up import FollowUp
 from runlane.core.service import JobService
-from runlane.define.kind import MASK, masked
 from runlane.errors import Conflict, ScheduleNotFound
+from runlane.kinds.masking import MASK, masked
 from runlane.model.limits import MAX_PRIORITY
 from runlane.model.requests import MAX_ATTEMPTS, one_of
 from runlane.model.snapshot import JobSnapshot
@@ -190,13 +189,13 @@ class ScheduleService:
         Raises:
             ScheduleNotFound: no such schedule.
         """
-        change = await self.store.run_now(schedule_id, self._attempts())
+        change = await self.store.run_now(schedule_id, self._jobs.kinds)
         await self._follow_up.changed([change])
         return change.job
 
     async def fire(self, schedule_id: UUID, now: datetime) -> None:
         """Make the job of a schedule whose time has come, if no one else has, and set the reminder of its next time."""
-        firing = await self.store.fire(schedule_id, now, self._attempts())
+        firing = await self.store.fire(schedule_id, now, self._jobs.kinds)
         if firing is None:
             await self._follow_up.forget_reminder(f"{REMINDER}{schedule_id}")
             return
@@ -224,12 +223,9 @@ class ScheduleService:
         before, after = changed(old, new)
         for side, whole in ((before, old), (after, new)):
             if side.get("params"):
-                known = [kind for kind in self._jobs.kinds if kind.name == whole["kind"]]
-                side["params"] = masked(known[0], side["params"]) if known else MASK  # of a kind that no longer exists
+                kind = self._jobs.kinds.find(whole["kind"])
+                side["params"] = MASK if kind is None else masked(kind, side["params"])  # of one that is unknown now
         return before, after
-
-    def _attempts(self) -> Mapping[str, int]:
-        return {kind.name: kind.max_attempts for kind in self._jobs.kinds}
 
 
 def next_times(schedule: Schedule, now: datetime, count: int = 5) -> list[datetime]:

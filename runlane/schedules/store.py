@@ -23,6 +23,8 @@ from runlane.core.transitions import by, job_table
 from runlane.db.database import Database
 from runlane.db.tables import OccurrenceTable, ScheduleTable
 from runlane.errors import NameTaken, ScheduleNotFound
+from runlane.kinds.catalogue import Catalogue
+from runlane.kinds.masking import title_of
 from runlane.model.snapshot import Change
 from runlane.model.status import DELETED, JobStatus
 from runlane.schedules.recurrence import Recurrence
@@ -168,11 +170,10 @@ class ScheduleStore:
 
         return await self._db.write(work)
 
-    async def fire(self, schedule_id: UUID, now: datetime, attempts: Mapping[str, int]) -> Firing | None:
+    async def fire(self, schedule_id: UUID, now: datetime, kinds: Catalogue) -> Firing | None:
         """Make the job of a schedule whose time has come at ``now``, unless it was missed and is to be skipped.
 
-        ``attempts``: how often jobs of each kind are tried unless the schedule sets it. ``None``: there is no such
-        schedule.
+        ``kinds`` say how often its jobs are tried unless the schedule does. ``None``: there is no such schedule.
         """
 
         def work(db: Connection) -> Firing | None:
@@ -197,12 +198,12 @@ class ScheduleStore:
             )
             if not moved.rowcount:  # another worker has made it since it was read
                 return Firing(_get(db, schedule_id), None)
-            change = None if due_at is None else _make_job(db, schedule, attempts, "schedule", due_at)
+            change = None if due_at is None else _make_job(db, schedule, kinds, "schedule", due_at)
             return Firing(_get(db, schedule_id), change)
 
         return await self._db.write(work)
 
-    async def run_now(self, schedule_id: UUID, attempts: Mapping[str, int]) -> Change:
+    async def run_now(self, schedule_id: UUID, kinds: Catalogue) -> Change:
         """Make a job of a schedule at once; its times stay as they are.
 
         Raises:
@@ -212,7 +213,7 @@ class ScheduleStore:
 
         def work(db: Connection) -> Change:
             schedule = _get(db, schedule_id)
-            made = _make_job(db, schedule, attempts, "schedule run by hand", None, who)
+            made = _make_job(db, schedule, kinds, "schedule run by hand", None, who)
             note(db, who, "run", "schedule", [schedule.name], None, {"job": str(made.job.id)})
             return made
 
@@ -249,15 +250,17 @@ def _due(schedule: Schedule, now: datetime) -> datetime | None:
 def _make_job(
     db: Connection,
     schedule: Schedule,
-    attempts: Mapping[str, int],
+    kinds: Catalogue,
     reason: str,
     due_at: datetime | None,
     who: str = SYSTEM,
 ) -> Change:
+    kind = kinds.find(schedule.kind)
     new = NewJob(
         kind=schedule.kind,
+        title="" if kind is None else title_of(kind, schedule.params),
         params=schedule.params,
-        max_attempts=schedule.max_attempts or attempts.get(schedule.kind, 1),
+        max_attempts=schedule.max_attempts or (1 if kind is None else kind.max_attempts),
         priority=schedule.priority,
     )
     data = {"reason": reason, "schedule_id": str(schedule.id), "schedule": schedule.name}

@@ -176,7 +176,10 @@ def _found(term: Term, now: datetime) -> ColumnElement[bool]:
     columns: dict[str, ColumnElement[Any]] = dict(job_table.c.items())
     match term.field:
         case "":
-            return or_(_has_id(value), *(_has(columns[name], value) for name in ("kind", "message", "params", "error")))
+            return or_(
+                _has_id(value),
+                *(_has(columns[name], value) for name in ("kind", "title", "message", "params", "error")),
+            )
         case "status" | "kind":
             return columns[term.field].in_(term.values)
         case "id":

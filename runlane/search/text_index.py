@@ -49,7 +49,7 @@ RARE = 2000
 # The shortest word that an index of trigrams can find.
 MIN_LENGTH = 3
 
-_COLUMNS = ("kind", "message", "params", "error", "result", "worker")
+_COLUMNS = ("kind", "title", "message", "params", "error", "result", "worker")
 
 
 class TextIndex:

@@ -14,10 +14,11 @@ from runlane.background import end_tasks
 from runlane.clock import utc_now
 from runlane.composition import compose
 from runlane.core.attempts import Start
-from runlane.define.kind import Kind, Params
 from runlane.engine.engine import Engine
+from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
+from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
 from runlane.engine.writer import Writer
@@ -32,11 +33,11 @@ from runlane.queue.client import JobQueue
 from runlane.queue.worker_registry import WorkerInfo, WorkerRegistry, WorkerState
 from runlane.settings import read_settings
 from testbed.waiting import PATIENCE_S, until
-from tests.support.jobs import CountingStore
+from tests.support.jobs import CountingStore, made_job
 
 pytestmark = pytest.mark.databases
 
-KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1)
+KIND = made_job(lambda params, job: None, max_attempts=1).kind
 
 
 class Plant:
@@ -56,7 +57,13 @@ class Plant:
         claims = Claims(self.queue.redis, self.url, "plant", ["made"], self.config.lease_s)
         housekeeping = Housekeeping(self.url, self.services, self.queue, self.registry, claims, "plant")
         writer = Writer(self.store, self.services.follow_up)
-        runner = Runner(writer, Catalogue([KIND]), {"made": handler}, self.config)
+        runner = Runner(
+            writer,
+            {"made": made_job(handler, max_attempts=1)},
+            Execution(Resources(), self.config.max_result_bytes),
+            self.store.saved,
+            self.config,
+        )
         engine = Engine(
             self.queue.redis,
             claims,
@@ -398,6 +405,7 @@ async def test_a_thread_that_ends_within_the_grace_time_is_waited_for(plant, cou
         job = await plant.submit()
         await until(lambda: _value(handler.written), bool)
         await plant.service.cancel(job.id)
+        await until(lambda: plant.store.events(job.id), lambda events: "asked to stop" in events[-1].message)
         handler.go_on.set()
 
         assert (await plant.is_(job, JobStatus.CANCELLED)).message == "Cancelled while it ran."

@@ -27,12 +27,9 @@ from testbed.browser import BROWSER_FLAGS, find_browser
 from testbed.once import once
 from testbed.ports import free_port
 from testbed.postgres_server import GivenServer
-from testbed.product_copy import copy_pages, copy_product
 from testbed.waiting import PATIENCE_S, until
-from tests.support.farm import OVERLAY
+from tests.support.kinds import WITH_STEERED
 from tests.support.steered import Script
-
-PROGRAMS = ("runlane", "worker", "jobs_app", "assets", "reflex.lock", "rxconfig.py")
 
 
 @dataclass
@@ -99,14 +96,14 @@ class SteeredJob(Script):
 
 @pytest.fixture(scope="session")
 def built_tree(run_folder: Path) -> Path:
-    """A copy of the product with built pages and the kinds that tests steer."""
+    """The checkout, with its pages built."""
 
     def make(folder: Path) -> None:
+        folder.mkdir()
         subprocess.run([sys.executable, "-m", "runlane", "run", "--build"], cwd=ROOT, check=True)
-        copy_product(folder, PROGRAMS, OVERLAY)
-        copy_pages(folder)
 
-    return once(run_folder / "built-tree", make)
+    once(run_folder / "built", make)
+    return ROOT
 
 
 StartProduct = Callable[..., Awaitable[Product]]
@@ -145,6 +142,7 @@ async def _started(tree: Path, folder: Path, database_url: str) -> AsyncIterator
     environ = {k: v for k, v in os.environ.items() if k not in ("REDIS_URL", "DATABASE_URL")}
     environ |= {"DATABASE_URL": database_url} if database_url else {}
     environ |= {"PORT": str(port), "RUNLANE_DATA_DIR": str(folder / "data"), "RUNLANE_RETRY_BASE_S": "0.2"}
+    environ |= {"RUNLANE_JOBS": WITH_STEERED}
     with (folder / "log").open("wb") as log:
         launcher = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "runlane", "run", cwd=tree, env=environ, stdout=log, stderr=log

@@ -15,17 +15,17 @@ from runlane.composition import Services, compose
 from runlane.core.counts import Counts
 from runlane.db.database import Database
 from runlane.errors import WrongStatus
-from runlane.kinds.catalogue import Catalogue, catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.client import JobQueue
 from runlane.settings import Settings, read_settings
+from testbed import ROOT
 from testbed.redis_server import RedisServer
 from testbed.waiting import until
 from tests.support.farm import LEASE_S
-from tests.support.overlay.runlane.kinds.bundled import steered
+from tests.support.kinds import WITH_STEERED, with_steered
 from tests.support.steered import Script
 
 
@@ -36,7 +36,6 @@ class Product:
     services: Services
     counts: Counts
     config: Settings
-    tree: Path
     workers: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def submit(self, kind: str, **more: object) -> JobSnapshot:
@@ -62,9 +61,10 @@ class Product:
             "RUNLANE_RETRY_BASE_S": "0.01",
             "RUNLANE_LEASE_S": str(LEASE_S),
             "RUNLANE_LOG_LEVEL": "WARNING",
+            "RUNLANE_JOBS": WITH_STEERED,
         }
         self.workers.append(
-            await asyncio.create_subprocess_exec(sys.executable, "-m", "worker", cwd=self.tree, env=environ)
+            await asyncio.create_subprocess_exec(sys.executable, "-m", "runlane", "worker", cwd=ROOT, env=environ)
         )
 
     async def kill_worker(self) -> None:
@@ -75,7 +75,7 @@ class Product:
 
 
 @pytest.fixture(scope="module")
-async def product(tree: Path, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+async def product(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """One worker, a database and a Redis server, started once for the page."""
     folder = tmp_path_factory.mktemp("fundamentals")
     shutil.copy(migrated_file, folder / "runlane.db")
@@ -88,8 +88,7 @@ async def product(tree: Path, migrated_file: Path, tmp_path_factory: pytest.Temp
         database = Database(config.resolved_database_url)
         for part in (database, queue, events):
             stack.push_async_callback(part.close)
-        kinds = Catalogue([*catalogue(), steered.KIND])
-        product = Product(compose(database, queue, events, kinds, config), Counts(database), config, tree)
+        product = Product(compose(database, queue, events, with_steered(), config), Counts(database), config)
         await product.start_worker()
         yield product
         while product.workers:

@@ -200,6 +200,21 @@ async def test_a_batch_is_made_whole(api):
     assert len({job["id"] for job in reply.json()["items"]}) == 1000
 
 
+async def test_the_same_idempotency_key_gives_the_same_batch_again(api):
+    async def submit(jobs):
+        return await api.post("/api/jobs/batch", json={"jobs": jobs}, headers={"Idempotency-Key": "k"})
+
+    batch = [{"kind": "noop", "priority": n} for n in range(3)]
+    replies = [await submit(batch) for _ in range(3)]
+
+    assert [reply.status_code for reply in replies] == [201, 200, 200]
+    assert replies[0].json() == replies[1].json() == replies[2].json()
+    for other in (batch[::-1], batch[:2], [*batch, {"kind": "noop"}]):
+        assert_problem(await submit(other), 422, "idempotency-key")
+    one = await api.post("/api/jobs", json=batch[0], headers={"Idempotency-Key": "k"})
+    assert_problem(one, 422, "idempotency-key")
+
+
 @pytest.mark.parametrize(
     ("jobs", "field"),
     [

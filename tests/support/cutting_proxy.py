@@ -1,4 +1,4 @@
-"""A way to Redis that is slow, and is cut again and again."""
+"""A way to Redis, or to the API, that is slow, is cut again and again, and loses answers."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,10 @@ class CuttingProxy:
     """Passes bytes on after ``delay_s``; ``cut`` breaks every connection at once, in the middle of whatever passes."""
 
     def __init__(self, port: int, delay_s: float) -> None:
-        self.url = ""
+        self.url = self.http_url = ""
         self.cuts = 0
+        self.answers_to_lose = 0
+        """So many times, the server gets what was sent, and its client is cut off instead of reading the answer."""
         self._port = port
         self._delay_s = delay_s
         self._ways: set[asyncio.Task[None]] = set()
@@ -32,7 +34,7 @@ class CuttingProxy:
             ends.append(server_writer)
             passing += [
                 asyncio.create_task(self._pass(reader, server_writer, way)),
-                asyncio.create_task(self._pass(server_reader, writer, way)),
+                asyncio.create_task(self._pass(server_reader, writer, way, loses_answers=True)),
             ]
             await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -40,9 +42,19 @@ class CuttingProxy:
             for end in ends:
                 end.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: asyncio.Task[None]) -> None:
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        way: asyncio.Task[None] | None,
+        *,
+        loses_answers: bool = False,
+    ) -> None:
         with contextlib.suppress(OSError):
             while part := await reader.read(65536):
+                if loses_answers and self.answers_to_lose:
+                    self.answers_to_lose -= 1
+                    return
                 await asyncio.sleep(self._delay_s)
                 if way in self._dead:
                     continue
@@ -65,7 +77,8 @@ async def cutting_proxy(port: int, delay_s: float) -> AsyncIterator[CuttingProxy
     proxy = CuttingProxy(port, delay_s)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     async with server:
-        proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy.url, proxy.http_url = f"redis://{address}/0", f"http://{address}"
         yield proxy
         server.close()
         await proxy.cut()

@@ -1,4 +1,4 @@
-"""Faults on real processes: workers of a tree with more kinds, whose handlers write down when their code runs."""
+"""Faults on real processes: workers with more kinds, whose jobs write down when their code runs."""
 
 import asyncio
 import contextlib
@@ -18,31 +18,19 @@ from runlane.core.counts import Counts
 from runlane.core.service import JobService
 from runlane.db.database import Database
 from runlane.db.engines import Use, connect
-from runlane.kinds.catalogue import Catalogue, catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.client import JobQueue
 from runlane.settings import Settings
-from testbed.once import once
-from testbed.product_copy import copy_product
 from testbed.waiting import until
-from tests.support.overlay.runlane.kinds.bundled import brief, limited, rated
-from tests.support.overlay.runlane.kinds.bundled import record as recorded
+from tests.support.kinds import WITH_STEERED, with_steered
 from tests.support.processes import StartWorker, Worker
 
 LEASE_S = 1
 # How long a window of the rate of ``rated`` is; three start in it.
 RATED_S = 3.0
-OVERLAY = Path(__file__).parent / "overlay"
-MORE_KINDS = [module.KIND for module in (recorded, limited, rated, brief)]
-
-
-@pytest.fixture(scope="session")
-def tree(run_folder: Path) -> Path:
-    """A copy of the product with the kinds that tests steer."""
-    return once(run_folder / "tree", lambda folder: copy_product(folder, ("runlane", "worker"), OVERLAY))
 
 
 @dataclass(frozen=True)
@@ -175,18 +163,21 @@ class Farm:
 
 
 @pytest.fixture
-async def farm(
-    active: Runtime, config: Settings, record: Record, tree: Path, start_worker: StartWorker
-) -> AsyncIterator[Farm]:
+async def farm(active: Runtime, config: Settings, record: Record, start_worker: StartWorker) -> AsyncIterator[Farm]:
     """A service that knows the recording kinds too, and workers with a short lease."""
     url = config.resolved_redis_url
     queue, events = JobQueue(url), RedisEvents(url)
     database = Database(config.resolved_database_url)
-    services = compose(database, queue, events, Catalogue([*catalogue(), *MORE_KINDS]), config)
+    services = compose(database, queue, events, with_steered(), config)
 
     async def start(*, ready: bool = True, **environ: str) -> Worker:
-        given = {"RUNLANE_LEASE_S": str(LEASE_S), "RUNLANE_STOP_GRACE_S": "0", "RUNLANE_CANCEL_GRACE_S": "1"}
-        return await start_worker(cwd=tree, ready=ready, **given | environ)
+        given = {
+            "RUNLANE_LEASE_S": str(LEASE_S),
+            "RUNLANE_STOP_GRACE_S": "0",
+            "RUNLANE_CANCEL_GRACE_S": "1",
+            "RUNLANE_JOBS": WITH_STEERED,
+        }
+        return await start_worker(ready=ready, **given | environ)
 
     yield Farm(services, Counts(database), record, start)
     for part in (queue, events, database):

@@ -1,12 +1,13 @@
 """Jobs in the states that tests begin with, made through the service alone."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from uuid_utils.compat import uuid7
 
+from runlane import Context, Params, job
 from runlane.clock import utc_now
 from runlane.core.attempts import AttemptWrite
 from runlane.core.service import JobService
@@ -21,6 +22,16 @@ from testbed.attempts import start_attempt
 BOOM = JobError(type="RuntimeError", message="boom")
 RUNNING = JobFilter(statuses=(JobStatus.RUNNING,))
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def made_job(handler: Callable[[Any, Context], Awaitable[Any]], params: type[Params] = Params, **options: Any) -> Any:
+    """A job named ``made`` whose function is the handler that a test gives."""
+
+    async def made(ctx: Context, params: Params) -> Any:
+        return await handler(params, ctx)
+
+    made.__annotations__["params"] = params
+    return job(**options)(made)
 
 
 async def submitted(service: JobService, *, kind: str = "noop", **more: object) -> JobSnapshot:

@@ -19,12 +19,13 @@ from jobs_app.runtime import Runtime
 from jobs_app.server import loops
 from jobs_app.server.request_user import Naming, acting_over_rest
 from jobs_app.server.security import guard
+from runlane.launcher.ui_build import BUILT
 from runlane.settings import Settings, read_settings
 from testbed import ROOT
 from testbed.ports import free_port
-from testbed.product_copy import BUILT
 from testbed.redis_server import RedisServer
 from testbed.waiting import PATIENCE_S, until
+from tests.support.kinds import bundled
 
 
 def on_real_servers(folder: Path, redis: RedisServer, database_url: str) -> Settings:
@@ -39,6 +40,8 @@ async def active(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     """The parts of a running server, without the server; figures are rolled up at once."""
     monkeypatch.setattr(loops, "COUNT_EVERY_S", 0.1)
     async with composition.serving(config) as parts:
+        # as a worker that has left again
+        assert await parts.kinds.register(bundled(), "earlier-worker") == {}
         yield parts
 
 
@@ -82,7 +85,7 @@ async def start_worker(config: Settings) -> AsyncIterator[StartWorker]:
             "RUNLANE_CANCEL_GRACE_S": "5",
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "worker"),
+            *(sys.executable, "-m", "runlane", "worker"),
             cwd=cwd,
             env=given | environ,
             stderr=asyncio.subprocess.PIPE,
@@ -153,12 +156,12 @@ class App:
 
 
 @contextlib.asynccontextmanager
-async def running_app(folder: Path, redis_url: str, database_url: str) -> AsyncIterator[App]:
+async def running_app(folder: Path, redis_url: str, database_url: str, port: int | None = None) -> AsyncIterator[App]:
     """An app in this folder; if it still runs after the block it is killed, and its log is shown."""
-    (folder / BUILT).mkdir(parents=True)
-    port, log = free_port(), folder / "app.log"
+    (folder / BUILT).mkdir(parents=True, exist_ok=True)
+    port, log = port or free_port(), folder / "app.log"
     environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}
-    with log.open("wb") as written:
+    with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jobs_app"),
             cwd=folder,

@@ -1,4 +1,4 @@
-"""Jobs of the kind ``steered``: they run, and take a step, when a test writes it. See ``overlay``."""
+"""Jobs of the kind ``steered``: they run, and take a step, when a test writes it. See ``steered_jobs``."""
 
 from dataclasses import dataclass
 from pathlib import Path

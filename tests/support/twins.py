@@ -56,6 +56,9 @@ class MemoryQueue:
         self._check()
         self.sent.append(command)
 
+    async def announce_kinds(self) -> None:
+        self._check()
+
     async def missing(self, jobs: Sequence[WaitingJob | JobSnapshot]) -> set[UUID]:
         self._check()
         waiting = {JobStatus.QUEUED: self.entries, JobStatus.SCHEDULED: self.scheduled}

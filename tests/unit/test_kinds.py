@@ -1,20 +1,15 @@
-"""Kinds: found by being there, strict about their parameters, each with a handler."""
-
-import sys
-from unittest.mock import create_autospec
+"""Kinds: the bundled ones are as the contract says, secrets are masked, the catalogue follows what is registered."""
 
 import pytest
 from pydantic import Field
 
-from runlane.define.kind import MASK, Kind, Params, Secret, masked, unmasked
-from runlane.engine.handlers import load
-from runlane.engine.progress import Progress
-from runlane.errors import InvalidInput, StartRefused
-from runlane.kinds.bundled.flaky import FlakyParams
-from runlane.kinds.catalogue import Catalogue, catalogue
+from runlane.define.params import Params, Secret
+from runlane.errors import InvalidInput
+from runlane.kinds.catalogue import Catalogue
+from runlane.kinds.masking import MASK, masked, title_of, unmasked
+from runlane.kinds.validation import validated
 from runlane.model.limits import Rate
-from worker import tasks
-from worker.tasks import flaky
+from tests.support.kinds import bundled, kind_of
 
 CONTRACT = {
     "web_agent": {"start_url": "https://example.com", "goal": "", "steps": 10, "step_seconds": 1.0},
@@ -35,93 +30,71 @@ def test_a_rate_that_makes_no_sense_is_refused(count, seconds):
 
 
 def test_the_kinds_of_the_contract_are_there_with_their_parameters():
-    assert {kind.name: kind.defaults for kind in catalogue() if kind.name in CONTRACT} == CONTRACT
+    assert {kind.name: kind.defaults for kind in bundled() if kind.name in CONTRACT} == CONTRACT
 
 
 def test_all_but_the_web_agent_are_demos():
-    assert [kind.name for kind in catalogue() if kind.group != "demo"] == ["web_agent"]
+    assert [kind.name for kind in bundled() if kind.group != "demo"] == ["web_agent"]
 
 
-def test_every_kind_has_a_handler():
-    loaded = load("worker.tasks", catalogue())
+def test_the_catalogue_lists_main_kinds_first_then_groups_each_by_title():
+    names = {"b": ("Zebra", "main"), "c": ("Ant", "tools"), "a": ("Bee", "main"), "d": ("Cat", "demo")}
+    kinds = Catalogue([kind_of(name=name, title=title, group=group) for name, (title, group) in names.items()])
 
-    assert set(loaded.handlers) == {kind.name for kind in catalogue()}
-    assert loaded.off == {}
-
-
-async def test_a_handler_is_tried_without_a_worker():
-    """With parameters as they come from the form, and a stand-in that takes what the handler says."""
-    params, job = catalogue().get("slow").validate({"seconds": 0}), create_autospec(Progress, instance=True)
-
-    result = await load("worker.tasks", catalogue()).handlers["slow"](params, job)
-
-    assert result == {"seconds": 0.0}
-    job.step.assert_awaited_once_with("Taking its time")
+    assert [kind.name for kind in kinds] == ["a", "b", "d", "c"]
 
 
-async def test_a_handler_that_fails_is_tried_without_a_worker():
-    params, job = FlakyParams(failures=2), create_autospec(Progress, instance=True, attempt=2)
+def test_who_holds_the_catalogue_reads_what_is_there_now_and_hears_of_changes_alone():
+    kinds, heard = Catalogue([kind_of(name="old")]), []
+    end = kinds.on_change(lambda: heard.append([kind.name for kind in kinds]))
 
-    with pytest.raises(ConnectionError, match="Failure 2 of 2"):
-        await flaky.run(params, job)
+    kinds.replace([kind_of(name="new")])
+    kinds.replace([kind_of(name="new")])
+    end()
+    kinds.replace([])
 
-
-@pytest.fixture
-def kinds(tmp_path, monkeypatch):
-    """Kinds with handlers in a folder of the test, by the text of each; ``None``: there is no file."""
-
-    def made(**files: str | None) -> Catalogue:
-        for name, text in files.items():
-            if text is not None:
-                (tmp_path / f"{name}.py").write_text(text)
-        return Catalogue([Kind(name=name, title=name, description="", params=Params) for name in files])
-
-    monkeypatch.setattr(tasks, "__path__", [str(tmp_path)])
-    yield made
-    for name in [name for name in sys.modules if name.startswith("worker.tasks.made_")]:
-        del sys.modules[name]
+    assert heard == [["new"]]
+    assert (kinds.find("new"), len(kinds), kinds.version) == (None, 0, 3)
 
 
-def test_a_kind_that_cannot_be_loaded_is_off_with_the_real_reason_and_keeps_no_other_from_running(kinds, caplog):
-    good = "async def run(params, job): return 1"
-    loaded = load(
-        "worker.tasks",
-        kinds(
-            made_good=good,
-            made_lacking="import pandas_of_nobody\n" + good,
-            made_broken="1 / 0\n" + good,
-            made_old="from types import SimpleNamespace as numpy\nnumpy().float\n" + good,
-            made_leaving="raise SystemExit(3)",
-            made_empty="",
-            made_nowhere=None,
-        ),
-    )
-
-    assert list(loaded.handlers) == ["made_good"]
-    assert loaded.off == {
-        "made_lacking": "worker/tasks/made_lacking.py cannot be loaded: "
-        "ModuleNotFoundError: No module named 'pandas_of_nobody'",
-        "made_broken": "worker/tasks/made_broken.py cannot be loaded: ZeroDivisionError: division by zero",
-        "made_old": "worker/tasks/made_old.py cannot be loaded: "
-        "AttributeError: 'types.SimpleNamespace' object has no attribute 'float'",
-        "made_leaving": "worker/tasks/made_leaving.py cannot be loaded: SystemExit: 3",
-        "made_empty": "worker/tasks/made_empty.py must define `async def run(params, job)`",
-        "made_nowhere": "worker/tasks/made_nowhere.py must define `async def run(params, job)`",
-    }
-    assert "import pandas_of_nobody" in caplog.text, "with its traceback"
+def test_an_unknown_kind_is_refused_with_the_closest_name():
+    with pytest.raises(InvalidInput, match=r"there is no kind 'web_agnt'\. Did you mean 'web_agent'\?"):
+        Catalogue(bundled()).get("web_agnt")
 
 
-def test_a_worker_that_can_run_nothing_is_refused_in_words(kinds):
-    with pytest.raises(StartRefused, match=r"No kind of job can be run\. worker/tasks/made_nowhere\.py must define"):
-        load("worker.tasks", kinds(made_nowhere=None))
+def test_a_kind_whose_model_contains_itself_has_its_properties_at_the_top():
+    kind = kind_of(Account, summary="{user}")
+
+    assert list(kind.params_schema["properties"]) == ["user", "token", "others"]
+    assert masked(kind, {"others": [{"token": "S"}]}) == {"others": [{"token": MASK}]}
+
+
+def test_fields_in_another_order_are_another_version_since_forms_show_them():
+    class Turned(Params):
+        second: int = 2
+        first: int = 1
+
+    class Straight(Params):
+        first: int = 1
+        second: int = 2
+
+    turned, straight = kind_of(Turned, title="T"), kind_of(Straight, title="T")
+
+    assert turned.digest != straight.digest
 
 
 def test_secrets_are_masked_at_any_depth_and_only_where_they_are_set():
-    kind = catalogue().get("report")
-    params = kind.validate({"source": {"api_key": "hunter2"}}).model_dump(mode="json")
+    [kind] = [kind for kind in bundled() if kind.name == "report"]
+    params = validated(kind, {"source": {"url": "https://example.com", "api_key": "hunter2"}})
 
-    assert masked(kind, params)["source"] == {"url": params["source"]["url"], "api_key": MASK}
+    assert masked(kind, params)["source"] == {"url": "https://example.com", "api_key": MASK}
     assert masked(kind, kind.defaults) == kind.defaults
+
+
+def test_the_title_of_a_job_shows_no_secret():
+    kind = kind_of(Account, summary="{user} · {token}")
+
+    assert title_of(kind, {"user": "ann", "token": "hunter2"}) == f"ann · {MASK}"
 
 
 class Account(Params):
@@ -140,7 +113,7 @@ class Everywhere(Params):
 
 
 def test_secrets_are_masked_wherever_a_model_can_have_them_and_come_back():
-    kind = Kind(name="everywhere", title="", description="", params=Everywhere)
+    kind = kind_of(Everywhere)
     account = {"user": "ann", "token": "S1", "others": [{"user": "bob", "token": "S2", "others": []}]}
     params = {
         "plain": "shown",
@@ -169,31 +142,3 @@ def test_secrets_are_masked_wherever_a_model_can_have_them_and_come_back():
 def test_a_mask_that_stands_for_nothing_is_refused(shown):
     with pytest.raises(InvalidInput, match="type it again"):
         unmasked(shown, {"named": {"a": "S"}, "listed": ["S1", "S2"], "perhaps": None})
-
-
-@pytest.mark.parametrize(
-    ("kind", "params", "field"),
-    [
-        ("web_agent", {"steps": 0}, "params.steps"),
-        ("web_agent", {"steps": 101}, "params.steps"),
-        ("web_agent", {"steps": "10"}, "params.steps"),
-        ("web_agent", {"steps": True}, "params.steps"),
-        ("web_agent", {"steps": 1.5}, "params.steps"),
-        ("web_agent", {"step_seconds": 61}, "params.step_seconds"),
-        ("web_agent", {"stepz": 1}, "params.stepz"),
-        ("web_agent", {"goal": None}, "params.goal"),
-        ("noop", {"x": 1}, "params.x"),
-        ("noisy", {"lines": -1}, "params.lines"),
-    ],
-)
-def test_a_wrong_parameter_is_named(kind, params, field):
-    with pytest.raises(InvalidInput) as refusal:
-        catalogue().get(kind).validate(params)
-
-    assert [error.field for error in refusal.value.errors] == [field]
-
-
-def test_a_form_may_send_numbers_as_text():
-    params = catalogue().get("web_agent").validate({"steps": "7", "step_seconds": "0.5"}, lax=True)
-
-    assert (params.steps, params.step_seconds) == (7, 0.5)

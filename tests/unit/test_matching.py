@@ -13,7 +13,7 @@ from runlane.core.attempts import completed, failed
 from runlane.core.insertion import NewJob
 from runlane.core.pagination import SORTS
 from runlane.core.transitions import job_table
-from runlane.define.kind import Kind, Params
+from runlane.define.params import Params
 from runlane.errors import InvalidInput
 from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import Submission
@@ -21,6 +21,7 @@ from runlane.model.snapshot import JobError
 from runlane.search import text_index
 from runlane.search.matching import JobFilter
 from testbed.attempts import end_attempt, start_attempt
+from tests.support.kinds import kind_of
 
 pytestmark = pytest.mark.databases
 
@@ -35,7 +36,10 @@ class PageParams(Params):
 async def named(world):
     """Five jobs, by what is special about each."""
     kinds = Catalogue(
-        [Kind(name=name, title="", description="", params=PageParams, max_attempts=2) for name in ("page", "report")]
+        [
+            kind_of(PageParams, "page", max_attempts=2, summary="Visit of {url}"),
+            kind_of(PageParams, "report", max_attempts=2),
+        ]
     )
     service = compose(world.database, world.queue, world.events, kinds, world.config).jobs
 
@@ -98,6 +102,8 @@ async def named(world):
         ("slow:>1h", set()),
         ("slow:1h", set()),
         ("report size", {"done"}),
+        ("visit", {"waiting", "running", "cancelled"}),
+        ('"visit of https://other"', {"running"}),
     ],
 )
 async def test_a_query_finds_the_jobs_that_match_it(named, store, text, found):

@@ -15,17 +15,20 @@ from jobs_app.live.freshness import Freshness
 from jobs_app.live.hub import MAILBOX_SIZE, Hub
 from jobs_app.submit.forms import form_fields, form_params
 from jobs_app.ui import formats, job_rows
+from runlane import plain_json
 from runlane.clock import utc_now
 from runlane.core.attempts import completed, failed
-from runlane.define.kind import MASK, Kind, Params, Secret, unmasked
+from runlane.define.params import Params, Secret
 from runlane.errors import InvalidInput
-from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import MASK, unmasked
+from runlane.kinds.validation import validated
 from runlane.model.snapshot import Change, JobEvent, JobSnapshot
 from runlane.model.status import EventType, JobStatus
 from runlane.queue.change_feed import Feed
 from testbed.attempts import end_attempt, start_attempt
 from testbed.waiting import until
 from tests.support.jobs import BOOM, NOON, running, snapshot
+from tests.support.kinds import bundled, kind_of
 
 
 @pytest.mark.parametrize(
@@ -58,14 +61,13 @@ def test_a_job_that_was_asked_to_stop_is_shown_as_stopping_only_while_it_runs():
     assert not job_rows.hot(snapshot(cancel_requested_at=NOON, status="cancelled"))["cancelling"]
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in catalogue()])
+@pytest.mark.parametrize("kind", bundled(), ids=lambda kind: kind.name)
 def test_the_form_of_every_kind_gives_its_defaults_back(kind):
-    chosen = catalogue().get(kind)
-    fields = form_fields(chosen)
+    fields = form_fields(kind)
 
     sent = form_params(fields, {field["name"]: field["default"] for field in fields})
 
-    assert chosen.validate(sent, lax=True).model_dump(mode="json") == chosen.defaults
+    assert validated(kind, sent, lax=True) == kind.defaults
 
 
 def test_a_form_has_an_input_for_every_sort_of_parameter():
@@ -83,7 +85,7 @@ def test_a_form_has_an_input_for_every_sort_of_parameter():
         choice: Literal["a", "b"] = "a"
         inner: Inner = Inner()
 
-    fields = form_fields(Kind(name="every", title="Every", description="", params=Every))
+    fields = form_fields(kind_of(Every))
 
     assert {f["name"]: f["input"] for f in fields} == {
         "text": "text",
@@ -121,12 +123,13 @@ class Perhaps(Params):
 
 
 def test_what_may_be_nothing_is_a_plain_field_and_a_choice_stands_for_its_value():
-    kind = Kind(name="perhaps", title="Perhaps", description="", params=Perhaps)
+    kind = kind_of(Perhaps)
     fields = {field["name"]: field for field in form_fields(kind)}
 
     def sent(**typed):
         begun = {name: field["default"] for name, field in fields.items()}
-        return kind.validate(form_params(list(fields.values()), {**begun, "must": "a", **typed}), lax=True)
+        params = form_params(list(fields.values()), {**begun, "must": "a", **typed})
+        return Perhaps.model_validate_json(plain_json.dumps(validated(kind, params, lax=True)), strict=True)
 
     assert {name: field["input"] for name, field in fields.items()} == {
         **dict.fromkeys(("text", "day"), "text"),
@@ -150,7 +153,7 @@ def test_a_form_is_filled_without_secrets_and_keeps_those_that_are_not_typed_aga
         keys: dict[str, Secret] = Field({})
 
     stored = {"token": "S1", "spare": None, "keys": {"a": "S2"}}
-    fields = form_fields(Kind(name="access", title="", description="", params=Access), stored)
+    fields = form_fields(kind_of(Access), stored)
 
     assert [(f["input"], f["default"], f["kept"]) for f in fields] == [
         ("secret", "", True),

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from runlane.composition import Services, compose
-from runlane.define.kind import Kind, Params
-from runlane.engine.progress import Progress
-from runlane.engine.runner import MAX_PAUSE_S, Interruption, Runner, pause_s
+from runlane.define.context import Context
+from runlane.engine.execution import Execution
+from runlane.engine.resources import Resources
+from runlane.engine.runner import Interruption, Runner
 from runlane.engine.writer import Writer
 from runlane.kinds.catalogue import Catalogue
 from runlane.model.requests import Submission
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import EventType, JobStatus
+from runlane.settings import Settings
 from testbed.attempts import start_attempt
 from testbed.waiting import until
-
-KIND = Kind(name="made", title="Made", description="", params=Params, max_attempts=1)
+from tests.support.jobs import made_job
 
 
 @dataclass
@@ -53,29 +54,32 @@ class Bench:
 async def bench(world) -> AsyncIterator[Callable[..., Bench]]:
     writers: list[Writer] = []
 
-    def make(handler: Callable[[Any, Progress], Awaitable[Any]], *, cancel_grace_s: float = 60, **kind: Any) -> Bench:
-        kinds = Catalogue([replace_kind(KIND, **kind)])
+    def make(handler: Callable[[Any, Context], Awaitable[Any]], *, cancel_grace_s: float = 60, **options: Any) -> Bench:
         config = world.config.model_copy(update={"cancel_grace_s": cancel_grace_s})
-        services = compose(world.database, world.queue, world.events, kinds, config)
         begun = asyncio.Event()
 
-        async def begin(params: Any, job: Progress) -> Any:
+        async def begin(params: Any, job: Context) -> Any:
             begun.set()
             return await handler(params, job)
+
+        job = made_job(begin, **{"max_attempts": 1, **options})
+        kinds = Catalogue([job.kind])
+        services = compose(world.database, world.queue, world.events, kinds, config)
 
         writer = Writer(services.store, services.follow_up)
         writer.open()
         writers.append(writer)
-        return Bench(services, Runner(writer, kinds, {"made": begin}, config), kinds, begun)
+        return Bench(services, runner_of(writer, job, services, config), kinds, begun)
 
     yield make
     for writer in writers:
         await writer.close()
 
 
-def replace_kind(kind: Kind, **changes: Any) -> Kind:
-    given: dict[str, Any] = {"name": kind.name, "title": kind.title, "description": "", "params": kind.params}
-    return Kind(**given | {"max_attempts": kind.max_attempts, "timeout_s": kind.timeout_s} | changes)
+def runner_of(writer: Writer, job: Any, services: Services, config: Settings) -> Runner:
+    return Runner(
+        writer, {job.name: job}, Execution(Resources(), config.max_result_bytes), services.store.saved, config
+    )
 
 
 async def test_what_a_handler_returns_is_the_result(bench):
@@ -123,7 +127,7 @@ async def test_an_attempt_that_takes_too_long_is_ended_and_says_how_long_it_had(
     async def handler(params, job):
         await asyncio.sleep(60)
 
-    at = bench(handler, timeout_s=0.05)
+    at = bench(handler, timeout=0.05)
 
     failed = await at.run(await at.submit())
 
@@ -139,7 +143,7 @@ async def test_a_handler_that_swallows_its_time_limit_is_ended_all_the_same(benc
                 await may_end.wait()
         return "too late"
 
-    at = bench(handler, timeout_s=0.05, cancel_grace_s=0.1)
+    at = bench(handler, timeout=0.05, cancel_grace_s=0.1)
     job = await at.submit()
     run = await at.begin(job)
 
@@ -621,13 +625,3 @@ async def test_the_end_of_a_job_is_not_lost_while_the_database_is_away(bench, da
     outage.close()
 
     assert (await run).result == "done"
-
-
-@pytest.mark.parametrize("attempt", range(1, 40))
-def test_pauses_double_up_to_a_bound_and_spread_downwards(attempt):
-    longest = min(1.0 * 2 ** (attempt - 1), MAX_PAUSE_S)
-
-    found = {pause_s(attempt, 1.0) for _ in range(50)}
-
-    assert all(longest / 2 <= pause <= longest for pause in found)
-    assert len(found) > 1

@@ -8,8 +8,8 @@ import pytest
 
 from runlane.clock import utc_now
 from runlane.db.database import Database
-from runlane.define.kind import MASK
 from runlane.errors import Conflict, InvalidInput, NameTaken, ScheduleNotFound
+from runlane.kinds.masking import MASK
 from runlane.model.status import JobStatus
 from runlane.schedules.service import ScheduleDraft, SchedulePatch, Timing, next_times
 from runlane.schedules.store import CatchUp, ScheduleStore

@@ -99,6 +99,16 @@ async def test_a_batch_is_made_whole_or_not_at_all(service, store):
     assert (await store.page()).jobs == []
 
 
+async def test_the_same_idempotency_key_gives_the_same_batch_again(service, world):
+    batch = [Submission(kind="noop", priority=n) for n in range(20)]
+    first, made = await service.submit_batch(batch, idempotency_key="import-3")
+    second, made_again = await service.submit_batch(batch, idempotency_key="import-3")
+
+    assert (made, made_again) == (True, False)
+    assert [job.id for job in second] == [job.id for job in first]
+    assert len(world.events.published) == 20
+
+
 async def test_an_empty_batch_makes_no_jobs(service):
     assert await service.submit_many([]) == []
 

@@ -1,5 +1,6 @@
 """Lists, pages, filters, timelines and files, read back as they were written."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -290,6 +291,42 @@ async def test_the_oldest_queued_job_shows_how_long_the_queue_is(store, service)
     await submitted(service)
 
     assert await store.oldest_queued_at() == first.queued_at
+
+
+async def test_one_idempotency_key_is_for_one_batch_or_one_job(store):
+    news = [NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(3)]
+    first, _ = await store.insert(news, once=Idempotency("k", "of three"))
+
+    again, made = await store.insert(news, once=Idempotency("k", "of three"))
+
+    assert (again, made) == (first, False)
+    for others, digest in ((news[:1], "of one"), (news[:2], "of two"), ([*news, *news], "of six")):
+        with pytest.raises(InvalidInput, match="another submission"):
+            await store.insert(others, once=Idempotency("k", digest))
+    assert len((await store.page()).jobs) == 3
+
+
+async def test_a_batch_of_which_a_job_was_deleted_is_not_made_again_under_its_key(store, removal):
+    news = [NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(3)]
+    first, _ = await store.insert(news, once=Idempotency("k", "digest"))
+
+    for deleted in first[:2]:
+        await removal.delete([deleted.job.id])
+        with pytest.raises(InvalidInput, match=r"of its 3 jobs have been deleted since; take a new key"):
+            await store.insert(news, once=Idempotency("k", "digest"))
+
+    await removal.delete([first[2].job.id])
+    _, made = await store.insert(news, once=Idempotency("k", "digest"))
+    assert made
+
+
+async def test_the_same_batch_sent_by_many_at_once_is_made_once(store):
+    news = [NewJob(kind="noop", params={"n": n}, max_attempts=1) for n in range(50)]
+
+    made = await asyncio.gather(*(store.insert(news, once=Idempotency("k", "digest")) for _ in range(6)))
+
+    assert sorted(created for _, created in made) == [False] * 5 + [True]
+    assert len({tuple(change.job.id for change in changes) for changes, _ in made}) == 1
 
 
 async def test_a_freed_idempotency_key_may_be_used_again(store, removal):

@@ -1,9 +1,17 @@
-"""Raises an error with the message it was given."""
+"""Fails for good on its first attempt, to show the failed state."""
 
-from runlane.engine.progress import Progress
-from runlane.kinds.bundled.always_fails import AlwaysFailsParams
+from typing import Annotated
+
+from pydantic import Field
+
+from runlane import Context, job
 
 
-async def run(params: AlwaysFailsParams, job: Progress) -> None:
-    await job.step("About to fail")
-    raise RuntimeError(params.message)
+@job(title="Always fails", group="demo", max_attempts=1)
+async def always_fails(
+    ctx: Context,
+    message: Annotated[str, Field(max_length=2000, description="The error it raises.")] = "This job always fails.",
+) -> None:
+    """Raises an error with your message."""
+    await ctx.step("About to fail")
+    raise RuntimeError(message)

@@ -1,9 +1,17 @@
-"""Returns a text of the size it was given."""
+"""Returns a large result, to show that pages stay fast with one."""
 
-from runlane.engine.progress import Progress
-from runlane.kinds.bundled.big_result import BigResultParams
+from typing import Annotated
+
+from pydantic import Field
+
+from runlane import Context, job
 
 
-async def run(params: BigResultParams, job: Progress) -> dict[str, str]:
-    await job.step(f"Making {params.bytes} bytes")
-    return {"text": "x" * params.bytes}
+@job(title="Big result", group="demo")
+async def big_result(
+    ctx: Context,
+    bytes: Annotated[int, Field(ge=0, le=50_000_000, description="The size of the text it returns.")] = 2_000_000,
+) -> dict[str, str]:
+    """Returns a text of the given size."""
+    await ctx.step(f"Making {bytes} bytes")
+    return {"text": "x" * bytes}

@@ -1,11 +1,23 @@
-"""Fails until it has failed often enough."""
+"""Fails a number of times, then completes, to show attempts with growing pauses between them."""
 
-from runlane.engine.progress import Progress
-from runlane.kinds.bundled.flaky import FlakyParams
+from typing import Annotated
+
+from pydantic import Field
+
+from runlane import Context, job
+
+MAX_FAILURES = 10
 
 
-async def run(params: FlakyParams, job: Progress) -> dict[str, int]:
-    await job.step(f"Attempt {job.attempt}")
-    if job.attempt <= params.failures:
-        raise ConnectionError(f"Failure {job.attempt} of {params.failures}, as asked.")
-    return {"failures": params.failures, "attempts": job.attempt}
+@job(title="Flaky", group="demo", max_attempts=MAX_FAILURES + 1)
+async def flaky(
+    ctx: Context,
+    failures: Annotated[
+        int, Field(ge=0, le=MAX_FAILURES, description="How many attempts fail before one completes.")
+    ] = 2,
+) -> dict[str, int]:
+    """Fails the given number of times, then completes."""
+    await ctx.step(f"Attempt {ctx.attempt}")
+    if ctx.attempt <= failures:
+        raise ConnectionError(f"Failure {ctx.attempt} of {failures}, as asked.")
+    return {"failures": failures, "attempts": ctx.attempt}

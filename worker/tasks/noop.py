@@ -1,8 +1,8 @@
-"""Does nothing."""
+"""The shortest job there is."""
 
-from runlane.engine.progress import Progress
-from runlane.kinds.bundled.noop import NoopParams
+from runlane import job
 
 
-async def run(params: NoopParams, job: Progress) -> None:
-    return None
+@job(title="No-op", group="demo")
+async def noop() -> None:
+    """Returns at once."""

@@ -1,18 +1,26 @@
-"""Goes on after the first cancel and stops at the second."""
+"""Swallows the first cancel, to show a job that has to be cancelled twice."""
 
 import asyncio
+from datetime import timedelta
+from typing import Annotated
 
-from runlane.engine.progress import Progress
-from runlane.kinds.bundled.stubborn import StubbornParams
+from pydantic import Field
+
+from runlane import Context, job
 
 
-async def run(params: StubbornParams, job: Progress) -> dict[str, float]:
+@job(title="Stubborn", group="demo", timeout=timedelta(days=2))
+async def stubborn(
+    ctx: Context,
+    seconds: Annotated[float, Field(ge=0, le=86_400, description="How long it runs unless it is cancelled.")] = 30.0,
+) -> dict[str, float]:
+    """Ignores the first cancel and stops at the second."""
     loop = asyncio.get_running_loop()
-    ends_at = loop.time() + params.seconds
+    ends_at = loop.time() + seconds
     try:
-        await job.step("Working, and not listening")
-        await asyncio.sleep(params.seconds)
+        await ctx.step("Working, and not listening")
+        await asyncio.sleep(seconds)
     except asyncio.CancelledError:
-        await job.log("Swallowed the first cancel.", level="warning")
+        await ctx.log("Swallowed the first cancel.", level="warning")
         await asyncio.sleep(max(0.0, ends_at - loop.time()))
-    return {"seconds": params.seconds}
+    return {"seconds": seconds}

@@ -1,11 +1,14 @@
 """Walks through a page one action a step, as a browser agent would; no page is fetched."""
 
 import asyncio
+from datetime import timedelta
 from itertools import cycle, islice
+from typing import Annotated
 from xml.sax.saxutils import escape
 
-from runlane.engine.progress import Progress
-from runlane.kinds.bundled.web_agent import WebAgentParams
+from pydantic import Field
+
+from runlane import Context, job
 
 ACTIONS = (
     "Navigating to page",
@@ -39,19 +42,29 @@ def _screenshot(url: str, step: int) -> bytes:
 </svg>""".encode()
 
 
-async def run(params: WebAgentParams, job: Progress) -> dict[str, object]:
+@job(title="Web agent", timeout=timedelta(hours=2), summary="{goal} · {start_url}")
+async def web_agent(
+    ctx: Context,
+    start_url: Annotated[
+        str, Field(max_length=2000, description="The page the agent begins on.")
+    ] = "https://example.com",
+    goal: Annotated[str, Field(max_length=2000, description="What the agent should achieve, in your own words.")] = "",
+    steps: Annotated[int, Field(ge=1, le=100, description="How many actions the agent takes.")] = 10,
+    step_seconds: Annotated[float, Field(ge=0, le=60, description="How long each action takes.")] = 1.0,
+) -> dict[str, object]:
+    """Walks through a web page one action at a time. A simulation: nothing is fetched."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    for number, action in enumerate(islice(cycle(ACTIONS), params.steps), start=1):
-        await job.step(action, number - 1, params.steps)
+    for number, action in enumerate(islice(cycle(ACTIONS), steps), start=1):
+        await ctx.step(action, number - 1, steps)
         if action == "Taking screenshot":
-            await job.artifact(f"screenshot-{number}.svg", _screenshot(params.start_url, number), "image/svg+xml")
+            await ctx.picture(_screenshot(start_url, number), f"screenshot-{number}.svg")
         # the next step begins on its beat, whatever the last one cost
-        await asyncio.sleep(began + number * params.step_seconds - loop.time())
+        await asyncio.sleep(began + number * step_seconds - loop.time())
     return {
-        "start_url": params.start_url,
-        "goal": params.goal,
-        "steps": params.steps,
+        "start_url": start_url,
+        "goal": goal,
+        "steps": steps,
         "seconds": round(loop.time() - began, 2),
         "simulated": True,
     }

@@ -18,11 +18,11 @@ from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
 from jobs_app.submit.forms import form_fields
 from jobs_app.ui.formats import seconds_text
-from runlane.define.kind import Kind
 from runlane.define.problems import field_errors
 from runlane.errors import JobsError
 from runlane.kinds.catalogue import catalogue
 from runlane.kinds.settings_store import KindSetting
+from runlane.model.kind import Kind
 from runlane.model.requests import KindChange
 from runlane.queue.worker_registry import WorkerState
 from runlane.text import counted

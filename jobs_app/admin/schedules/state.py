@@ -14,10 +14,11 @@ from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.ui.formats import iso
 from runlane import plain_json
-from runlane.define.kind import unmasked
 from runlane.define.problems import field_errors
 from runlane.errors import FieldError, InvalidInput, JobsError, ScheduleNotFound
 from runlane.kinds.catalogue import catalogue
+from runlane.kinds.masking import unmasked
+from runlane.kinds.validation import validated
 from runlane.schedules.service import ScheduleDraft, SchedulePatch, ScheduleService, Timing
 
 # what the form of a new schedule begins with
@@ -144,7 +145,7 @@ def _values(form: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any
     return {
         "name": form["name"].strip(),
         "kind": kind.name,
-        "params": kind.validate(unmasked(params, stored)).model_dump(mode="json"),
+        "params": validated(kind, unmasked(params, stored)),
         **_timing(form["timing"]),
         "timezone": form["timezone"].strip() or "UTC",
         "priority": whole(form["priority"].strip() or "0"),

@@ -1,0 +1,72 @@
+"""Calls the function of a job with its parameters, context and resources, and makes JSON of what it returns."""
+
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from runlane import plain_json
+from runlane.define.context import Context
+from runlane.define.retry import GiveUp
+from runlane.engine.loading import AnyJob
+from runlane.engine.resources import Resources
+from runlane.errors import InvalidInput
+
+class InvalidParams(GiveUp):
+    """The job refuses its parameters: no attempt can help."""
+
+
+class Execution:
+    """How this worker calls functions; ``max_result_bytes`` bounds what they may return."""
+
+    def __init__(self, resources: Resources, max_result_bytes: int) -> None:
+        self._resources = resources
+        self._max_result_bytes = max_result_bytes
+
+    async def call(self, job: AnyJob, params: Any, context: Context) -> Any:
+        """The result of the function, as JSON holds it. Raises what the function raises, and:
+
+        Raises:
+            InvalidParams: its model refuses the parameters; the message names each field.
+            TypeError, ValueError: the result cannot be kept.
+        """
+        try:
+            model = job.validate(params)
+        except InvalidInput as exc:
+            raise InvalidParams(str(exc)) from None
+        sign = job.signature
+        arguments = sign.arguments(model)
+        if sign.context is not None:
+            arguments[sign.context] = context
+        for name, resource in sign.resources.items():
+            arguments[name] = await self._resources.get(resource)
+        return self._checked(await job.fn(**arguments))
+
+    def _checked(self, returned: Any) -> Any:
+        """What was returned, as JSON holds it, if it can be kept."""
+        result = _plain(returned)
+        size_bytes = len(plain_json.dumps(result).encode())
+        if size_bytes > self._max_result_bytes:
+            raise ValueError(
+                f"The result has {size_bytes} bytes, more than the {self._max_result_bytes} allowed "
+                "(RUNLANE_MAX_RESULT_BYTES). Return less, or attach it as an artifact."
+            )
+        return result
+
+
+def _plain(returned: Any) -> Any:
+    """What was returned as JSON: models, dataclasses and the like are converted. Raises ``TypeError``."""
+    try:
+        plain_json.check(returned, "result")
+        return returned
+    except InvalidInput as exc:
+        why = exc
+    try:
+        result = to_jsonable_python(returned)
+        plain_json.check(result, "result")
+    except InvalidInput as exc:
+        why = exc
+    except Exception:  # whatever the serializer of a type may raise: the path is in what was found above
+        pass
+    else:
+        return result
+    raise TypeError(f"The job returned what JSON cannot hold: {why.message}.") from why

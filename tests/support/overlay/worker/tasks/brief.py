@@ -1,5 +1,0 @@
-"""As ``record``."""
-
-from worker.tasks.record import run
-
-__all__ = ["run"]

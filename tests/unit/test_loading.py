@@ -1,0 +1,82 @@
+"""Loading jobs: from modules and packages, each with its own fate."""
+
+import sys
+
+import pytest
+
+from runlane.define import job as job_module
+from runlane.engine.loading import load
+from runlane.errors import StartRefused
+from runlane.testing import run_job
+from worker.tasks.flaky import flaky
+from worker.tasks.slow import slow
+
+GOOD = "from runlane import job\n@job\nasync def {name}() -> int: return 1\n"
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    """Modules in a folder of the test, by the text of each."""
+
+    def made(**texts: str) -> list[str]:
+        for name, text in texts.items():
+            path = tmp_path / f"{name.replace('__', '/', 1)}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        return [name for name in texts if "__" not in name]
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(job_module, "_defined", {})
+    yield made
+    for name in [name for name in sys.modules if name.startswith("made_")]:
+        del sys.modules[name]
+
+
+async def test_bundled_jobs_are_tried_without_a_worker():
+    assert (await run_job(slow, seconds=0.0)).result == {"seconds": 0.0}
+    assert (await run_job(flaky, failures=2)).attempts == 3
+
+
+def test_a_module_that_cannot_be_imported_is_off_with_the_real_reason_and_keeps_no_other_from_running(modules, caplog):
+    loaded = load(
+        [*modules(made_good=GOOD.format(name="good"), made_lacking="import pandas_of_nobody\n" + GOOD.format(name="lacking"), made_broken="\n\n1 / 0\n", made_wrong="def f(:\n", made_leaving="raise SystemExit(3)", made_refused="from runlane import job\njob(lambda: 1)"), "made_nowhere"]
+    )
+
+    assert list(loaded.jobs) == ["good"]
+    assert {name: why.removeprefix(f"The module {name} cannot be imported: ") for name, why in loaded.off.items()} == {
+        "made_lacking": "made_lacking.py, line 1: ModuleNotFoundError: No module named 'pandas_of_nobody'",
+        "made_broken": "made_broken.py, line 3: ZeroDivisionError: division by zero",
+        "made_wrong": "made_wrong.py, line 1: SyntaxError: invalid syntax",
+        "made_leaving": "made_leaving.py, line 1: SystemExit: 3",
+        "made_refused": loaded.off["made_refused"].partition("imported: ")[2],
+        "made_nowhere": "ModuleNotFoundError: No module named 'made_nowhere'",
+    }
+    assert "A lambda cannot be a job" in loaded.off["made_refused"]
+    assert "import pandas_of_nobody" in caplog.text, "with its traceback"
+
+
+def test_a_package_brings_the_jobs_of_all_its_modules_but_private_ones(modules):
+    modules(
+        made_shop____init__="",
+        made_shop__crawl=GOOD.format(name="crawl"),
+        made_shop___drafts=GOOD.format(name="draft"),
+        made_shop__broken="1 / 0",
+    )
+
+    loaded = load(["made_shop"])
+
+    assert list(loaded.jobs) == ["crawl"]
+    assert list(loaded.off) == ["made_shop.broken"]
+
+
+def test_jobs_that_a_module_imports_are_its_jobs_too(modules):
+    names = modules(made_here="from made_there import there", made_there=GOOD.format(name="there"))
+
+    assert list(load(names[:1]).jobs) == ["there"]
+
+
+def test_a_worker_without_jobs_is_refused_in_words(modules):
+    with pytest.raises(StartRefused, match=r"There is no job in made_empty \(RUNLANE_JOBS\)\. Put @job before"):
+        load(modules(made_empty=""))
+    with pytest.raises(StartRefused, match=r"made_broken cannot be imported: made_broken\.py, line 1: ZeroDivision"):
+        load(modules(made_broken="1 / 0"))
