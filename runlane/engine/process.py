@@ -38,7 +38,6 @@ from runlane.errors import StartRefused
 from runlane.kinds.catalogue import catalogue
 from runlane.kinds.live import LiveKinds
 from runlane.logs import configure, refuse
-from runlane.model.kind import Kind
 from runlane.model.limits import MAX_CONCURRENCY
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
@@ -77,8 +76,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     refused = await live.register(kinds, worker_id)
     for why in refused.values():
         log.error("%s", why)
-    names = [kind.name for kind in kinds if kind.name not in refused and _can_run(kind, config.worker_tags)]
-    about = _describe_self(worker_id, names, loaded.off | refused)
+    names = [kind.name for kind in kinds if kind.name not in refused and kind.suits(config.worker_tags)]
+    about = _describe_self(worker_id, names, loaded.off | refused, config.worker_tags)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
@@ -156,12 +155,7 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
-def _can_run(kind: Kind, tags: Sequence[str]) -> bool:
-    """Whether a worker with these tags runs this kind; one without tags runs all."""
-    return not tags or set(kind.tags) <= set(tags)
-
-
-def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> WorkerInfo:
+def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str], tags: Sequence[str]) -> WorkerInfo:
     now = utc_now()
     return WorkerInfo(
         id=worker_id,
@@ -174,6 +168,7 @@ def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> Wor
         slots=0,
         state=WorkerState.RUNNING,
         kinds=kinds,
+        tags=list(tags),
         off=off,
     )
 

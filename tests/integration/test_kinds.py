@@ -118,7 +118,7 @@ async def test_workers_with_another_version_of_a_kind_are_named(api, active, oth
     for name, digest, more in (
         ("new", CRAWL.digest, {"tags": ["browser", "gpu"]}),
         ("old", "0123456789abcdef", {"tags": ["browser"]}),
-        ("without-tags", CRAWL.digest, {}),
+        ("other-tags", CRAWL.digest, {"tags": ["gpu"]}),
     ):
         await active.registry.beat(worker(name, kinds=["crawl"], digests={"crawl": digest}, **more))
     await active.registry.beat(worker("of-0.1", kinds=["crawl"]))
@@ -126,8 +126,8 @@ async def test_workers_with_another_version_of_a_kind_are_named(api, active, oth
 
     [kind] = [kind for kind in (await api.get("/api/kinds")).json() if kind["name"] == "crawl"]
 
-    assert kind["workers"] == 2, "the quiet one and those without its tag cannot run it now"
-    assert set(kind["worker_ids"]) == {"new", "old", "without-tags", "of-0.1", "quiet"}
+    assert kind["workers"] == 3, "the quiet one and the one with other tags cannot run it now, one without tags can"
+    assert set(kind["worker_ids"]) == {"new", "old", "other-tags", "of-0.1", "quiet"}
     assert kind["outdated_workers"] == ["old"]
 
 
