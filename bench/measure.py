@@ -87,14 +87,14 @@ class Product:
         found = {"launcher": _own_mb(self.process)}
         for child in self.process.children(recursive=True):
             line = child.cmdline()
-            name = line[2] if line[1:2] == ["-m"] else Path(line[0]).name
+            name = Path(line[-1] if line[0] == sys.executable else line[0]).stem
             found[name] = _own_mb(child)
         return found
 
     def redis_url(self) -> str:
         assert self.process is not None
         for child in self.process.children(recursive=True):
-            if child.cmdline()[1:3] == ["-m", "worker"]:
+            if child.cmdline()[-1] == "worker":
                 return child.environ()["REDIS_URL"]
         raise LookupError("no worker")
 
@@ -314,7 +314,7 @@ def _snapshot() -> dict[str, Any]:
 
 def _app(product: Product) -> psutil.Process:
     assert product.process is not None
-    return next(p for p in product.process.children(recursive=True) if p.cmdline()[1:3] == ["-m", "jobs_app"])
+    return next(p for p in product.process.children(recursive=True) if p.cmdline()[-1] == "jobs_app")
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:

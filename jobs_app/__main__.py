@@ -1,22 +1,26 @@
 """Serve the built app: ``python -m jobs_app``. One process, one port: pages, API and websocket.
 
 The three variables that make Reflex serve a build instead of making one are internal to Reflex 0.10; they are named
-here alone, and an end-to-end test starts the product this way.
+here alone, and an end-to-end test starts the product this way. The build brings a list of the pages with it, without
+which Reflex would write one at its start.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import resource
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from runlane import installation
 from runlane.background import end_on_sigterm, end_tasks
 from runlane.db import schema
 from runlane.errors import StartRefused
@@ -36,6 +40,10 @@ SERVE_A_BUILD = {
     "REFLEX_SOCKET_TIMEOUT": "20",
 }
 
+REFLEX_SETTINGS = Path(__file__).parent / "reflex_settings"
+# What a wheel brings: the build, and the list of its pages.
+INSTALLED_PAGES = Path(__file__).parent / "web"
+
 MAX_CONNECTIONS = 10_000
 # Connections that wait to be accepted; the server's default is 128, which as many tabs reach.
 BACKLOG = 1024
@@ -49,7 +57,9 @@ log = logging.getLogger(__name__)
 
 async def serve(config: Settings) -> None:
     """Answer requests until a signal says stop."""
-    from jobs_app.app import admission, app  # reads the variables above
+    # Reflex takes its settings from the rxconfig.py of the current folder, in which a user may have another one
+    with contextlib.chdir(REFLEX_SETTINGS):
+        from jobs_app.app import admission, app  # reads the variables above
     from jobs_app.server.security import of_plain_paths
 
     server = Server(
@@ -101,8 +111,24 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
+def built_pages() -> Path:
+    """The folder in which Reflex looks for the build. ``REFLEX_WEB_WORKDIR`` may name another one.
+
+    Raises:
+        StartRefused: this installation was made without pages.
+    """
+    if given := os.environ.get("REFLEX_WEB_WORKDIR"):
+        return Path(given)
+    if installation.is_checkout():
+        return installation.HOME / ".web"
+    if not INSTALLED_PAGES.is_dir():
+        raise StartRefused(
+            "This installation of runlane was built without its pages. Install a wheel that `make wheel` has built."
+        )
+    return INSTALLED_PAGES
+
+
 def main() -> None:
-    os.environ.update(SERVE_A_BUILD)
     end_on_sigterm()
     try:
         config = settings()
@@ -111,6 +137,7 @@ def main() -> None:
         check_or_wait_for(config.resolved_redis_url)
         schema.check_or_wait_for(config.resolved_database_url)
         _allow_many_connections()
+        os.environ.update(SERVE_A_BUILD, REFLEX_WEB_WORKDIR=str(built_pages()))
         import uvloop
 
         uvloop.run(serve(config))

@@ -53,6 +53,7 @@ from jobs_app.server.page_events import check_events, is_of_dispatch
 from jobs_app.server.request_user import ActingOnPages, Naming, acting_over_rest
 from jobs_app.server.security import guard
 from jobs_app.submit import commands as submit_commands
+from jobs_app.submit import feeder as submit_feeder
 from jobs_app.submit.state import StartForm
 from jobs_app.ui import styles
 from jobs_app.ui.basics import ONCE_SCRIPT
@@ -60,7 +61,7 @@ from jobs_app.ui.frame import overlay
 from runlane.settings import settings
 
 # What keeps each feature's pages live.
-FEEDERS = (dashboard_feeder, job_feeder, compare_feeder, admin_feeder)
+FEEDERS = (dashboard_feeder, job_feeder, compare_feeder, admin_feeder, submit_feeder)
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,11 @@ log = logging.getLogger(__name__)
 async def serve(app: rx.App) -> AsyncIterator[None]:
     """Everything that lives as long as the server."""
     async with composition.serving(settings()) as active:
-        live = Broadcaster(app, active.hub, active.limits, environment=active.config.environment)
+        kinds = active.service.kinds
+        live = Broadcaster(app, active.hub, active.limits, kinds, environment=active.config.environment)
         for feeder in FEEDERS:
             feeder.register(live, active)
+        kinds.on_change(live.kinds_changed)
         with broadcasting(live, active.parts):
             yield
 

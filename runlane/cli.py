@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="runlane", description="A self-hosted job system with a live dashboard.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run everything on this machine; stop it with Ctrl-C")
+    run.add_argument("modules", nargs="*", metavar="MODULE", help="with your jobs; none: RUNLANE_JOBS, or the bundled")
     run.add_argument("--dev", action="store_true", help="reload pages and worker when a source changes")
     run.add_argument("--build", action="store_true", help="build the pages if they changed, and end")
     worker = commands.add_parser("worker", help="run a worker alone")
@@ -128,6 +129,8 @@ def _run(config: Settings, given: argparse.Namespace) -> None:
     if given.build:
         launch.build()
     else:
+        if given.modules:
+            config = read_settings(jobs=",".join(given.modules))
         asyncio.run(launch.launch(config, dev=given.dev))
 
 

@@ -54,10 +54,12 @@ class Settings(LogSettings):
         description="a SQLite address such as sqlite:////srv/runlane.db, or a PostgreSQL address such as "
         "postgresql://user:password@host:5432/runlane",
     )
-    data_dir: Path = Field(Path(".data"), alias="RUNLANE_DATA_DIR", description="a folder to keep data in")
     jobs: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), alias="RUNLANE_JOBS", description="a comma-separated list of modules such as my_jobs,reports.jobs"
+        (),
+        alias="RUNLANE_JOBS",
+        description="a comma-separated list of modules such as my_jobs or shop.jobs, without .py",
     )
+    data_dir: Path = Field(Path(".data"), alias="RUNLANE_DATA_DIR", description="a folder to keep data in")
     concurrency: int = Field(5, alias="RUNLANE_CONCURRENCY", ge=1, le=1000, description="a whole number from 1 to 1000")
     trust_network: bool = Field(False, alias="RUNLANE_TRUST_NETWORK", description="true or false")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -140,6 +142,13 @@ class Settings(LogSettings):
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("jobs")
+    @classmethod
+    def _check_modules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(name.endswith(".py") or not all(map(str.isidentifier, name.split("."))) for name in value):
+            raise ValueError("that is no name of a module")
+        return value
 
     @field_validator("allowed_origins")
     @classmethod

@@ -73,8 +73,8 @@ def _of_workers(facts: Facts) -> list[str]:
         text = f"{before}{none}; {why}."
         return [text[0].upper() + text[1:]]
     found = [
-        f"The kind {kind} is off: {why}. Fix that, and start its workers again; its jobs wait."
-        for kind, why in sorted({off for worker in takes for off in worker.off.items()})
+        f"{name} is off: {why.rstrip('.')}. Fix that, and start its workers again; its jobs wait."
+        for name, why in sorted({off for worker in takes for off in worker.off.items()})
     ]
     found += [
         f"The code of {counted(len(worker.lingering), 'job')} runs on in worker {worker.id} after the end of the "

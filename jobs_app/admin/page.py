@@ -17,7 +17,7 @@ from jobs_app.admin.editor.components import delete_dialog, list_and_editor
 from jobs_app.admin.events.components import audit_table, event_lines
 from jobs_app.admin.events.live_state import LiveEvents
 from jobs_app.admin.events.state import AdminAudit, AdminEvents
-from jobs_app.admin.kinds.components import kind_list
+from jobs_app.admin.kinds.components import kind_list, remove_dialog
 from jobs_app.admin.kinds.state import AdminKinds
 from jobs_app.admin.metrics.components import kind_figures, metrics_control, metrics_cost, point_card
 from jobs_app.admin.metrics.state import AdminMetrics, kept_for
@@ -31,6 +31,7 @@ from jobs_app.admin.system.components import chain_card, database_card, redis_ca
 from jobs_app.admin.system.state import AdminSystem
 from jobs_app.live.effects import trigger
 from jobs_app.live.event_log import LogLine
+from jobs_app.live.state import Live
 from jobs_app.page_frame import page
 from jobs_app.ui.basics import callout, question
 from jobs_app.ui.charts import chart
@@ -84,7 +85,7 @@ def admin_queue() -> rx.Component:
         "Queue",
         queue_control(Admin.paused, Admin.concurrency, Admin.wrong, Admin.pause, Admin.set_limit),
         operation_bars(LiveOperations.operations, page.stop, page.undo),
-        clean_up(page.form, page.wrong, page.fill, page.ask, page.ask_ready, page.ask_obliterate),
+        clean_up(page.form, Live.kinds, page.wrong, page.fill, page.ask, page.ask_ready, page.ask_obliterate),
         operation_list(LiveOperations.operations, page.stop),
         dialogs=question(
             is_open=page.action != "",
@@ -113,7 +114,7 @@ def admin_metrics() -> rx.Component:
     return _tab(
         routes.ADMIN_METRICS,
         "Metrics",
-        metrics_control(page.window, page.kind, page.show_window, page.show_kind),
+        metrics_control(page.window, page.kind, Live.kinds, page.show_window, page.show_kind),
         rx.cond(page.trouble != "", callout(page.trouble, icon="triangle-alert", color="tomato")),
         point_card(page.point, page.can_zoom, page.zoom, trigger(page.choose, page.chosen)),
         rx.grid(
@@ -137,10 +138,22 @@ def admin_metrics() -> rx.Component:
 
 
 def admin_kinds() -> rx.Component:
+    page = AdminKinds
     return _tab(
         routes.ADMIN_KINDS,
         "Kinds",
-        kind_list(AdminKinds.kinds, AdminKinds.wrong, AdminKinds.pause, AdminKinds.set_limits),
+        kind_list(
+            page.kinds,
+            page.matching,
+            page.total,
+            page.off,
+            page.wrong,
+            page.find,
+            page.pause,
+            page.set_limits,
+            page.ask_remove,
+        ),
+        dialogs=remove_dialog(page.removing, page.remove, page.forget_question),
     )
 
 
@@ -187,6 +200,7 @@ def admin_alerts() -> rx.Component:
             ),
             rule_form(
                 page.form,
+                Live.kinds,
                 page.filled,
                 page.editing,
                 page.condition,
@@ -237,6 +251,7 @@ def admin_schedules() -> rx.Component:
             rx.box(schedule_list(page.schedules, page.pause, page.run_now, page.edit, page.ask_delete), min_width="0"),
             schedule_form(
                 page.form,
+                Live.kinds,
                 page.filled,
                 page.editing,
                 page.errors,

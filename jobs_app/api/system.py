@@ -152,7 +152,7 @@ def _kind_info(
     )
 
 
-@router.patch("/api/kinds/{name}", responses=CONFLICT)
+@router.patch("/api/kinds/{name:path}", responses=CONFLICT)
 async def change_kind(name: str, change: KindChange) -> KindInfo:
     """Pause or resume the jobs of one kind, or change how many of them run at once, or start in a time.
 
@@ -163,7 +163,7 @@ async def change_kind(name: str, change: KindChange) -> KindInfo:
     return changed
 
 
-@router.delete("/api/kinds/{name}", status_code=204, responses=CONFLICT)
+@router.delete("/api/kinds/{name:path}", status_code=204, responses=CONFLICT)
 async def remove_kind(name: str) -> None:
     """Remove a kind that no worker has brought for 30 days. Its jobs stay; those that wait go on waiting."""
     await runtime.current().kinds.remove(name)

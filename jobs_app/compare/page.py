@@ -67,7 +67,8 @@ def _choice() -> rx.Component:
 def _side(job: rx.Var[Row]) -> rx.Component:
     return card(
         rx.flex(
-            rx.link(job["title"], href=routes.job(job["id"]), weight="medium"),
+            rx.link(job["title"], href=routes.job(job["id"]), weight="medium", class_name="anywhere"),
+            rx.cond(job["of_kind"] != "", rx.text(job["of_kind"], size="1", color_scheme="gray")),
             mono(job["short_id"], color_scheme="gray"),
             status_badge(job["live"]["status"]),
             gap="8px",

@@ -17,6 +17,7 @@ from jobs_app.live import rooms
 from jobs_app.live.broadcaster import Broadcaster
 from jobs_app.live.feeder import Feeder, Values
 from jobs_app.runtime import Runtime
+from jobs_app.server.runnable import runnable
 from runlane.errors import Unavailable
 from runlane.model.limits import Limits
 from runlane.model.snapshot import Change
@@ -152,6 +153,11 @@ class DashboardFeeder(Feeder):
         if alive < before:
             text = f"A worker is gone; {alive} left." if alive else "The last worker is gone: nothing will run."
             await self._live.notifications.notify("info", text, (rooms.DASHBOARD,), id="workers")
+        can_run = runnable(found, self._active.service.kinds) if alive else None
+        if can_run != self._jobs.runnable:
+            self._jobs.runnable = can_run
+            self._recount.set()  # what starts next depends on it
+            self._live.mark_stale(rooms.DASHBOARD)
         if alive != before:
             self._live.mark_changed()
 

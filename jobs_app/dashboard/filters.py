@@ -47,7 +47,7 @@ def search_box(search: rx.Var[str], suggested: rx.Var[list[str]], on_find: objec
                 rx.input.slot(rx.icon("search", size=15)),
                 name="q",
                 id="search",
-                placeholder="words, kind:web_agent, error:timeout, slow:>30s …",
+                placeholder="words, status:failed, error:timeout, slow:>30s …",
                 default_value=search,
                 key=search,
                 max_length=MAX_LENGTH,

@@ -142,7 +142,7 @@ def empty_list(loaded: rx.Var[bool], filtered: rx.Var[bool], on_clear: object) -
                     rx.icon("inbox", size=28, color="var(--gray-8)"),
                     rx.text("No jobs yet.", weight="medium"),
                     rx.text(
-                        "Press Start: a simulated web agent runs for ten seconds, one step a second.",
+                        "Choose a kind and press Start; its steps appear here as they happen.",
                         color_scheme="gray",
                         size="2",
                         align="center",

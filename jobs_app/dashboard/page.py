@@ -19,7 +19,7 @@ from jobs_app.job.actions import Actions
 from jobs_app.live.state import Live
 from jobs_app.page_frame import page
 from jobs_app.submit.page import start_card
-from jobs_app.ui.frame import delete_dialog
+from jobs_app.ui.frame import delete_dialog, retry_dialog
 from runlane.model.status import JobStatus
 
 
@@ -49,13 +49,16 @@ def dashboard() -> rx.Component:
             spacing="4",
             width="100%",
         ),
-        dialogs=rx.fragment(confirm_delete(), _confirm_bulk()),
+        dialogs=rx.fragment(job_questions(), _confirm_bulk()),
     )
 
 
-def confirm_delete() -> rx.Component:
-    """The question before a deletion, on every page that can delete."""
-    return delete_dialog(Actions.pending_delete, Actions.delete, Actions.keep, Actions.forget_dialog)
+def job_questions() -> rx.Component:
+    """What is asked before a deletion and before a retry, on every page that can do both."""
+    return rx.fragment(
+        delete_dialog(Actions.pending_delete, Actions.delete, Actions.keep, Actions.forget_dialog),
+        retry_dialog(Actions.pending_retry, Actions.kept, Actions.retry_from, Actions.forget_retry),
+    )
 
 
 def _confirm_bulk() -> rx.Component:

@@ -37,7 +37,11 @@ def job_rows(
             address=address,
             selected=Selection.selected.contains(row["id"]),
             waits_for=held_up(
-                _newest(row, hot)["status"], row["kind"], LiveDashboard.paused, LiveDashboard.paused_kinds
+                _newest(row, hot)["status"],
+                row["kind"],
+                LiveDashboard.paused,
+                LiveDashboard.paused_kinds,
+                row["lacks_worker"],
             ),
             key=row["id"],
         ),
@@ -73,12 +77,22 @@ def job_row(
         ),
         rx.table.row_header_cell(
             rx.flex(
-                rx.link(row["title"], href=routes.job(job_id) + address, weight="medium", id="row-" + job_id),
+                rx.link(
+                    row["title"],
+                    href=routes.job(job_id) + address,
+                    weight="medium",
+                    id="row-" + job_id,
+                    title=row["title"],
+                    class_name="job-title",
+                ),
+                rx.cond(row["of_kind"] != "", rx.text(row["of_kind"], size="1", color_scheme="gray")),
                 mono(row["short_id"], color_scheme="gray"),
                 column_gap="8px",
                 align="baseline",
-                wrap=rx.breakpoints(initial="wrap", lg="nowrap"),
+                # its own title has a line to itself, which is cut: the table stays as wide as its panel
+                wrap=rx.cond(row["of_kind"] != "", "wrap", "nowrap"),
                 white_space="nowrap",
+                class_name=rx.cond(row["of_kind"] != "", "job-name own", "job-name"),
             ),
         ),
         rx.table.cell(

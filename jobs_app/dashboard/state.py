@@ -19,6 +19,7 @@ from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.effects import Effect, go_to
 from jobs_app.live.notify import notify
+from jobs_app.server.runnable import runnable_now
 from jobs_app.ui.job_rows import Row, as_deleted, row
 from runlane.core.pagination import Page, comes_before
 from runlane.errors import InvalidInput, JobsError
@@ -210,7 +211,16 @@ class JobList(rx.State):
             sizes = await runtime.current().reader.sizes(ids)
         if "lease" in self.columns and ids:
             leases = await _leases(ids)
-        return [row(job, bytes=sizes.get(job.id), lease_s=leases.get(job.id)) for job in jobs]
+        can_run = await runnable_now()
+        return [
+            row(
+                job,
+                bytes=sizes.get(job.id),
+                lease_s=leases.get(job.id),
+                lacks_worker=can_run is not None and job.kind not in can_run,
+            )
+            for job in jobs
+        ]
 
     async def _page(self) -> Page | None:
         self.wrong = []

@@ -4,6 +4,7 @@ import reflex as rx
 
 from jobs_app import routes
 from jobs_app.job.files import document, picture
+from jobs_app.job.saved import SHOWN_STEPS, SavedState
 from jobs_app.job.state import Fact, JobPage, Relation
 from jobs_app.job.tree.components import json_tree
 from jobs_app.job.tree.state import Trees
@@ -16,6 +17,7 @@ def about_job() -> rx.Component:
         _facts(),
         _params(),
         _result(),
+        _saved(),
         _artifacts(),
         _family(),
         _follow(),
@@ -44,17 +46,18 @@ def _fact(fact: rx.Var[Fact]) -> rx.Component:
 
 def tree_card(title: str, name: str) -> rx.Component:
     """The tree called ``name``; see ``Trees``."""
-    return card(
-        heading(title),
-        json_tree(
-            name,
-            Trees.rows[name],
-            Trees.searches.get(name, ""),
-            Trees.toggle,
-            Trees.load_rest,
-            Trees.find,
-            Trees.copy,
-        ),
+    return card(heading(title), _tree(name))
+
+
+def _tree(name: str) -> rx.Component:
+    return json_tree(
+        name,
+        Trees.rows[name],
+        Trees.searches.get(name, ""),
+        Trees.toggle,
+        Trees.load_rest,
+        Trees.find,
+        Trees.copy,
     )
 
 
@@ -64,6 +67,41 @@ def _params() -> rx.Component:
 
 def _result() -> rx.Component:
     return rx.cond(Trees.rows.contains("result"), tree_card("Result", "result"))
+
+
+def _saved() -> rx.Component:
+    """What the job keeps over its attempts."""
+    return rx.cond(
+        SavedState.found,
+        card(
+            heading("Saved state"),
+            rx.cond(
+                SavedState.steps_done > 0,
+                rx.el.details(
+                    rx.el.summary(f"Finished steps: {SavedState.steps_done}"),
+                    rx.cond(
+                        SavedState.steps_done > SavedState.steps.length(),
+                        rx.text(f"The last {SHOWN_STEPS}:", size="1", color_scheme="gray"),
+                    ),
+                    rx.el.ul(rx.foreach(SavedState.steps, lambda name: rx.el.li(name)), class_name="done-steps"),
+                    class_name="small",
+                    id="done-steps",
+                ),
+            ),
+            rx.cond(
+                SavedState.once.length() > 0,
+                rx.text("Done once: ", SavedState.once.join(", "), size="2", class_name="anywhere", margin_top="6px"),
+            ),
+            rx.cond(Trees.rows.contains("saved"), rx.box(_tree("saved"), margin_top="10px")),
+            rx.text(
+                "Kept over attempts: a retry goes on with it, or starts without it.",
+                size="1",
+                color_scheme="gray",
+                margin_top="8px",
+            ),
+            id="saved-state",
+        ),
+    )
 
 
 def _artifacts() -> rx.Component:

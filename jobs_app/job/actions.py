@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 import reflex as rx
 
 from jobs_app import routes, runtime
+from jobs_app.job.saved import in_words
 from jobs_app.live.broadcaster import show_limits
 from jobs_app.live.effects import Effect, go_to, literal, trigger
 from jobs_app.live.notify import notify
@@ -15,6 +17,7 @@ from runlane.core.deletion import UNDO_WITHIN
 from runlane.errors import JobsError
 from runlane.model.requests import QueueChange
 from runlane.model.snapshot import JobSnapshot, short_id
+from runlane.model.status import RETRYABLE
 
 Outcome = TypeVar("Outcome")
 UNDO_MS = UNDO_WITHIN // timedelta(milliseconds=1)
@@ -25,6 +28,10 @@ class Actions(rx.State):
 
     pending_delete: str = ""
     """The job whose deletion waits to be confirmed; empty when none does."""
+    pending_retry: str = ""
+    """The job of which it is asked where the retry begins; empty when none is."""
+    kept: str = ""
+    """What that one has kept, in words."""
 
     @rx.event
     async def cancel(self, job_id: str) -> Effect:
@@ -32,9 +39,27 @@ class Actions(rx.State):
 
     @rx.event
     async def retry(self, job_id: str) -> Effect:
-        return await _act_and_notify(
-            self, job_id, runtime.jobs().retry, lambda job: f"Job {job.short_id} is queued again."
-        )
+        """Retry a job; of one that has kept what it did, ask first where to begin."""
+        try:
+            job = await runtime.current().reader.get(routes.parse_job_id(job_id))
+            kept = in_words(await runtime.current().reader.saved(job.id)) if job.status in RETRYABLE else ""
+        except JobsError as error:
+            return await notify(self, "error", error.message)
+        if not kept:
+            return await self._retry(job_id, from_start=False)
+        self.pending_retry, self.kept = job_id, kept
+        return None
+
+    @rx.event
+    async def retry_from(self, start: bool) -> Effect:
+        """Retry the job that was asked about, where it stopped or from the start."""
+        job_id, self.pending_retry = self.pending_retry, ""
+        return await self._retry(job_id, from_start=start) if job_id else None
+
+    @rx.event
+    def forget_retry(self, is_open: bool) -> None:
+        if not is_open:
+            self.pending_retry = ""
 
     @rx.event
     async def promote(self, job_id: str) -> Effect:
@@ -92,6 +117,14 @@ class Actions(rx.State):
     def forget_dialog(self, is_open: bool) -> None:
         if not is_open:
             self.pending_delete = ""
+
+    async def _retry(self, job_id: str, *, from_start: bool) -> Effect:
+        return await _act_and_notify(
+            self,
+            job_id,
+            partial(runtime.jobs().retry, from_start=from_start),
+            lambda job: f"Job {job.short_id} is queued again{', from the start' if from_start else ''}.",
+        )
 
     async def _change_queue(self, *, paused: bool) -> Effect:
         try:

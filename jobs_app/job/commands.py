@@ -9,7 +9,7 @@ from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
 from jobs_app.keys.rows import Command
 from jobs_app.live.effects import Effect, go_to, literal, trigger
-from jobs_app.ui.formats import kind_title
+from jobs_app.ui.formats import job_name
 from runlane.errors import JobsError
 from runlane.model.status import RETRYABLE, JobStatus
 
@@ -38,7 +38,7 @@ async def with_job(place: Place) -> Sequence[Command]:
         "retry": job.status in RETRYABLE,
         "delete": job.status is not JobStatus.RUNNING,
     }
-    name = f"{kind_title(job.kind)} {job.short_id}"
+    name = f"{job_name(job)} {job.short_id}"
     return [
         Command(label=f"{action.capitalize()} {name}", hint="action", does=f"{action}:{job.id}")
         for action, may_be in can.items()

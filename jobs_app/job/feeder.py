@@ -3,12 +3,14 @@
 Lines are kept for the jobs whose page somebody has open, and begin when it is opened: the page reads older ones itself.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from jobs_app.job.live_state import LiveJob
+from jobs_app.job.saved import SavedState
 from jobs_app.job.state import JobPage
 from jobs_app.job.timeline.rows import is_step
 from jobs_app.job.timeline.tails import TAIL_LINES, Tail
@@ -21,9 +23,11 @@ from jobs_app.ui.job_rows import EMPTY_HOT
 from runlane.clock import utc_now
 from runlane.model.snapshot import Change, JobSnapshot
 from runlane.model.status import EventType, JobStatus
+from runlane.parts import Loop
 
 # Besides how a job is now, these change what pages read from the store.
 READ_AGAIN_AFTER = (EventType.STATUS, EventType.ARTIFACT)
+SAVED_EVERY_S = 1.0
 
 
 class JobFeeder(Feeder):
@@ -34,6 +38,11 @@ class JobFeeder(Feeder):
         self._tails: dict[UUID, Tail] = {}
         self._steps: dict[UUID, tuple[int, datetime]] = {}
         self._unsent: dict[UUID, JobSnapshot] = {}
+        self._took_step: set[str] = set()
+        self._has_stepped = asyncio.Event()
+
+    def loops(self) -> dict[str, Loop]:
+        return {"pages: saved state": self._read_saved}
 
     def apply(self, change: Change) -> None:
         job, event, room = change.job, change.event, rooms.of_job(change.job.id)
@@ -41,6 +50,9 @@ class JobFeeder(Feeder):
             self._unsent[job.id] = job
             tail = self._tails.setdefault(job.id, Tail())
             tail.append(event, job.started_at, self._steps.get(job.id))
+            if is_step(event):
+                self._took_step.add(room)
+                self._has_stepped.set()
             if event.type in READ_AGAIN_AFTER or len(tail.lines) == TAIL_LINES:
                 self._live.mark_stale(room)
         self._follow_steps(change)
@@ -66,6 +78,16 @@ class JobFeeder(Feeder):
             if not self._live.rooms.is_open(room):
                 del self._tails[job_id]
                 self._unsent.pop(job_id, None)
+
+    async def _read_saved(self) -> None:
+        """Have pages read again what their job saves, which a step is the likeliest sign of."""
+        while True:
+            await self._has_stepped.wait()
+            self._has_stepped.clear()
+            rooms_now, self._took_step = self._took_step, set()
+            for room in rooms_now:
+                await self._live.deltas.handle(room, SavedState.refresh)
+            await asyncio.sleep(SAVED_EVERY_S)
 
     def _follow_steps(self, change: Change) -> None:
         """Know which step each running job is in; a page that is opened later reads it from the store."""

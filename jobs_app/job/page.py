@@ -3,7 +3,7 @@
 import reflex as rx
 
 from jobs_app import routes
-from jobs_app.dashboard.page import confirm_delete
+from jobs_app.dashboard.page import job_questions
 from jobs_app.job.about import about_job, tree_card
 from jobs_app.job.actions import Actions
 from jobs_app.job.live_state import LiveJob
@@ -47,7 +47,7 @@ def job_page() -> rx.Component:
             spacing="3",
         ),
         rx.cond(JobPage.found, _job(), _absent()),
-        dialogs=rx.fragment(confirm_delete(), again_dialog()),
+        dialogs=rx.fragment(job_questions(), again_dialog()),
         icon=JobPage.tab_icon,
     )
 
@@ -102,7 +102,10 @@ def _title(now: rx.Var[Hot]) -> rx.Component:
     job_id = JobPage.row["id"]
     return rx.flex(
         rx.hstack(
-            rx.heading(JobPage.row["title"], as_="h1", size="6"),
+            rx.heading(JobPage.row["title"], as_="h1", size="6", class_name="anywhere"),
+            rx.cond(
+                JobPage.row["of_kind"] != "", rx.text(JobPage.row["of_kind"], size="2", color_scheme="gray", id="kind")
+            ),
             mono(JobPage.row["short_id"], color_scheme="gray"),
             status_badge(now["status"], now["cancelling"]),
             align="center",

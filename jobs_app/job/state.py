@@ -7,6 +7,7 @@ import reflex as rx
 
 from jobs_app import routes, runtime
 from jobs_app.dashboard.list_view import ListView
+from jobs_app.job.saved import SavedState
 from jobs_app.job.timeline.rows import Proof, proof
 from jobs_app.job.timeline.state import Timeline
 from jobs_app.job.tree.state import Trees
@@ -14,10 +15,11 @@ from jobs_app.live import rooms
 from jobs_app.live.arrival import join
 from jobs_app.live.effects import Effect, call, toast
 from jobs_app.live.notify import notify
+from jobs_app.server.runnable import runnable_now
 from jobs_app.ui import formats, job_rows
 from jobs_app.ui.clipboard import copy
-from jobs_app.ui.formats import shown_params
-from jobs_app.ui.job_rows import EMPTY_ROW, KIND_PAUSED, QUEUE_PAUSED, Row
+from jobs_app.ui.formats import cut, shown_params
+from jobs_app.ui.job_rows import EMPTY_ROW, KIND_PAUSED, NO_WORKER, QUEUE_PAUSED, Row
 from runlane.core.reruns import Relative
 from runlane.errors import InvalidInput, JobNotFound, JobsError
 from runlane.model.limits import KindLimit
@@ -89,7 +91,7 @@ class JobPage(rx.State):
         """What the browser's tab is called: the job with its status."""
         if not self.found:
             return "Job"
-        return f"{self.row['live']['status']} · {self.row['title']} {self.row['short_id']}"
+        return f"{self.row['live']['status']} · {cut(self.row['title'])} {self.row['short_id']}"
 
     @rx.var
     def tab_icon(self) -> str:
@@ -147,6 +149,7 @@ class JobPage(rx.State):
             job_id = routes.parse_job_id(self.job_id)
             job = await reader.get(job_id)
             status_events = await (await self.get_state(Timeline)).read(job)
+            kept = await reader.saved(job_id)
             artifacts = [await _artifact(artifact) for artifact in await reader.artifacts(job_id)]
             family = await reader.family(job_id)
             waits_for = await _waits_for(job)
@@ -160,6 +163,7 @@ class JobPage(rx.State):
         # the traceback is shown frame by frame
         failure = job.error.model_dump(exclude={"traceback"}) if job.error else None
         (await self.get_state(Trees)).put(params=shown_params(job.kind, job.params), result=job.result, error=failure)
+        await (await self.get_state(SavedState)).show(kept)
         self._show(job)
         self.waits_for = waits_for
         self.proof = proof(job, status_events)
@@ -189,7 +193,7 @@ class JobPage(rx.State):
         if not (self.notify_at_end and status in {s.value for s in JobStatus if s.is_terminal}):
             return []
         self.notify_at_end = False
-        text = f"{self.row['title']} {self.row['short_id']}: {status}"
+        text = f"{cut(self.row['title'])} {self.row['short_id']}: {status}"
         return [call(NOTIFY, text, {"icon": f"/favicon-{status}.svg"})]
 
 
@@ -256,4 +260,7 @@ async def _waits_for(job: JobSnapshot) -> str:
     limits = await runtime.current().limits.current()
     if limits.paused:
         return QUEUE_PAUSED
-    return KIND_PAUSED if limits.kinds.get(job.kind, KindLimit()).paused else ""
+    if limits.kinds.get(job.kind, KindLimit()).paused:
+        return KIND_PAUSED
+    can_run = await runnable_now()
+    return NO_WORKER if can_run is not None and job.kind not in can_run else ""

@@ -13,7 +13,7 @@ from jobs_app.keys import registry
 from jobs_app.keys.registry import ARRIVES_WITHIN_S, Place, focus
 from jobs_app.keys.rows import Command
 from jobs_app.live.effects import Effect, go_to, literal, trigger
-from jobs_app.ui.formats import kind_title
+from jobs_app.ui.formats import job_name
 from runlane.errors import JobsError
 from runlane.search.matching import JobFilter
 from runlane.search.query import MAX_LENGTH
@@ -143,7 +143,7 @@ async def _jobs(text: str) -> list[Command]:
     except JobsError:  # half a query, or no database: the list below shows that there is nothing
         return []
     return [
-        Command(label=f"{kind_title(job.kind)} {job.short_id}", hint=str(job.status), does=f"go:{routes.job(job.id)}")
+        Command(label=f"{job_name(job)} {job.short_id}", hint=str(job.status), does=f"go:{routes.job(job.id)}")
         for job in page.jobs
     ]
 

@@ -51,8 +51,13 @@ class Arrival(rx.State):
 
 
 async def join(tab: rx.State, *to: str) -> None:
-    """Put a tab in the rooms of the page that it shows, and show the hot values of each."""
-    for state, values in await broadcaster.current().join(tab.router.session.session_id, *to):
+    """Put a tab in the rooms of the page that it shows, and show the hot values of each, and the kinds there are."""
+    server = broadcaster.current()
+    present = await server.join(tab.router.session.session_id, *to)
+    live = await tab.get_state(Live)
+    if live.kinds_version != server.kinds_version:  # a thousand of them are not sent again for each page
+        live.kinds, live.kinds_version = server.kinds, server.kinds_version
+    for state, values in present:
         shown = await tab.get_state(state)
         for name, value in values.items():
             setattr(shown, name, value)

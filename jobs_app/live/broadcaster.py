@@ -17,12 +17,14 @@ from jobs_app.live.deltas import Deltas
 from jobs_app.live.feeder import Feeder
 from jobs_app.live.freshness import Freshness
 from jobs_app.live.hub import Hub, Item
+from jobs_app.live.kind_rows import kind_groups
 from jobs_app.live.notifications import Notifications
 from jobs_app.live.rooms import Rooms
 from jobs_app.live.state import Live
 from jobs_app.ui import formats
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
+from runlane.kinds.catalogue import Catalogue
 from runlane.kinds.service import LimitsService
 from runlane.model.limits import Limits
 from runlane.model.snapshot import Change, Deleted
@@ -32,6 +34,8 @@ from runlane.queue.change_feed import Feed
 FLUSH_EVERY_S = 0.06
 REFRESH_EVERY_S = 0.5
 CHECK_EVERY_S = 2.0
+# Workers that start together bring their kinds one after the other.
+KINDS_EVERY_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +43,14 @@ log = logging.getLogger(__name__)
 class Broadcaster:
     """Carries what the hub receives to the rooms."""
 
-    def __init__(self, app: rx.App, hub: Hub, limits: LimitsService, *, environment: str = "") -> None:
+    def __init__(
+        self, app: rx.App, hub: Hub, limits: LimitsService, catalogue: Catalogue, *, environment: str = ""
+    ) -> None:
         self._hub = hub
         self._limits_service = limits
+        self._catalogue = catalogue
+        self.kinds, self.kinds_version = kind_groups(catalogue), 1
+        self._kinds_changed = asyncio.Event()
         self.environment = environment
         self.rooms = Rooms(app)
         self.deltas = Deltas(app, self.rooms)
@@ -70,6 +79,7 @@ class Broadcaster:
             "pages: deltas": self._flush,
             "pages: refreshes": self._refresh,
             "pages: checks": self._check,
+            "pages: kinds": self._follow_kinds,
         }
         parts: list[Notifications | Feeder] = [self.notifications, *self._feeders]
         for part in parts:
@@ -84,6 +94,10 @@ class Broadcaster:
         """Have the tabs in these rooms read again soon."""
         self._stale_rooms.update(filter(self.rooms.is_open, stale))
         self._stale.set()
+
+    def kinds_changed(self) -> None:
+        """Have every tab show the kinds that there are now."""
+        self._kinds_changed.set()
 
     async def join(self, sid: str, *to: str) -> list[tuple[type[rx.State], dict[str, Any]]]:
         """Put a tab in the rooms of the page that it shows; the hot values that it has missed."""
@@ -174,6 +188,18 @@ class Broadcaster:
                 now = formats.iso(utc_now())
                 await self.deltas.send_to_all(Live, confirmed_at=now, delay_ms=self.freshness.delay_ms)
             await asyncio.sleep(CHECK_EVERY_S)
+
+    async def _follow_kinds(self) -> None:
+        while True:
+            await self._kinds_changed.wait()
+            self._kinds_changed.clear()
+            self.kinds, self.kinds_version = kind_groups(self._catalogue), self.kinds_version + 1
+            await self.deltas.send_to_all(Live, kinds=self.kinds, kinds_version=self.kinds_version)
+            for feeder in self._feeders:
+                await feeder.change_kinds()
+            self.mark_stale(*self.rooms.open())
+            self.mark_changed()
+            await asyncio.sleep(KINDS_EVERY_S)
 
 
 _current: Broadcaster | None = None

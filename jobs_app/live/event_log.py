@@ -13,7 +13,7 @@ from uuid import UUID
 from jobs_app import routes
 from jobs_app.live.hub import Hub, Item
 from jobs_app.ui import formats
-from jobs_app.ui.formats import kind_title
+from jobs_app.ui.formats import job_name
 from runlane.audit import Action, AuditLog
 from runlane.clock import utc_now
 from runlane.errors import Unavailable
@@ -89,7 +89,7 @@ class EventLog:
         if isinstance(item, Change):
             if item.event.type is EventType.STATUS:
                 job, event = item.job, item.event
-                text = f"{kind_title(job.kind)} {job.short_id}: {event.message}"
+                text = f"{job_name(job)} {job.short_id}: {event.message}"
                 self.add("job", text, who=(event.data or {}).get("by", ""), href=routes.job(job.id))
         elif isinstance(item, Deleted):
             first, *others = map(short_id, item.deleted)

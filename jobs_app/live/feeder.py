@@ -35,6 +35,9 @@ class Feeder:
     def change_limits(self, limits: Limits) -> None:
         """Other limits than before hold for the queue."""
 
+    async def change_kinds(self) -> None:
+        """Workers have brought other kinds, or other versions of them."""
+
     async def read_again(self) -> None:
         """Changes may have been missed: forget what was received, and read the store."""
 

@@ -16,7 +16,7 @@ from jobs_app.live.effects import Level, toast
 from jobs_app.live.notification_rows import Notification
 from jobs_app.live.state import Live
 from jobs_app.ui import formats
-from jobs_app.ui.formats import kind_title
+from jobs_app.ui.formats import job_name
 from runlane.clock import utc_now
 from runlane.model.snapshot import JobSnapshot
 from runlane.model.status import JobStatus
@@ -75,7 +75,7 @@ class Notifications:
 
     async def _report(self, failed: list[JobSnapshot]) -> None:
         first = failed[0]
-        text = f"Job {first.short_id} ({kind_title(first.kind)}) failed"
+        text = f"Job {first.short_id} ({job_name(first)}) failed"
         href = routes.job(first.id)
         if len(failed) > 1:
             text = f"{len(failed)} jobs failed, the first is {first.short_id}"

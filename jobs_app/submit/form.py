@@ -5,6 +5,7 @@ import reflex as rx
 from jobs_app.live.effects import BoundHandler
 from jobs_app.submit.forms import FormField
 from jobs_app.ui.basics import callout, once
+from jobs_app.ui.kind_choice import Kinds, kind_menu
 
 MESSAGE = {"size": "1", "margin_top": "3px"}
 
@@ -13,6 +14,8 @@ def start_form(
     fields: rx.Var[list[FormField]],
     errors: rx.Var[dict[str, str]],
     trouble: rx.Var[str],
+    news: rx.Var[str],
+    is_known: rx.Var[bool],
     filled: rx.Var[int],
     on_type: object,
     on_submit: object,
@@ -21,22 +24,23 @@ def start_form(
     *beside: rx.Component,
     above: rx.Component | None = None,
 ) -> rx.Component:
-    """``above`` stands before the fields, ``beside`` below the button; ``is_edit``: of a job there is."""
+    """``above`` stands before the fields, ``beside`` below the button; ``is_edit``: of a job there is.
+
+    ``news``: how the form has changed while it is open; ``is_known``: whether its kind can be started at all.
+    """
+    go = {"type": "submit", "width": "100%", "size": "3", "disabled": ~is_known}
     return rx.form(
         rx.vstack(
             above or rx.fragment(),
+            rx.cond(news != "", callout(news, icon="refresh-cw", color="blue", id="form-news")),
             rx.foreach(fields, lambda field: _field(field, filled, errors, on_type)),
             _advanced(advanced, is_edit, errors, filled, on_type),
             rx.cond(trouble != "", callout(trouble, icon="triangle-alert", color="tomato")),
             rx.cond(
                 is_edit,
-                rx.button(
-                    rx.icon("check", size=15), "Save", type="submit", width="100%", size="3", custom_attrs=once()
-                ),
+                rx.button(rx.icon("check", size=15), "Save", custom_attrs=once(), **go),
                 rx.fragment(
-                    rx.button(
-                        rx.icon("play", size=15), "Start", type="submit", width="100%", size="3", custom_attrs=once()
-                    ),
+                    rx.button(rx.icon("play", size=15), "Start", custom_attrs=once(), **go),
                     *beside,
                 ),
             ),
@@ -50,17 +54,10 @@ def start_form(
     )
 
 
-def kind_picker(
-    kinds: list[dict[str, str]], kind: rx.Var[str], description: rx.Var[str], on_choose: object
-) -> rx.Component:
+def kind_picker(kinds: Kinds, kind: rx.Var[str], description: rx.Var[str], on_choose: BoundHandler) -> rx.Component:
     return rx.box(
         _label("Kind", "kind"),
-        rx.select.root(
-            rx.select.trigger(id="kind", width="100%", aria_label="Kind"),
-            rx.select.content(*[rx.select.item(k["title"], value=k["name"]) for k in kinds]),
-            value=kind,
-            on_change=on_choose,
-        ),
+        kind_menu(kinds, kind, on_choose, id="kind", aria_label="Kind"),
         rx.text(description, size="1", color_scheme="gray", margin_top="4px"),
         width="100%",
     )
@@ -127,7 +124,7 @@ def _field(
             rx.input(**about, **typed),
         ),
         _message(name, wrong, errors, field["help"]),
-        key=filled.to_string() + name,
+        key=filled.to_string() + name + "." + field["revision"].to_string(),
         width="100%",
     )
 

@@ -41,6 +41,8 @@ class FormField(TypedDict):
     required: bool
     nullable: bool
     kept: bool
+    revision: int
+    """Counts how often the input began again while the form was open."""
 
 
 def form_fields(kind: Kind, given: Mapping[str, Any] | None = None) -> list[FormField]:
@@ -116,6 +118,7 @@ def _field(name: str, group: str, part: Schema, value: Any, *, required: bool, n
         "required": required,
         "nullable": nullable,
         "kept": kind_of_input == "secret" and value == MASK,
+        "revision": 0,
     }
 
 
@@ -125,8 +128,10 @@ def _label(name: str) -> str:
 
 def _resolved(part: Schema, whole: Schema) -> tuple[Schema, bool]:
     """The part with its reference followed, and whether it may also be null."""
+    if not isinstance(part, Mapping):  # ``true`` allows anything
+        return {}, False
     if "$ref" in part:
-        part = {**whole["$defs"][part["$ref"].rsplit("/", 1)[-1]], **part}
+        part = {**whole.get("$defs", {}).get(part["$ref"].rsplit("/", 1)[-1], {}), **part}
     others = [way for way in part.get("anyOf", ()) if way.get("type") != "null"]
     if len(others) != 1 or len(part["anyOf"]) != 2:
         return part, False
@@ -152,7 +157,7 @@ def _input(part: Schema, nullable: bool) -> str:
         return "secret"
     if part.get("type") == "array" and part.get("items", {}).get("type") in ("string", "integer", "number"):
         return "json" if part["items"].get("format") == SECRET_FORMAT else "lines"
-    return PLAIN.get(part.get("type", ""), "json")
+    return PLAIN.get(str(part.get("type", "")), "json")
 
 
 def _default(value: Any, kind_of_input: str) -> str:

@@ -2,17 +2,33 @@
 
 import reflex as rx
 
+from jobs_app.live.state import Live
 from jobs_app.submit.form import kind_picker, start_form
-from jobs_app.submit.state import KindChoice, StartForm
+from jobs_app.submit.state import StartForm
 from jobs_app.ui.basics import card, heading, once
-from runlane.kinds.catalogue import catalogue
+from jobs_app.ui.styles import MONO_BLOCK
 
 
 def start_card() -> rx.Component:
-    kinds = [KindChoice(name=kind.name, title=kind.title) for kind in catalogue()]
+    picker = kind_picker(Live.kinds, StartForm.kind, StartForm.description, StartForm.choose)
     return card(
         heading("Start a job"),
-        _form(above=kind_picker(kinds, StartForm.kind, StartForm.description, StartForm.choose)),
+        # a form that a person is filling stays, even if the last kind goes
+        rx.cond(
+            (Live.kinds.length() == 0) & (StartForm.fields.length() == 0),
+            rx.cond(Live.kinds_version > 0, _no_kinds()),
+            _form(above=picker),
+        ),
+        id="start",
+    )
+
+
+def _no_kinds() -> rx.Component:
+    return rx.box(
+        rx.text("No worker has brought a job yet. Start one with your jobs, or with the examples:", size="2"),
+        rx.el.pre("runlane worker my_jobs\nrunlane worker", style=MONO_BLOCK, tab_index=0),
+        rx.text("This form has them a second later.", size="2", color_scheme="gray"),
+        id="no-kinds",
     )
 
 
@@ -43,6 +59,8 @@ def _form(above: rx.Component | None = None) -> rx.Component:
         StartForm.fields,
         StartForm.errors,
         StartForm.trouble,
+        StartForm.news,
+        StartForm.is_known,
         StartForm.filled,
         StartForm.type_in,
         StartForm.submit,
@@ -51,6 +69,7 @@ def _form(above: rx.Component | None = None) -> rx.Component:
         rx.flex(
             rx.button("Copy as curl", type="button", size="1", variant="ghost", on_click=StartForm.copy_curl),
             rx.button("Copy as Python", type="button", size="1", variant="ghost", on_click=StartForm.copy_python),
+            rx.button("Copy as CLI", type="button", size="1", variant="ghost", on_click=StartForm.copy_command),
             rx.spacer(),
             rx.cond(
                 StartForm.repeatable,

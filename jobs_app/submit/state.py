@@ -1,17 +1,22 @@
-"""The form that starts a job: which kind, which fields, what is wrong with them; also to run a job again."""
+"""The form that starts a job: which kind, which fields, what is wrong with them; also to run a job again.
 
-import json
-import shlex
+It follows its kind while it is open: when a worker brings another version, its fields are those of the new one, and
+what a person has typed stays where the field is still there.
+"""
+
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any
 
 import reflex as rx
 from pydantic import ValidationError
 
 from jobs_app import routes, runtime
 from jobs_app.live.effects import Effect, go_to, toast
+from jobs_app.live.kind_rows import first_kind
 from jobs_app.live.notify import notify
+from jobs_app.submit import as_code
+from jobs_app.submit.following import followed, kept_values, what_changed
 from jobs_app.submit.forms import FormField, defaults, form_fields, form_params
 from jobs_app.ui.clipboard import copy
 from runlane.define.problems import field_errors
@@ -22,20 +27,21 @@ from runlane.kinds.validation import validated
 from runlane.model.requests import JobPatch, Submission
 from runlane.model.snapshot import JobSnapshot
 
-FIRST_KIND = "web_agent"
 ADVANCED = ("priority", "delay_s", "scheduled_for", "max_attempts")
-
-
-class KindChoice(TypedDict):
-    name: str
-    title: str
+MAX_NAME = 200
+WAITS_FOR_WORKER = "Nothing can be started of it until a worker brings it again; what you typed is still here."
 
 
 class StartForm(rx.State):
     """One tab's form."""
 
-    kind: str = FIRST_KIND
+    kind: str = ""
+    """What was chosen, or typed: a worker need not have brought it."""
+    is_known: bool = False
+    """Whether one has."""
     description: str = ""
+    news: str = ""
+    """How the form has changed since it was filled, in a sentence; empty if it has not."""
     fields: list[FormField] = []
     errors: dict[str, str] = {}
     trouble: str = ""
@@ -50,8 +56,8 @@ class StartForm(rx.State):
     filled: int = 0
     """Counts how often the form was filled again, so that its inputs start with the new values."""
     _values: dict[str, Any] = {}
-    _stored: dict[str, Any] = {}
-    """What the form was filled with, secrets included."""
+    _stored: dict[str, Any] | None = None
+    """What the form was filled with, secrets included; ``None``: the defaults of its kind."""
     _last: Submission | None = None
     _version: int = 0
     """The version of the edited job when the form was filled."""
@@ -60,11 +66,30 @@ class StartForm(rx.State):
     def load(self) -> None:
         """Show the fields of the chosen kind."""
         self.rerun_of = self.editing = ""
-        self._show(self.kind)
+        self._show(self.kind if self.kind and catalogue().find(self.kind) else first_kind(catalogue()))
 
     @rx.event
     def choose(self, kind: str) -> None:
         self._show(kind)
+
+    @rx.event
+    def follow(self) -> None:
+        """Workers have brought other kinds: have the fields that the kind has now, without losing what was typed."""
+        kind = catalogue().find(self.kind)
+        if kind is None:
+            self._lose_kind()
+            return
+        if not self.is_known and not self.fields:
+            self._show(self.kind)
+            return
+        if not self.is_known:
+            self.is_known, self.news = True, ""
+        new = followed(self.fields, form_fields(kind, self._stored), self._values)
+        self.description = kind.description
+        if new != self.fields:
+            self.news = what_changed(self.fields, new, self._values)
+            self._values, self.fields = kept_values(self.fields, new, self._values), new
+            self.errors = {name: text for name, text in self.errors.items() if name in self._values}
 
     @rx.event
     def type_in(self, name: str, value: str | bool) -> None:
@@ -99,6 +124,8 @@ class StartForm(rx.State):
         """Start again what was started last."""
         if self._last is None:
             return None
+        if catalogue().find(self._last.kind) is None:
+            return await notify(self, "error", _not_there(self._last.kind, "nothing can be started of it again"))
         try:
             return await self._start(self._last)
         except JobsError as error:
@@ -107,22 +134,18 @@ class StartForm(rx.State):
     @rx.event
     async def again(self, job_id: str) -> Effect:
         """Open the form with what a job was started with."""
-        try:
-            job = await runtime.current().reader.get(routes.parse_job_id(job_id))
-        except JobsError as error:
-            return await notify(self, "error", error.message)
-        self._show(job.kind, job)
-        self.rerun_of = str(job.id)
-        return None
+        job = await self._fill_with(job_id, "be run again")
+        if isinstance(job, JobSnapshot):
+            self.rerun_of = str(job.id)
+            return None
+        return job
 
     @rx.event
     async def edit(self, job_id: str) -> Effect:
         """Open the form with what a waiting job has, to change it."""
-        try:
-            job = await runtime.current().reader.get(routes.parse_job_id(job_id))
-        except JobsError as error:
-            return await notify(self, "error", error.message)
-        self._show(job.kind, job)
+        job = await self._fill_with(job_id, "be edited")
+        if not isinstance(job, JobSnapshot):
+            return job
         self.editing, self._version = str(job.id), job.version
         due = f"{job.scheduled_for:%Y-%m-%dT%H:%M:%S}" if job.scheduled_for else ""
         self.advanced = {
@@ -141,27 +164,26 @@ class StartForm(rx.State):
 
     @rx.event
     def copy_curl(self) -> Effect:
-        """Put a command that starts this job on the clipboard."""
-        url = shlex.quote(f"{self.router.url.origin}/api/jobs")
-        return self._copy(
-            lambda body: f"curl -X POST {url} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"
-        )
+        """Put a request that starts this job on the clipboard."""
+        return self._copy(as_code.curl)
 
     @rx.event
     def copy_python(self) -> Effect:
         """Put Python that starts this job on the clipboard."""
-        url = f"{self.router.url.origin}/api/jobs"
-        return self._copy(
-            lambda body: f"import httpx\n\nreply = httpx.post({url!r}, json={body!r})\nprint(reply.json()['id'])\n"
-        )
+        return self._copy(as_code.python)
 
-    def _copy(self, render: Callable[[Any], str]) -> Effect:
+    @rx.event
+    def copy_command(self) -> Effect:
+        """Put a command that starts this job on the clipboard."""
+        return self._copy(as_code.command)
+
+    def _copy(self, render: Callable[[str, dict[str, Any]], str]) -> Effect:
         try:
             submission = self._submission(self._values, with_secrets=False)
         except InvalidInput as error:
             return toast("error", error.message)
         body = submission.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-        return copy(render(body))
+        return copy(render(str(self.router.url.origin), body))
 
     async def _edit(self, submission: Submission, form: Mapping[str, Any]) -> Effect:
         patch: dict[str, Any] = {"params": submission.params, "version": self._version}
@@ -176,6 +198,7 @@ class StartForm(rx.State):
 
     async def _start(self, submission: Submission) -> Effect:
         job, _ = await runtime.jobs().submit(submission, lax=True)
+        self.news = ""
         self._last, self.repeatable, self.last_id = submission, True, str(job.id)
         if self.rerun_of:
             self.rerun_of = ""
@@ -200,7 +223,7 @@ class StartForm(rx.State):
         kind = catalogue().get(self.kind)
         given = form_params(self.fields, values)
         if with_secrets:
-            given = unmasked(given, self._stored)
+            given = unmasked(given, kind.defaults if self._stored is None else self._stored)
         params = validated(kind, given, lax=True)
         fields: dict[str, Any] = {"kind": self.kind, "params": params}
         fields |= {name: values[f"advanced.{name}"] for name in ADVANCED if values.get(f"advanced.{name}")}
@@ -228,17 +251,41 @@ class StartForm(rx.State):
         return named
 
     def _show(self, kind: str, job: JobSnapshot | None = None) -> None:
-        try:
-            chosen = catalogue().get(kind)
-        except InvalidInput as error:
-            self.trouble = error.message
-            return
-        self.kind, self.description = chosen.name, chosen.description
-        self._stored = job.params if job else chosen.defaults
-        self.fields = form_fields(chosen, self._stored)
-        self._values, self.filled = defaults(self.fields), self.filled + 1
+        """Fill the form for a kind; without fields if there is none of this name."""
+        self.kind, self.errors, self.trouble, self.news = kind[:MAX_NAME], {}, "", ""
         self.rerun_of, self.editing, self.advanced = "", "", dict.fromkeys(ADVANCED, "")
-        self.errors, self.trouble = {}, ""
+        self._stored, self.filled = job.params if job else None, self.filled + 1
+        chosen = catalogue().find(kind)
+        self.is_known = chosen is not None
+        self.description = chosen.description if chosen else ""
+        self.fields = form_fields(chosen, self._stored) if chosen else []
+        self._values = defaults(self.fields)
+        if kind and chosen is None:
+            self.trouble = _not_there(self.kind, "check its name, or start a worker that has it")
+
+    async def _fill_with(self, job_id: str, what: str) -> JobSnapshot | Effect:
+        """Fill the form with what a job has; the job, or the event that reports why it cannot ``what``."""
+        try:
+            job = await runtime.current().reader.get(routes.parse_job_id(job_id))
+        except JobsError as error:
+            return await notify(self, "error", error.message)
+        if catalogue().find(job.kind) is None:
+            return await notify(
+                self, "error", _not_there(job.kind, f"job {job.short_id} cannot {what} before one does")
+            )
+        self._show(job.kind, job)
+        return job
+
+    def _lose_kind(self) -> None:
+        """The kind of the form is not there any more, or never was."""
+        if self.is_known:
+            self.is_known, self.news = False, f"The kind {self.kind} was removed. {WAITS_FOR_WORKER}"
+        elif not self.fields:
+            self._show(first_kind(catalogue()))
+
+
+def _not_there(kind: str, so: str) -> str:
+    return f"No worker has brought the kind {kind}; {so}."
 
 
 def _as_utc(text: str) -> str:

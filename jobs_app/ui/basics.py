@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from jobs_app.ui.job_rows import DELETED, KIND_PAUSED, QUEUE_PAUSED
+from jobs_app.ui.job_rows import DELETED, KIND_PAUSED, NO_WORKER, QUEUE_PAUSED
 from jobs_app.ui.styles import CARD, MONO, ONE_LINE, STATUS_COLOR, STATUS_ICON, STATUS_LABEL, TABULAR
 from runlane.model.status import JobStatus
 
@@ -25,10 +25,15 @@ def _badge(label: str, color: str, icon: str) -> rx.Component:
 
 
 def held_up(
-    status: rx.Var[str], kind: rx.Var[str], paused: rx.Var[bool], paused_kinds: rx.Var[list[str]]
+    status: rx.Var[str],
+    kind: rx.Var[str],
+    paused: rx.Var[bool],
+    paused_kinds: rx.Var[list[str]],
+    lacks_worker: rx.Var[bool],
 ) -> rx.Var[str]:
     """What keeps a queued job from starting though a slot may be free; empty if nothing does."""
-    why = rx.cond(paused, QUEUE_PAUSED, rx.cond(paused_kinds.contains(kind), KIND_PAUSED, ""))
+    why = rx.cond(paused_kinds.contains(kind), KIND_PAUSED, rx.cond(lacks_worker, NO_WORKER, ""))
+    why = rx.cond(paused, QUEUE_PAUSED, why)
     reason: rx.Var[str] = rx.cond(status == JobStatus.QUEUED.value, why, "").to(str)
     return reason
 

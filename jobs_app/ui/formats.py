@@ -5,12 +5,25 @@ from typing import Any
 
 from runlane.kinds.catalogue import catalogue
 from runlane.kinds.masking import masked
+from runlane.model.snapshot import JobSnapshot
+
+MAX_NAME = 80
 
 
 def kind_title(name: str) -> str:
-    """The kind's title; its name if this version does not know it."""
+    """The kind's title; its name if no worker has brought it."""
     kind = catalogue().find(name)
     return name if kind is None else kind.title
+
+
+def job_name(job: JobSnapshot) -> str:
+    """What a job is called in a sentence: its own title if it has one, else that of its kind."""
+    return cut(job.title or kind_title(job.kind))
+
+
+def cut(title: str) -> str:
+    """A title short enough for a sentence."""
+    return title if len(title) <= MAX_NAME else f"{title[: MAX_NAME - 1]}…"
 
 
 def size(count: float) -> str:
@@ -23,7 +36,7 @@ def size(count: float) -> str:
 
 
 def shown_params(kind_name: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of a kind with secrets masked; as they are when this version does not know the kind."""
+    """Parameters of a kind with secrets masked; as they are when no worker has brought the kind."""
     kind = catalogue().find(kind_name)
     return params if kind is None else masked(kind, params)
 

@@ -1,11 +1,12 @@
-"""What every page has around it: the header with the live mark, and the question before a deletion."""
+"""What every page has around it: the header with the live mark, and the questions before a deletion and a retry."""
 
 import reflex as rx
 from reflex.components.core.banner import has_connection_errors
 
 from jobs_app import routes
+from jobs_app.live.effects import BoundHandler
 from jobs_app.live.notification_rows import Notification
-from jobs_app.ui.basics import ago, ticking
+from jobs_app.ui.basics import ago, once, ticking
 from jobs_app.ui.styles import PAGE_WIDTH, TABULAR
 
 
@@ -238,5 +239,38 @@ def delete_dialog(
             max_width="440px",
         ),
         open=pending_delete != "",
+        on_open_change=on_open_change,
+    )
+
+
+def retry_dialog(
+    pending_retry: rx.Var[str], kept: rx.Var[str], on_retry: BoundHandler, on_open_change: object
+) -> rx.Component:
+    """Ask where the retry of a job begins that has kept what it did; going on comes first, so Enter does it."""
+    return rx.dialog.root(
+        rx.dialog.content(
+            rx.dialog.title("Where should it begin?"),
+            rx.dialog.description(
+                f"Its earlier attempts kept {kept}. The next one can go on with that, or forget it.",
+                size="2",
+            ),
+            rx.flex(
+                rx.button("Go on where it stopped", on_click=on_retry(False), custom_attrs=once()),
+                rx.button(
+                    "From the start",
+                    variant="soft",
+                    high_contrast=True,
+                    color_scheme="tomato",
+                    on_click=on_retry(True),
+                    custom_attrs=once(),
+                ),
+                rx.dialog.close(rx.button("Back", variant="soft", color_scheme="gray")),
+                gap="12px",
+                wrap="wrap",
+                margin_top="16px",
+            ),
+            max_width="460px",
+        ),
+        open=pending_retry != "",
         on_open_change=on_open_change,
     )

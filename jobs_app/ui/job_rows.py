@@ -25,17 +25,27 @@ class Hot(TypedDict):
     cancelling: bool
 
 
-class Row(TypedDict):
+class Titles(TypedDict):
+    """What a job is called."""
+
+    title: str
+    """Its own, else that of its kind."""
+    of_kind: str
+    """The title of its kind, to stand beside its own; empty if it has none."""
+
+
+class Row(Titles):
     """A line of the list."""
 
     id: str
     short_id: str
     kind: str
-    title: str
     created_at: str
     worker: str
     priority: int
     attempt: str
+    lacks_worker: bool
+    """No worker takes jobs of its kind, so that it waits if it is queued."""
     bytes: str
     """What the job itself takes; empty while it is not shown."""
     lease: str
@@ -55,6 +65,7 @@ class JobLink(TypedDict):
 DELETED = "deleted"
 # What a queued job waits for though a slot may be free.
 QUEUE_PAUSED, KIND_PAUSED = "The queue is paused.", "Jobs of its kind are paused."
+NO_WORKER = "No worker for its kind."
 EMPTY_HOT: Hot = {
     "version": 0,
     "status": "",
@@ -72,10 +83,12 @@ EMPTY_ROW: Row = {
     "short_id": "",
     "kind": "",
     "title": "",
+    "of_kind": "",
     "created_at": "",
     "worker": "",
     "priority": 0,
     "attempt": "",
+    "lacks_worker": False,
     "bytes": "",
     "lease": "",
     "live": EMPTY_HOT,
@@ -98,16 +111,21 @@ def hot(job: JobSnapshot) -> Hot:
     }
 
 
-def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = None) -> Row:
+def titles(job: JobSnapshot) -> Titles:
+    return {"title": job.title or kind_title(job.kind), "of_kind": kind_title(job.kind) if job.title else ""}
+
+
+def row(job: JobSnapshot, *, bytes: int | None = None, lease_s: float | None = None, lacks_worker: bool = False) -> Row:
     return {
         "id": str(job.id),
         "short_id": job.short_id,
         "kind": job.kind,
-        "title": kind_title(job.kind),
+        **titles(job),
         "created_at": iso(job.created_at),
         "worker": job.worker or "",
         "priority": job.priority,
         "attempt": f"{job.attempt} of {job.max_attempts}",
+        "lacks_worker": lacks_worker,
         "bytes": "" if bytes is None else size(bytes),
         "lease": "" if lease_s is None else f"{max(lease_s, 0.0):.0f} s",
         "live": hot(job),

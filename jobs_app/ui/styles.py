@@ -105,6 +105,21 @@ RULES: dict[str, object] = {
     },
     "[data-sonner-toast][data-type=error] [data-icon]": {"color": "var(--tomato-9)"},
     "[data-sonner-toast][data-type=success] [data-icon]": {"color": "var(--grass-9)"},
+    ".next-title": {
+        "display": "inline-block",
+        "max_width": "min(60vw, 240px)",
+        "overflow": "hidden",
+        "text_overflow": "ellipsis",
+        "vertical_align": "bottom",
+        "white_space": "nowrap",
+    },
+    ".job-name.own .job-title": {
+        "flex": "1 0 100%",
+        "overflow": "hidden",
+        "text_overflow": "ellipsis",
+    },
+    ".job-name.own": {"max_width": "min(38vw, max(200px, 16vw))"},
+    "@media (max-width: 1023px)": {".job-name": {"flex_wrap": "wrap"}},
     "#jobs .rt-TableRoot": {"--table-cell-min-height": "44px", "--table-cell-padding": "7px 10px"},
     ".tabs": {
         "display": "flex",
@@ -299,9 +314,24 @@ RULES: dict[str, object] = {
     ".line[data-type=progress] .dot": {"background": "var(--blue-9)"},
     ".line[data-type=artifact] .dot": {"background": "var(--iris-9)"},
     ".line[data-type=status] .what": {"font_weight": "500"},
-    ".line[data-type=log] .what": {"color": "var(--gray-11)"},
+    ".line[data-type=log] .what": {"color": "var(--gray-11)", "grid_column": "3 / -1"},
+    ".line[data-type=log] .no-bar, .line[data-type=log] .took": {"display": "none"},
     ".line[data-level=warning] .what": {"color": "var(--amber-11)"},
-    ".line[data-level=error] .what": {"color": "var(--tomato-11)"},
+    ".line[data-level=error] .what, .line[data-level=critical] .what": {"color": "var(--tomato-11)"},
+    ".line .level": {
+        "font_size": "10.5px",
+        "font_weight": "600",
+        "text_transform": "uppercase",
+        "letter_spacing": "0.03em",
+        "margin_right": "6px",
+    },
+    ".line .logger": {
+        "font_family": MONO,
+        "font_size": "11.5px",
+        "color": "var(--gray-11)",
+        "margin_right": "6px",
+    },
+    ".done-steps": {"margin": "4px 0", "padding_left": "18px", "max_height": "220px", "overflow": "auto"},
     ".line[data-faint=true]": {"opacity": "0.25"},
     **{
         f".line[data-type=status][data-status={status}] .dot": {"background": f"var(--{color}-9)"}

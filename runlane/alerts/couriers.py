@@ -80,7 +80,7 @@ class Couriers:
         async with self._free, asyncio.timeout(within_s):
             # the address goes through a pipe: others on this machine can read the arguments of a process
             courier = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-B", "-m", "runlane.alerts.courier"),
+                *(sys.executable, "-B", "-P", "-m", "runlane.alerts.courier"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

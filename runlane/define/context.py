@@ -129,6 +129,10 @@ class Context(abc.ABC):
             ValueError: no such level.
         """
 
+    async def log_line(self, line: str, level: LogLevel, logger: str) -> None:
+        """Add a line that ``logger`` wrote: a logger's, a stream's or a program's. For whoever calls the job."""
+        await self.log(line, level)
+
     @abc.abstractmethod
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
         """Attach a file; it is kept and deleted with the job.

@@ -10,12 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from runlane import plain_json
 from runlane.core.attempts import HandlerMessage, Report, cancel_delivered
 from runlane.define.context import Context, Finished, LogLevel, Saved
 from runlane.define.reports import check_artifact, check_level, percent, step_percent
+from runlane.engine import programs
 from runlane.engine.writer import Writer
 from runlane.errors import InvalidInput
 from runlane.model.snapshot import JobSnapshot
@@ -79,6 +81,10 @@ class WorkerContext(Context):
         check_level(level)
         await self._add(HandlerMessage(EventType.LOG, log_message=_text(line) or "", data={"level": level}))
 
+    async def log_line(self, line: str, level: LogLevel, logger: str) -> None:
+        data = {"level": level, "logger": logger}
+        await self._add(HandlerMessage(EventType.LOG, log_message=_text(line) or "", data=data))
+
     async def artifact(self, name: str, content: bytes, media_type: str = "application/octet-stream") -> None:
         check_artifact(name, content, media_type)
         shown = _text(name) or "unnamed"
@@ -88,7 +94,12 @@ class WorkerContext(Context):
     async def process(
         self, *argv: str, cwd: str | None = None, env: Mapping[str, str] | None = None, check: bool = True
     ) -> Finished:
-        raise NotImplementedError
+        program = Path(argv[0]).name if argv else ""
+
+        async def on_line(line: str, is_error: bool) -> None:
+            await self.log_line(line, "info", program)  # programs write to both of their outputs what is no error
+
+        return await programs.run(argv, on_line=on_line, cwd=cwd, env=env, check=check)
 
     async def thread(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.to_thread(fn, *args, **kwargs)

@@ -76,6 +76,7 @@ class Engine(Worker):
             ctx={"redis": redis, "worker_id": worker_id},
             **hooks,  # type: ignore[arg-type]
         )
+        self.max_jobs = slots  # arq 0.25 keeps it in a semaphore alone
         self._claims = claims
         self._runner = runner
         self._writer = writer

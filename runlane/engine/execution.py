@@ -1,5 +1,6 @@
 """Calls the function of a job with its parameters, context and resources, and makes JSON of what it returns."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -8,8 +9,10 @@ from runlane import plain_json
 from runlane.define.context import Context
 from runlane.define.retry import GiveUp
 from runlane.engine.loading import AnyJob
+from runlane.engine.plain.pool import PlainPool
 from runlane.engine.resources import Resources
 from runlane.errors import InvalidInput
+
 
 class InvalidParams(GiveUp):
     """The job refuses its parameters: no attempt can help."""
@@ -18,21 +21,27 @@ class InvalidParams(GiveUp):
 class Execution:
     """How this worker calls functions; ``max_result_bytes`` bounds what they may return."""
 
-    def __init__(self, resources: Resources, max_result_bytes: int) -> None:
+    def __init__(self, resources: Resources, pool: PlainPool, max_result_bytes: int) -> None:
         self._resources = resources
+        self._pool = pool
         self._max_result_bytes = max_result_bytes
 
-    async def call(self, job: AnyJob, params: Any, context: Context) -> Any:
-        """The result of the function, as JSON holds it. Raises what the function raises, and:
+    async def call(self, job: AnyJob, params: Any, context: Context, grace_s: Callable[[], float]) -> Any:
+        """The result of the function, as JSON holds it. Raises what an ``async def`` raises, and:
+
+        ``grace_s``: how long a plain function that is cancelled may take to end.
 
         Raises:
             InvalidParams: its model refuses the parameters; the message names each field.
+            PlainError: what a plain function raised, as texts.
             TypeError, ValueError: the result cannot be kept.
         """
         try:
             model = job.validate(params)
         except InvalidInput as exc:
             raise InvalidParams(str(exc)) from None
+        if not job.is_async:
+            return self._checked(await self._pool.run(job, params, context, grace_s=grace_s))
         sign = job.signature
         arguments = sign.arguments(model)
         if sign.context is not None:

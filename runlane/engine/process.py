@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import psutil
 import uvloop
 
-from runlane import __version__
+from runlane import __version__, installation
 from runlane.background import end_on_sigterm, end_tasks
 from runlane.clock import ahead_s, utc_now
 from runlane.composition import compose
@@ -28,6 +28,8 @@ from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
 from runlane.engine.loading import load
+from runlane.engine.plain.pool import PlainPool
+from runlane.engine.ready import notify, ready_fd
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
@@ -36,7 +38,6 @@ from runlane.errors import StartRefused
 from runlane.kinds.catalogue import catalogue
 from runlane.kinds.live import LiveKinds
 from runlane.logs import configure, refuse
-from runlane.model.kind import Kind
 from runlane.model.limits import MAX_CONCURRENCY
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
@@ -47,7 +48,8 @@ from runlane.settings import Settings, settings
 
 # New objects between two collections of garbage. Python's 700 costs a tenth of the rate at a hundred jobs at once.
 COLLECT_EVERY = 20_000
-BUNDLED = ("worker.tasks",)
+# Processes that are kept ready for plain functions, at least, where as many jobs may run.
+MIN_WARM = 2
 
 log = logging.getLogger("worker")
 
@@ -56,7 +58,10 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     """Run jobs until a signal stops it or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
+    place = ready_fd()
     loaded = load(modules)
+    if loaded.off and place is not None:
+        raise StartRefused(" ".join(loaded.off.values()))
     kinds = [job.kind for job in loaded.jobs.values()]
     url = config.resolved_redis_url
     database, queue, events, registry = (
@@ -71,13 +76,15 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     refused = await live.register(kinds, worker_id)
     for why in refused.values():
         log.error("%s", why)
-    names = [kind.name for kind in kinds if kind.name not in refused and _can_run(kind, config.worker_tags)]
-    about = _describe_self(worker_id, names, loaded.off | refused)
+    names = [kind.name for kind in kinds if kind.name not in refused and kind.suits(config.worker_tags)]
+    about = _describe_self(worker_id, names, loaded.off | refused, config.worker_tags)
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
     resources = Resources()
-    execution = Execution(resources, config.max_result_bytes)
+    slots = config.worker_slots or config.concurrency
+    pool = PlainPool(modules, min(slots, max(MIN_WARM, os.cpu_count() or 1)))
+    execution = Execution(resources, pool, config.max_result_bytes)
     runner = Runner(writer, loaded.jobs, execution, services.store.saved, config)
     engine = Engine(
         queue.redis,
@@ -114,12 +121,16 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     heartbeat = Heartbeat(url, config.lease_s, probe, asyncio.get_running_loop())
     asyncio.get_running_loop().set_default_executor(Threads(MAX_CONCURRENCY, "handler"))
     heartbeat.start()
+    if any(not job.is_async for job in loaded.jobs.values()):
+        pool.open()
     writer.open()
     _stop_on_signals(engine)
     following = [asyncio.create_task(live.run()), asyncio.create_task(live.renew(about.id))]
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
+    if place is not None:
+        notify(place)
     try:
         await engine.serve(config.stop_grace_s)
     except Exception:
@@ -127,6 +138,7 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         _exit(1)
     exit_code = 1 if keeping.done() else 0
     await end_tasks(keeping, *following)
+    await pool.close()
     await resources.close()
     heartbeat.stop()
     await writer.close()
@@ -143,12 +155,7 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
-def _can_run(kind: Kind, tags: Sequence[str]) -> bool:
-    """Whether a worker with these tags runs this kind; one without tags runs all."""
-    return not tags or set(kind.tags) <= set(tags)
-
-
-def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> WorkerInfo:
+def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str], tags: Sequence[str]) -> WorkerInfo:
     now = utc_now()
     return WorkerInfo(
         id=worker_id,
@@ -161,6 +168,7 @@ def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> Wor
         slots=0,
         state=WorkerState.RUNNING,
         kinds=kinds,
+        tags=list(tags),
         off=off,
     )
 
@@ -202,7 +210,7 @@ def main(modules: Sequence[str] = ()) -> None:
         output.install()
         gc.freeze()
         gc.set_threshold(COLLECT_EVERY)
-        uvloop.run(serve(config, modules or config.jobs or BUNDLED))
+        uvloop.run(serve(config, modules or config.jobs or (installation.bundled_jobs(),)))
     except StartRefused as exc:
         refuse("worker", exc.message)
         _exit(2)

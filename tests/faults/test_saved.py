@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from runlane.model.requests import Submission
+from runlane.model.snapshot import JobSnapshot
+from testbed.waiting import until
 from tests.support.farm import Farm
 
 pytestmark = pytest.mark.databases
@@ -14,6 +17,11 @@ def open_pages(farm: Farm, *pages: int) -> None:
         Path(f"{farm.record.path}.{page}").touch()
 
 
+async def submit(farm: Farm, pages: int) -> JobSnapshot:
+    job, _ = await farm.service.submit(Submission(kind="paged", params={"path": str(farm.record.path), "pages": pages}))
+    return job
+
+
 def begun(farm: Farm) -> list[tuple[str, int]]:
     """Each page that was begun, with the attempt that did."""
     return [(line.what, line.attempt) for line in farm.record.lines() if line.what.startswith(("page", "made"))]
@@ -21,9 +29,9 @@ def begun(farm: Farm) -> list[tuple[str, int]]:
 
 async def test_a_worker_that_is_killed_at_step_7_goes_on_at_step_7(farm):
     worker = await farm.start()
-    job = await farm.submit("paged", pages=8)
+    job = await submit(farm, pages=8)
     open_pages(farm, *range(1, 7))
-    await farm.record.has("page-7", job.id)
+    await until(lambda: farm.job(job), lambda now: now.message == "Page 7")
     farm.kill(worker)
     await farm.start()
 
@@ -36,9 +44,9 @@ async def test_a_worker_that_is_killed_at_step_7_goes_on_at_step_7(farm):
 
 async def test_a_job_that_is_handed_back_goes_on_where_it_was_with_the_same_attempt(farm):
     worker = await farm.start()
-    job = await farm.submit("paged", pages=3)
+    job = await submit(farm, pages=3)
     open_pages(farm, 1)
-    await farm.record.has("page-2", job.id)
+    await until(lambda: farm.job(job), lambda now: now.message == "Page 2")
     worker.signal(15)
     assert await worker.ends() == 0
     open_pages(farm, 2, 3)
@@ -52,9 +60,9 @@ async def test_a_job_that_is_handed_back_goes_on_where_it_was_with_the_same_atte
 
 async def test_a_retry_goes_on_from_what_was_saved_or_from_the_start(farm):
     await farm.start()
-    job = await farm.submit("paged", pages=3)
+    job = await submit(farm, pages=3)
     open_pages(farm, 1)
-    await farm.record.has("page-2", job.id)
+    await until(lambda: farm.job(job), lambda now: now.message == "Page 2")
     await farm.service.cancel(job.id)
     await farm.is_(job, "cancelled")
     assert (await farm.services.store.saved(job.id)) == {"values": {"total": 1}, "steps": ["Page 1"]}

@@ -132,7 +132,7 @@ async def test_a_child_that_dies_is_started_again_and_the_log_says_so(running):
         await run.logged(f"The {name} ended (SIGKILL); starting it again")
 
         async def pid(word: str = word) -> int | None:
-            return next((p.pid for p in run.family() if any(word in part for part in p.cmdline()[:3])), None)
+            return next((p.pid for p in run.family() if any(word in part for part in p.cmdline()[:5])), None)
 
         await until(pid, lambda now, before=before: now not in (None, before))
 

@@ -3,15 +3,11 @@
 A worker process takes a second of a core to start, so these take one or two.
 """
 
-import asyncio
-import shutil
 import signal
-import sys
 import textwrap
 
 import pytest
 
-from testbed import ROOT
 from testbed.waiting import until
 
 pytestmark = pytest.mark.databases
@@ -224,41 +220,24 @@ async def test_nothing_in_redis_is_run_as_code(client, start_worker, redis_serve
     assert worker.process.returncode is None
 
 
-async def test_a_kind_is_added_in_two_files(client, start_worker, tmp_path, redis_server, config):
-    for package in ("runlane", "worker"):
-        shutil.copytree(ROOT / package, tmp_path / package)
-    readme = (ROOT / "README.md").read_text()
-    for path in ("runlane/kinds/bundled/word_count.py", "worker/tasks/word_count.py"):
-        snippet = readme.split(f"`{path}`")[1].split("```python\n")[1].split("```")[0]
-        (tmp_path / path).write_text(textwrap.dedent(snippet))
-    script = textwrap.dedent(
-        """
-        import asyncio, sys
-        from runlane.db.database import Database
-        from runlane.queue.change_feed import RedisEvents
-        from runlane.kinds.catalogue import catalogue
-        from runlane.queue.client import JobQueue
-        from runlane.model.requests import Submission
-        from runlane.composition import compose
-        from runlane.settings import settings
+async def test_a_job_of_ones_own_is_one_file_in_any_folder(client, start_worker, tmp_path, api):
+    (tmp_path / "my_jobs.py").write_text(
+        textwrap.dedent(
+            """
+            from runlane import job
 
-        async def main():
-            config = settings()
-            database, url = Database(config.resolved_database_url), config.resolved_redis_url
-            services = compose(database, JobQueue(url), RedisEvents(url), catalogue(), config)
-            job, _ = await services.jobs.submit(Submission(kind="word_count", params={"text": "one two two"}))
-            print(job.id)
-
-        asyncio.run(main())
-        """
+            @job
+            async def word_count(text: str) -> dict[str, int]:
+                return {"words": len(text.split())}
+            """
+        )
     )
-    await start_worker(cwd=tmp_path)
-    environ = {"REDIS_URL": redis_server.url, "DATABASE_URL": config.resolved_database_url, "PATH": "/usr/bin:/bin"}
-    submitter = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, cwd=tmp_path, env=environ, stdout=asyncio.subprocess.PIPE
-    )
-    said, _ = await submitter.communicate()
+    await start_worker(cwd=tmp_path, RUNLANE_JOBS="my_jobs")
 
-    job = await client.job_is(said.decode().strip(), "completed")
+    async def kinds():
+        return {kind["name"]: kind for kind in (await api.get("/api/kinds")).json()}
 
-    assert job["result"] == {"words": 3, "most_common": "two"}
+    known = await until(kinds, lambda found: found.get("word_count", {}).get("workers"))
+    job = await client.job_is(await client.submit("word_count", params={"text": "one two two"}), "completed")
+
+    assert (known["word_count"]["title"], job["result"]) == ("Word count", {"words": 3})

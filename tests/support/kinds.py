@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 from pydantic_core import to_jsonable_python
 
 from runlane.define.params import Params
@@ -32,5 +32,12 @@ def kind_of(params: type[BaseModel] = Params, name: str = "made", **more: Any) -
         for field, info in params.model_fields.items()
         if not info.is_required()
     }
-    given: dict[str, Any] = {"title": name.capitalize(), "description": "", "defaults": defaults}
-    return Kind(name=name, params_schema=params.model_json_schema(), **given | more)
+    given: dict[str, Any] = {"title": name.capitalize(), "description": "", "params_schema": params.model_json_schema()}
+    return Kind(name=name, **given | {"defaults": defaults} | more)
+
+
+def brought(name: str, *, title: str = "", group: str = "main", **params: Any) -> Kind:
+    """A kind with these parameters, each given by its type, or by type and default."""
+    fields: dict[str, Any] = {n: given if isinstance(given, tuple) else (given, ...) for n, given in params.items()}
+    model = create_model("Given", __base__=Params, **fields)
+    return kind_of(model, name, title=title or name.capitalize(), group=group)

@@ -161,6 +161,7 @@ async def running_app(folder: Path, redis_url: str, database_url: str, port: int
     (folder / BUILT).mkdir(parents=True, exist_ok=True)
     port, log = port or free_port(), folder / "app.log"
     environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}
+    environ["REFLEX_WEB_WORKDIR"] = str(folder / BUILT.parts[0])
     with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jobs_app"),

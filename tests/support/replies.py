@@ -1,7 +1,7 @@
 """What the API answers: a job in JSON, and a problem."""
 
 FIELDS = {
-    *("id", "kind", "params", "status", "progress", "message", "result", "error", "attempt", "max_attempts"),
+    *("id", "kind", "title", "params", "status", "progress", "message", "result", "error", "attempt", "max_attempts"),
     *("priority", "created_at", "scheduled_for", "queued_at", "started_at", "finished_at", "cancel_requested_at"),
     *("worker", "version"),
 }

@@ -9,7 +9,6 @@ import pytest
 from jobs_app import runtime
 from jobs_app.admin.alerts.state import AdminAlerts
 from jobs_app.admin.health import Facts, troubles
-from jobs_app.admin.kinds.state import AdminKinds
 from jobs_app.admin.overview import growth_text, overview
 from jobs_app.admin.queue.state import AdminQueue
 from jobs_app.admin.state import Admin
@@ -18,13 +17,10 @@ from jobs_app.live.arrival import Arrival
 from jobs_app.live.state import Live
 from runlane.alerts.rules import RulePatch
 from runlane.clock import utc_now
-from runlane.core.attempts import completed
-from runlane.kinds.catalogue import catalogue
 from runlane.metrics.samples import Growth
 from runlane.model.limits import MAX_CONCURRENCY
 from runlane.model.requests import QueueChange
 from runlane.queue.worker_registry import WorkerState
-from testbed.attempts import end_attempt
 from tests.support.jobs import running, submitted, worker
 
 NOW = utc_now()
@@ -62,7 +58,7 @@ def test_when_all_is_well_nothing_is_reported():
                     worker("b", off={"report": "it cannot be loaded"}),
                 ]
             },
-            "The kind report is off: it cannot be loaded. Fix that, and start its workers again; its jobs wait.",
+            "report is off: it cannot be loaded. Fix that, and start its workers again; its jobs wait.",
         ),
         ({"redis_ok": False, "workers": None}, "Redis does not answer"),
         ({"database_ok": False}, "The database does not answer"),
@@ -111,20 +107,6 @@ async def test_no_command_can_be_sent_to_a_worker_that_has_left(tab):
     assert await admin.command_worker("nobody", "explode") is None
 
 
-async def test_every_kind_is_listed_with_its_limits_and_parameters(tab, service):
-    for _ in range(3):
-        await end_attempt(service, completed((await running(service)).id, 1, None))
-    page = await tab.get_state(AdminKinds)
-
-    await page.load()
-
-    kinds = {kind["name"]: kind for kind in page.kinds}
-    assert set(kinds) == {kind.name for kind in catalogue()}
-    assert "steps (number) = 10" in kinds["web_agent"]["params"]
-    assert kinds["web_agent"]["limits"].startswith("3 attempts; at most 2 h 0 min each")
-    assert (kinds["noop"]["usually"] != "", kinds["slow"]["usually"]) == (True, "")
-
-
 async def test_the_overview_reports_that_the_database_is_away(tab, service, world, database_away):
     await world.registry.beat(worker())
     admin = await tab.get_state(Admin)
@@ -169,7 +151,9 @@ async def test_many_tabs_read_the_overview_once(tab, service, world, monkeypatch
 
 async def test_the_name_of_the_installation_is_on_every_page(tab, world):
     active = runtime.current()
-    broadcaster.use(broadcaster.Broadcaster(None, active.hub, active.limits, environment="staging"))
+    broadcaster.use(
+        broadcaster.Broadcaster(None, active.hub, active.limits, active.service.kinds, environment="staging")
+    )
     await (await tab.get_state(Arrival)).arrive()
     broadcaster.use(None)
 
@@ -208,73 +192,6 @@ async def test_a_lost_worker_that_was_forgotten_is_listed_and_no_trouble(tab, se
     assert [row["can_forget"] for row in admin.workers] == [False, False]
     assert [(a.action, a.target, a.name) for a in await audit.page()] == [("forget", "worker", "away")]
     assert "There is no lost worker host-1" in str(await admin.forget_worker("host-1"))
-
-
-async def test_a_kind_that_no_living_worker_can_run_is_marked(tab, world):
-    await world.registry.beat(worker(kinds=["noop"]))
-    await overview(fresh=True)
-    page = await tab.get_state(AdminKinds)
-
-    await page.load()
-
-    kinds = {kind["name"]: kind["workers"] for kind in page.kinds}
-    assert (kinds["noop"], kinds["slow"]) == (["host-1"], [])
-
-
-async def test_a_kind_that_is_off_in_a_worker_shows_why(tab, world):
-    await world.registry.beat(worker(kinds=["noop"], off={"report": "worker/tasks/report.py cannot be loaded: boom"}))
-    await overview(fresh=True)
-    page = await tab.get_state(AdminKinds)
-
-    await page.load()
-
-    off = {kind["name"]: kind["off"] for kind in page.kinds if kind["off"]}
-    assert off == {"report": ["Off in host-1: worker/tasks/report.py cannot be loaded: boom."]}
-
-
-async def test_a_kind_that_only_workers_know_is_listed_and_marked(tab, world):
-    await world.registry.beat(worker(kinds=["noop", "brand_new"]))
-    await overview(fresh=True)
-    page = await tab.get_state(AdminKinds)
-
-    await page.load()
-
-    unknown = [(kind["name"], kind["workers"]) for kind in page.kinds if not kind["is_known"]]
-    assert unknown == [("brand_new", ["host-1"])]
-
-
-@pytest.mark.parametrize(
-    ("form", "field"),
-    [
-        ({"max_running": "0"}, "At once"),
-        ({"max_running": "many"}, "At once"),
-        ({"rate_count": "3"}, "The seconds"),
-        ({"rate_count": "0", "rate_s": "0"}, "The number of starts"),
-        ({"rate_count": "3", "rate_s": "nan"}, "The seconds"),
-        ({"rate_count": "3", "rate_s": "1e9"}, "The seconds"),
-    ],
-)
-async def test_limits_of_a_kind_that_make_no_sense_are_refused_in_words(tab, service, form, field, kind_settings):
-    page = await tab.get_state(AdminKinds)
-    await page.load()
-
-    await page.set_limits({"kind": "noop", "max_running": "", "rate_count": "", "rate_s": "", **form})
-
-    assert page.wrong["noop"].startswith(field)
-    assert await kind_settings.kinds() == {}
-
-
-async def test_what_the_form_of_limits_leaves_empty_is_as_the_kind_says(tab, service, limits_service):
-    page = await tab.get_state(AdminKinds)
-    await page.load()
-
-    await page.set_limits({"kind": "noop", "max_running": "2", "rate_count": "30", "rate_s": "60"})
-    limits = (await limits_service.current()).kinds["noop"]
-    assert (limits.max_running, limits.rate.count, limits.rate.seconds) == (2, 30, 60.0)
-    await page.set_limits({"kind": "noop", "max_running": "", "rate_count": "", "rate_s": ""})
-
-    assert (await limits_service.current()).kinds["noop"].rate is None
-    assert page.wrong == {}
 
 
 async def test_of_two_people_who_set_the_concurrency_the_second_sees_what_the_first_did(

@@ -143,7 +143,7 @@ async def test_what_is_wrong_with_a_part_of_the_parameters_names_the_part(page):
     await page.submit(draft(kind="web_agent", params='{"steps": "many"}'))
 
     assert page.errors.keys() == {"params"}
-    assert page.errors["params"].startswith("steps: input should be a valid integer")
+    assert page.errors["params"].startswith("steps: must be a whole number")
 
 
 async def test_a_schedule_that_is_due_is_marked_and_shows_no_time_that_is_past(page, world):

@@ -1,4 +1,4 @@
-"""Kinds: the bundled ones are as the contract says, secrets are masked, the catalogue follows what is registered."""
+"""Kinds: the bundled ones are as the contract says, secrets are masked, and the catalogue is replaced in place."""
 
 import pytest
 from pydantic import Field

@@ -81,7 +81,7 @@ def app():
 @pytest.fixture
 def live(app, tab, world):
     active = runtime.current()
-    return Broadcaster(app, active.hub, active.limits)
+    return Broadcaster(app, active.hub, active.limits, active.service.kinds)
 
 
 @pytest.fixture

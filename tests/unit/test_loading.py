@@ -39,7 +39,17 @@ async def test_bundled_jobs_are_tried_without_a_worker():
 
 def test_a_module_that_cannot_be_imported_is_off_with_the_real_reason_and_keeps_no_other_from_running(modules, caplog):
     loaded = load(
-        [*modules(made_good=GOOD.format(name="good"), made_lacking="import pandas_of_nobody\n" + GOOD.format(name="lacking"), made_broken="\n\n1 / 0\n", made_wrong="def f(:\n", made_leaving="raise SystemExit(3)", made_refused="from runlane import job\njob(lambda: 1)"), "made_nowhere"]
+        [
+            *modules(
+                made_good=GOOD.format(name="good"),
+                made_lacking="import pandas_of_nobody\n" + GOOD.format(name="lacking"),
+                made_broken="\n\n1 / 0\n",
+                made_wrong="def f(:\n",
+                made_leaving="raise SystemExit(3)",
+                made_refused="from runlane import job\njob(lambda: 1)",
+            ),
+            "made_nowhere",
+        ]
     )
 
     assert list(loaded.jobs) == ["good"]

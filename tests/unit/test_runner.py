@@ -11,6 +11,7 @@ import pytest
 from runlane.composition import Services, compose
 from runlane.define.context import Context
 from runlane.engine.execution import Execution
+from runlane.engine.plain.pool import PlainPool
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Interruption, Runner
 from runlane.engine.writer import Writer
@@ -78,7 +79,11 @@ async def bench(world) -> AsyncIterator[Callable[..., Bench]]:
 
 def runner_of(writer: Writer, job: Any, services: Services, config: Settings) -> Runner:
     return Runner(
-        writer, {job.name: job}, Execution(Resources(), config.max_result_bytes), services.store.saved, config
+        writer,
+        {job.name: job},
+        Execution(Resources(), PlainPool(["worker.tasks"], 1), config.max_result_bytes),
+        services.store.saved,
+        config,
     )
 
 

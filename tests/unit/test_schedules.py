@@ -9,6 +9,7 @@ import pytest
 from runlane.clock import utc_now
 from runlane.db.database import Database
 from runlane.errors import Conflict, InvalidInput, NameTaken, ScheduleNotFound
+from runlane.kinds.catalogue import Catalogue
 from runlane.kinds.masking import MASK
 from runlane.model.status import JobStatus
 from runlane.schedules.service import ScheduleDraft, SchedulePatch, Timing, next_times
@@ -66,7 +67,7 @@ async def test_twenty_workers_at_once_make_one_job_of_an_occurrence(schedules, s
     databases = [Database(database_url) for _ in range(2)]
     stores = [ScheduleStore(database) for database in databases]
 
-    firings = await asyncio.gather(*(stores[n % 2].fire(schedule.id, schedule.next_at, {}) for n in range(20)))
+    firings = await asyncio.gather(*(stores[n % 2].fire(schedule.id, schedule.next_at, Catalogue()) for n in range(20)))
 
     assert sum(firing.change is not None for firing in firings) == 1
     assert len(await jobs_of(store)) == 1

@@ -184,7 +184,7 @@ A_ROW_OF_EACH: dict[str, dict[str, Any]] = {
             "fingerprint": "f" * 16,
             "deleted_at": AT,
         },
-        **{"deleted_status": "completed", "deleted_by": AN_OPERATION},
+        **{"deleted_status": "completed", "deleted_by": AN_OPERATION, "title": "Größe", "saved": JSON},
     },
     "job_event": {
         **{"job_id": A_JOB, "version": 9, "at": AT, "type": "log", "status": "completed", "attempt": 2},
@@ -203,6 +203,10 @@ A_ROW_OF_EACH: dict[str, dict[str, Any]] = {
     },
     "filling": {"id": 1, "number": 3},
     "queue_setting": {"id": 1, "paused": True, "concurrency": 8, "version": 3, "updated_at": AT},
+    "kind": {
+        **{"name": "noop", "definition": JSON, "max_running": 2, "rate_count": 10, "rate_s": 60.0, "digest": "d" * 16},
+        **{"schema_version": 2, "registered_at": AT, "last_brought_at": AT, "brought_by": "w-1"},
+    },
     "kind_setting": {
         **{"kind": "noop", "paused": True, "max_running": 2, "rate_count": 10, "rate_s": 60.0, "version": 3},
         **{"updated_at": AT},

@@ -41,7 +41,7 @@ class Every(Params):
     tags: list[str] = Field([], max_length=2)
     sizes: list[int] = Field([1], min_length=1)
     unique: set[int] = Field(set())
-    named: dict[str, int] = {}
+    named: dict[str, int] = Field({})
     choice: Literal["a", "b"] = "a"
     only: Literal["this"] = "this"
     perhaps: int | None = Field(None, ge=3)

@@ -6,8 +6,8 @@ from jobs_app.admin.alerts.rows import AlertRow, DeliveryRow, RuleRow
 from jobs_app.admin.editor.components import Fields, editable, editable_list, editor
 from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, card, heading, mono, or_nothing, small_button
+from jobs_app.ui.kind_choice import Kinds
 from runlane.alerts.rules import MEANING
-from runlane.kinds.catalogue import catalogue
 
 WHERE_TO = (
     "Also to an address: https:// gets signed JSON; mailto://, slack://, workflows:// (Teams), tgram:// and a hundred "
@@ -70,6 +70,7 @@ def rule_list(
 
 def rule_form(
     form: rx.Var[dict[str, str]],
+    kinds: Kinds,
     filled: rx.Var[int],
     editing: rx.Var[str],
     condition: rx.Var[str],
@@ -86,7 +87,7 @@ def rule_form(
         fields.text("name", "Name"),
         fields.choice("condition", "Alert when", conditions, on_change=on_condition),
         fields.text("threshold", "Threshold", meaning),
-        fields.choice("kind", "Only jobs of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
+        fields.kind("kind", "Only jobs of kind", kinds, nothing="any"),
         fields.text("webhook_url", "Webhook or service", WHERE_TO),
         editing=editing,
         filled=filled,

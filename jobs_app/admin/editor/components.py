@@ -12,6 +12,7 @@ import reflex as rx
 from jobs_app.admin.editor.rows import Named
 from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import card, heading, once, question, small_button
+from jobs_app.ui.kind_choice import Kinds, kind_choice
 from jobs_app.ui.toolbar import choice
 
 Row = rx.Var[dict[str, Any]]
@@ -78,6 +79,10 @@ class Fields:
     def choice(self, name: str, label: str, options: Iterable[tuple[str, str]], **props: object) -> rx.Component:
         field = choice(options, name=name, id=f"{self.what}-{name}", default_value=self.form[name], **props)
         return self._labelled(name, label, field, "")
+
+    def kind(self, name: str, label: str, kinds: Kinds, **props: object) -> rx.Component:
+        given = {"name": name, "id": f"{self.what}-{name}", "default_value": self.form[name]}
+        return self._labelled(name, label, kind_choice(kinds, self.form[name], **given, **props), "")
 
     def _labelled(self, name: str, label: str, field: rx.Component, help_text: rx.Var[str] | str) -> rx.Component:
         """A field with its label above, and below what is wrong with it, else what it is for."""

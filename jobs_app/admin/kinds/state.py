@@ -1,8 +1,9 @@
 """The admin page of kinds: what can be submitted, what holds for it, which workers run it, and how long it takes."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import reflex as rx
@@ -10,14 +11,13 @@ from pydantic import ValidationError
 
 from jobs_app import runtime
 from jobs_app.admin.inputs import whole
-from jobs_app.admin.kinds.rows import KindRow
+from jobs_app.admin.kinds.rows import KindRow, kind_row, off_modules, unknown_row
 from jobs_app.admin.overview import overview
-from jobs_app.dashboard.slots.estimates import Estimates, Usual
+from jobs_app.dashboard.slots.estimates import Estimates
 from jobs_app.live.effects import Effect
 from jobs_app.live.notify import notify
 from jobs_app.server.single_flight import Shared
-from jobs_app.submit.forms import form_fields
-from jobs_app.ui.formats import seconds_text
+from runlane.clock import utc_now
 from runlane.define.problems import field_errors
 from runlane.errors import JobsError
 from runlane.kinds.catalogue import catalogue
@@ -25,9 +25,10 @@ from runlane.kinds.settings_store import KindSetting
 from runlane.model.kind import Kind
 from runlane.model.requests import KindChange
 from runlane.queue.worker_registry import WorkerState
-from runlane.text import counted
 
 FRESH_S = 4.0
+MAX_SHOWN = 40
+MAX_TEXT = 200
 # the fields of the form that sets the limits of a kind; an empty one means the kind's own limit
 LIMITS = ("max_running", "rate_count", "rate_s")
 
@@ -36,13 +37,48 @@ class AdminKinds(rx.State):
     """One tab's list of kinds."""
 
     kinds: list[KindRow] = []
+    """The first ``MAX_SHOWN`` that match."""
+    matching: int = 0
+    total: int = 0
+    off: list[str] = []
+    """What is off in workers, besides kinds that are listed: modules that cannot be imported."""
+    text: str = ""
+    """Which kinds are shown; empty: all."""
+    removing: str = ""
+    """The kind that is removed once that is confirmed; empty if none is."""
     wrong: dict[str, str] = {}
     """What is wrong with the limits that were typed, by kind."""
 
     @rx.event
     async def load(self) -> Effect:
-        self.wrong = {}
+        self.wrong, self.text, self.removing = {}, "", ""
         return await self._read()
+
+    @rx.event
+    async def find(self, text: str) -> Effect:
+        """Show the kinds with these words in their names, titles, groups and tags."""
+        self.text = text[:MAX_TEXT].strip()
+        return await self._read()
+
+    @rx.event
+    def ask_remove(self, name: str) -> None:
+        self.removing = name if any(kind["name"] == name for kind in self.kinds) else ""
+
+    @rx.event
+    def forget_question(self, is_open: bool) -> None:
+        if not is_open:
+            self.removing = ""
+
+    @rx.event
+    async def remove(self) -> Effect:
+        """Remove the kind that was asked about; its jobs stay."""
+        name, self.removing = self.removing, ""
+        try:
+            await runtime.current().kinds.remove(name)
+        except JobsError as error:
+            return await notify(self, "error", error.message)
+        await self._read()
+        return await notify(self, "success", f"The kind {name} is removed; its jobs stay.")
 
     @rx.event
     async def refresh(self) -> Effect:
@@ -82,40 +118,56 @@ class AdminKinds(rx.State):
 
     async def _read(self) -> Effect:
         try:
-            self.kinds = await runtime.current().caches.of(_KINDS).get(_read_kinds)
+            cache = runtime.current().caches.of(_KINDS)
+            listed = await cache.get(partial(_read_kinds, self.text), (catalogue().version, self.text))
         except JobsError as error:
             return await notify(self, "error", error.message)
+        self.kinds, self.matching, self.total, self.off = listed.kinds, listed.matching, listed.total, listed.off
         return None
 
 
-_KINDS: Shared[list[KindRow]] = Shared(FRESH_S)
+@dataclass(frozen=True)
+class Listed:
+    """What the page lists: some of the kinds, how many there are in all that match, and what is off besides."""
+
+    kinds: list[KindRow]
+    matching: int
+    total: int
+    off: list[str]
 
 
-async def _read_kinds() -> list[KindRow]:
-    estimates = Estimates(runtime.current().reader)
-    _, in_force, system = await asyncio.gather(
-        estimates.read({kind.name for kind in catalogue()}), runtime.current().limits.with_settings(), overview()
-    )
-    running: dict[str, list[str]] = defaultdict(list)
-    off: dict[str, list[str]] = defaultdict(list)
-    for worker in system.facts.workers or []:
-        if worker.state is not WorkerState.LOST:
-            for kind in worker.kinds:
-                running[kind].append(worker.id)
-            for kind, why in worker.off.items():
-                off[kind].append(f"Off in {worker.id}: {why}.")
-    known = {
-        kind.name: _row(
+_KINDS: Shared[Listed] = Shared(FRESH_S)
+
+
+async def _read_kinds(text: str) -> Listed:
+    active, system = runtime.current(), await overview()
+    workers = [worker for worker in system.facts.workers or [] if worker.state is not WorkerState.LOST]
+    everything = list(catalogue())
+    words = text.lower().split()
+    matching = [kind for kind in everything if all(word in _words_of(kind) for word in words)]
+    shown = matching[:MAX_SHOWN]
+    estimates = Estimates(active.reader)
+    _, in_force = await asyncio.gather(estimates.read({kind.name for kind in shown}), active.limits.with_settings())
+    standings, now = active.kinds.standings, utc_now()
+    rows = [
+        kind_row(
             kind,
-            estimates.get(kind.name),
+            standings.get(kind.name),
             in_force.kinds.get(kind.name, KindSetting()),
-            workers=running[kind.name],
-            off=off[kind.name],
+            workers,
+            usual.median_s if (usual := estimates.get(kind.name)) else None,
+            now,
         )
-        for kind in catalogue()
-    }
-    unknown = [_unknown(name, running[name]) for name in sorted(running.keys() - known.keys())]
-    return [*unknown, *known.values()]
+        for kind in shown
+    ]
+    names = {kind.name for kind in everything}
+    unknown = sorted({name for worker in workers for name in worker.kinds} - names)
+    found = [unknown_row(name, workers) for name in unknown if all(word in name.lower() for word in words)]
+    return Listed([*found[:MAX_SHOWN], *rows], len(found) + len(matching), len(names), off_modules(workers, names))
+
+
+def _words_of(kind: Kind) -> str:
+    return " ".join((kind.name, kind.title, kind.group, *kind.tags)).lower()
 
 
 WORDS = {
@@ -138,56 +190,3 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _row(kind: Kind, known: Usual | None, setting: KindSetting, *, workers: list[str], off: list[str]) -> KindRow:
-    return {
-        "name": kind.name,
-        "title": kind.title,
-        "description": kind.description,
-        "limits": "; ".join(_limits(kind)),
-        "usually": seconds_text(known.median_s) if known else "",
-        "params": [
-            f"{field['name']} ({field['input']})"
-            + (" required" if field["required"] else f" = {field['default'] or '–'}")
-            for field in form_fields(kind)
-        ],
-        "paused": setting.paused,
-        "max_running": str(setting.max_running or ""),
-        "rate_count": str(setting.rate_count or ""),
-        "rate_s": f"{setting.rate_s:g}" if setting.rate_s else "",
-        "version": setting.version,
-        "workers": workers,
-        "off": off,
-        "is_known": True,
-    }
-
-
-def _unknown(name: str, workers: list[str]) -> KindRow:
-    """A kind that workers run and this server does not know."""
-    return {
-        "name": name,
-        "title": name,
-        "description": "",
-        "limits": "",
-        "usually": "",
-        "params": [],
-        "paused": False,
-        "max_running": "",
-        "rate_count": "",
-        "rate_s": "",
-        "version": 0,
-        "workers": workers,
-        "off": [],
-        "is_known": False,
-    }
-
-
-def _limits(kind: Kind) -> list[str]:
-    attempts = counted(kind.max_attempts, "attempt")
-    words = [attempts, f"at most {seconds_text(kind.timeout_s)} each"]
-    if kind.max_running is not None:
-        words.append(f"{kind.max_running} at once")
-    if kind.rate is not None:
-        words.append(f"{kind.rate.count} in {seconds_text(kind.rate.seconds)}")
-    return words

@@ -5,9 +5,8 @@ import reflex as rx
 from jobs_app.admin.metrics.rows import CostRow, FiguresRow
 from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, card, heading
+from jobs_app.ui.kind_choice import Kinds, kind_choice
 from jobs_app.ui.styles import TABULAR
-from jobs_app.ui.toolbar import choice
-from runlane.kinds.catalogue import catalogue
 from runlane.metrics.statistics import WINDOWS
 
 COLUMNS = (
@@ -22,7 +21,9 @@ COLUMNS = (
 )
 
 
-def metrics_control(window: rx.Var[str], kind: rx.Var[str], on_window: object, on_kind: object) -> rx.Component:
+def metrics_control(
+    window: rx.Var[str], kind: rx.Var[str], kinds: Kinds, on_window: object, on_kind: object
+) -> rx.Component:
     return rx.flex(
         rx.segmented_control.root(
             *[rx.segmented_control.item(name, value=name) for name in WINDOWS],
@@ -31,11 +32,8 @@ def metrics_control(window: rx.Var[str], kind: rx.Var[str], on_window: object, o
             size="1",
             aria_label="Window",
         ),
-        choice(
-            [("", "All kinds"), *((each.name, each.title) for each in catalogue())],
-            value=kind,
-            on_change=on_kind,
-            aria_label="Kind",
+        kind_choice(
+            kinds, kind, nothing="All kinds", value=kind, on_change=on_kind, id="metrics-kind", aria_label="Kind"
         ),
         rx.text("Times in UTC; at most 5 s behind.", size="1", color_scheme="gray"),
         gap="12px",

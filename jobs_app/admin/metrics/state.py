@@ -82,6 +82,8 @@ class AdminMetrics(rx.State):
 
     @rx.event
     def show_kind(self, kind: str) -> Effect:
+        if kind and kind not in {known.name for known in catalogue()}:
+            return None  # where one types the name, it is not whole yet
         return self._go(kind=kind)
 
     @rx.event

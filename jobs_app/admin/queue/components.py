@@ -5,8 +5,9 @@ import reflex as rx
 from jobs_app.admin.queue.rows import OperationRow
 from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, card, heading, or_nothing
+from jobs_app.ui.kind_choice import Kinds, kind_choice
 from jobs_app.ui.styles import CARD, STATUS_LABEL, TABULAR
-from runlane.kinds.catalogue import catalogue
+from jobs_app.ui.toolbar import choice
 from runlane.model.status import JobStatus
 
 # actions that need no form: the action, the statuses, the label
@@ -58,6 +59,7 @@ def _bar(operation: rx.Var[OperationRow], on_stop: BoundHandler, on_undo: BoundH
 
 def clean_up(
     form: rx.Var[dict[str, str]],
+    kinds: Kinds,
     wrong: rx.Var[str],
     on_change: BoundHandler,
     on_ask: object,
@@ -66,18 +68,23 @@ def clean_up(
 ) -> rx.Component:
     statuses = [s for s in JobStatus if s is not JobStatus.RUNNING]
 
-    def choice(name: str, label: str, options: list[tuple[str, str]]) -> rx.Component:
-        return rx.box(
-            rx.el.label(label, html_for=f"clean-{name}", class_name="small"),
-            rx.el.select(
-                *[rx.el.option(text, value=value) for value, text in options],
-                id=f"clean-{name}",
-                value=form[name],
-                on_change=lambda chosen: on_change(name, chosen),
-                class_name="select",
-                style={"display": "block", "padding": "6px"},
-            ),
-        )
+    padded = {"display": "block", "padding": "6px"}
+    kind_is = kind_choice(
+        kinds,
+        form["kind"],
+        nothing="any",
+        value=form["kind"],
+        on_change=lambda chosen: on_change("kind", chosen),
+        id="clean-kind",
+        style=padded,
+    )
+    status_is = choice(
+        [(s.value, STATUS_LABEL[s].lower()) for s in statuses],
+        value=form["status"],
+        on_change=lambda chosen: on_change("status", chosen),
+        id="clean-status",
+        style=padded,
+    )
 
     return card(
         heading("Clean up"),
@@ -90,8 +97,8 @@ def clean_up(
             wrap="wrap",
         ),
         rx.flex(
-            choice("status", "Remove jobs that are", [(s.value, STATUS_LABEL[s].lower()) for s in statuses]),
-            choice("kind", "of kind", [("", "any"), *((kind.name, kind.title) for kind in catalogue())]),
+            rx.box(rx.el.label("Remove jobs that are", html_for="clean-status", class_name="small"), status_is),
+            rx.box(rx.el.label("of kind", html_for="clean-kind", class_name="small"), kind_is),
             rx.box(
                 rx.el.label("older than", html_for="clean-age", class_name="small"),
                 rx.input(

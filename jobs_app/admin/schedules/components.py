@@ -7,8 +7,8 @@ from jobs_app.admin.editor.components import Fields, editable, editable_list, ed
 from jobs_app.admin.schedules.rows import ScheduleRow
 from jobs_app.live.effects import BoundHandler
 from jobs_app.ui.basics import ago, mono, small_button, status_badge
+from jobs_app.ui.kind_choice import Kinds
 from jobs_app.ui.styles import TABULAR
-from runlane.kinds.catalogue import catalogue
 
 CATCH_UP = {"skip": "skip them", "once": "make one job for all"}
 
@@ -69,6 +69,7 @@ def schedule_list(
 
 def schedule_form(
     form: rx.Var[dict[str, str]],
+    kinds: Kinds,
     filled: rx.Var[int],
     editing: rx.Var[str],
     errors: rx.Var[dict[str, str]],
@@ -89,7 +90,7 @@ def schedule_form(
     return editor(
         "schedule",
         text("name", "Name"),
-        choice("kind", "Kind of job", [(kind.name, kind.title) for kind in catalogue()]),
+        fields.kind("kind", "Kind of job", kinds, on_change=lambda chosen: on_type("kind", chosen)),
         text("timing", "When", "Minute, hour, day, month, weekday; or: every 90, in seconds."),
         text("timezone", "Time zone", "Such as Europe/Berlin."),
         rx.box(

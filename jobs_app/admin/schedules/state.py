@@ -11,6 +11,7 @@ from jobs_app.admin.editor.editing import Editing, parse_id
 from jobs_app.admin.inputs import whole
 from jobs_app.admin.schedules.rows import ScheduleRow, schedule_row
 from jobs_app.live.effects import Effect
+from jobs_app.live.kind_rows import first_kind
 from jobs_app.live.notify import notify
 from jobs_app.ui.formats import iso
 from runlane import plain_json
@@ -24,7 +25,7 @@ from runlane.schedules.service import ScheduleDraft, SchedulePatch, ScheduleServ
 # what the form of a new schedule begins with
 BLANK = {
     "name": "",
-    "kind": "web_agent",
+    "kind": "",
     "timing": "0 9 * * *",
     "timezone": "UTC",
     "params": "{}",
@@ -67,7 +68,7 @@ class AdminSchedules(Editing, rx.State):
         return await self._do(_run_now(schedule_id))
 
     def _blank(self) -> Mapping[str, str]:
-        return BLANK
+        return BLANK | {"kind": first_kind(catalogue())}
 
     def _rows(self) -> list[ScheduleRow]:
         return self.schedules

@@ -24,7 +24,7 @@ from runlane import __version__
 from runlane.addresses import shown as shown_url
 from runlane.clock import utc_now
 from runlane.errors import JobsError, WrongStatus
-from runlane.model.limits import MAX_PRIORITY
+from runlane.model.limits import MAX_PRIORITY, KindLimit
 from runlane.model.requests import Submission
 from runlane.model.snapshot import Change
 from runlane.model.status import JobStatus
@@ -103,7 +103,12 @@ async def run_self_test() -> SelfTest:
     limits = await runtime.current().limits.current()
     if limits.paused:
         raise WrongStatus("The queue is paused, so no job would start. Resume it, then test.")
-    if limits.kinds[SELF_TEST].paused:
+    if service.kinds.find(SELF_TEST) is None:
+        raise WrongStatus(
+            f"No worker has brought the kind {SELF_TEST}, which the test runs. Start a worker with the bundled jobs "
+            "(runlane worker), then test."
+        )
+    if limits.kinds.get(SELF_TEST, KindLimit()).paused:
         raise WrongStatus(f"The kind {SELF_TEST}, which the test runs, is paused. Resume it, then test.")
     with runtime.current().hub.listen() as mailbox:
         submitted_at = utc_now()

@@ -5,7 +5,7 @@ import reflex as rx
 from jobs_app import routes
 from jobs_app.dashboard.slots.rows import Next, Slot
 from jobs_app.ui.basics import callout, card, heading, mono, one_line, progress_bar, ticking
-from jobs_app.ui.styles import TABULAR
+from jobs_app.ui.styles import ONE_LINE, TABULAR
 
 
 def slots_panel(
@@ -99,7 +99,9 @@ def _next(job: rx.Var[Next], when_any: rx.Var[str]) -> rx.Component:
         ),
     )
     return rx.text(
-        rx.link(job["title"], " ", mono(job["short_id"]), href=routes.job(job["id"])),
+        rx.link(
+            rx.el.span(job["title"], class_name="next-title"), " ", mono(job["short_id"]), href=routes.job(job["id"])
+        ),
         " ",
         rx.text(when, as_="span", color_scheme="gray"),
         size="1",
@@ -127,7 +129,7 @@ def _slot(slot: rx.Var[Slot]) -> rx.Component:
             "padding": "10px 12px",
             "min_width": "0",
         },
-        min_height=rx.breakpoints(initial="0", sm="114px"),
+        min_height=rx.breakpoints(initial="0", sm="136px"),
         custom_attrs={"data-slot": slot["number"], "data-job": slot["id"]},
     )
 
@@ -167,13 +169,30 @@ def _marks(slot: rx.Var[Slot]) -> rx.Component:
 def _taken(slot: rx.Var[Slot]) -> rx.Component:
     return rx.vstack(
         rx.hstack(
-            rx.link(slot["title"], href=routes.job(slot["id"]), size="2", weight="medium"),
-            mono(slot["short_id"], color_scheme="gray"),
+            rx.link(
+                slot["title"],
+                href=routes.job(slot["id"]),
+                size="2",
+                weight="medium",
+                style=ONE_LINE,
+                title=slot["title"],
+            ),
+            rx.cond(slot["of_kind"] == "", mono(slot["short_id"], color_scheme="gray")),
             rx.spacer(),
             rx.text(ticking(slot["started_at"]), size="1", color_scheme="gray"),
             width="100%",
             align="center",
             spacing="2",
+        ),
+        rx.cond(
+            slot["of_kind"] != "",
+            rx.hstack(
+                one_line(slot["of_kind"], size="1", color_scheme="gray"),
+                mono(slot["short_id"], color_scheme="gray"),
+                width="100%",
+                align="center",
+                spacing="2",
+            ),
         ),
         one_line(
             rx.cond(slot["cancelling"], "Stopping: " + slot["message"], slot["message"]),

@@ -1,22 +1,21 @@
 """The slots, and the jobs that start next, as pages show them."""
 
 from datetime import datetime
-from typing import TypedDict
 
 from jobs_app.dashboard.slots.estimates import Usual, expected_end, is_slow
-from jobs_app.ui.formats import iso, kind_title, seconds_text
+from jobs_app.ui.formats import iso, seconds_text
+from jobs_app.ui.job_rows import Titles, titles
 from runlane.model.snapshot import JobSnapshot
 
 SILENT_AFTER_S = 10.0
 
 
-class Slot(TypedDict):
+class Slot(Titles):
     """A slot, as a lane shows it; ``id`` is empty when it is free."""
 
     number: int
     id: str
     short_id: str
-    title: str
     progress: int
     message: str
     started_at: str
@@ -29,12 +28,11 @@ class Slot(TypedDict):
     """When the job last reported something, if that is long ago."""
 
 
-class Next(TypedDict):
+class Next(Titles):
     """A job that starts soon; ``starts_at`` is empty when that is not known; ``waits_for`` is what it waits for."""
 
     id: str
     short_id: str
-    title: str
     starts_at: str
     waits_for: str
     now: bool
@@ -46,6 +44,7 @@ def free_slot(number: int) -> Slot:
         "id": "",
         "short_id": "",
         "title": "",
+        "of_kind": "",
         "progress": 0,
         "message": "",
         "started_at": "",
@@ -63,7 +62,7 @@ def slot(number: int, job: JobSnapshot, updated_at: datetime, known: Usual | Non
         "number": number,
         "id": str(job.id),
         "short_id": job.short_id,
-        "title": kind_title(job.kind),
+        **titles(job),
         "progress": round(job.progress),
         "message": job.message,
         "started_at": iso(job.started_at),
@@ -79,7 +78,7 @@ def upcoming(job: JobSnapshot, starts_at: datetime | None, waits_for: str, now: 
     return {
         "id": str(job.id),
         "short_id": job.short_id,
-        "title": kind_title(job.kind),
+        **titles(job),
         "starts_at": iso(starts_at),
         "waits_for": waits_for,
         "now": starts_at is not None and starts_at <= now,

@@ -38,6 +38,8 @@ class RunningJobs:
         self.counts: dict[str, int] = {}
         self.workers = 1
         self.limits = Limits(slots)
+        self.runnable: frozenset[str] | None = None
+        """The kinds that a worker takes jobs of; ``None``: not known."""
 
     def apply(self, job: JobSnapshot, at: datetime | None = None) -> bool:
         """Take in a snapshot, unless a newer one is known; whether the job's status is new."""
@@ -111,7 +113,9 @@ class RunningJobs:
         held_up = {}
         for job in waiting:
             limit = self.limits.kinds.get(job.kind, KindLimit())
-            if limit.paused:
+            if self.runnable is not None and job.kind not in self.runnable:
+                held_up[job.id] = "when a worker takes its kind"
+            elif limit.paused:
                 held_up[job.id] = "when its kind goes on"
             elif limit.max_running is not None and started[job.kind] >= limit.max_running:
                 held_up[job.id] = "when another of its kind ends"

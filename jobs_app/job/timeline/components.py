@@ -124,7 +124,16 @@ def timeline_line(
     return rx.el.li(
         rx.el.span(line["since_start"], title=line["at"], class_name="when"),
         rx.el.span(class_name="dot"),
-        rx.el.span(line["text"], class_name="what"),
+        rx.el.span(
+            rx.cond(
+                (line["level"] == "") | (line["level"] == "info"),
+                "",
+                rx.el.span(line["level"], class_name="level"),
+            ),
+            rx.cond(line["logger"] != "", rx.el.span(line["logger"], class_name="logger"), ""),
+            rx.el.span(line["text"]),
+            class_name="what",
+        ),
         rx.cond(
             line["took_s"] >= OPEN,
             rx.el.span(

@@ -39,6 +39,8 @@ class Line(TypedDict):
     type: str
     status: str
     level: str
+    logger: str
+    """Where a log line comes from, if it says so."""
     text: str
     attempt: int
     sorts: list[str]
@@ -78,6 +80,7 @@ def line(event: JobEvent, began: datetime | None) -> Line:
         "type": str(event.type),
         "status": str(event.status),
         "level": _level(event),
+        "logger": str((event.data or {}).get("logger", "")) if event.type is EventType.LOG else "",
         "text": _text(event),
         "attempt": attempt_of(event),
         "sorts": _sorts(event),
@@ -92,7 +95,7 @@ def _sorts(event: JobEvent) -> list[str]:
     is_of = {
         "steps": event.type in (EventType.PROGRESS, EventType.STATUS),
         "logs": event.type is EventType.LOG,
-        "problems": _level(event) in ("warning", "error") or event.status is JobStatus.FAILED,
+        "problems": _level(event) in ("warning", "error", "critical") or event.status is JobStatus.FAILED,
     }
     return [sort for sort in SORTS if is_of[sort]]
 

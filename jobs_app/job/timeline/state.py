@@ -96,7 +96,7 @@ class Timeline(rx.State):
         if failure is not None:
             return failure
         lines = shown_lines(self)
-        text = "\n".join(f"{line['at']}\t{line['level'] or line['type']}\t{line['text']}" for line in lines)
+        text = "\n".join(f"{line['at']}\t{_source(line)}\t{line['text']}" for line in lines)
         return copy(text, f"{counted(len(lines), 'line')} copied.")
 
     @rx.event
@@ -169,6 +169,10 @@ class Timeline(rx.State):
             and self.search.lower() in line["text"].lower()
             and self.attempt in (0, line["attempt"])
         )
+
+
+def _source(line: Line) -> str:
+    return " ".join(filter(None, (line["level"] or line["type"], line["logger"])))
 
 
 def shown_lines(timeline: Timeline) -> list[Line]:

@@ -9,7 +9,7 @@ from jobs_app.live.effects import Effect, toast
 from jobs_app.ui.clipboard import copy
 from runlane import plain_json
 
-TREES = ("params", "result", "error")
+TREES = ("params", "result", "error", "saved")
 
 
 class Trees(rx.State):
@@ -25,9 +25,13 @@ class Trees(rx.State):
 
     def put(self, **values: Any) -> None:
         """Show these values; what was unfolded in them stays so."""
-        self._values = values
-        for tree in TREES:
+        self._values = {**self._values, **values}
+        for tree in values:
             self._draw(tree)
+
+    def value(self, tree: str) -> Any:
+        """What is shown under this name."""
+        return self._values.get(tree)
 
     def start_again(self) -> None:
         """Forget what was unfolded, loaded and searched for: another job is shown."""
