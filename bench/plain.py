@@ -11,9 +11,9 @@ import uvloop
 
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.processes import close_spawner
+from testbed import plain_jobs
+from testbed.plain import MODULE, Recorder
 from testbed.waiting import until
-from tests.support import plain_jobs
-from tests.support.plain import MODULE, Recorder
 
 ROUNDS = 500
 REPORTS = 500

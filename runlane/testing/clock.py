@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 # How long the loop looks for what is really going on before it skips a sleep beside it.
-LOOK_S = 0.02
+CHECK_S = 0.02
 _SLEEP = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
 
@@ -42,12 +42,12 @@ class _Clock:
     def _select(self, timeout: float | None = None) -> list[Any]:
         if not self.users or timeout is None or timeout <= 0:
             return list(self._real_select(timeout))
-        ready, looked_s = list(self._real_select(0)), 0.0
+        ready, waited_s = list(self._real_select(0)), 0.0
         if not ready and (self._threads or len(self._selector.get_map()) > self._own_files):
-            looked_s = min(timeout, LOOK_S) if self._next_is_sleep() else timeout
-            ready = list(self._real_select(looked_s))
+            waited_s = min(timeout, CHECK_S) if self._next_is_sleep() else timeout
+            ready = list(self._real_select(waited_s))
         if not ready:
-            self._ahead_s += timeout - looked_s
+            self._ahead_s += timeout - waited_s
         return ready
 
     def _next_is_sleep(self) -> bool:

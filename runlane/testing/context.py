@@ -32,16 +32,16 @@ class MemoryContext(Context):
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
         self._outcome.progress = percent(done, total)
         if message is not None:
-            await self._say(message)
+            await self._report(message)
 
     async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
         part = step_percent(done, total)
         self._outcome.steps.append(message)
         if part is not None:
             self._outcome.progress = part
-        await self._say(message)
+        await self._report(message)
 
-    async def _say(self, message: str) -> None:
+    async def _report(self, message: str) -> None:
         self._outcome.message = message
         if self._on_step(message):
             await asyncio.sleep(0)  # where the cancel arrives

@@ -14,10 +14,9 @@ from runlane.define.context import Saved
 from runlane.engine.plain.errors import PlainError
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.processes import close_spawner, spawner
-from testbed import ROOT
+from testbed import ROOT, plain_jobs
+from testbed.plain import MODULE, Recorder, all_end, is_alive, pids_in
 from testbed.waiting import PATIENCE_S, until
-from tests.support import plain_jobs
-from tests.support.plain import MODULE, Recorder, all_end, is_alive, pids_in
 
 
 def no_grace() -> float:
@@ -324,9 +323,7 @@ async def test_sigterm_to_the_process_alone_ends_no_job(pool, tmp_path):
 @pytest.mark.parametrize(("job", "count"), [("deaf", 1), ("parent", 5)])
 async def test_a_worker_that_is_killed_leaves_nobody(tmp_path, job, count):
     path = tmp_path / "pids"
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.plain", job, str(path)), cwd=ROOT
-    )
+    worker = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "testbed.plain", job, str(path)), cwd=ROOT)
     pids = await pids_in(path, count)
     assert all(map(is_alive, pids))
 

@@ -128,7 +128,7 @@ def _fail(how: str) -> None:
         case "other":
             raise RuntimeError("no luck")
         case "cause":
-            {}["missing"]
+            {}["missing"]  # type: ignore[index]
         case "give up":
             raise GiveUp("it is closed")
         case "exit":
@@ -276,7 +276,7 @@ def counter() -> Iterator[list[str]]:
 
 
 @job
-def counts(count: list[str] = counter) -> int:  # type: ignore[assignment]
+def counts(count: list[str] = counter) -> int:
     count.append("job")
     return len(count)
 
