@@ -29,6 +29,7 @@ from testbed.compose_stack import ENVIRONMENT, HOSTS, compose_file, compose_text
 from testbed.waiting import PATIENCE_S, until
 from tests.support.name_server import name_server
 from tests.support.user_projects import build_wheel, install
+from tools import wheel as runlane_wheel
 
 pytestmark = pytest.mark.xdist_group("compose")  # it is started once
 PUBLISHED = "127.0.0.1:"
@@ -422,11 +423,11 @@ async def test_nothing_was_written_where_the_image_is(compose, api):
 
 
 @pytest.fixture(scope="module")
-def programs(wheel, tmp_path_factory):
+def programs(compose, tmp_path_factory):
     """Those of an image of one's own: Runlane's wheel, a user's project and the recipe, as a venv."""
     folder = tmp_path_factory.mktemp("own")
     dist = build_wheel(folder).parent
-    shutil.copy(wheel, dist)
+    runlane_wheel.build(dist)
     return install(dist, folder / "venv")
 
 

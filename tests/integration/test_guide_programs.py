@@ -2,9 +2,9 @@
 
 import asyncio
 import os
+import re
+import signal
 import sys
-
-import pytest
 
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S, until
@@ -15,23 +15,29 @@ __all__ = ["start_worker"]
 NEED_A_SERVER = [page for page in PAGES if any("server" in block.needs for block in blocks(page))]
 
 
-@pytest.mark.parametrize("page", NEED_A_SERVER, ids=lambda page: page.stem)
-async def test_the_programs_of_a_page_run_as_they_stand(page, config, start_worker, tmp_path):
-    for block in blocks(page):
-        if block.file:
-            (tmp_path / block.file).write_text(block.code)
+async def test_the_programs_of_the_guide_run_as_they_stand(config, start_worker, tmp_path):
     async with running_app(tmp_path, config.redis_url, config.resolved_database_url) as app:
-        await start_worker(cwd=tmp_path, RUNLANE_JOBS="my_jobs")
 
-        async def kinds():
-            return (await app.api.get("/api/kinds")).json()
+        async def titles():
+            return {kind["title"] for kind in (await app.api.get("/api/kinds")).json() if kind["workers"]}
 
-        await until(kinds, lambda found: any(kind["workers"] for kind in found))
+        for page in NEED_A_SERVER:
+            folder = tmp_path / page.stem
+            folder.mkdir()
+            for block in blocks(page):
+                if block.file:
+                    (folder / block.file).write_text(block.code)
+            expected = set(re.findall(r'^    """(.+)\.', (folder / "my_jobs.py").read_text(), re.MULTILINE))
+            worker = await start_worker(cwd=folder, RUNLANE_JOBS="my_jobs")
+            await until(titles, lambda found, expected=expected: found == expected)
 
-        for block in blocks(page):
-            if "server" in block.needs:
-                code, output = await run(tmp_path / block.file, RUNLANE_URL=app.url)
-                assert code == 0, output
+            for block in blocks(page):
+                if "server" in block.needs:
+                    code, output = await run(folder / block.file, RUNLANE_URL=app.url)
+                    assert code == 0, f"{page.name}, {block.file}: {output}"
+
+            worker.signal(signal.SIGTERM)
+            assert await worker.ends() == 0
 
 
 async def run(program, **environ):
