@@ -68,7 +68,7 @@ class WorkerInfo(BaseModel):
 
     def can_run(self, kind: Kind) -> bool:
         """Whether it runs jobs of this kind, if it is not quiet or lost."""
-        return kind.name in self.kinds and (not self.tags or set(kind.tags) <= set(self.tags))
+        return kind.name in self.kinds and kind.suits(self.tags)
 
     def as_of(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):
