@@ -16,8 +16,6 @@ from runlane import Context, Finished, SyncContext, job
 from runlane.define.context import LogLevel, Saved
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.processes import close_spawner
-from testbed import plain_jobs
-from testbed.plain import MODULE, Recorder
 from testbed.waiting import until
 
 ROUNDS = 500

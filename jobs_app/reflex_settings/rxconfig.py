@@ -3,7 +3,7 @@
 from typing import Any
 
 import reflex as rx
-from reflex_base.constants.state import StateManagerMode
+from reflex_base.constants import StateManagerMode
 
 from runlane.settings import settings
 

@@ -38,6 +38,7 @@ from runlane.errors import StartRefused
 from runlane.kinds.catalogue import catalogue
 from runlane.kinds.live import LiveKinds
 from runlane.logs import configure, refuse
+from runlane.model.kind import Kind
 from runlane.model.limits import MAX_CONCURRENCY
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
