@@ -123,7 +123,7 @@ def talk_much(lines: int) -> None:
         print(number)
 
 
-@job(retry_on=(OSError,))
+@job(retry_on=(OSError,))  # type: ignore[untyped-decorator]
 def fail(how: str) -> None:
     try:
         _fail(how)
@@ -152,7 +152,7 @@ def returns_no_json() -> Any:
     return object()
 
 
-@job(retry_on=(Exception,))
+@job(retry_on=(Exception,))  # type: ignore[untyped-decorator]
 def end(how: str) -> None:
     match how:
         case "exit":
