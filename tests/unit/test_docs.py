@@ -153,7 +153,7 @@ RUN_BY_OTHER_TESTS = {
     "make run": "test_a_newcomer.py",
     "make compose-test": "test_compose.py",
     "python -m runlane": "test_upgrade.py",
-    **dict.fromkeys(("runlane worker", "runlane app"), "test_upgrade.py"),
+    **dict.fromkeys(("runlane run", "runlane worker", "runlane app"), "test_upgrade.py"),
     **dict.fromkeys(("python -m venv .venv", "runlane run my_jobs"), "test_wheel.py"),
     "runlane submit greet name=Ada --wait": "test_guide_programs.py",
     "runlane backup FILE": "test_transfer.py",
