@@ -72,9 +72,11 @@ def main(words: list[str] | None = None) -> NoReturn:
     try:
         code = app(words, prog_name="runlane", standalone_mode=False)
     except typer.TyperException as exc:  # wrong usage
-        context = getattr(exc, "ctx", None)
+        what, context = exc.format_message(), getattr(exc, "ctx", None)
+        if not what:  # no command: the help has been printed
+            sys.exit(REFUSED)
         path = context.command_path if context else "runlane"
-        end(f"{exc.format_message().rstrip('.')}. `{path} --help` shows what it takes.", REFUSED)
+        end(f"{what}{'' if what.endswith(('.', '?')) else '.'} `{path} --help` shows what it takes.", REFUSED)
     except typer.Abort:
         sys.exit(INTERRUPTED)
     sys.exit(code or 0)

@@ -19,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def _ids(*statuses: str) -> object:
     return typer.Argument(
-        metavar="ID...",
+        metavar="ID",
         help="Ids of jobs, whole or their last 8 characters.",
         autocompletion=completion.job_ids(*statuses),
         show_default=False,
@@ -34,11 +34,11 @@ DeletableIds = Annotated[list[str], _ids("completed", "failed", "cancelled", "sc
 
 
 def submit(
-    kind: Annotated[str, typer.Argument(help="What to run.", autocompletion=completion.kinds, show_default=False)],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to run.", autocompletion=completion.kinds, show_default=False)],
     params: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME=VALUE]...",
+            metavar="NAME=VALUE",
             help="Its parameters. Give one again for a list; NAME.PART=VALUE goes into an object; NAME:=JSON is exact.",
             autocompletion=completion.params,
             show_default=False,
@@ -131,7 +131,7 @@ def delete(ids: DeletableIds, as_json: AsJson = False, url: Url = None, token: T
 
 def kinds(
     kind: Annotated[
-        str | None, typer.Argument(help="The one to show.", autocompletion=completion.kinds, show_default=False)
+        str | None, typer.Argument(metavar="KIND", help="The one to show.", autocompletion=completion.kinds, show_default=False)
     ] = None,
     as_json: AsJson = False,
     url: Url = None,

@@ -12,7 +12,7 @@ from typing import Self, TextIO
 from uuid import UUID
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -169,13 +169,14 @@ class Bars(Display):
                 self._progress.update(task, completed=event.progress, message=message)
 
     def end(self, job: JobSnapshot) -> None:
-        self._console.print(Text(_ended(job), output.COLOURS[job.status]))
         self._progress.remove_task(self._tasks.pop(job.id))
         for task in list(self._tasks.values())[: self._console.height - MARGIN]:
             self._progress.update(task, visible=True)
+        self._progress.refresh()  # before the line is printed, which draws the bars again as they last were
+        self._console.print(Text(_ended(job), output.COLOURS[job.status]))
 
 
-def _columns(console: Console) -> list[TextColumn | BarColumn | TaskProgressColumn]:
+def _columns(console: Console) -> list[TextColumn | BarColumn]:
     """The columns for the width that there is; what a job is and does is cut."""
     is_narrow = console.width < NARROW
     label = TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True))
@@ -183,7 +184,7 @@ def _columns(console: Console) -> list[TextColumn | BarColumn | TaskProgressColu
         TextColumn("{task.fields[id]}", markup=False, style="dim"),
         *(() if is_narrow else (label,)),
         BarColumn(8 if is_narrow else 20),
-        TaskProgressColumn(markup=False),
+        TextColumn("{task.percentage:3.0f}%", markup=False),
         TextColumn("{task.fields[message]}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
     ]
 
@@ -203,8 +204,8 @@ def _words(event: JobEvent) -> str:
 
 def _ended(job: JobSnapshot) -> str:
     took = _took(job)
-    said = output.plain(f"{job.error.type}: {job.error.message}" if job.error else job.message)
-    return f"{MARKS[job.status]} {job.short_id}  {job.kind} {job.status}{took}{f'  {said}' if said else ''}"
+    why = output.plain(f"  {job.error.type}: {job.error.message}") if job.error else ""
+    return f"{MARKS[job.status]} {job.short_id}  {output.plain(job.kind)} {job.status}{took}{why}"
 
 
 def _took(job: JobSnapshot) -> str:

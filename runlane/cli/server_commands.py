@@ -10,7 +10,7 @@ from runlane.errors import StartRefused
 from runlane.installation import check_server_parts
 
 OF_RUN = "With your jobs; none: those of RUNLANE_JOBS, or the bundled ones."
-Modules = Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...", help=OF_RUN, show_default=False)]
+Modules = Annotated[list[str] | None, typer.Argument(metavar="MODULE", help=OF_RUN, show_default=False)]
 
 
 def run(
@@ -70,7 +70,7 @@ def copy(
     server.copy(source, target)
 
 
-def backup(file: Annotated[Path, typer.Argument(help="Where to write it.", show_default=False)]) -> None:
+def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)]) -> None:
     """Write all of DATABASE_URL to a file, while it is in use."""
     _check_parts("backup")
     from runlane.cli import server
@@ -79,7 +79,7 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to write it.", show_
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="A backup.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.", show_default=False)],
     replace: Annotated[bool, typer.Option("--replace", help="Remove what is there first.")] = False,
 ) -> None:
     """Restore a backup into DATABASE_URL."""
