@@ -3,6 +3,7 @@
 from typing import Any
 
 import reflex as rx
+from reflex_base.constants import StateManagerMode
 
 from runlane.settings import settings
 
@@ -33,7 +34,7 @@ config = rx.Config(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     # pages keep nothing that must survive a restart, and one process serves them
-    state_manager_mode="memory",
+    state_manager_mode=StateManagerMode.MEMORY,
     backend_host=_config.host,
     cors_allowed_origins=[
         f"http://127.0.0.1:{_config.port}",

@@ -46,10 +46,10 @@ def python(url: str, body: dict[str, Any]) -> str:
 def command(url: str, body: dict[str, Any]) -> str:
     """A command that starts the job, and follows it to its end."""
     words = ["runlane", "submit", body["kind"]]
-    words += [f"{name}={_text(value)}" for name, value in body.get("params", {}).items()]
+    words += [_word(name, value) for name, value in body.get("params", {}).items()]
     for name in OPTIONS:
         if name in body:
-            words += [f"--{name.removesuffix('_s').replace('_', '-')}", _text(body[name])]
+            words += [f"--{name.removesuffix('_s').replace('_', '-')}", str(body[name])]
     where = "" if url in USUAL_URLS else f"RUNLANE_URL={shlex.quote(url)} "
     return where + shlex.join([*words, "--wait"])
 
@@ -70,6 +70,9 @@ def _arguments(body: dict[str, Any]) -> list[str]:
     ]
 
 
-def _text(value: Any) -> str:
-    """As the command line takes it: a text as it is, all else as JSON."""
-    return value if isinstance(value, str) else plain_json.dumps(value)
+def _word(name: str, value: Any) -> str:
+    """A parameter as the command line takes it: plain values as text, all else as JSON after ``:=``."""
+    if isinstance(value, str):
+        return f"{name}={value}"
+    text = plain_json.dumps(value)
+    return f"{name}={text}" if isinstance(value, int | float) else f"{name}:={text}"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from jobs_app import routes, runtime
 from jobs_app.live.effects import Effect, go_to, toast
-from jobs_app.live.kind_rows import first_kind
+from jobs_app.live.kind_rows import MANY_KINDS, first_kind
 from jobs_app.live.notify import notify
 from jobs_app.submit import as_code
 from jobs_app.submit.following import followed, kept_values, what_changed
@@ -70,7 +70,9 @@ class StartForm(rx.State):
 
     @rx.event
     def choose(self, kind: str) -> None:
-        self._show(kind)
+        """Show the form of another kind."""
+        if kind or len(catalogue()) > MANY_KINDS:  # a menu reports no choice while its options change
+            self._show(kind)
 
     @rx.event
     def follow(self) -> None:

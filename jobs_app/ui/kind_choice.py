@@ -46,7 +46,8 @@ def kind_choice(kinds: Kinds, current: rx.Var[str], *, nothing: str = "", **prop
 
 def kind_menu(kinds: Kinds, chosen: rx.Var[str], on_choose: Callable[..., object], **props: object) -> rx.Component:
     """As ``kind_choice``, in the looks of a form's own fields."""
-    field = _field(kinds, value=chosen, on_change=lambda typed: on_choose(typed).debounce(200), width="100%", **props)
+    named = {**props, "name": "kind-of-job", "width": "100%"}  # no parameter has such a name
+    field = _field(kinds, value=chosen, on_change=lambda typed: on_choose(typed).debounce(200), **named)
     menu = rx.select.root(
         rx.select.trigger(width="100%", **props),
         rx.select.content(
@@ -62,6 +63,7 @@ def kind_menu(kinds: Kinds, chosen: rx.Var[str], on_choose: Callable[..., object
                 ),
             )
         ),
+        name=named["name"],
         value=chosen,
         on_change=on_choose,
     )

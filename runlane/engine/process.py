@@ -77,8 +77,9 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     refused = await live.register(kinds, worker_id)
     for why in refused.values():
         log.error("%s", why)
-    names = [kind.name for kind in kinds if kind.name not in refused and _can_run(kind, config.worker_tags)]
-    about = _describe_self(worker_id, names, loaded.off | refused)
+    brought = [kind for kind in kinds if kind.name not in refused]
+    about = _describe_self(worker_id, brought, config.worker_tags, loaded.off | refused)
+    names = [kind.name for kind in brought if about.can_run(kind)]
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
@@ -156,12 +157,7 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
-def _can_run(kind: Kind, tags: Sequence[str]) -> bool:
-    """Whether a worker with these tags runs this kind; one without tags runs all."""
-    return not tags or set(kind.tags) <= set(tags)
-
-
-def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> WorkerInfo:
+def _describe_self(worker_id: str, kinds: Sequence[Kind], tags: Sequence[str], off: dict[str, str]) -> WorkerInfo:
     now = utc_now()
     return WorkerInfo(
         id=worker_id,
@@ -173,7 +169,9 @@ def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> Wor
         running=[],
         slots=0,
         state=WorkerState.RUNNING,
-        kinds=kinds,
+        kinds=[kind.name for kind in kinds],
+        digests={kind.name: kind.digest for kind in kinds},
+        tags=list(tags),
         off=off,
     )
 

@@ -14,10 +14,9 @@ from runlane.define.context import Saved
 from runlane.engine.plain.errors import PlainError
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.processes import close_spawner, spawner
-from testbed import ROOT
+from testbed import ROOT, plain_jobs
+from testbed.plain import MODULE, Recorder, all_end, is_alive, pids_in
 from testbed.waiting import PATIENCE_S, until
-from tests.support import plain_jobs
-from tests.support.plain import MODULE, Recorder, all_end, is_alive, pids_in
 
 
 def no_grace() -> float:
@@ -226,7 +225,7 @@ async def test_a_module_that_cannot_be_imported_is_named():
     async with own_pool(modules=("no_such_module",)) as pool:
         error = await fails(pool, plain_jobs.where)
 
-    assert "'where'" in error.message
+    assert "'plain_jobs.where'" in error.message
     assert "no_such_module" in error.message
     assert not error.may_retry
 
@@ -257,7 +256,7 @@ async def test_a_cancelled_function_may_clean_up(pool, tmp_path):
     assert context.texts == ["cleaned up, cancelled=True"]
 
 
-@pytest.mark.parametrize("how", ["loop", "program", "threads"])
+@pytest.mark.parametrize("how", ["loop", "program", "threads", "late"])
 async def test_code_that_waits_is_interrupted_however_it_waits(pool, how):
     context = Recorder()
     running = asyncio.create_task(pool.run(plain_jobs.waits, {"how": how}, context, grace_s=long_grace))
@@ -324,9 +323,7 @@ async def test_sigterm_to_the_process_alone_ends_no_job(pool, tmp_path):
 @pytest.mark.parametrize(("job", "count"), [("deaf", 1), ("parent", 5)])
 async def test_a_worker_that_is_killed_leaves_nobody(tmp_path, job, count):
     path = tmp_path / "pids"
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.plain", job, str(path)), cwd=ROOT
-    )
+    worker = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "testbed.plain", job, str(path)), cwd=ROOT)
     pids = await pids_in(path, count)
     assert all(map(is_alive, pids))
 

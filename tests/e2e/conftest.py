@@ -52,6 +52,15 @@ class Product:
         assert reply.status_code == 201, reply.text
         return str(reply.json()["id"])
 
+    async def submit_when_known(self, kind: str) -> str:
+        """Submit a job of a kind that a worker is about to bring; its id."""
+
+        async def kinds() -> set[str]:
+            return {known["name"] for known in (await self.api.get("/api/kinds")).json()}
+
+        await until(kinds, lambda names: kind in names)
+        return await self.submit(kind)
+
     async def job(self, job_id: str) -> dict[str, Any]:
         return dict((await self.api.get(f"/api/jobs/{job_id}")).json())
 

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
+from runlane import installation
+from runlane.engine.loading import load
 from testbed import ROOT
 from testbed.waiting import PATIENCE_S, until
 from tests.support.launchers import launching
@@ -22,6 +24,14 @@ from tools.wheel import build, faults_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("wheel")]
 
+MINE = """
+from runlane import Context, job
+
+@job
+async def greet(ctx: Context, name: str, times: int = 2) -> str:
+    await ctx.log("Greeting.")
+    return " ".join([f"Hello {name}!"] * times)
+"""
 RAISES = "raise RuntimeError('the code of a user was imported')\n"
 LIGHT = """
 import sys
@@ -32,6 +42,8 @@ def add(a: int, b: int = 2) -> int:
     '''Adds.'''
     return a + b
 
+for name in runlane.__all__:
+    getattr(runlane, name)
 assert add(1) == 3 and add.signature
 heavy = {"reflex", "sqlalchemy", "redis", "arq", "fastapi", "alembic"} & set(sys.modules)
 assert not heavy, heavy
@@ -115,36 +127,53 @@ def test_plain_pip_finds_packages_that_fit_together_and_two_names_of_ours(whole)
     assert names == {"runlane", "jobs_app", ours[0].name}
 
 
-async def test_the_product_starts_in_an_empty_folder_and_writes_only_its_data_there(whole, tmp_path):
+def test_the_bundled_jobs_are_in_it(whole, tmp_path):
+    imports = "from runlane.engine.loading import load; from runlane.installation import bundled_jobs"
+    code = f"{imports}; print(*load([bundled_jobs()]).jobs)"
+
+    done = whole.run("python", "-c", code, cwd=tmp_path)
+
+    assert set(done.stdout.split()) == set(load([installation.bundled_jobs()]).jobs)
+
+
+async def test_the_product_runs_a_job_of_ones_own_from_any_folder_and_writes_only_its_data_there(whole, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
-    # what a user has lying there is none of the app's business
-    for name in ("email.py", "rxconfig.py", "fastapi.py"):
+    (folder / "my_jobs.py").write_text(MINE)
+    # what else a user has lying there is none of the app's business
+    for name in ("email.py", "fastapi.py", "rxconfig.py"):
         (folder / name).write_text(RAISES)
+    own = sorted(path.name for path in folder.iterdir())
     before = files(whole.packages)
 
-    async with launching(tmp_path, [whole.program("runlane"), "run"], folder) as launch:
-        run = await launch(RUNLANE_DATA_DIR="", PYTHONPATH="")
+    async with launching(tmp_path, [whole.program("runlane"), "run", "my_jobs"], folder) as launch:
+        run = await launch(RUNLANE_DATA_DIR="", PYTHONPATH="", PYTHONDONTWRITEBYTECODE="")
         await run.ready()
         async with httpx.AsyncClient(base_url=run.url, timeout=PATIENCE_S) as client:
             await check_pages(client)
-            job = (await client.post("/api/jobs", json={"kind": "noop"})).raise_for_status().json()
-
-            async def status() -> str:
-                return str((await client.get(f"/api/jobs/{job['id']}")).json()["status"])
-
-            await until(status, lambda now: now == "completed")
+            await check_job(client)
         run.process.send_signal(signal.SIGTERM)
         assert await run.ends() == 0
         assert run.family() == []
 
-    assert sorted(path.name for path in folder.iterdir()) == [".data", "email.py", "fastapi.py", "rxconfig.py"]
+    assert sorted(path.name for path in folder.iterdir()) == [".data", "__pycache__", *own]
     assert files(whole.packages) == before, "packages may be where nobody can write"
 
 
 def files(folder: Path) -> set[tuple[Path, int]]:
     """Everything in a folder, with the time of its last change."""
     return {(path, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+async def check_job(client: httpx.AsyncClient) -> None:
+    await until(lambda: client.get("/api/kinds"), lambda reply: [kind["name"] for kind in reply.json()] == ["greet"])
+    made = await client.post("/api/jobs", json={"kind": "greet", "params": {"name": "Ada"}})
+
+    async def job() -> dict[str, Any]:
+        return dict((await client.get(f"/api/jobs/{made.json()['id']}")).json())
+
+    ended = await until(job, lambda now: now["status"] in ("completed", "failed"))
+    assert (ended["status"], ended["result"]) == ("completed", "Hello Ada! Hello Ada!")
 
 
 async def check_pages(client: httpx.AsyncClient) -> None:

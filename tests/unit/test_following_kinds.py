@@ -4,9 +4,12 @@ from typing import Literal
 
 import pytest
 
+from jobs_app.admin.page import admin_alerts, admin_metrics, admin_queue, admin_schedules
 from jobs_app.admin.schedules.state import AdminSchedules
 from jobs_app.dashboard.suggestions import suggestions
-from jobs_app.live.kind_rows import first_kind, kind_groups
+from jobs_app.live.kind_rows import MANY_KINDS, first_kind, kind_groups
+from jobs_app.submit import as_code
+from jobs_app.submit.page import start_card
 from jobs_app.submit.state import StartForm
 from runlane.define.params import Secret
 from tests.support.jobs import submitted
@@ -27,6 +30,16 @@ async def form(tab) -> StartForm:
 def inputs(form: StartForm) -> dict[str, tuple[str, int]]:
     """What each field begins with, and how often its input began again."""
     return {field["name"]: (field["default"], field["revision"]) for field in form.fields}
+
+
+def test_pages_are_built_without_any_kind(bring):
+    built = (start_card, admin_queue, admin_metrics, admin_schedules, admin_alerts)
+    bring()
+    without = [str(page().render()) for page in built]
+
+    bring(brought("resize", title="Makes a picture smaller", width=(int, 80)))
+
+    assert [str(page().render()) for page in built] == without
 
 
 def test_choices_are_grouped_and_the_only_group_has_no_name():
@@ -141,6 +154,28 @@ async def test_the_last_job_is_not_repeated_when_its_kind_is_gone(form, bring, s
     assert len((await store.page()).jobs) == 1
 
 
+async def test_of_very_many_kinds_one_is_typed_and_a_name_that_is_none_starts_nothing(form, bring, store):
+    bring(*(brought(f"job_{number}") for number in range(MANY_KINDS + 1)))
+    form.load()
+
+    form.choose("job_7x")
+    assert form.trouble == "No worker has brought the kind job_7x; check its name, or start a worker that has it."
+    await form.submit({})
+    assert (await store.page()).jobs == []
+    form.choose("job_7")
+
+    assert (form.is_known, form.trouble) == (True, "")
+
+
+async def test_a_menu_that_reports_no_choice_while_its_options_change_changes_nothing(form, bring):
+    bring(brought("resize", width=(int, 80)))
+    form.load()
+
+    form.choose("")
+
+    assert (form.kind, list(inputs(form))) == ("resize", ["width"])
+
+
 async def test_a_new_schedule_is_of_a_kind_that_there_is(tab, bring):
     bring(brought("resize"))
     page = await tab.get_state(AdminSchedules)
@@ -158,3 +193,27 @@ def test_searches_are_completed_with_the_parameters_of_the_kinds_that_there_are(
 
     assert (suggestions("params.w"), suggestions("params.h")) == ([], ["params.height:"])
     assert suggestions("kind:re") == ["kind:resize"]
+
+
+def test_what_a_form_would_start_is_python_for_the_client():
+    body = {"kind": "my.crawl", "params": {"url": "https://x", "from": 1, "deep": {"a": [None]}}, "priority": 5}
+    text = as_code.python("http://jobs.example.com", body | {"scheduled_for": "2026-12-01T10:00:00+00:00"})
+
+    compile(text, "copied", "exec")
+    assert "from datetime import datetime\n" in text
+    assert 'async with Client("http://jobs.example.com") as client' in text.replace("'", '"')
+    assert (
+        "client.with_options(priority=5, scheduled_for=datetime.fromisoformat('2026-12-01T10:00:00+00:00'))"
+        ".submit('my.crawl', url='https://x', deep={'a': [None]}, **{'from': 1})"
+    ) in text
+
+
+def test_what_a_form_would_start_is_a_command():
+    body = {"kind": "crawl", "params": {"url": "https://x/a b", "pages": 3, "deep": {"a": [None]}}, "delay_s": 60}
+
+    assert as_code.command("http://localhost:8000", body) == (
+        """runlane submit crawl 'url=https://x/a b' pages=3 'deep:={"a":[null]}' --delay 60 --wait"""
+    )
+    assert as_code.command("https://jobs.example.com", body).startswith(
+        "RUNLANE_URL=https://jobs.example.com runlane submit crawl"
+    )

@@ -14,12 +14,16 @@ from jobs_app.dashboard.state import JobList
 from jobs_app.job.feeder import JobFeeder
 from jobs_app.keys import registry
 from jobs_app.keys.registry import Place
-from jobs_app.live import rooms
+from jobs_app.live import broadcaster, rooms
+from jobs_app.live.arrival import join
 from jobs_app.live.broadcaster import Broadcaster
 from jobs_app.live.feeder import Feeder
+from jobs_app.live.kind_rows import KindChoice, KindGroup
 from jobs_app.live.notifications import SPOKEN_AGAIN
 from jobs_app.live.rooms import Rooms
 from jobs_app.live.state import Live
+from jobs_app.submit import feeder as submit_feeder
+from jobs_app.submit.state import StartForm
 from runlane.background import end_tasks
 from runlane.errors import JobNotFound
 from runlane.model.snapshot import Change, Deleted, JobEvent
@@ -27,6 +31,7 @@ from runlane.model.status import EventType, JobStatus
 from runlane.queue.change_feed import Feed
 from testbed.waiting import until
 from tests.support.jobs import NOON, snapshot, worker
+from tests.support.kinds import brought
 
 
 class TwinNamespace:
@@ -125,6 +130,36 @@ async def test_rooms_that_are_not_ours_are_left_alone(app):
 
     assert app.event_namespace.rooms["tab-1"]
     assert found.open() == [rooms.QUIET]
+
+
+async def test_every_tab_gets_the_kinds_that_workers_bring_and_its_form_follows(app, live, broadcasts, catalogued):
+    submit_feeder.register(live, runtime.current())
+    catalogued.on_change(live.kinds_changed)
+    for sid, room in (("tab-1", rooms.DASHBOARD), ("tab-2", rooms.ADMIN), ("tab-3", rooms.of_job(1))):
+        await live.join(sid, room)
+
+    async with broadcasts():
+        catalogued.replace([brought("resize")])
+        await until(_value(lambda: len(app.handled) == 2))
+
+    kinds = [KindGroup(label="", kinds=[KindChoice(name="resize", title="Resize")])]
+    assert app.values(Live, "kinds") == [kinds] * 3
+    assert {token for token, _ in app.handled} == {"token of tab-1", "token of tab-3"}
+    assert {event for _, event in app.handled} == {f"{StartForm.get_full_name()}.follow"}
+
+
+async def test_a_tab_is_sent_the_kinds_when_it_arrives_and_again_only_if_there_are_others(tab, live):
+    broadcaster.use(live)
+    shown = await tab.get_state(Live)
+
+    await join(tab, rooms.QUIET)
+    first = (shown.kinds_version, shown.kinds)
+    shown.kinds = []
+    await join(tab, rooms.ADMIN)
+    broadcaster.use(None)
+
+    assert first == (live.kinds_version, live.kinds)
+    assert shown.kinds == []
 
 
 async def test_tabs_of_a_stale_room_read_again_once_for_many_changes(app, live, broadcasts):

@@ -10,11 +10,11 @@ from jobs_app.job.timeline import rows as timeline_rows
 from jobs_app.job.timeline.state import FIRST_LINES, MAX_LINES, MORE_LINES, Timeline, shown_lines
 from runlane.clock import utc_now
 from runlane.core.attempts import HandlerMessage, cancel_delivered, cancelled, completed, failed
-from runlane.model.snapshot import JobError
+from runlane.model.snapshot import JobError, JobEvent
 from runlane.model.status import EventType
 from runlane.model.tracebacks import frames, top_frame
 from testbed.attempts import end_attempt, report_attempt, start_attempt
-from tests.support.jobs import BOOM, running
+from tests.support.jobs import BOOM, NOON, running
 
 pytestmark = pytest.mark.databases
 
@@ -219,6 +219,16 @@ async def test_a_step_that_has_not_ended_is_compared_as_under_way(service, store
         (False, True),
         (True, False),
     ]
+
+
+def test_a_log_line_names_its_level_and_its_logger():
+    logged = {"version": 3, "at": NOON, "type": "log", "status": "running", "attempt": 1, "progress": 0}
+    data = {"level": "warning", "logger": "httpx"}
+
+    line = timeline_rows.line(JobEvent(**logged, message="Slow.", data=data), NOON)
+
+    assert (line["level"], line["logger"], line["text"]) == ("warning", "httpx", "Slow.")
+    assert line["sorts"] == ["logs", "problems"]
 
 
 def test_a_moment_before_an_attempt_began_has_no_place_on_its_axis():
