@@ -34,7 +34,9 @@ DeletableIds = Annotated[list[str], _ids("completed", "failed", "cancelled", "sc
 
 
 def submit(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to run.", autocompletion=completion.kinds, show_default=False)],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="What to run.", autocompletion=completion.kinds, show_default=False)
+    ],
     params: Annotated[
         list[str] | None,
         typer.Argument(
@@ -131,7 +133,8 @@ def delete(ids: DeletableIds, as_json: AsJson = False, url: Url = None, token: T
 
 def kinds(
     kind: Annotated[
-        str | None, typer.Argument(metavar="KIND", help="The one to show.", autocompletion=completion.kinds, show_default=False)
+        str | None,
+        typer.Argument(metavar="KIND", help="The one to show.", autocompletion=completion.kinds, show_default=False),
     ] = None,
     as_json: AsJson = False,
     url: Url = None,

@@ -21,7 +21,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _RENAMED = {"gitignore": ".gitignore"}
 
 
-def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Of the folder, such as my-jobs.", show_default=False)]) -> None:
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the folder, such as my-jobs.", show_default=False)],
+) -> None:
     """Make a folder with a project of your own: one job, its test, and a Dockerfile."""
     module = name.replace("-", "_")
     if why := _fault(name, module):

@@ -70,7 +70,9 @@ def copy(
     server.copy(source, target)
 
 
-def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)]) -> None:
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)],
+) -> None:
     """Write all of DATABASE_URL to a file, while it is in use."""
     _check_parts("backup")
     from runlane.cli import server

@@ -42,15 +42,10 @@ def submit(server: Server, wanted: Wanted, *, wait: bool, as_json: bool) -> None
     """Submit a job and print its id; or wait for it, and print its result."""
 
     async def submitting(client: Client) -> int:
-        whole = None if wanted.params is None else _json(wanted.params)
+        options, whole = _options(wanted), None if wanted.params is None else _json(wanted.params)
         schema = await _schema(client, wanted.kind) if wanted.words else {}
-        run = await client.with_options(
-            priority=wanted.priority,
-            delay_s=None if wanted.delay is None else _delay_s(wanted.delay),
-            scheduled_for=None if wanted.at is None else _time(wanted.at),
-            max_attempts=wanted.max_attempts,
-            idempotency_key=wanted.key,
-        ).submit(wanted.kind, **params_of(wanted.words, schema, whole))
+        params = params_of(wanted.words, schema, whole)
+        run = await client.with_options(**options).submit(wanted.kind, **params)
         job = await run.get() if run.snapshot is None else run.snapshot
         if wait:
             return await _wait(client, job, as_json=as_json)
@@ -62,6 +57,18 @@ def submit(server: Server, wanted: Wanted, *, wait: bool, as_json: bool) -> None
         return DONE
 
     server.run(submitting)
+
+
+def _options(wanted: Wanted) -> dict[str, Any]:
+    if wanted.delay is not None and wanted.at is not None:
+        raise InvalidInput.of("--at", "give either --delay or --at")
+    return {
+        "priority": wanted.priority,
+        "delay_s": None if wanted.delay is None else delay_s(wanted.delay),
+        "scheduled_for": None if wanted.at is None else time_of(wanted.at),
+        "max_attempts": wanted.max_attempts,
+        "idempotency_key": wanted.key,
+    }
 
 
 async def _wait(client: Client, job: JobSnapshot, *, as_json: bool) -> int:
@@ -94,14 +101,15 @@ def _json(given: str) -> Any:
         raise InvalidInput.of("--params", f"the file {given[1:]} cannot be read: {exc.strerror}") from exc
 
 
-def _delay_s(text: str) -> float:
+def delay_s(text: str) -> float:
+    """The seconds of ``30``, ``30s``, ``10m``, ``2h`` or ``1d``."""
     matched = _DELAY.fullmatch(text)
     if matched is None:
         raise InvalidInput.of("--delay", f"{text[:100]!r} is no time; give seconds, or such as 30s, 10m, 2h or 1d")
     return float(matched[1]) * _UNITS_S[matched[2]]
 
 
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
     """A time that names its offset; one that does not is of this machine's clock."""
     try:
         return datetime.fromisoformat(text).astimezone()
