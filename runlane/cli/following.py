@@ -204,8 +204,8 @@ def _words(event: JobEvent) -> str:
 
 def _ended(job: JobSnapshot) -> str:
     took = _took(job)
-    why = output.plain(f"  {job.error.type}: {job.error.message}") if job.error else ""
-    return f"{MARKS[job.status]} {job.short_id}  {output.plain(job.kind)} {job.status}{took}{why}"
+    why = output.plain(f"{job.error.type}: {job.error.message}") if job.error else ""
+    return f"{MARKS[job.status]} {job.short_id}  {output.plain(job.kind)} {job.status}{took}  {why}".rstrip()
 
 
 def _took(job: JobSnapshot) -> str:

@@ -94,7 +94,7 @@ def _show(job: JobSnapshot) -> None:
     grid.add_column(overflow="fold")
     for name, value in _facts(job):
         grid.add_row(name, value if isinstance(value, Text) else Text(without_controls(value, lines=True)))
-    output.console(sys.stdout).print(grid)
+    output.draw(grid)
 
 
 def _facts(job: JobSnapshot) -> list[tuple[str, str | Text]]:

@@ -99,7 +99,18 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], *, stre
         for cell in cells:
             cell.no_wrap, cell.overflow = True, "ellipsis"
         drawn.add_row(*cells)
-    console(sys.stdout).print(drawn)
+    draw(drawn)
+
+
+def draw(drawn: Table) -> None:
+    """Print what has columns; in a pipe without the spaces that fill the last one."""
+    out = console(sys.stdout)
+    if sys.stdout.isatty():
+        out.print(drawn)
+        return
+    with out.capture() as captured:
+        out.print(drawn)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def is_narrow() -> bool:

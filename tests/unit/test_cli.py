@@ -1,6 +1,7 @@
 """What the command line makes of words, what it makes in a folder, and what its page says."""
 
 import ast
+import asyncio
 import datetime
 import json
 import re
@@ -23,6 +24,7 @@ from runlane.errors import InvalidInput
 from runlane.text import without_controls
 from testbed import ROOT
 from testbed.ports import free_port
+from tests.support.receivers import receiver, replying
 
 
 class Shop(BaseModel):
@@ -206,6 +208,36 @@ def test_a_server_that_is_away_is_exit_code_3(words, capsys):
         main([*shlex.split(words), "--url", address, "--token", ""])
 
     assert f"{address} does not answer" in capsys.readouterr().err
+
+
+def answer(status: int, body: str, media_type: str = "application/json") -> bytes:
+    head = [f"HTTP/1.1 {status} Some", f"Content-Length: {len(body)}", f"Content-Type: {media_type}"]
+    return "\r\n".join([*head, f"Runlane-Version: {__version__}", "", body]).encode()
+
+
+def problem(status: int, detail: str) -> bytes:
+    return answer(status, json.dumps({"title": "No", "detail": detail}), "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "sentence"),
+    [
+        (problem(401, "Log in first."), 2, "Log in first. No token was sent: give one, or set RUNLANE_TOKEN."),
+        (problem(403, "A viewer may not do this."), 2, "A viewer may not do this."),
+        (problem(500, "It failed; its log has the reason."), 3, "It failed; its log has the reason."),
+        (answer(404, "<html>", "text/html"), 3, "is no Runlane, or something is between: it sent 404 with text/html"),
+        (answer(200, "{}"), 3, "is not what runlane"),
+    ],
+)
+async def test_what_the_server_answers_decides_the_exit_code(reply, code, sentence, capsys, monkeypatch):
+    monkeypatch.delenv("RUNLANE_TOKEN", raising=False)
+    async with receiver(replying(reply)) as (url, _):
+        with pytest.raises(SystemExit, match=str(code)):
+            await asyncio.to_thread(main, ["pause", "--url", url.removesuffix("/hook?x=1")])
+
+    out, err = capsys.readouterr()
+    assert sentence in err
+    assert out == ""
 
 
 def test_completion_offers_nothing_where_no_server_is(capfd):
