@@ -157,6 +157,16 @@ RUN_BY_OTHER_TESTS = {
     **dict.fromkeys(("runlane run", "runlane worker", "runlane app"), "test_upgrade.py"),
     "runlane backup FILE": "test_transfer.py",
     **dict.fromkeys(
+        (
+            "runlane submit web_agent steps=3 goal=\"Find the opening hours\" --wait",
+            "runlane list --status failed --limit 10",
+            "runlane follow 1a2b3c4d 5e6f7a8b",
+            "runlane submit … --wait > result.json",
+            "runlane --install-completion",
+        ),
+        "test_command_line.py",
+    ),
+    **dict.fromkeys(
         ("python -m jobs_app", "python -m worker", "runlane health", "runlane health --worker"),
         "test_compose.py",
     ),
