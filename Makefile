@@ -10,7 +10,7 @@ PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(2 * os.cpu_count(), 8))'
 PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(if $(K),-k "$(K)") $(FILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-all coverage check format bench migrate-data backup restore compose-test screenshots requirements browser clean
+.PHONY: help run dev test test-all coverage check format bench wheel migrate-data backup restore compose-test screenshots requirements browser clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -45,6 +45,9 @@ bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results
 	@$(BIN)/python -m bench.measure
 	@$(BIN)/python -m bench.engine
 
+wheel: $(STAMPS)/run ## Build dist/runlane-*.whl, with the built pages in it
+	@exec $(BIN)/python -m tools.wheel
+
 migrate-data: $(STAMPS)/run ## Move a history: FROM=sqlite:///… TO=postgresql://…; safe to run again
 	@exec $(BIN)/python -m runlane copy --from "$(FROM)" --to "$(TO)"
 
@@ -69,7 +72,7 @@ browser: $(STAMPS)/dev ## Install a browser for tests if there is none
 	@sh tools/install-browser $(BIN)/python
 
 clean: ## Remove everything that was made here; your data in .data stays
-	rm -rf $(VENV) .web .states .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+	rm -rf $(VENV) .web .states dist .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
 
 $(STAMPS)/venv:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is %d.%d. Name another one: make PYTHON=/path/to/python" % sys.version_info[:2])'

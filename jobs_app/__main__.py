@@ -40,7 +40,8 @@ SERVE_A_BUILD = {
     "REFLEX_SOCKET_TIMEOUT": "20",
 }
 
-# What a wheel brings: the build, the list of its pages, and Reflex's settings.
+REFLEX_SETTINGS = Path(__file__).parent / "reflex_settings"
+# What a wheel brings: the build, and the list of its pages.
 INSTALLED_PAGES = Path(__file__).parent / "web"
 
 MAX_CONNECTIONS = 10_000
@@ -56,8 +57,8 @@ log = logging.getLogger(__name__)
 
 async def serve(config: Settings) -> None:
     """Answer requests until a signal says stop."""
-    # Reflex takes its settings from the rxconfig.py of the current folder, which may be that of somebody else
-    with contextlib.chdir(installation.HOME if installation.is_checkout() else INSTALLED_PAGES):
+    # Reflex takes its settings from the rxconfig.py of the current folder, in which a user may have another one
+    with contextlib.chdir(REFLEX_SETTINGS):
         from jobs_app.app import admission, app  # reads the variables above
     from jobs_app.server.security import of_plain_paths
 
@@ -120,7 +121,7 @@ def built_pages() -> Path:
         return Path(given)
     if installation.is_checkout():
         return installation.HOME / ".web"
-    if not (INSTALLED_PAGES / "build").is_dir():
+    if not INSTALLED_PAGES.is_dir():
         raise StartRefused(
             "This installation of runlane was built without its pages. Install a wheel that `make wheel` has built."
         )

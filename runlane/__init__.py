@@ -7,6 +7,8 @@ more than it needs.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from runlane.version import __version__
+
 if TYPE_CHECKING:
     from runlane.client.client import Client as Client
     from runlane.client.errors import Incompatible as Incompatible
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from runlane.define.resource import Resource as Resource
     from runlane.define.retry import GiveUp as GiveUp
     from runlane.model.limits import Rate as Rate
-
-__version__ = "0.2.0"
 
 _HOMES = {
     "runlane.client.client": ("Client",),

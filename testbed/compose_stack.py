@@ -168,6 +168,13 @@ class ComposeStack:
             case _:
                 self._spawn(place, self._command(service), self._environ(service) | more)
 
+    def start_own(self, programs: Path, instance: str = "my-worker", **more: str) -> None:
+        """Start a worker of one's own, which the file has as a comment, with the programs of its image in a folder."""
+        service = compose_file(ENVIRONMENT, own_worker=True)["services"]["my-worker"]
+        program, *words = service["command"]
+        environ = self._environ(service) | more
+        self._spawn(instance, [str(programs / program), *words], environ, cwd=self.folder / "tmp")
+
     def ready(self) -> None:
         """Return once the app reports that jobs can run."""
         self._until(lambda: self.answers(f"{self.url}/readyz"))
@@ -260,10 +267,10 @@ class ComposeStack:
             "HOME": str(self.folder),
         }
 
-    def _spawn(self, name: str, command: list[str], environ: dict[str, str]) -> None:
+    def _spawn(self, name: str, command: list[str], environ: dict[str, str], cwd: Path | None = None) -> None:
         log = self.folder / f"{name}.log"
         with log.open("ab") as out:
-            process = subprocess.Popen(command, env=environ or None, cwd=self.tree, stdout=out, stderr=out)
+            process = subprocess.Popen(command, env=environ or None, cwd=cwd or self.tree, stdout=out, stderr=out)
         self.running[name] = Running(process, log)
 
     def _redis_answers(self) -> bool:

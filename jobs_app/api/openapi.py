@@ -30,6 +30,31 @@ def sends(*media_types: str) -> dict[int | str, Schema]:
     return {200: {"description": "The file.", "content": content}}
 
 
+def streams(description: str, **events: tuple[str, str]) -> dict[int | str, Schema]:
+    """For endpoints that send events: for each its shape, the name of a schema or one in JSON, and when it comes."""
+    shapes = {name: _shape(shape) for name, (shape, _) in events.items()}
+    lines = [f"- `event: {name}`: {when}" for name, (_, when) in events.items()]
+    text = "\n".join([description, "", *lines, "", "A comment `: ping` comes after 15 quiet seconds."])
+    each = [_message(name, shape) for name, shape in shapes.items()]
+    return {200: {"description": text, "content": {"text/event-stream": {"itemSchema": {"oneOf": each}}}}}
+
+
+def _shape(shape: str) -> Schema:
+    return json.loads(shape) if shape.startswith("{") else {"$ref": f"#/components/schemas/{shape}"}
+
+
+def _message(name: str, shape: Schema) -> Schema:
+    """One message of a stream; its data is JSON, as text."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": shape}
+    more = {"id": {"type": "string"}, "retry": {"type": "integer", "minimum": 0}}
+    return {
+        "title": name,
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {"event": {"const": name}, "data": data, **more},
+    }
+
+
 _REFUSALS = {
     403: "A page of another site asks.",
     404: "There is no such thing (any more).",

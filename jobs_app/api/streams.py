@@ -13,8 +13,10 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from jobs_app import runtime
+from jobs_app.api.openapi import streams
 from runlane.errors import JobNotFound
 from runlane.model.snapshot import Change, Deleted, JobEvent, JobSnapshot
+from runlane.model.status import EventType
 from runlane.queue.change_feed import Feed
 
 RETRY_MS = 2000
@@ -28,10 +30,35 @@ async def _existing(id: UUID) -> JobSnapshot:
     return await runtime.current().reader.get(id)
 
 
-@router.get("/jobs/{id}/stream", response_class=EventSourceResponse)
+_CHANGES = {
+    str(each): ("JobEvent", f"a change of the job, a row of its timeline that is about {about}; `id` is its version.")
+    for each, about in (
+        (EventType.STATUS, "its status"),
+        (EventType.PROGRESS, "how far it is"),
+        (EventType.LOG, "a line of its log"),
+        (EventType.ARTIFACT, "a file"),
+    )
+}
+
+
+@router.get(
+    "/jobs/{id}/stream",
+    response_class=EventSourceResponse,
+    responses=streams(
+        "The job, then its changes in order, none left out and none twice.",
+        job=("JobSnapshot", "the job as it is now; comes first. It has an `id` unless the stream was resumed."),
+        **_CHANGES,
+        end=(
+            '{"type": "object", "properties": {"status": {"type": "string"}, "reason": {"const": "deleted"}}}',
+            "the last one, after the job has ended, with its status, or was deleted, with that as its reason.",
+        ),
+    ),
+)
 async def stream_job(
     job: Annotated[JobSnapshot, Depends(_existing)],
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="the `id` of the last message that arrived; 0: the timeline from its beginning")
+    ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """The job as it is now, then each change as it happens, then ``event: end``.
 
@@ -114,7 +141,19 @@ def _message(event: JobEvent) -> ServerSentEvent:
     return ServerSentEvent(event=event.type.value, id=str(event.version), raw_data=event.model_dump_json())
 
 
-@router.get("/stream", response_class=EventSourceResponse)
+@router.get(
+    "/stream",
+    response_class=EventSourceResponse,
+    responses=streams(
+        "Changes of all jobs from now on.",
+        job=("JobSnapshot", "a job right after a change."),
+        deleted=(
+            '{"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "format": "uuid"}}}',
+            "a job was deleted.",
+        ),
+        gap=('{"type": "object"}', "changes may have been missed; read the list again."),
+    ),
+)
 async def stream_all() -> AsyncIterator[ServerSentEvent]:
     """Every job's changes from now on: ``event: job`` with the whole job, ``event: deleted`` with its id.
 

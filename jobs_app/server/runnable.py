@@ -17,9 +17,7 @@ def runnable(workers: Iterable[WorkerInfo], kinds: Catalogue) -> frozenset[str]:
     found: set[str] = set()
     for worker in workers:
         if worker.state is WorkerState.RUNNING:
-            found.update(
-                name for name in worker.kinds if (kind := kinds.find(name)) is None or set(kind.tags) <= {*worker.tags}
-            )
+            found.update(name for name in worker.kinds if (kind := kinds.find(name)) is None or worker.can_run(kind))
     return frozenset(found)
 
 

@@ -4,7 +4,7 @@ import builtins
 import copy
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
@@ -43,8 +43,8 @@ class Options:
     max_attempts: int | None = None
     idempotency_key: str | None = None
 
-    def of_submission(self) -> dict[str, Any]:
-        return {k: v for k, v in asdict(self).items() if v is not None and k != "idempotency_key"}
+    def chosen(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Client(Api):
@@ -57,8 +57,9 @@ class Client(Api):
             found = await run.result()
 
     ``url`` and ``token`` are else taken from ``RUNLANE_URL`` (http://127.0.0.1:8000) and ``RUNLANE_TOKEN``.
-    ``timeout``: how long one call may take in seconds, with all that it tries again; ``patience``: how long ``events``
-    and ``result`` put up with a server that is away. One client is for one event loop, and for many tasks in it.
+    ``timeout``: how long one call may go without an answer in seconds, with all that it tries again; ``patience``: how
+    long ``events`` and ``result`` put up with a server that is away. One client is for one event loop, and for many
+    tasks in it.
 
     Raises:
         RunlaneError: an address or a token that cannot be one.
@@ -89,7 +90,7 @@ class Client(Api):
         max_attempts: int | None = None,
         idempotency_key: str | None = None,
     ) -> Self:
-        """This client, on the same connections, submitting so::
+        """This client, on the same connections, submitting so; what is not given stays as it is::
 
             await client.with_options(priority=5).submit(crawl, url=…)
 
@@ -98,7 +99,8 @@ class Client(Api):
         submission has its own.
         """
         other = copy.copy(self)
-        other._options = Options(priority, delay_s, scheduled_for, max_attempts, idempotency_key)
+        given = Options(priority, delay_s, scheduled_for, max_attempts, idempotency_key)
+        other._options = replace(self._options, **given.chosen())
         return other
 
     @overload
@@ -161,7 +163,9 @@ class Client(Api):
     def _submission(self, job: Job[..., ..., Any, Any] | str, params: dict[str, Any]) -> dict[str, Any]:
         try:
             name = job if isinstance(job, str) else job.name
-            submission = Submission(kind=name, params=params, **self._options.of_submission())
+            options = self._options.chosen()
+            options.pop("idempotency_key", None)
+            submission = Submission(kind=name, params=params, **options)
         except ValidationError as exc:
             raise InvalidInput(field_errors(exc)) from exc
         return submission.model_dump(mode="json", exclude_unset=True)

@@ -19,18 +19,18 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from runlane import __version__
 from runlane.client import versions
 from runlane.client.errors import NotFound, NotRunlane, Refused, RunlaneError, ServerFailed, Unauthorized, Unreachable
 from runlane.errors import FieldError
 from runlane.model.requests import VERSION_HEADER
+from runlane.version import __version__
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # A server that never answered is given up sooner: its address is probably wrong.
 FIRST_CONTACT_S = 3.0
 # The server sends a comment every 15 s; a stream that is silent for longer is broken.
 SILENCE_S = 45.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 5.0
 _TOO_MANY = 429
 _CANNOT_NOW = frozenset({_TOO_MANY, 502, 503, 504})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -132,10 +132,10 @@ class Link:
 
         A broken one is resumed, while the server is away for less than the client's ``patience``.
         """
-        heard, pauses = time.monotonic(), _pauses()
+        away_since, pauses = time.monotonic(), _pauses()
         while True:
             trouble: httpx.TransportError | httpx.Response | None = None
-            pause_s = 0.0
+            pause_s, was_there = 0.0, False
             headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
             timeout = httpx.Timeout(self._timeout_s, read=SILENCE_S)
             try:
@@ -150,16 +150,17 @@ class Link:
                     else:
                         self._check(response, repeated=False)
                         async for message in EventSource(response).aiter_sse():
-                            heard, pauses = time.monotonic(), _pauses()
+                            was_there = True
                             last_id = message.id or last_id
                             yield message
-                            heard = time.monotonic()
                             if message.event == "end":
                                 return
             except httpx.TransportError as exc:
                 trouble = exc
+            if was_there:
+                away_since, pauses = time.monotonic(), _pauses()
             pause_s = max(pause_s, next(pauses))
-            if time.monotonic() + pause_s >= heard + self._at_most(self._patience_s):
+            if time.monotonic() + pause_s >= away_since + self._at_most(self._patience_s):
                 self._give_up(trouble)
             await asyncio.sleep(pause_s)
 
@@ -244,7 +245,7 @@ def _pauses() -> Iterator[float]:
     pause_s = FIRST_PAUSE_S
     while True:
         yield pause_s * random.uniform(0.7, 1.3)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
 
 def _retry_after_s(response: httpx.Response) -> float:

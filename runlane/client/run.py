@@ -2,7 +2,7 @@
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -61,15 +61,15 @@ class Run(Generic[R]):
 
     async def get(self) -> JobSnapshot:
         """The job as it is now."""
-        return await self._seen(self._api.get(self.id))
+        return await self._read(self._api.get(self.id))
 
     async def cancel(self) -> JobSnapshot:
         """As ``Client.cancel``."""
-        return await self._seen(self._api.cancel(self.id))
+        return await self._read(self._api.cancel(self.id))
 
     async def retry(self) -> JobSnapshot:
         """As ``Client.retry``."""
-        return await self._seen(self._api.retry(self.id))
+        return await self._read(self._api.retry(self.id))
 
     async def delete(self) -> None:
         """As ``Client.delete``."""
@@ -83,7 +83,7 @@ class Run(Generic[R]):
         """As ``Client.artifact``."""
         return await self._api.artifact(self.id, artifact)
 
-    async def _seen(self, reading: Any) -> JobSnapshot:
+    async def _read(self, reading: Awaitable[JobSnapshot]) -> JobSnapshot:
         self.snapshot = await reading
         return self.snapshot
 

@@ -64,7 +64,8 @@ class _Loop:
             while (item := self.run(following())) is not end:
                 yield item
         finally:
-            self.run(close())
+            if self._pid == os.getpid():  # not waited for: Python may collect this in the loop's own thread
+                asyncio.run_coroutine_threadsafe(close(), self._loop)
 
     def end(self) -> None:
         """End the thread, if there is one; at the latest, Python does this when it exits."""

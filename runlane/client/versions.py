@@ -6,8 +6,8 @@ refused. With another minor version one of the two lacks what is newer; that is 
 
 import logging
 
-from runlane import __version__
 from runlane.client.errors import Incompatible
+from runlane.version import __version__
 
 log = logging.getLogger("runlane.client")
 

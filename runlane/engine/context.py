@@ -6,6 +6,7 @@ handler far ahead of the database is slowed down instead of filling memory.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -126,6 +127,8 @@ class WorkerContext(Context):
             self._from_threads.append(asyncio.run_coroutine_threadsafe(self._add(line), self._loop))
             if len(self._from_threads) > MAX_FROM_THREADS:
                 wait([self._from_threads.popleft()], timeout=THREAD_WAITS_S)
+        elif self._has_failed():
+            return  # the attempt fails for it
         elif len(self._pending) < MAX_PENDING:
             self._append_left_out()
             self._append(line)
@@ -141,16 +144,21 @@ class WorkerContext(Context):
     def report_cancel(self) -> None:
         """Report that the handler is being interrupted; never waits, for whoever interrupts must not."""
         self.cancelled = True
-        failed = self._writing is not None and self._writing.done() and self._writing.exception() is not None
-        if not (self._lost or failed):
+        if not (self._lost or self._has_failed()):
             self._pending.append(cancel_delivered())
             self._start_writing()
 
+    def _has_failed(self) -> bool:
+        """Whether something that was reported cannot be written."""
+        return self._writing is not None and self._writing.done() and self._writing.exception() is not None
+
     async def flush(self) -> None:
         """Return when everything reported so far is written, at once; raises what kept it from being written."""
-        self._append_left_out()
-        while self._from_threads:
-            await asyncio.wrap_future(self._from_threads.popleft())
+        if not self._has_failed():
+            self._append_left_out()
+        with contextlib.suppress(IndexError):  # a thread may take the last one first
+            while True:
+                await asyncio.wrap_future(self._from_threads.popleft())
         self._hurry.set()
         while (writing := self._writing) is not None:
             await asyncio.shield(writing)

@@ -29,6 +29,7 @@ from runlane.engine.heartbeat import Heartbeat, ProcessProbe
 from runlane.engine.housekeeping import Housekeeping
 from runlane.engine.loading import load
 from runlane.engine.plain.pool import PlainPool
+from runlane.engine.ready import notify, ready_fd
 from runlane.engine.resources import Resources
 from runlane.engine.runner import Runner
 from runlane.engine.threads import Threads
@@ -58,7 +59,10 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     """Run jobs until a signal stops it or until this worker cannot do all that it should; then end the process."""
     check_or_wait_for(config.resolved_redis_url)
     schema.check_or_wait_for(config.resolved_database_url)
+    place = ready_fd()
     loaded = load(modules)
+    if loaded.off and place is not None:
+        raise StartRefused(" ".join(loaded.off.values()))
     kinds = [job.kind for job in loaded.jobs.values()]
     url = config.resolved_redis_url
     database, queue, events, registry = (
@@ -73,8 +77,9 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     refused = await live.register(kinds, worker_id)
     for why in refused.values():
         log.error("%s", why)
-    names = [kind.name for kind in kinds if kind.name not in refused and _can_run(kind, config.worker_tags)]
-    about = _describe_self(worker_id, names, loaded.off | refused)
+    brought = [kind for kind in kinds if kind.name not in refused]
+    about = _describe_self(worker_id, brought, config.worker_tags, loaded.off | refused)
+    names = [kind.name for kind in brought if about.can_run(kind)]
     claims = Claims(queue.redis, url, about.id, names, config.lease_s)
     housekeeping = Housekeeping(url, services, queue, registry, claims, about.id)
     writer = Writer(services.store, services.follow_up, on_hold=lambda: engine.claim_soon())
@@ -126,6 +131,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
+    if place is not None:
+        notify(place)
     try:
         await engine.serve(config.stop_grace_s)
     except Exception:
@@ -150,12 +157,7 @@ async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
         log.info("Could not sign off (%s); this worker will be shown as lost.", exc)
 
 
-def _can_run(kind: Kind, tags: Sequence[str]) -> bool:
-    """Whether a worker with these tags runs this kind; one without tags runs all."""
-    return not tags or set(kind.tags) <= set(tags)
-
-
-def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> WorkerInfo:
+def _describe_self(worker_id: str, kinds: Sequence[Kind], tags: Sequence[str], off: dict[str, str]) -> WorkerInfo:
     now = utc_now()
     return WorkerInfo(
         id=worker_id,
@@ -167,7 +169,9 @@ def _describe_self(worker_id: str, kinds: list[str], off: dict[str, str]) -> Wor
         running=[],
         slots=0,
         state=WorkerState.RUNNING,
-        kinds=kinds,
+        kinds=[kind.name for kind in kinds],
+        digests={kind.name: kind.digest for kind in kinds},
+        tags=list(tags),
         off=off,
     )
 

@@ -66,6 +66,7 @@ class Spawner:
                 env=module_environment(),
                 start_new_session=True,
             )
+        self.pid = self._process.pid
         self._socket = ours
         self._ids = map(str, itertools.count(1))
         self._starting: dict[str, asyncio.Future[Spawned]] = {}

@@ -21,16 +21,16 @@ def target(ref: Any, whole: Schema) -> Any:
     return whole.get("$defs", {}).get(name)
 
 
-def alternatives(schema: Any, whole: Schema, seen: set[int] | None = None) -> Iterator[Schema]:
+def alternatives(schema: Any, whole: Schema, visited: set[int] | None = None) -> Iterator[Schema]:
     """The schema and all of its alternatives, each once, with references followed: any may apply to the same value."""
-    seen = set() if seen is None else seen
-    if not isinstance(schema, dict) or id(schema) in seen:
+    visited = set() if visited is None else visited
+    if not isinstance(schema, dict) or id(schema) in visited:
         return
-    seen.add(id(schema))
-    yield from alternatives(target(schema.get("$ref"), whole), whole, seen)
+    visited.add(id(schema))
+    yield from alternatives(target(schema.get("$ref"), whole), whole, visited)
     for key in WAYS:
         for way in schema.get(key, ()):
-            yield from alternatives(way, whole, seen)
+            yield from alternatives(way, whole, visited)
     yield schema
 
 

@@ -83,13 +83,13 @@ def _within(part: Any) -> Iterator[Schema]:
         yield from _within(child)
 
 
-def _leads_to_itself(start: Any, part: Any, whole: Schema, seen: set[int]) -> bool:
+def _leads_to_itself(start: Any, part: Any, whole: Schema, visited: set[int]) -> bool:
     """Whether references and alternatives lead from a schema to itself, without going deeper into the value."""
-    if not isinstance(part, dict) or id(part) in seen:
+    if not isinstance(part, dict) or id(part) in visited:
         return False
-    seen.add(id(part))
+    visited.add(id(part))
     ways = [target(part.get("$ref"), whole), *(way for keyword in WAYS for way in part.get(keyword, ()))]
-    return any(way is start or _leads_to_itself(start, way, whole, seen) for way in ways if way is not None)
+    return any(way is start or _leads_to_itself(start, way, whole, visited) for way in ways if way is not None)
 
 
 def _reached(part: Any, whole: Schema) -> set[str]:

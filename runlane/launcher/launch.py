@@ -13,12 +13,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from runlane import installation
 from runlane.db import schema
+from runlane.engine.ready import READY_FD
 from runlane.errors import StartRefused
 from runlane.launcher import redis_server, ui_build
 from runlane.launcher.data_folder import DataFolder
@@ -30,11 +32,13 @@ from runlane.settings import Settings, check_network
 PYTHON = sys.executable
 # Without the current folder, in which a user's ``email.py`` may lie: the worker adds it when it has imported ours.
 OURS_ALONE = ("-P",)
+WORKER = [PYTHON, *OURS_ALONE, "-m", "runlane", "worker"]
 CHECK_EVERY_S = 0.05
 ANSWER_WITHIN_S = 2.0
 WATCHED = ("runlane", "worker")
 
 log = logging.getLogger("launcher")
+logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it reports each change, and so do we
 
 
 class Launch:
@@ -71,7 +75,7 @@ class Launch:
         if installation.is_checkout() and not self._dev:
             await ui_build.build_if_changed(installation.HOME, self._guard)
         env = self._environment(redis_url)
-        worker = self._child("worker", [PYTHON, *OURS_ALONE, "-m", "runlane", "worker"], env)
+        worker = self._child("worker", WORKER, env)
         self._children.add(worker)
         self._children.add(self._app(env))
         async with asyncio.TaskGroup() as tasks:
@@ -79,13 +83,31 @@ class Launch:
             tasks.create_task(self._announce())
             if self._dev:
                 tasks.create_task(_restart_on_change(worker, (installation.HOME / name for name in WATCHED)))
+            elif self._config.jobs:
+                tasks.create_task(self._follow_sources(worker, env))
+
+    async def _follow_sources(self, worker: Child, env: dict[str, str]) -> None:
+        """Give the worker's place to a new one whenever a Python file in this folder has changed.
+
+        The new one takes over when it is ready. One that cannot import a module has said so, and the old code goes on.
+        """
+        from watchfiles import PythonFilter, awatch
+
+        async for _ in awatch(Path.cwd(), watch_filter=PythonFilter()):
+            with pipe_end() as (ready, fd):
+                new = self._child("worker", WORKER, env | {READY_FD: str(fd)}, fds=(fd,), on_trial=True)
+                if await self._children.replace(worker, new, ready):
+                    worker = new
+                    log.info("Your code has changed; the worker runs it now.")
+                else:
+                    log.error("Your code has changed, and cannot be run as it is; the old code goes on.")
 
     def _start_redis(self) -> str:
         folder = self._folder.path / "redis"
         make_folder(folder)
         place = self._open.enter_context(redis_server.socket_in(folder))
         command = redis_server.command(folder, redis_server.on_socket(place))
-        self._children.add(self._child("redis", command, dict(os.environ), passes_lines=True))
+        self._children.add(self._child("redis", command, dict(os.environ), on_line=_pass_on))
         return f"unix://{quote(str(place))}"
 
     def _app(self, env: dict[str, str]) -> Child:
@@ -99,13 +121,9 @@ class Launch:
         return self._child("app", command, ui_build.environment(env) | passed_on, cwd=installation.HOME)
 
     def _child(
-        self, name: str, command: list[str], env: dict[str, str], *, passes_lines: bool = False, cwd: Path | None = None
+        self, name: str, command: list[str], env: dict[str, str], *, cwd: Path | None = None, **more: Any
     ) -> Child:
-        def pass_on(line: str) -> None:
-            log.info("%s", line, extra={"process_name": name})
-
-        on_line = pass_on if passes_lines else None
-        return Child(name, command, self._guard, env=env, cwd=cwd or Path.cwd(), on_line=on_line)
+        return Child(name, command, self._guard, env=env, cwd=cwd or Path.cwd(), **more)
 
     def _environment(self, redis_url: str) -> dict[str, str]:
         return {
@@ -158,6 +176,25 @@ class Launch:
             raise refused.exceptions[0] from None
         finally:
             watch.cancel()
+
+
+def _pass_on(line: str) -> None:
+    log.info("%s", line, extra={"process_name": "redis"})
+
+
+@contextlib.contextmanager
+def pipe_end() -> Iterator[tuple[Awaitable[object], int]]:
+    """What comes when a child writes to the descriptor, and that descriptor."""
+    read_end, write_end = os.pipe()
+    loop = asyncio.get_running_loop()
+    written = loop.create_future()
+    loop.add_reader(read_end, lambda: None if written.done() else written.set_result(None))
+    try:
+        yield written, write_end
+    finally:
+        loop.remove_reader(read_end)
+        os.close(read_end)
+        os.close(write_end)
 
 
 async def _bring_tables(url: str) -> None:

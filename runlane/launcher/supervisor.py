@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from runlane.errors import StartRefused
@@ -71,6 +71,8 @@ class Child:
         cwd: Path,
         on_line: Callable[[str], None] | None = None,
         first_pause_s: float = FIRST_PAUSE_S,
+        fds: Sequence[int] = (),
+        on_trial: bool = False,
     ) -> None:
         self.name = name
         self._command = command
@@ -79,6 +81,9 @@ class Child:
         self._cwd = cwd
         self._on_line = on_line
         self._first_pause_s = first_pause_s
+        self._fds = fds
+        # Whether it may die once only, for it has to show first that it can run.
+        self.on_trial = on_trial
         self._process: asyncio.subprocess.Process | None = None
         self._ending = asyncio.Event()
 
@@ -95,7 +100,7 @@ class Child:
             code = await self._run()
             if self._ending.is_set():
                 return
-            if first and code == REFUSED:
+            if self.on_trial or (first and code == REFUSED):
                 raise StartRefused("")
             first = False
             if loop.time() - began > STEADY_AFTER_S:
@@ -115,6 +120,7 @@ class Child:
             stdout=piped,
             stderr=asyncio.subprocess.STDOUT if piped else None,
             start_new_session=True,
+            pass_fds=self._fds,
         )
         self._guard.watch(process.pid)
         if self._ending.is_set():  # while it was being started
@@ -164,6 +170,29 @@ class Supervisor:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+
+    async def replace(self, old: Child, new: Child, ready: Awaitable[object]) -> bool:
+        """Start ``new``, and end ``old`` when ``ready`` is there; whether it came. Else ``new`` ends and ``old`` stays.
+
+        ``old`` is asked twice to end: a worker then hands its jobs back at once.
+        """
+        task = asyncio.create_task(new.keep(), name=new.name)
+        waiting = asyncio.ensure_future(ready)
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():  # it may not start, and has said why
+                return False
+            new.on_trial = False
+            self._kept.append((new, task))
+            [kept] = [each for each in self._kept if each[0] is old]
+            self._kept.remove(kept)
+            await self._end([kept], POLITE_S)
+            return True
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+                new.end()
+                await asyncio.gather(task, waiting, return_exceptions=True)
 
     async def end(self) -> None:
         """End all children: the first added, which the others use, after the others."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -47,6 +47,10 @@ class Kind:
             if isinstance(found, dict) and "$ref" not in found:
                 rest = {name: value for name, value in self.params_schema.items() if name != "$ref"}
                 object.__setattr__(self, "params_schema", {**found, **rest})
+
+    def suits(self, worker_tags: Collection[str]) -> bool:
+        """Whether a worker with these tags runs it: it has all of the kind's, or none, and so runs everything."""
+        return not worker_tags or set(self.tags) <= set(worker_tags)
 
     @cached_property
     def digest(self) -> str:

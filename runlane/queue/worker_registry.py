@@ -50,11 +50,11 @@ class WorkerInfo(BaseModel):
     state: WorkerState
     version: str = ""
     kinds: list[str] = []
-    """What it can run."""
+    """The kinds that it has the code of."""
     digests: dict[str, str] = {}
     """Which version of each of these kinds it has, as of ``Kind.digest``; older workers do not say."""
     tags: list[str] = []
-    """It runs the kinds that ask for no other tags than these."""
+    """What it can do: of the kinds that it has, it runs those that ask for no other tag; without any, it runs all."""
     off: dict[str, str] = {}
     """Kinds that it should be able to run and cannot, with the reason."""
     cpu_percent: float = 0.0
@@ -68,7 +68,7 @@ class WorkerInfo(BaseModel):
 
     def can_run(self, kind: Kind) -> bool:
         """Whether it runs jobs of this kind, if it is not quiet or lost."""
-        return kind.name in self.kinds and set(kind.tags) <= set(self.tags)
+        return kind.name in self.kinds and kind.suits(self.tags)
 
     def as_of(self, now: datetime) -> "WorkerInfo":
         if now - self.last_seen_at < timedelta(seconds=LOST_AFTER_S):

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from runlane.define.context import Context, Finished, LogLevel, ProcessFailed, Saved
 from runlane.define.reports import check_artifact, check_level, percent, step_percent
-from runlane.testing.clock import real_wait
 from runlane.testing.outcome import Artifact, LogLine, Outcome
 
 P = ParamSpec("P")
@@ -32,16 +31,16 @@ class MemoryContext(Context):
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
         self._outcome.progress = percent(done, total)
         if message is not None:
-            await self._say(message)
+            await self._report(message)
 
     async def step(self, message: str, done: float | None = None, total: float | None = None) -> None:
         part = step_percent(done, total)
         self._outcome.steps.append(message)
         if part is not None:
             self._outcome.progress = part
-        await self._say(message)
+        await self._report(message)
 
-    async def _say(self, message: str) -> None:
+    async def _report(self, message: str) -> None:
         self._outcome.message = message
         if self._on_step(message):
             await asyncio.sleep(0)  # where the cancel arrives
@@ -75,13 +74,11 @@ class MemoryContext(Context):
             async for raw in process.stdout:
                 lines.append(raw.decode(errors="replace").rstrip("\r\n"))
                 await self.log(lines[-1])
-            with real_wait():
-                code = await process.wait()
+            code = await process.wait()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # and what it has left in its group
-            with real_wait():
-                await process.wait()
+            await process.wait()
         finished = Finished(code, "\n".join(lines))
         if check and code != 0:
             raise ProcessFailed(argv, finished)

@@ -28,6 +28,8 @@ from testbed.browser import BROWSER_FLAGS, find_browser
 from testbed.compose_stack import ENVIRONMENT, HOSTS, compose_file, compose_text, image_environ, stack
 from testbed.waiting import PATIENCE_S, until
 from tests.support.name_server import name_server
+from tests.support.user_projects import build_wheel, install
+from tools import wheel as runlane_wheel
 
 pytestmark = pytest.mark.xdist_group("compose")  # it is started once
 PUBLISHED = "127.0.0.1:"
@@ -418,6 +420,85 @@ async def test_nothing_was_written_where_the_image_is(compose, api):
     await ended(api, await submitted(api))
 
     assert compose.written() == []
+
+
+@pytest.fixture(scope="module")
+def programs(compose, tmp_path_factory):
+    """Those of an image of one's own: Runlane's wheel, a user's project and the recipe, as a venv."""
+    folder = tmp_path_factory.mktemp("own")
+    dist = build_wheel(folder).parent
+    runlane_wheel.build(dist)
+    return install(dist, folder / "venv")
+
+
+@pytest.fixture
+async def start_own(compose, api, programs):
+    """Starts workers with a user's jobs, each with tags of its own, and ends them with the test."""
+    started = []
+
+    async def start(name, tags=""):
+        compose.start_own(programs, name, RUNLANE_WORKER_TAGS=tags)
+        started.append(name)
+        await until(lambda: _kinds(api), lambda kinds: kinds >= {"crawl", "fibonacci", "screenshot"})
+
+    yield start
+    for name in started:
+        compose.kill(name)
+
+
+async def test_jobs_of_an_image_of_ones_own_run_beside_the_bundled_ones(api, start_own):
+    await start_own("my-worker")
+
+    jobs = [
+        await submitted(api, "crawl", params={"site": "https://shop.example"}),
+        await submitted(api, "fibonacci", params={"n": 90}),
+        await submitted(api),
+    ]
+
+    done = [await ended(api, job_id) for job_id in jobs]
+    results = [job["result"] for job in done[:2]]
+    assert [job["status"] for job in done] == ["completed"] * 3
+    assert results == [{"pages": 10, "total": 55}, 2880067194370816120]
+    assert done[0]["title"] == "https://shop.example, 10 pages"
+
+
+async def test_a_job_of_a_killed_worker_of_ones_own_goes_on_at_the_step_where_it_was(compose, api, start_own):
+    await start_own("my-worker")
+    job_id = await submitted(api, "crawl", params={"site": "https://shop.example", "seconds": 0.3})
+    await until(lambda: _message(api, job_id), lambda message: message == "Page 7")
+
+    compose.kill("my-worker")
+    await start_own("my-worker")
+
+    done = await ended(api, job_id)
+    steps = [event["message"] for event in await _events(api, job_id) if event["type"] == "progress"]
+    assert (done["status"], done["attempt"], done["result"]) == ("completed", 2, {"pages": 10, "total": 55})
+    assert [steps.count(f"Page {page}") for page in (1, 5, 7, 8)] == [1, 1, 2, 1]
+
+
+async def test_a_job_with_a_tag_runs_on_workers_that_have_it_alone(api, start_own):
+    await start_own("small-worker", "small")
+    job_id = await submitted(api, "screenshot", params={"url": "https://shop.example"})
+    other = await ended(api, await submitted(api, "crawl", params={"site": "https://shop.example"}))
+    waiting = (await api.get(f"/api/jobs/{job_id}")).json()
+
+    await start_own("browser-worker", "browser")
+
+    done = await ended(api, job_id)
+    assert (other["status"], waiting["status"]) == ("completed", "queued")
+    assert (done["status"], done["result"]) == ("completed", "https://shop.example by browser")
+
+
+async def _kinds(api):
+    return {kind["name"] for kind in (await api.get("/api/kinds")).json() if kind["workers"]}
+
+
+async def _message(api, job_id):
+    return (await api.get(f"/api/jobs/{job_id}")).json()["message"]
+
+
+async def _events(api, job_id):
+    return (await api.get(f"/api/jobs/{job_id}/events", params={"limit": 1000})).json()["items"]
 
 
 async def test_a_second_app_shows_and_does_the_same_and_more_workers_keep_the_limit(compose, api, open_page):

@@ -14,10 +14,9 @@ from runlane.define.context import Saved
 from runlane.engine.plain.errors import PlainError
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.processes import close_spawner, spawner
-from testbed import ROOT
+from testbed import ROOT, plain_jobs
+from testbed.plain import MODULE, Recorder, all_end, is_alive, pids_in
 from testbed.waiting import PATIENCE_S, until
-from tests.support import plain_jobs
-from tests.support.plain import MODULE, Recorder, all_end, is_alive, pids_in
 
 
 def no_grace() -> float:
@@ -226,7 +225,7 @@ async def test_a_module_that_cannot_be_imported_is_named():
     async with own_pool(modules=("no_such_module",)) as pool:
         error = await fails(pool, plain_jobs.where)
 
-    assert "'where'" in error.message
+    assert "'plain_jobs.where'" in error.message
     assert "no_such_module" in error.message
     assert not error.may_retry
 
@@ -257,7 +256,7 @@ async def test_a_cancelled_function_may_clean_up(pool, tmp_path):
     assert context.texts == ["cleaned up, cancelled=True"]
 
 
-@pytest.mark.parametrize("how", ["loop", "program", "threads"])
+@pytest.mark.parametrize("how", ["loop", "program", "threads", "late"])
 async def test_code_that_waits_is_interrupted_however_it_waits(pool, how):
     context = Recorder()
     running = asyncio.create_task(pool.run(plain_jobs.waits, {"how": how}, context, grace_s=long_grace))
@@ -314,9 +313,8 @@ async def test_sigterm_to_the_process_alone_ends_no_job(pool, tmp_path):
     running = asyncio.create_task(
         pool.run(plain_jobs.compute, {"stop": str(tmp_path / "stop")}, context, grace_s=no_grace)
     )
-    await until(lambda: _copy(context.steps_seen))
-    for child in list(pool._busy):
-        os.kill(child._spawned.pid, signal.SIGTERM)
+    [pid] = await until(lambda: _copy(context.steps_seen))
+    os.kill(int(pid), signal.SIGTERM)
     (tmp_path / "stop").touch()
 
     assert await running > 0
@@ -325,9 +323,7 @@ async def test_sigterm_to_the_process_alone_ends_no_job(pool, tmp_path):
 @pytest.mark.parametrize(("job", "count"), [("deaf", 1), ("parent", 5)])
 async def test_a_worker_that_is_killed_leaves_nobody(tmp_path, job, count):
     path = tmp_path / "pids"
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.plain", job, str(path)), cwd=ROOT
-    )
+    worker = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "testbed.plain", job, str(path)), cwd=ROOT)
     pids = await pids_in(path, count)
     assert all(map(is_alive, pids))
 
@@ -342,7 +338,7 @@ async def test_when_the_spawner_is_killed_its_jobs_fail_and_the_next_ones_run(tm
         running = asyncio.create_task(fails(pool, plain_jobs.deaf, pids=str(tmp_path / "pids")))
         pids = await pids_in(tmp_path / "pids", 1)
 
-        os.kill(spawner()._process.pid, signal.SIGKILL)
+        os.kill(spawner().pid, signal.SIGKILL)
 
         assert (await running).type == "ProcessEnded"
         await all_end(pids)

@@ -15,8 +15,8 @@ from runlane.engine import programs
 from runlane.engine.pipes import MAX_LINE_LENGTH
 from runlane.engine.processes import close_spawner
 from testbed import ROOT
+from testbed.plain import all_end, is_alive, pids_in
 from testbed.waiting import until
-from tests.support.plain import all_end, is_alive, pids_in
 
 Lines = list[tuple[str, bool]]
 

@@ -18,7 +18,7 @@ from runlane.queue.change_feed import RedisEvents
 from runlane.queue.client import JobQueue
 from testbed.waiting import until
 from tests.support.jobs import worker
-from tests.support.kinds import bundled, kind_of
+from tests.support.kinds import WITH_STEERED, bundled, kind_of
 
 
 class Crawl(Params):
@@ -118,7 +118,7 @@ async def test_workers_with_another_version_of_a_kind_are_named(api, active, oth
     for name, digest, more in (
         ("new", CRAWL.digest, {"tags": ["browser", "gpu"]}),
         ("old", "0123456789abcdef", {"tags": ["browser"]}),
-        ("without-tags", CRAWL.digest, {}),
+        ("other-tags", CRAWL.digest, {"tags": ["gpu"]}),
     ):
         await active.registry.beat(worker(name, kinds=["crawl"], digests={"crawl": digest}, **more))
     await active.registry.beat(worker("of-0.1", kinds=["crawl"]))
@@ -126,8 +126,8 @@ async def test_workers_with_another_version_of_a_kind_are_named(api, active, oth
 
     [kind] = [kind for kind in (await api.get("/api/kinds")).json() if kind["name"] == "crawl"]
 
-    assert kind["workers"] == 2, "the quiet one and those without its tag cannot run it now"
-    assert set(kind["worker_ids"]) == {"new", "old", "without-tags", "of-0.1", "quiet"}
+    assert kind["workers"] == 3, "not the quiet one, nor the one with other tags"
+    assert set(kind["worker_ids"]) == {"new", "old", "other-tags", "of-0.1", "quiet"}
     assert kind["outdated_workers"] == ["old"]
 
 
@@ -189,3 +189,14 @@ async def test_a_catalogue_is_read_again_after_the_connection_to_redis_was_lost(
 
 async def test_the_bundled_kinds_are_what_the_api_lists(api):
     assert await names(api) == {kind.name for kind in bundled()}
+
+
+async def test_a_worker_that_starts_brings_its_kinds_to_a_server_that_serves(api, client, start_worker):
+    assert "steered" not in await names(api)
+
+    await start_worker(RUNLANE_JOBS=WITH_STEERED)
+
+    job_id = await client.submit("noop")
+    await client.job_is(job_id, "completed")
+    [kind] = [kind for kind in (await api.get("/api/kinds")).json() if kind["name"] == "steered"]
+    assert (kind["workers"], kind["outdated_workers"]) == (1, [])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runlane.model.status import EventType
 from testbed.waiting import PATIENCE_S
 from tests.support.processes import running_app
 
@@ -48,7 +49,7 @@ async def test_every_operation_answers_as_it_is_described(config, start_worker, 
         )
         said, _ = await told.communicate()
         assert told.returncode == 0, said.decode()
-        assert b"Selected: 65/68" in said
+        assert b"Selected: 66/69" in said
         assert "Traceback" not in app.log.read_text()
 
 
@@ -62,3 +63,23 @@ async def test_every_refusal_is_described_as_a_problem(api):
             if path != "/readyz":
                 assert {kind for each in refusals.values() for kind in each["content"]} == {"application/problem+json"}
             assert ("404" in refusals) == ("{" in path), (method, path)
+
+
+async def test_the_streams_are_described_with_every_event_and_its_shape(api):
+    described = (await api.get("/api/openapi.json")).json()
+    events = {"job", *EventType, "end"}
+
+    for path, names in (("/api/jobs/{id}/stream", events), ("/api/stream", {"job", "deleted", "gap"})):
+        answer = described["paths"][path]["get"]["responses"]["200"]
+        shapes = answer["content"]["text/event-stream"]["itemSchema"]["oneOf"]
+        assert {shape["properties"]["event"]["const"] for shape in shapes} == names
+        for name in names:
+            assert f"`event: {name}`" in answer["description"]
+        for shape in shapes:
+            reference = shape["properties"]["data"]["contentSchema"].get("$ref", "#/components/schemas/JobEvent")
+            assert reference.rpartition("/")[2] in described["components"]["schemas"]
+    [resume] = [
+        each for each in described["paths"]["/api/jobs/{id}/stream"]["get"]["parameters"] if each["in"] == "header"
+    ]
+    assert resume["name"].lower() == "last-event-id"
+    assert "last message" in resume["description"]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from testbed import ROOT
 from testbed.ports import free_port
 from testbed.waiting import PATIENCE_S, until
 
+OF_CHECKOUT = (sys.executable, "-m", "runlane", "run")
 MARK = "LAUNCHER_TEST"
 
 
@@ -83,7 +84,8 @@ Launch = Callable[..., "asyncio.Future[Run]"]
 
 
 @contextlib.asynccontextmanager
-async def launching(folder: Path) -> AsyncIterator[Launch]:
+async def launching(folder: Path, command: Sequence[str] = OF_CHECKOUT, cwd: Path = ROOT) -> AsyncIterator[Launch]:
+    """Starts launchers in ``cwd``, with their logs in ``folder``, their data too; all that they led to is killed."""
     runs: list[Run] = []
 
     async def start(**environ: str) -> Run:
@@ -93,9 +95,7 @@ async def launching(folder: Path) -> AsyncIterator[Launch]:
         given = cleared | {"PORT": str(port), "RUNLANE_DATA_DIR": str(folder / "data"), MARK: mark} | environ
         log = folder / f"log-{len(runs)}"
         with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "runlane", "run"), cwd=ROOT, env=given, stdout=out, stderr=out
-            )
+            process = await asyncio.create_subprocess_exec(*command, cwd=cwd, env=given, stdout=out, stderr=out)
         run = Run(process, mark, port, log)
         runs.append(run)
         return run

@@ -162,7 +162,7 @@ RUN_BY_OTHER_TESTS = {
     ),
 }
 TAKE_LONG = re.compile(
-    r"make (test|test-all|coverage|check|bench|dev|requirements|screenshots)( \w+=.*)?$|python -m bench\."
+    r"make (test|test-all|coverage|check|bench|wheel|dev|requirements|screenshots)( \w+=.*)?$|python -m bench\."
 )
 NAME_NO_FILE = ("make restore",)
 

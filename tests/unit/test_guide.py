@@ -9,17 +9,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from testbed import ROOT
+from tests.support.guide import GUIDE, PAGES, blocks
 from tests.support.user_projects import PROJECT
-
-GUIDE = ROOT / "docs" / "guide"
-PAGES = sorted(path for path in GUIDE.glob("*.md") if path.name != "README.md")
-_BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 RUN = """
 import importlib, sys
@@ -34,28 +30,6 @@ for job in defined().values():
         assert outcome.status == "completed", outcome.error
         print(job.name, outcome.result)
 """
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of code, the file that it is for, and what it needs."""
-
-    language: str
-    file: str
-    needs: tuple[str, ...]
-    code: str
-
-    @property
-    def is_test(self) -> bool:
-        return self.file.startswith("test_")
-
-
-def blocks(page: Path) -> list[Block]:
-    found = []
-    for language, about, code in _BLOCK.findall(page.read_text()):
-        file, *needs = about.split() or [""]
-        found.append(Block(language, file, tuple(needs), code))
-    return found
 
 
 def python(*words: str, folder: Path) -> None:

@@ -324,7 +324,7 @@ async def test_a_change_too_big_to_announce_is_read_from_the_store(world, hub, s
 
 
 def test_with_make_dev_the_pages_own_server_passes_the_api_on():
-    from rxconfig import passing_on
+    from jobs_app.reflex_settings.rxconfig import passing_on
 
     made = passing_on(frontend_skeleton._compile_vite_config(get_config()))
 

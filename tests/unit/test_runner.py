@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 
 from runlane.composition import Services, compose
 from runlane.define.context import Context
+from runlane.engine import output
+from runlane.engine.context import MAX_FROM_THREADS, MAX_PENDING
 from runlane.engine.execution import Execution
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.resources import Resources
@@ -461,6 +465,97 @@ async def test_progress_replaces_no_line_and_no_step_that_waits_to_be_written(be
     told = await at.services.store.events(job.id)
     assert [e.message for e in told if e.type is EventType.LOG] == [f"line {n}" for n in range(20)]
     assert [e.message for e in told if e.data == {"step": True}] == [f"step {n}" for n in range(20)]
+
+
+@contextlib.contextmanager
+def taking_output():
+    """Inside of the test: pytest has its own standard output for each of its phases."""
+    output.install()
+    try:
+        yield
+    finally:
+        output.uninstall()
+
+
+async def test_what_a_handler_prints_and_logs_is_in_order_with_what_it_reports(bench):
+    async def handler(params, job):
+        print("one")
+        await job.step("two")
+        await asyncio.to_thread(print, "three")
+        await job.log("four", level="error")
+        logging.getLogger("shop").warning("five %d", 5)
+        print("six", end="")
+
+    at = bench(handler)
+    job = await at.submit()
+
+    with taking_output():
+        await at.run(job)
+
+    events = [e for e in await at.services.store.events(job.id) if e.type is not EventType.STATUS]
+    assert [e.message for e in events] == ["one", "two", "three", "four", "five 5", "six"]
+    assert [(e.data.get("logger"), e.data.get("level")) for e in events] == [
+        ("stdout", "info"),
+        (None, None),
+        ("stdout", "info"),
+        (None, "error"),
+        ("shop", "warning"),
+        ("stdout", "info"),
+    ]
+
+
+async def test_a_handler_that_prints_without_a_pause_leaves_lines_out_and_says_how_many(bench):
+    async def handler(params, job):
+        for n in range(MAX_PENDING + 500):
+            print(n)
+
+    at = bench(handler)
+    job = await at.submit()
+
+    with taking_output():
+        await at.run(job)
+
+    lines = [e.message for e in await at.services.store.events(job.id, limit=2000) if e.type is EventType.LOG]
+    assert lines[:MAX_PENDING] == [str(n) for n in range(MAX_PENDING)]
+    assert lines[MAX_PENDING:] == ["500 lines left out: written faster than they could be kept."]
+
+
+async def test_a_thread_that_prints_without_a_pause_is_slowed_and_loses_nothing(bench):
+    def talk() -> None:
+        for n in range(3000):
+            print(n)
+
+    async def handler(params, job):
+        await asyncio.to_thread(talk)
+
+    at = bench(handler)
+    job = await at.submit()
+
+    with taking_output():
+        await at.run(job)
+
+    lines = [e.message for e in await at.services.store.events(job.id, limit=4000) if e.type is EventType.LOG]
+    assert lines == [str(n) for n in range(3000)]
+
+
+async def test_a_handler_that_blocks_the_loop_until_its_printing_thread_ends_goes_on(bench):
+    def talk() -> None:
+        for n in range(MAX_FROM_THREADS + 2):
+            print(n)
+
+    async def handler(params, job):
+        thread = threading.Thread(target=talk)
+        thread.start()
+        thread.join()
+
+    at = bench(handler)
+    job = await at.submit()
+
+    with taking_output():
+        done = await at.run(job)
+
+    lines = [e.message for e in await at.services.store.events(job.id, limit=2000) if e.type is EventType.LOG]
+    assert (done.status, len(lines)) == (JobStatus.COMPLETED, MAX_FROM_THREADS + 2)
 
 
 NAN, INF = float("nan"), float("inf")

@@ -55,7 +55,8 @@ class Channel:
         number = next(self._numbers)
         answer = self._answers[number] = SimpleQueue()
         try:
-            self.send({"call": number, "run": run, "method": method, "arguments": arguments}, content)
+            main = threading.current_thread() is threading.main_thread()
+            self.send({"call": number, "run": run, "method": method, "arguments": arguments, "main": main}, content)
             return self._value(answer.get())
         finally:
             self._answers.pop(number, None)

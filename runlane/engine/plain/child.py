@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from types import FrameType
@@ -213,13 +212,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
-    code = 0
-    try:
-        Child(connection).serve()
-    except BaseException:
-        traceback.print_exc(file=sys.__stderr__)
-        code = 1
-    os._exit(code)  # threads that jobs have left would keep it
+    Child(connection).serve()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class _Run:
     variables: Variables
     calls: set[asyncio.Task[None]] = field(default_factory=set)
     has_outcome: bool = False
+    interrupted: bool = False
 
 
 class Child:
@@ -161,6 +162,7 @@ class Child:
         """Have the job interrupted: its programs are ended, and ``Interrupted`` is raised in its code."""
         self.reusable = False
         if self._run is not None:
+            self._run.interrupted = True
             for call in self._run.calls:
                 call.cancel()
         self._spawned.signal(signal.SIGINT, group=False)
@@ -169,6 +171,9 @@ class Child:
         if message["run"] != run.number:  # of a thread that a job has left
             answer = {"type": "RuntimeError", "message": "This Context is of a job that has ended."}
             return self._send({"answer": message["call"], "error": answer})
+        if run.interrupted and message["method"] == "process" and not message["main"]:
+            # The signal interrupts the main thread alone. That may clean up with programs, or wait for this thread.
+            return self._send({"answer": message["call"], "error": {"type": Interrupted.__name__}})
         answering = self._answer(run.context, message, content)
         if message["method"] != "process":  # the rest in order, as it came
             return await answering

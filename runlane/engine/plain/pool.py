@@ -21,8 +21,8 @@ from runlane.engine.processes import never_cancelled
 
 # Against what libraries leak; a start takes less than a second of one core.
 MAX_RUNS = 500
-# How often it is looked whether the grace of an interrupted job is over; it may become shorter meanwhile.
-_LOOK_EVERY_S = 0.1
+# How often it is checked whether the grace of an interrupted job is over; it may become shorter meanwhile.
+_CHECK_EVERY_S = 0.1
 _CLOSE_S = 3.0
 # For what a killed job's last report may take.
 _REST_S = 1.0
@@ -166,7 +166,7 @@ async def _interrupt(child: Child, running: asyncio.Task[Any], grace_s: Callable
     began = loop.time()
     child.interrupt()
     while not running.done() and (left_s := began + grace_s() - loop.time()) > 0:
-        await asyncio.wait({running}, timeout=min(left_s, _LOOK_EVERY_S))
+        await asyncio.wait({running}, timeout=min(left_s, _CHECK_EVERY_S))
     in_time = running.done()
     await child.kill()
     await asyncio.wait({running}, timeout=_REST_S)

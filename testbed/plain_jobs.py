@@ -18,10 +18,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from runlane import GiveUp, ProcessFailed, Resource, SyncContext, job
+import runlane
+from runlane import GiveUp, ProcessFailed, Resource, SyncContext
 
 ON_FILE = Path(os.environ.get("PLAIN_JOBS_RESOURCES", os.devnull))
 seen: list[int] = []
+
+
+def job(fn: Any = None, /, **options: Any) -> Any:
+    """As ``@job``, with a name that no job of another test has."""
+
+    def define(fn: Any) -> Any:
+        return runlane.job(name=f"plain_jobs.{fn.__name__}", **options)(fn)
+
+    return define if fn is None else define(fn)
 
 
 class Size(BaseModel):
@@ -113,7 +123,7 @@ def talk_much(lines: int) -> None:
         print(number)
 
 
-@job(retry_on=(OSError,))
+@job(retry_on=(OSError,))  # type: ignore[untyped-decorator]
 def fail(how: str) -> None:
     try:
         _fail(how)
@@ -128,7 +138,7 @@ def _fail(how: str) -> None:
         case "other":
             raise RuntimeError("no luck")
         case "cause":
-            {}["missing"]
+            {}["missing"]  # type: ignore[index]
         case "give up":
             raise GiveUp("it is closed")
         case "exit":
@@ -142,7 +152,7 @@ def returns_no_json() -> Any:
     return object()
 
 
-@job(retry_on=(Exception,))
+@job(retry_on=(Exception,))  # type: ignore[untyped-decorator]
 def end(how: str) -> None:
     match how:
         case "exit":
@@ -155,10 +165,10 @@ def end(how: str) -> None:
 
 @job
 def busy(pids: str, ctx: SyncContext) -> None:
-    note(pids)
-    ctx.step("Busy")
     number = 0
     try:
+        note(pids)
+        ctx.step("Busy")
         while number >= 0:
             number += 1
     finally:
@@ -196,9 +206,9 @@ def stubborn(pids: str, ctx: SyncContext) -> None:
 
 @job
 def unclean(pids: str, ctx: SyncContext) -> None:
-    note(pids)
-    ctx.step("Unclean")
     try:
+        note(pids)
+        ctx.step("Unclean")
         time.sleep(600)
     finally:
         raise RuntimeError("the door is stuck")
@@ -222,8 +232,8 @@ def leaves_a_program(pids: str) -> int:
 
 @job
 def waits(how: str, ctx: SyncContext) -> None:
-    ctx.step("Waiting")
     try:
+        ctx.step("Waiting")
         match how:
             case "loop":
                 asyncio.run(asyncio.sleep(600))
@@ -232,7 +242,12 @@ def waits(how: str, ctx: SyncContext) -> None:
             case "threads":
                 with ThreadPoolExecutor(2) as threads:
                     list(threads.map(lambda seconds: ctx.process("sleep", seconds), ["600", "601"]))
+            case "late":
+                time.sleep(600)
     finally:
+        if how == "late":
+            with ThreadPoolExecutor(1) as threads:
+                threads.submit(ctx.process, "sleep", "600")
         print("cleaned up")
 
 
@@ -257,7 +272,7 @@ def comes_back_twice() -> int:
 @job
 def compute(stop: str, ctx: SyncContext) -> int:
     """Computes until the file is there."""
-    ctx.step("Computing")
+    ctx.step(str(os.getpid()))
     while not os.path.exists(stop):
         sum(range(200_000))
         ctx.progress(1, 2)
@@ -276,7 +291,7 @@ def counter() -> Iterator[list[str]]:
 
 
 @job
-def counts(count: list[str] = counter) -> int:  # type: ignore[assignment]
+def counts(count: list[str] = counter) -> int:
     count.append("job")
     return len(count)
 
@@ -284,9 +299,3 @@ def counts(count: list[str] = counter) -> int:  # type: ignore[assignment]
 @job
 def environment() -> None:
     print(repr(os.environ.get("PYTHONPATH")))
-
-
-@job
-def report_much(reports: int, ctx: SyncContext) -> None:
-    for _ in range(reports):
-        ctx.progress(1, 2)

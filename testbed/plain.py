@@ -13,8 +13,8 @@ from runlane.define.context import Context, Finished, LogLevel, Saved
 from runlane.define.reports import check_level, percent
 from runlane.engine import programs
 from runlane.engine.plain.pool import PlainPool
+from testbed import plain_jobs
 from testbed.waiting import until
-from tests.support import plain_jobs
 
 MODULE = plain_jobs.__name__
 
