@@ -156,7 +156,6 @@ RUN_BY_OTHER_TESTS = {
     **dict.fromkeys(("runlane run", "runlane worker", "runlane app"), "test_upgrade.py"),
     **dict.fromkeys(("python -m venv .venv", "runlane run my_jobs"), "test_wheel.py"),
     "runlane submit greet name=Ada --wait": "test_guide_programs.py",
-    "runlane backup FILE": "test_transfer.py",
     **dict.fromkeys(
         (
             "runlane submit web_agent steps=3 goal=\"Find the opening hours\" --wait",
