@@ -158,6 +158,16 @@ RUN_BY_OTHER_TESTS = {
     "runlane submit greet name=Ada --wait": "test_guide_programs.py",
     **dict.fromkeys(("runlane backup FILE", "runlane restore FILE --replace"), "test_transfer.py"),
     **dict.fromkeys(
+        (
+            'runlane submit web_agent steps=3 goal="Find the opening hours" --wait',
+            "runlane list --status failed --limit 10",
+            "runlane follow 1a2b3c4d 5e6f7a8b",
+            "runlane submit … --wait > result.json",
+            "runlane --install-completion",
+        ),
+        "test_command_line.py",
+    ),
+    **dict.fromkeys(
         ("python -m jobs_app", "python -m worker", "runlane health", "runlane health --worker"),
         "test_compose.py",
     ),
