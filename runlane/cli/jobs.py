@@ -53,7 +53,7 @@ def _listed(jobs: Sequence[JobSnapshot]) -> tuple[Sequence[str], list[Sequence[s
             f"{job.progress:.0f}%",
             _age(job.created_at),
             job.kind,
-            job.title or job.message,
+            job.title,
         )
         for job in jobs
     ]
