@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runlane.define.context import Saved
+from runlane.engine.loading import load
 from runlane.engine.plain.errors import PlainError
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.processes import close_spawner, spawner
@@ -438,3 +439,20 @@ async def test_the_environment_of_the_worker_is_the_jobs_too(pool):
     await run(pool, plain_jobs.environment, context=context)
 
     assert context.texts == [repr(os.environ.get("PYTHONPATH"))]
+
+
+async def test_files_of_the_user_that_are_called_as_pythons_own_modules_keep_no_process_from_starting(
+    tmp_path, monkeypatch
+):
+    for name in ("email.py", "socket.py", "json.py"):
+        (tmp_path / name).write_text("raise RuntimeError('this is not the one that was wanted')\n")
+    module = tmp_path / "jobs_beside_email.py"
+    module.write_text("from runlane import job\n\n\n@job\ndef answer_beside_email() -> int:\n    return 42\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *filter(None, sys.path)])  # as ``load`` leaves it in a worker
+    await close_spawner()  # the next one starts here
+    job = load([module.stem]).jobs["answer_beside_email"]
+
+    async with own_pool(modules=(module.stem,)) as pool:
+        assert await run(pool, job) == 42
+    await close_spawner()
