@@ -81,6 +81,9 @@ class _Names:
             raise ValueError(f"two {what} of this job are called {name!r}; each needs a name of its own")
         self._used.add(name)
 
+    def free(self, name: str) -> None:
+        self._used.discard(name)
+
 
 class Context(abc.ABC):
     """One attempt of one job."""
@@ -200,14 +203,18 @@ class Context(abc.ABC):
         Where ``fn`` says what it returns, that comes back as that type.
 
         Raises:
-            ValueError: this name was used before in this attempt.
+            ValueError: this name was used before in this attempt, for a call that returned.
             TypeError: it returned nothing that JSON holds.
         """
         self._calls.use(name, "calls of once")
         if name in self._saved.once:
             return _returned(fn, self._saved.once[name])
-        found = fn(*args, **kwargs)
-        result = await found if inspect.isawaitable(found) else found
+        try:
+            found = fn(*args, **kwargs)
+            result = await found if inspect.isawaitable(found) else found
+        except BaseException:
+            self._calls.free(name)  # the job may catch this, and call it again
+            raise
         self._saved.once[name] = _json(result, name)
         await self._keep(self._saved, wait=True)  # what may happen only once is not left to the next write
         return result

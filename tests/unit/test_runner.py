@@ -675,6 +675,30 @@ async def test_once_gives_again_what_it_returned_whatever_its_function_says_and_
     assert (done.attempt, done.status, done.result) == (2, JobStatus.COMPLETED, 42)
 
 
+async def test_once_may_be_tried_again_in_the_same_attempt_until_it_returns(bench):
+    calls: list[int] = []
+
+    def pay() -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError("the line is busy")
+        return 7
+
+    async def handler(params, job):
+        with pytest.raises(OSError, match="busy"):
+            await job.once("pay", pay)
+        paid = await job.once("pay", pay)
+        with pytest.raises(ValueError, match="two calls of once of this job are called 'pay'"):
+            await job.once("pay", pay)
+        return paid
+
+    at = bench(handler)
+
+    done = await at.run(await at.submit())
+
+    assert (done.status, done.result, len(calls)) == (JobStatus.COMPLETED, 7, 2)
+
+
 async def test_a_save_does_not_hide_that_a_line_could_not_be_recorded(bench, plain_sql, database_kind):
     async def handler(params, job):
         for statement in REFUSE_UNLUCKY[database_kind]:
