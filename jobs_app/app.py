@@ -40,6 +40,7 @@ from jobs_app.dashboard.page import dashboard
 from jobs_app.dashboard.state import JobList
 from jobs_app.job import commands as job_commands
 from jobs_app.job import feeder as job_feeder
+from jobs_app.job.actions import Actions
 from jobs_app.job.page import job_page
 from jobs_app.job.state import JobPage
 from jobs_app.keys import registry as keys
@@ -114,18 +115,19 @@ app.add_middleware(ActingOnPages(naming))
 assert app.sio is not None
 app.sio.eio.cors_allowed_origins = []
 app.register_lifespan_task(serve)
+arrived = [Actions.ask_nothing, Arrival.arrive]
 # A page joins its room first, then reads: no change falls between the two. It shows "Live" when it has read all.
 app.add_page(
     dashboard,
     route=routes.DASHBOARD,
     title="Runlane",
-    on_load=[JobList.join, JobList.load, StartForm.load, Arrival.arrive],
+    on_load=[JobList.join, JobList.load, StartForm.load, *arrived],
 )
 app.add_page(
     compare_page,
     route=routes.COMPARE,
     title="Compare",
-    on_load=[Comparison.choose, Comparison.join, Comparison.refresh, Arrival.arrive],
+    on_load=[Comparison.choose, Comparison.join, Comparison.refresh, *arrived],
 )
 for build, route, title, own in (
     (admin_overview, routes.ADMIN, "Admin", None),
@@ -139,17 +141,17 @@ for build, route, title, own in (
     (admin_audit, routes.ADMIN_AUDIT, "Audit", AdminAudit),
 ):
     load = [] if own is None else [own.load]
-    app.add_page(build, route=route, title=title, on_load=[Admin.join, *load, Admin.load, Arrival.arrive])
+    app.add_page(build, route=route, title=title, on_load=[Admin.join, *load, Admin.load, *arrived])
     if refresh := getattr(own, "refresh", None):
         tabs.register(route, refresh)
 app.add_page(
     admin_events,
     route=routes.ADMIN_EVENTS,
     title="Events",
-    on_load=[AdminEvents.join, AdminEvents.load, Admin.load, Arrival.arrive],
+    on_load=[AdminEvents.join, AdminEvents.load, Admin.load, *arrived],
 )
-app.add_page(not_found, route="404", title="No such page", on_load=[Arrival.join_quiet, Arrival.arrive])
-app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[JobPage.join, JobPage.load, Arrival.arrive])
+app.add_page(not_found, route="404", title="No such page", on_load=[Arrival.join_quiet, *arrived])
+app.add_page(job_page, route=routes.JOB, title=JobPage.tab_title, on_load=[JobPage.join, JobPage.load, *arrived])
 for feature in (dashboard_commands, job_commands, submit_commands):
     feature.register()
 for offered in (  # listed in this order

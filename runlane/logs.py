@@ -16,6 +16,7 @@ from uuid import UUID
 from pythonjsonlogger.json import JsonFormatter
 
 from runlane.settings import log_format
+from runlane.text import without_controls
 
 NO_JOB = "-"
 _job_id: ContextVar[str] = ContextVar("job_id", default=NO_JOB)
@@ -25,9 +26,6 @@ _QUIETER = {
     "_granian": logging.WARNING,
     "reflex_base.event.processor.base_state_processor": logging.ERROR,  # its warnings contain what people typed
 }
-_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-# What would move a terminal's cursor, colour it, begin another line, or turn the order of what follows.
-_ESCAPED = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS}
 
 
 class _OneLine(logging.Formatter):
@@ -42,7 +40,7 @@ class _OneLine(logging.Formatter):
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         process = getattr(record, "process_name", self._process)
-        text = text.strip().replace("\n", " | ").translate(_ESCAPED)
+        text = without_controls(text.strip().replace("\n", " | "))
         return f"{_at(record)} {record.levelname:<7} {process:<8} job={_job_id.get()} {text}"
 
 

@@ -45,7 +45,7 @@ from testbed.run import Run
 from tests.support.kinds import bundled
 from tests.support.twins import MemoryEvents, MemoryQueue, MemoryRegistry
 
-pytest_plugins = ["tests.support.processes", "tests.support.farm", "tests.support.tabs"]
+pytest_plugins = ["tests.support.processes", "tests.support.farm", "tests.support.tabs", "tests.support.places"]
 REFUSED = 2
 
 

@@ -62,6 +62,11 @@ class Actions(rx.State):
             self.pending_retry = ""
 
     @rx.event
+    def ask_nothing(self) -> None:
+        """Close what is asked about a job: the tab has gone to another page."""
+        self.pending_delete = self.pending_retry = ""
+
+    @rx.event
     async def promote(self, job_id: str) -> Effect:
         return await _act_and_notify(
             self, job_id, runtime.jobs().promote, lambda job: f"Job {job.short_id} starts as soon as a slot is free."

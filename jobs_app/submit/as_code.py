@@ -8,11 +8,18 @@ import keyword
 import shlex
 from typing import Any
 
-from runlane import plain_json
+from runlane.cli.values import words_of
+from runlane.kinds.schemas import Schema
 
 # Where the client and the command line look by themselves.
 USUAL_URLS = ("http://localhost:8000", "http://127.0.0.1:8000")
-OPTIONS = ("priority", "delay_s", "scheduled_for", "max_attempts")
+# What is not a parameter, and how the command line calls it.
+OPTIONS = {
+    "priority": "--priority",
+    "delay_s": "--delay",
+    "scheduled_for": "--at",
+    "max_attempts": "--max-attempts",
+}
 
 _PYTHON = """import asyncio
 {times}
@@ -43,13 +50,12 @@ def python(url: str, body: dict[str, Any]) -> str:
     return _PYTHON.format(times=times, url=url, submit=f"{client}.submit({', '.join(_arguments(body))})")
 
 
-def command(url: str, body: dict[str, Any]) -> str:
-    """A command that starts the job, and follows it to its end."""
-    words = ["runlane", "submit", body["kind"]]
-    words += [_word(name, value) for name, value in body.get("params", {}).items()]
-    for name in OPTIONS:
+def command(url: str, body: dict[str, Any], schema: Schema) -> str:
+    """A command that starts the job, and follows it to its end; ``schema``: of the kind's parameters."""
+    words = ["runlane", "submit", body["kind"], *words_of(body.get("params", {}), schema)]
+    for name, option in OPTIONS.items():
         if name in body:
-            words += [f"--{name.removesuffix('_s').replace('_', '-')}", str(body[name])]
+            words += [option, str(body[name])]
     where = "" if url in USUAL_URLS else f"RUNLANE_URL={shlex.quote(url)} "
     return where + shlex.join([*words, "--wait"])
 
@@ -68,11 +74,3 @@ def _arguments(body: dict[str, Any]) -> list[str]:
         *(f"{name}={value!r}" for name, value in plain.items()),
         *([f"**{others!r}"] if others else []),
     ]
-
-
-def _word(name: str, value: Any) -> str:
-    """A parameter as the command line takes it: plain values as text, all else as JSON after ``:=``."""
-    if isinstance(value, str):
-        return f"{name}={value}"
-    text = plain_json.dumps(value)
-    return f"{name}={text}" if isinstance(value, int | float) else f"{name}:={text}"

@@ -6,6 +6,7 @@ what a person has typed stays where the field is still there.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import reflex as rx
@@ -177,7 +178,8 @@ class StartForm(rx.State):
     @rx.event
     def copy_command(self) -> Effect:
         """Put a command that starts this job on the clipboard."""
-        return self._copy(as_code.command)
+        chosen = catalogue().find(self.kind)
+        return self._copy(partial(as_code.command, schema=chosen.params_schema if chosen else {}))
 
     def _copy(self, render: Callable[[str, dict[str, Any]], str]) -> Effect:
         try:

@@ -111,14 +111,16 @@ class Api:
                 raise
             return job  # by the request whose answer was lost
 
-    async def retry(self, job_id: Id) -> JobSnapshot:
+    async def retry(self, job_id: Id, *, from_start: bool = False) -> JobSnapshot:
         """Queue a failed or cancelled job as a new attempt. Raises ``Refused`` for one in another status.
 
+        It goes on from what it saved; ``from_start`` removes that first.
         If the answer is lost, this raises ``Unreachable`` and is not tried again: it might make two attempts.
         """
         path = _path(job_id)
         unsure = f"whether job {short_id(job_id)} was queued again"
-        return await self._link.read(Ask("POST", f"{path}/retry", unsure=unsure), JOB)
+        query = [("from_start", "true")] if from_start else []
+        return await self._link.read(Ask("POST", f"{path}/retry", query, unsure=unsure), JOB)
 
     async def delete(self, job_id: Id) -> None:
         """Delete a job that is not running, with its timeline and artifacts. Raises ``Refused`` for a running one."""

@@ -196,7 +196,7 @@ class Link:
         if status >= 500:
             raise ServerFailed(sentence)
         if status == 401 and not self._token:
-            sentence += " No token was sent: give Client one, or set RUNLANE_TOKEN."
+            sentence += " No token was sent: give one, or set RUNLANE_TOKEN."
         kind = {401: Unauthorized, 403: Unauthorized, 404: NotFound}.get(status, Refused)
         errors = [FieldError(each.field, each.message) for each in problem.errors]
         raise kind(sentence, status=status, errors=errors, repeated=repeated)
@@ -204,15 +204,15 @@ class Link:
     def _not_runlane(self, response: httpx.Response, media_type: str) -> str:
         if response.is_redirect:
             target = response.headers.get("location", "another address")
-            return f"{self.url} sends to {target}. Give the address of Runlane itself, as url= or RUNLANE_URL."
+            return f"{self.url} sends to {target}. Give the address of Runlane itself, as url or in RUNLANE_URL."
         return (
             f"What answers at {self.url} is no Runlane, or something is between: it sent {response.status_code} with "
-            f"{media_type or 'no type'}. Check the address, which is url= or RUNLANE_URL."
+            f"{media_type or 'no type'}. Check the address, which is given as url or in RUNLANE_URL."
         )
 
     def _give_up(self, trouble: httpx.TransportError | httpx.Response | None) -> NoReturn:
         raise Unreachable(
-            f"{self._sentence(trouble)} Check that Runlane runs there; the address is url= or RUNLANE_URL."
+            f"{self._sentence(trouble)} Check that Runlane runs there; the address is given as url or in RUNLANE_URL."
         ) from (trouble if isinstance(trouble, httpx.TransportError) else None)
 
     def _sentence(self, trouble: httpx.TransportError | httpx.Response | None) -> str:

@@ -67,9 +67,9 @@ class Run(Generic[R]):
         """As ``Client.cancel``."""
         return await self._read(self._api.cancel(self.id))
 
-    async def retry(self) -> JobSnapshot:
+    async def retry(self, *, from_start: bool = False) -> JobSnapshot:
         """As ``Client.retry``."""
-        return await self._read(self._api.retry(self.id))
+        return await self._read(self._api.retry(self.id, from_start=from_start))
 
     async def delete(self) -> None:
         """As ``Client.delete``."""

@@ -245,9 +245,9 @@ class SyncRun(Generic[R_co]):
         """As ``Run.cancel``."""
         return self._loop.run(self._run.cancel())
 
-    def retry(self) -> JobSnapshot:
+    def retry(self, *, from_start: bool = False) -> JobSnapshot:
         """As ``Run.retry``."""
-        return self._loop.run(self._run.retry())
+        return self._loop.run(self._run.retry(from_start=from_start))
 
     def delete(self) -> None:
         """As ``Run.delete``."""

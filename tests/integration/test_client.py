@@ -2,15 +2,12 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -30,10 +27,10 @@ from runlane.clock import utc_now
 from runlane.model.status import JobStatus
 from testbed import ROOT
 from testbed.ports import free_port
-from testbed.redis_server import RedisServer
 from testbed.waiting import PATIENCE_S, until
 from tests.support.cutting_proxy import cutting_proxy
-from tests.support.processes import App, running_app
+from tests.support.places import Place
+from tests.support.processes import running_app
 
 
 class Tries(BaseModel):
@@ -51,43 +48,6 @@ async def misread(failures: int = 2) -> list[str]: ...
 
 # The server knows it under this name; nobody runs these functions, they have its parameters and its result.
 tried.name = misread.name = "flaky"
-
-
-@dataclass
-class Place:
-    """An app and a worker, for all tests here."""
-
-    app: App
-    redis_url: str
-    database_url: str
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        return self.app.url
-
-
-@pytest.fixture(scope="module")
-async def place(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> AsyncIterator[Place]:
-    folder = tmp_path_factory.mktemp("place")
-    redis = RedisServer(tmp_path_factory.mktemp("redis"))
-    shutil.copy(migrated_file, folder / "runlane.db")
-    database_url = f"sqlite:///{folder / 'runlane.db'}"
-    redis.start()
-    given = {"REDIS_URL": redis.url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker"),
-        cwd=ROOT,
-        env=os.environ | given | {"RUNLANE_RETRY_BASE_S": "0.05", "RUNLANE_CONCURRENCY": "20"},
-        start_new_session=True,
-    )
-    try:
-        async with running_app(folder / "app", redis.url, database_url) as app:
-            yield Place(app, redis.url, database_url, folder)
-    finally:
-        os.killpg(worker.pid, signal.SIGKILL)
-        await worker.wait()
-        redis.stop()
 
 
 @pytest.fixture

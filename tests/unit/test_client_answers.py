@@ -86,9 +86,7 @@ async def test_another_server_at_the_address_is_named_as_such():
 async def test_a_missing_or_wrong_token_is_said(monkeypatch):
     monkeypatch.delenv("RUNLANE_TOKEN", raising=False)
     async with answering(problem(401, "Log in first.")) as (client, received):
-        with pytest.raises(
-            Unauthorized, match=r"Log in first. No token was sent: give Client one, or set RUNLANE_TOKEN"
-        ):
+        with pytest.raises(Unauthorized, match=r"Log in first. No token was sent: give one, or set RUNLANE_TOKEN"):
             await client.queue()
         assert "authorization" not in received[0][1]
     async with answering(problem(401, "There is no such token."), token="rl_1") as (client, received):

@@ -211,9 +211,10 @@ def test_what_a_form_would_start_is_python_for_the_client():
 def test_what_a_form_would_start_is_a_command():
     body = {"kind": "crawl", "params": {"url": "https://x/a b", "pages": 3, "deep": {"a": [None]}}, "delay_s": 60}
 
-    assert as_code.command("http://localhost:8000", body) == (
+    schema = {"properties": {"url": {"type": "string"}, "pages": {"type": "integer"}}}
+    assert as_code.command("http://localhost:8000", body, schema) == (
         """runlane submit crawl 'url=https://x/a b' pages=3 'deep:={"a":[null]}' --delay 60 --wait"""
     )
-    assert as_code.command("https://jobs.example.com", body).startswith(
+    assert as_code.command("https://jobs.example.com", body, schema).startswith(
         "RUNLANE_URL=https://jobs.example.com runlane submit crawl"
     )

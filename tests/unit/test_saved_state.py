@@ -8,6 +8,7 @@ from jobs_app import routes
 from jobs_app.dashboard.slots import rows as slot_rows
 from jobs_app.dashboard.slots.running import RunningJobs
 from jobs_app.dashboard.state import JobList
+from jobs_app.app import app
 from jobs_app.job.actions import Actions
 from jobs_app.job.saved import SHOWN_STEPS, SavedState, in_words
 from jobs_app.job.state import JobPage
@@ -83,6 +84,18 @@ async def test_a_question_that_is_closed_retries_nothing(tab, failed_job, store)
     await actions.retry_from(True)
 
     assert (await store.get(failed_job.id)).status is JobStatus.FAILED
+
+
+async def test_a_question_about_a_job_is_closed_when_the_tab_goes_to_any_other_page(tab, failed_job, store):
+    actions = await tab.get_state(Actions)
+    await actions.retry(str(failed_job.id))
+
+    actions.ask_nothing()
+    await actions.retry_from(True)
+
+    assert (await store.get(failed_job.id)).status is JobStatus.FAILED
+    loads = {route: [str(event.fn) for event in app.get_load_events(route)] for route in app._unevaluated_pages}
+    assert [route for route, events in loads.items() if not any("ask_nothing" in event for event in events)] == []
 
 
 def test_what_is_kept_is_counted_in_words():
