@@ -152,6 +152,15 @@ def returns_no_json() -> Any:
     return object()
 
 
+@job
+def returns_much(size: int, ctx: SyncContext) -> str:
+    try:
+        ctx.step("x" * size)
+    except ValueError as exc:
+        ctx.log(str(exc))
+    return "x" * size
+
+
 @job(retry_on=(Exception,))  # type: ignore[untyped-decorator]
 def end(how: str) -> None:
     match how:

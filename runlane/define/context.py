@@ -81,6 +81,9 @@ class _Names:
             raise ValueError(f"two {what} of this job are called {name!r}; each needs a name of its own")
         self._used.add(name)
 
+    def free(self, name: str) -> None:
+        self._used.discard(name)
+
 
 class Context(abc.ABC):
     """One attempt of one job."""
@@ -93,6 +96,7 @@ class Context(abc.ABC):
         self.cancelled = False
         """Whether somebody asked this job to stop. Code that never awaits should check it now and then."""
         self._names = _Names()
+        self._calls = _Names()
         self.resume(saved or Saved())
 
     def resume(self, saved: Saved) -> None:
@@ -165,9 +169,15 @@ class Context(abc.ABC):
 
         Raises:
             TypeError: nothing that JSON holds.
+            ValueError: more than may be kept; what was kept before is still there.
         """
+        before = dict(self._saved.values)
         self._saved.values.update({name: _json(value, name) for name, value in values.items()})
-        await self._keep(self._saved)
+        try:
+            await self._keep(self._saved)
+        except ValueError:
+            self._saved.values = before
+            raise
 
     async def steps(self, items: Iterable[T], message: str = "{}") -> AsyncIterator[T]:
         """The items, each as a step that is called ``message`` with the item in the place of ``{}``.
@@ -193,14 +203,18 @@ class Context(abc.ABC):
         Where ``fn`` says what it returns, that comes back as that type.
 
         Raises:
-            ValueError: this name was used before in this attempt.
+            ValueError: this name was used before in this attempt, for a call that returned.
             TypeError: it returned nothing that JSON holds.
         """
-        self._names.use(name, "calls of once")
+        self._calls.use(name, "calls of once")
         if name in self._saved.once:
             return _returned(fn, self._saved.once[name])
-        found = fn(*args, **kwargs)
-        result = await found if inspect.isawaitable(found) else found
+        try:
+            found = fn(*args, **kwargs)
+            result = await found if inspect.isawaitable(found) else found
+        except BaseException:
+            self._calls.free(name)  # the job may catch this, and call it again
+            raise
         self._saved.once[name] = _json(result, name)
         await self._keep(self._saved, wait=True)  # what may happen only once is not left to the next write
         return result
@@ -303,10 +317,10 @@ def _json(value: Any, name: str) -> Any:
 def _returned(fn: Callable[..., Any], stored: Any) -> Any:
     """What was stored, as the type that ``fn`` says it returns."""
     try:
-        annotation = get_type_hints(fn).get("return", Any)
-    except Exception:  # an annotation is code; without it JSON is what there is
+        adapter = TypeAdapter(get_type_hints(fn).get("return", Any))
+    except Exception:  # an annotation is code, or nothing that JSON becomes; without it JSON is what there is
         return stored
-    return TypeAdapter(annotation).validate_python(stored)
+    return adapter.validate_python(stored)
 
 
 def _picture(content: bytes, name: str) -> tuple[str, bytes, str]:

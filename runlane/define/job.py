@@ -1,6 +1,7 @@
 """``@job``: what makes a function something that workers run."""
 
 import inspect
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from runlane import plain_json
 from runlane.define import signature
 from runlane.define.context import Context, SyncContext
+from runlane.define.params import stored
 from runlane.define.problems import field_errors
 from runlane.define.refusal import place, refused
 from runlane.define.retry import Retry
@@ -101,7 +103,7 @@ class Job(Generic[Full, P, Returned, R]):
             model = self.signature.model.model_validate(given[whole] if whole is not None else given)
         except ValidationError as exc:
             raise InvalidInput(field_errors(exc, "params")) from exc
-        return model.model_dump(mode="json", by_alias=True)
+        return stored(model)
 
     def validate(self, params: Any) -> BaseModel:
         """Parameters as they are stored, as the job's model; types are exact. Raises ``InvalidInput`` as ``params``."""
@@ -142,6 +144,11 @@ class Job(Generic[Full, P, Returned, R]):
             raise refused(self.fn, f"timeout={options.timeout_s:g}: a job needs some time; give seconds above 0.")
         if not 1 <= options.max_attempts <= MAX_ATTEMPTS:
             raise refused(self.fn, f"max_attempts={options.max_attempts}: from 1 (no second try) to {MAX_ATTEMPTS}.")
+        for error in options.retry.on:
+            if not (isinstance(error, type) and issubclass(error, BaseException)):
+                raise refused(self.fn, f"retry_on: {error!r} is no class of errors; give some, as (TimeoutError,).")
+        if not _are_pauses(options.retry.backoff):
+            raise refused(self.fn, f"backoff={options.retry.backoff!r}: give seconds from 0, or a list of some.")
         if options.max_running is not None and not 1 <= options.max_running <= MAX_CONCURRENCY:
             raise refused(self.fn, f"max_running={options.max_running}: from 1 to {MAX_CONCURRENCY}.")
         if not self.is_async:
@@ -263,6 +270,15 @@ class Define:
 def _where(defined_job: Job[..., ..., Any, Any]) -> str:
     file, line = place(defined_job.fn)
     return f"{file}:{line}"
+
+
+def _are_pauses(backoff: Any) -> bool:
+    pauses = [0.0] if backoff is None else [backoff] if isinstance(backoff, int | float) else backoff
+    return (
+        isinstance(pauses, list | tuple)
+        and len(pauses) > 0
+        and all(isinstance(pause, int | float) and 0 <= pause < math.inf for pause in pauses)
+    )
 
 
 def _rate(rate: Rate | str | None) -> Rate | None:

@@ -14,7 +14,7 @@ from pydantic.json_schema import PydanticJsonSchemaWarning
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from runlane.define.context import Context, SyncContext
-from runlane.define.params import Params
+from runlane.define.params import Params, holds_secret
 from runlane.define.refusal import DefinitionError, refused
 from runlane.define.resource import SharedResource
 
@@ -205,7 +205,7 @@ def _defaults(fn: Callable[..., Any], model: type[BaseModel]) -> dict[str, Any]:
         if info.is_required():
             continue
         default = info.get_default(call_default_factory=True, validated_data={})
-        if default is PydanticUndefined:
+        if default is PydanticUndefined or holds_secret(default):  # the worker's own model fills it in
             continue
         try:
             defaults[info.alias or name] = to_jsonable_python(default)

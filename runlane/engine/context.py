@@ -112,6 +112,7 @@ class WorkerContext(Context):
                 f"what this job keeps has {len(text)} bytes, more than {self._max_saved_bytes} allowed; keep less, or "
                 "attach it as an artifact"
             )
+        self._raise_if_failed()
         self._unsaved = plain_json.loads(text)  # a copy: the job may change what it gave
         self._start_writing()
         if wait:
@@ -166,15 +167,24 @@ class WorkerContext(Context):
                 break
         self._hurry.clear()
 
+    def end(self) -> None:
+        """Take nothing more: the attempt has ended. What runs on must not report for the next one."""
+        self._lost = True
+        self._pending.clear()
+
     @staticmethod
     def _is_merged(message: HandlerMessage) -> bool:
         return message.type is EventType.PROGRESS and message.data is None
 
     async def _add(self, message: HandlerMessage) -> None:
         await self._room.wait()
-        if not self._lost and self._writing is not None and self._writing.done():
-            self._writing.result()  # raises what kept an earlier message from being written
+        self._raise_if_failed()
         self._append(message)
+
+    def _raise_if_failed(self) -> None:
+        """Raises what kept an earlier message from being written."""
+        if not self._lost and self._writing is not None and self._writing.done():
+            self._writing.result()
 
     def _append(self, message: HandlerMessage) -> None:
         if self._lost:

@@ -59,10 +59,23 @@ def _imported(name: str, off: dict[str, str]) -> Iterator[ModuleType]:
         off[name] = f"The module {name} cannot be imported: {_last_line(exc)}"
         log.error("The jobs of the module %r are off in this worker.", name, exc_info=exc)
         return
+    if why := _is_another(name, module):
+        off[name] = why
+        log.error("%s", why)
+        return
     yield module
     for found in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{name}."):
         if not found.name.rpartition(".")[2].startswith("_"):
             yield from _imported(found.name, off)
+
+
+def _is_another(name: str, module: ModuleType) -> str:
+    """A sentence, if a file in the current folder is meant by this name and another one was imported: ``email.py``."""
+    here = Path.cwd().resolve()
+    file = getattr(module, "__file__", None)
+    if not (here / f"{name}.py").is_file() or (file and Path(file).resolve().is_relative_to(here)):
+        return ""
+    return f"Python has another module {name}, in {file or 'itself'}; rename your file {name}.py."
 
 
 def _last_line(exc: BaseException) -> str:

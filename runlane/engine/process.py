@@ -140,13 +140,21 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         _exit(1)
     exit_code = 1 if keeping.done() else 0
     await end_tasks(keeping, *following)
-    await pool.close()
-    await resources.close()
-    heartbeat.stop()
-    await writer.close()
-    await _sign_off(registry, about.id)
+    # both at once: a resource may take longer to close than whoever stops this worker waits, which is then not lost
+    await asyncio.gather(_close(pool, resources), _leave(heartbeat, writer, registry, about.id))
     log.info("Worker %s has stopped.", about.id)
     _exit(exit_code)  # here: the loop would wait for handlers that will not stop
+
+
+async def _close(pool: PlainPool, resources: Resources) -> None:
+    await pool.close()
+    await resources.close()
+
+
+async def _leave(heartbeat: Heartbeat, writer: Writer, registry: WorkerRegistry, worker_id: str) -> None:
+    await asyncio.to_thread(heartbeat.stop)
+    await writer.close()
+    await _sign_off(registry, worker_id)
 
 
 async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:

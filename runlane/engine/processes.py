@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 
 from runlane.background import end_tasks
 from runlane.engine.spawner import LENGTH_BYTES
+from runlane.installation import HOME
 
 T = TypeVar("T")
 
@@ -226,5 +227,11 @@ def module_command(module: str) -> list[str]:
 
 
 def module_environment() -> dict[str, str]:
-    """An environment in which a program finds the modules that this process finds."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    """An environment in which a program finds the modules that this process finds.
+
+    Without the current folder, unless we lie there: a user's ``email.py`` would be taken for Python's own. A process
+    that needs the user's modules adds it when it has imported ours.
+    """
+    here = os.getcwd()
+    paths = [path for each in sys.path if (path := each or here) != here or path == str(HOME)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -291,6 +291,7 @@ class Runner:
             log.warning("This attempt was taken away from this worker; its outcome is not recorded.")
             return
         unwritten = await _unwritten(context)
+        context.end()
         try:
             end = replace(self._end(job, run, code, unwritten), base=job)
             _mark_code_ended(run, code)  # no sooner: what starts in its slot must be written after this end, not before

@@ -53,7 +53,10 @@ class LimitsService:
         limits = Limits(
             concurrency=setting.concurrency or self._settings.concurrency,
             paused=setting.paused,
-            kinds={name: _limit(default, of_kinds.get(name, KindSetting())) for name, default in defaults.items()},
+            kinds={
+                name: _limit(defaults.get(name, KindLimit()), of_kinds.get(name, KindSetting()))
+                for name in defaults | of_kinds  # also of one that is not registered: an older worker may still run it
+            },
         )
         return InForce(limits, setting, of_kinds)
 

@@ -4,7 +4,8 @@ A value is checked against every alternative, so alternatives that contain alter
 themselves, the time would double with each level of the value: ``cut`` leaves what is below the first level open.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from runlane.kinds.schemas import DEFS, WAYS, Schema, target
@@ -56,6 +57,23 @@ def cut(schema: Schema) -> Schema:
         name: _opened(part, {DEFS + each for each in branching}) for name, part in defs.items() if name in branching
     }
     return {**schema, "$defs": {**defs, **opened}}
+
+
+def without_patterns(schema: Schema, keeps: Callable[[Any], bool]) -> Schema:
+    """A copy that accepts more: without the patterns that ``keeps`` refuses, and without what rests on them."""
+    copied = copy.deepcopy(schema)
+    for part in _within(copied):
+        if "pattern" in part and not keeps(part["pattern"]):
+            del part["pattern"]
+        if isinstance(of_names := part.get("patternProperties"), dict) and not all(map(keeps, of_names)):
+            for keyword in ("patternProperties", "additionalProperties"):
+                part.pop(keyword, None)
+        for keyword in ("not", "if", "then", "else", "unevaluatedProperties"):
+            part.pop(keyword, None)  # what accepts more in them would refuse more
+        if "oneOf" in part:
+            ways = part.pop("oneOf")
+            part["allOf"] = [*part.get("allOf", ()), {"anyOf": ways}]
+    return copied
 
 
 def _children(part: Any) -> Iterator[Any]:

@@ -21,7 +21,7 @@ from runlane import plain_json
 from runlane.errors import InvalidInput
 from runlane.kinds.coercion import coerced
 from runlane.kinds.messages import MAX_ERRORS, field_errors
-from runlane.kinds.shape import cut, objection
+from runlane.kinds.shape import cut, objection, without_patterns
 from runlane.model.kind import Kind
 
 MAX_KIND_BYTES = 1_000_000
@@ -29,13 +29,20 @@ MAX_NAME_LENGTH = 200
 MAX_COMPILED = 5000
 # Steps that a pattern may take that looks around, and so is not matched in linear time.
 _BACKTRACK_LIMIT = 20_000
+# Characters of parameters on which such patterns are matched; the limit above is that of each place in a text, so the
+# time grows with the square. The worker matches them on more.
+MAX_LOOKED_AROUND = 5_000
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A kind, ready to validate. ``defaults``: those that the schema itself accepts; the worker knows the others."""
+    """A kind, ready to validate. ``defaults``: those that the schema itself accepts; the worker knows the others.
+
+    ``of_large``: without the patterns that are not matched in linear time; the same if it has none.
+    """
 
     validator: Draft202012Validator
+    of_large: Draft202012Validator
     defaults: dict[str, Any]
 
 
@@ -50,7 +57,10 @@ def validated(kind: Kind, params: Mapping[str, Any], *, lax: bool = False) -> di
     """
     compiled = _of(kind)
     given: dict[str, Any] = coerced(params, kind.params_schema) if lax else dict(params)
-    if not compiled.validator.is_valid(given) and (errors := field_errors(compiled.validator, given)):
+    validator = compiled.validator
+    if compiled.of_large is not validator and len(plain_json.dumps(given)) > MAX_LOOKED_AROUND:
+        validator = compiled.of_large
+    if not validator.is_valid(given) and (errors := field_errors(validator, given)):
         raise InvalidInput(errors)
     names = [name for name in compiled.defaults if name not in given]
     whole = given | {name: compiled.defaults[name] for name in names}
@@ -91,24 +101,39 @@ def _of(kind: Kind) -> Compiled:
     if found is None:
         if len(_compiled) >= MAX_COMPILED:
             _compiled.clear()
-        validator = _validator(kind)
+        validator, of_large = _validators(cut(kind.params_schema))
         wrong = {str(path[0]) for error in _errors(validator, kind.defaults) if (path := error.instance_path)}
         defaults = {name: value for name, value in kind.defaults.items() if name not in wrong}
-        found = _compiled[kind.digest] = Compiled(validator, defaults)
+        found = _compiled[kind.digest] = Compiled(validator, of_large, defaults)
     return found
 
 
-def _validator(kind: Kind) -> Draft202012Validator:
-    schema = cut(kind.params_schema)
-    trouble = ""
-    for options in (RegexOptions(), FancyRegexOptions(backtrack_limit=_BACKTRACK_LIMIT)):
-        try:
-            return Draft202012Validator(
-                schema, offline=True, validate_formats=True, formats=_FORMATS, pattern_options=options
-            )
-        except (ValidationError, ValueError) as exc:
-            trouble = " ".join(str(exc).split("\n\n")[0].split())[:300]
+def _validators(schema: Any) -> tuple[Draft202012Validator, Draft202012Validator]:
+    """As in ``Compiled``. Raises ``InvalidInput`` if the schema is none."""
+    try:
+        linear = _validator(schema, RegexOptions())
+    except (ValidationError, ValueError):
+        pass
+    else:
+        return linear, linear
+    try:
+        whole = _validator(schema, FancyRegexOptions(backtrack_limit=_BACKTRACK_LIMIT))
+        return whole, _validator(without_patterns(schema, _is_linear), RegexOptions())
+    except (ValidationError, ValueError) as exc:
+        trouble = " ".join(str(exc).split("\n\n")[0].split())[:300]
     raise InvalidInput.of("params", f"its schema is no JSON Schema: {trouble}. Correct the job, and start its worker.")
+
+
+def _validator(schema: Any, options: RegexOptions | FancyRegexOptions) -> Draft202012Validator:
+    return Draft202012Validator(schema, offline=True, validate_formats=True, formats=_FORMATS, pattern_options=options)
+
+
+def _is_linear(pattern: Any) -> bool:
+    try:
+        _validator({"pattern": pattern}, RegexOptions())
+    except (ValidationError, ValueError):
+        return False
+    return True
 
 
 def _errors(validator: Draft202012Validator, value: Any) -> list[ValidationError]:

@@ -185,8 +185,8 @@ class Supervisor:
             new.on_trial = False
             self._kept.append((new, task))
             [kept] = [each for each in self._kept if each[0] is old]
-            self._kept.remove(kept)
             await self._end([kept], POLITE_S)
+            self._kept.remove(kept)  # no sooner: a stop that comes meanwhile has to end it too
             return True
         finally:
             if not waiting.done():

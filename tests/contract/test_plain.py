@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from runlane.define.context import Saved
+from runlane.engine.loading import load
 from runlane.engine.plain.errors import PlainError
 from runlane.engine.plain.pool import PlainPool
+from runlane.engine.plain.protocol import MAX_MESSAGE_BYTES
 from runlane.engine.processes import close_spawner, spawner
 from testbed import ROOT, plain_jobs
 from testbed.plain import MODULE, Recorder, all_end, is_alive, pids_in
@@ -438,3 +440,31 @@ async def test_the_environment_of_the_worker_is_the_jobs_too(pool):
     await run(pool, plain_jobs.environment, context=context)
 
     assert context.texts == [repr(os.environ.get("PYTHONPATH"))]
+
+
+async def test_more_than_a_worker_should_hold_never_leaves_the_process_of_the_job(pool):
+    context = Recorder()
+
+    error = await fails(pool, plain_jobs.returns_much, context=context, size=MAX_MESSAGE_BYTES)
+
+    assert (error.type, error.may_retry) == ("TooLarge", False)
+    assert error.message.startswith(f"A plain function can hand over {MAX_MESSAGE_BYTES} bytes at once")
+    assert [text.partition(" bytes")[0] for text in context.texts] == [error.message.partition(" bytes")[0]]
+    assert await run(pool, plain_jobs.echo, value="\u00fc" * 1000) == "\u00fc" * 1000
+
+
+async def test_files_of_the_user_that_are_called_as_pythons_own_modules_keep_no_process_from_starting(
+    tmp_path, monkeypatch
+):
+    for name in ("email.py", "socket.py", "json.py"):
+        (tmp_path / name).write_text("raise RuntimeError('this is not the one that was wanted')\n")
+    module = tmp_path / "jobs_beside_email.py"
+    module.write_text("from runlane import job\n\n\n@job\ndef answer_beside_email() -> int:\n    return 42\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *filter(None, sys.path)])  # as ``load`` leaves it in a worker
+    await close_spawner()  # the next one starts here
+    job = load([module.stem]).jobs["answer_beside_email"]
+
+    async with own_pool(modules=(module.stem,)) as pool:
+        assert await run(pool, job) == 42
+    await close_spawner()

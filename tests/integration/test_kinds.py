@@ -141,6 +141,20 @@ async def test_the_limit_of_a_kind_holds_from_its_registration_whoever_sets_limi
         assert redis.hget(keys.LIMITS, "max:crawl") == b"3"
 
 
+async def test_a_kind_that_is_paused_stays_so_while_only_workers_know_it(api, active, other, plain_sql):
+    await active.queue.set_limits(active.limits.current, generation=1)
+    await other.register([kind_of(name="crawl")], "worker-1")
+    await until(lambda: names(api), lambda found: "crawl" in found)
+    await api.patch("/api/kinds/crawl", json={"paused": True})
+
+    plain_sql("DELETE FROM kind")
+    await active.kinds.load()
+    await api.patch("/api/queue", json={"concurrency": 7})
+
+    with Redis.from_url(str(active.config.redis_url)) as redis:
+        assert redis.hget(keys.LIMITS, "paused:crawl") == b"1"
+
+
 async def test_a_kind_is_removed_by_a_person_when_no_worker_has_brought_it_for_long(api, other, plain_sql):
     await other.register([kind_of(name="shop/crawl")], "worker-1")
     await until(lambda: names(api), lambda found: "shop/crawl" in found)

@@ -241,3 +241,41 @@ async def test_a_job_of_ones_own_is_one_file_in_any_folder(client, start_worker,
     job = await client.job_is(await client.submit("word_count", params={"text": "one two two"}), "completed")
 
     assert (known["word_count"]["title"], job["result"]) == ("Word count", {"words": 3})
+
+
+async def test_a_worker_whose_resources_close_slowly_has_signed_off_before(client, start_worker, tmp_path, api):
+    (tmp_path / "slow_jobs.py").write_text(
+        textwrap.dedent(
+            """
+            import asyncio
+            from collections.abc import AsyncIterator
+            from pathlib import Path
+
+            from runlane import Resource, job
+
+            @Resource
+            async def browser() -> AsyncIterator[int]:
+                yield 42
+                while not Path("may_close").exists():
+                    await asyncio.sleep(0.02)
+                Path("closed").touch()
+
+            @job
+            async def browse(number: int = browser) -> int:
+                return number
+            """
+        )
+    )
+    worker = await start_worker(cwd=tmp_path, RUNLANE_JOBS="slow_jobs")
+    await client.job_is(await client.submit("browse"), "completed")
+
+    async def workers():
+        return (await api.get("/api/workers")).json()
+
+    worker.process.send_signal(signal.SIGTERM)
+    await until(workers, lambda found: found == [])
+    assert not (tmp_path / "closed").exists(), "it waits for its resource"
+    (tmp_path / "may_close").touch()
+
+    assert await worker.ends() == 0
+    assert (tmp_path / "closed").exists()

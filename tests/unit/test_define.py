@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field, HttpUrl
+from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
 from runlane import Context, DefinitionError, GiveUp, Params, Rate, Resource, SyncContext, job
 from runlane.define import job as job_module
@@ -160,6 +160,32 @@ def test_arguments_are_validated_before_they_are_sent_and_types_are_exact_when_t
         crawl.params(url="https://a.shop", page=3)
 
 
+class Login(BaseModel):
+    user: str
+    password: SecretStr
+
+
+def test_pydantics_own_secrets_are_sent_as_what_they_hold_and_none_is_registered_as_a_default():
+    @job
+    async def log_in(
+        login: Login,
+        more: list[Login] = [],  # noqa: B006
+        token: SecretStr = SecretStr("of the worker"),  # noqa: B008
+        other: Login = Login(user="Eve", password=SecretStr("hers")),  # noqa: B008
+    ) -> None: ...
+
+    ada = {"user": "Ada", "password": "hunter2"}
+    params = log_in.params(login=ada, more=[ada], token="mine", other=ada)
+
+    assert params == {"login": ada, "more": [ada], "token": "mine", "other": ada}
+    assert log_in.kind.defaults == {"more": []}
+    given = log_in.signature.arguments(log_in.validate({"login": ada}))
+    assert (given["login"].password.get_secret_value(), given["token"].get_secret_value()) == (
+        "hunter2",
+        "of the worker",
+    )
+
+
 def plain_with_async_resource(path: str, browser: Browser = chromium) -> None: ...
 def plain_with_socket(s: socket.socket) -> None: ...
 def plain(path: str, where: str = folder) -> int:
@@ -216,6 +242,11 @@ def test_what_cannot_be_a_job_is_refused_with_its_place_and_what_to_do(fn, why):
         ({"rate": "30 a minute"}, "rate='30 a minute': write it as 30/min"),
         ({"summary": "{shop}"}, "summary='{shop}': there is no parameter 'shop'; it has path"),
         ({"name": ""}, "'' is no name of a job"),
+        ({"retry_on": [TimeoutError]}, "retry_on: .* is no class of errors"),
+        ({"retry_on": ("timeout",)}, "retry_on: 'timeout' is no class of errors"),
+        ({"backoff": []}, r"backoff=\[\]: give seconds from 0"),
+        ({"backoff": -1}, "backoff=-1: give seconds from 0"),
+        ({"backoff": "5"}, "backoff='5': give seconds from 0"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options, why):

@@ -90,3 +90,17 @@ def test_a_worker_without_jobs_is_refused_in_words(modules):
         load(modules(made_empty=""))
     with pytest.raises(StartRefused, match=r"made_broken cannot be imported: made_broken\.py, line 1: ZeroDivision"):
         load(modules(made_broken="1 / 0"))
+
+
+def test_a_file_that_is_called_as_a_module_of_pythons_own_is_off_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("email", "sys"):
+        (tmp_path / f"{name}.py").write_text(GOOD.format(name="send"))
+
+    with pytest.raises(StartRefused) as refused:
+        load(["email", "sys"])
+
+    assert "Python has another module email, in " in refused.value.message
+    assert "rename your file email.py." in refused.value.message
+    assert "Python has another module sys, in itself; rename your file sys.py." in refused.value.message

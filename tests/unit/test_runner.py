@@ -652,6 +652,118 @@ async def test_a_job_whose_words_cannot_be_recorded_fails_and_says_so(bench, pla
     assert "could not be recorded" in failed.error.message
 
 
+async def test_once_gives_again_what_it_returned_whatever_its_function_says_and_steps_are_called(bench):
+    def begin() -> Awaitable[int]:  # a type of which nothing can be made
+        answer = asyncio.get_running_loop().create_future()
+        answer.set_result(42)
+        return answer
+
+    async def handler(params, job):
+        async for _ in job.steps(["log in"]):
+            found = await job.once("log in", begin)
+            if job.attempt == 1:
+                raise OSError("again")
+        return found
+
+    at = bench(handler, max_attempts=2, backoff=0)
+    job = await at.submit()
+
+    waiting = await at.run(job)
+    await at.services.reconciler.queue_due([job.id], waiting.scheduled_for)
+    done = await at.run(job)
+
+    assert (done.attempt, done.status, done.result) == (2, JobStatus.COMPLETED, 42)
+
+
+async def test_once_may_be_tried_again_in_the_same_attempt_until_it_returns(bench):
+    calls: list[int] = []
+
+    def pay() -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError("the line is busy")
+        return 7
+
+    async def handler(params, job):
+        with pytest.raises(OSError, match="busy"):
+            await job.once("pay", pay)
+        paid = await job.once("pay", pay)
+        with pytest.raises(ValueError, match="two calls of once of this job are called 'pay'"):
+            await job.once("pay", pay)
+        return paid
+
+    at = bench(handler)
+
+    done = await at.run(await at.submit())
+
+    assert (done.status, done.result, len(calls)) == (JobStatus.COMPLETED, 7, 2)
+
+
+async def test_a_save_does_not_hide_that_a_line_could_not_be_recorded(bench, plain_sql, database_kind):
+    async def handler(params, job):
+        for statement in REFUSE_UNLUCKY[database_kind]:
+            plain_sql(statement)
+        await job.log("unlucky")
+        with contextlib.suppress(Exception):
+            await job.flush()
+        await job.save(total=1)
+        return "done"
+
+    at = bench(handler)
+
+    failed = await at.run(await at.submit())
+
+    assert (failed.status, failed.error.type) == (JobStatus.FAILED, "NotRecorded")
+
+
+async def test_a_save_that_is_too_large_leaves_what_was_kept_before(bench, world):
+    async def handler(params, job):
+        await job.save(total=1)
+        with pytest.raises(ValueError, match="keep less"):
+            await job.save(page="x" * (world.config.max_result_bytes + 1))
+        async for _ in job.steps(range(2), "Page {}"):
+            pass
+        return job.saved("page")
+
+    at = bench(handler)
+
+    done = await at.run(await at.submit())
+
+    assert (done.status, done.result) == (JobStatus.COMPLETED, None)
+    assert await at.services.store.saved(done.id) == {"values": {"total": 1}, "steps": ["Page 0", "Page 1"]}
+
+
+async def test_what_runs_on_after_a_hand_back_changes_nothing_of_the_next_try(bench):
+    may_go_on, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(params, job):
+        if job.saved("by") is not None:
+            return job.saved("by")
+        await job.save(by="the first")
+        while not may_go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await may_go_on.wait()
+        await job.save(by="what runs on")
+        await job.log("what runs on")
+        with contextlib.suppress(Exception):
+            await job.flush()
+        ended.set()
+
+    at = bench(handler, cancel_grace_s=0.1)
+    job = await at.submit()
+    run = await at.begin(job)
+    at.runner.interrupt_all(Interruption.STOP)
+    back = await run
+    again = await start_attempt(at.services.jobs, job.id, "worker-2")
+
+    may_go_on.set()
+    await ended.wait()
+
+    assert (back.status, again.attempt) == (JobStatus.QUEUED, 1)
+    assert await at.services.store.saved(job.id) == {"values": {"by": "the first"}}
+    assert (await at.services.store.get(job.id)).version == again.version
+
+
 async def test_a_handler_that_wants_to_end_the_process_ends_its_attempt_alone(bench):
     async def handler(params, job):
         raise SystemExit(3)

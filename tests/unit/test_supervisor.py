@@ -94,3 +94,29 @@ async def test_the_first_child_is_asked_to_end_after_those_that_use_it(tmp_path)
     await supervisor.end()
 
     assert order.read_text().split() == ["second", "first"]
+
+
+async def test_a_stop_during_a_replacement_ends_both_politely(tmp_path):
+    asked, order = tmp_path / "asked", tmp_path / "order"
+    # the second signal ends it, as it does a worker that hands its jobs back
+    old = child(
+        f"n=0; trap 'n=$((n+1)); touch {asked}; [ $n -gt 1 ] && echo old >> {order} && exit 0' TERM; "
+        "while :; do sleep 0.01; done"
+    )
+    new = child(f"trap 'echo new >> {order}; exit 0' TERM; touch {tmp_path / 'new'}; while :; do sleep 0.01; done")
+    supervisor = Supervisor(NoGuard())
+    supervisor.add(old)
+
+    async def is_there(path: Path) -> bool:
+        return path.exists()
+
+    async def ready() -> None:
+        await until(lambda: is_there(tmp_path / "new"))
+
+    replacing = asyncio.create_task(supervisor.replace(old, new, ready()))
+    await until(lambda: is_there(asked))
+    replacing.cancel()
+    await asyncio.gather(replacing, return_exceptions=True)
+    await supervisor.end()
+
+    assert sorted(order.read_text().split()) == ["new", "old"]

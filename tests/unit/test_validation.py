@@ -327,6 +327,20 @@ def test_a_catastrophic_pattern_that_looks_around_is_given_up_and_left_to_the_wo
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize("pattern", [r"(?=a)(a|aa)+$", r"(?=.*[A-Z]).+x$"])
+def test_a_pattern_that_looks_around_from_everywhere_in_a_long_text_is_left_to_the_worker(pattern):
+    properties = {"a": {"pattern": pattern}, "n": {"type": "integer"}, "o": {"oneOf": [{"pattern": pattern}, {}]}}
+    kind = schema_of("odd", properties=properties)
+    long = "a" * 200_000 + "!"
+    assert refusal(kind) is None
+    began = time.process_time()
+
+    assert validated(kind, {"a": long, "o": long})
+    assert refused(kind, {"a": long, "n": "x"}) == {"params.n": "must be a whole number"}
+    assert refused(kind, {"a": "!"}) == {"params.a": f"does not match the pattern {pattern}"}
+    assert time.process_time() - began < 1
+
+
 def test_numbers_with_very_many_digits_are_compared_exactly():
     kind = schema_of("odd", properties={"a": {"type": "integer", "maximum": 10**300}})
 

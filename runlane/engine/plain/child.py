@@ -27,7 +27,7 @@ from runlane.engine.execution import InvalidParams
 from runlane.engine.loading import AnyJob, Loaded, load
 from runlane.engine.plain.channel import Channel
 from runlane.engine.plain.errors import Interrupted, describe
-from runlane.engine.plain.protocol import Message
+from runlane.engine.plain.protocol import Message, TooLarge
 from runlane.engine.plain.remote import RemoteContext, wait
 from runlane.errors import InvalidInput, StartRefused
 
@@ -121,8 +121,8 @@ class Child:
         try:
             self._channel.send(outcome)
         except (TypeError, ValueError, RecursionError) as exc:  # such as a number of more digits than Python converts
-            no_json = TypeError(f"The job returned what JSON cannot hold: {exc}")
-            self._channel.send({**outcome, "done": None, "failed": describe(no_json, may_retry=False)})
+            why = exc if isinstance(exc, TooLarge) else TypeError(f"The job returned what JSON cannot hold: {exc}")
+            self._channel.send({**outcome, "done": None, "failed": describe(why, may_retry=False)})
 
     def _outcome(self, task: Message) -> Message:
         job = self._loaded.jobs.get(task["job"])

@@ -17,12 +17,23 @@ Frame = tuple[Message, bytes]
 
 # Lines that a child may send ahead of the worker; a child that logs faster waits.
 MAX_LINES_AHEAD = 256
+# Of JSON in one frame, more than any result may have: the worker has to read it whole before it can refuse it.
+MAX_MESSAGE_BYTES = 110_000_000
 _HEAD = struct.Struct(">II")
 
 
+class TooLarge(ValueError):
+    """More than one frame may hold."""
+
+
 def pack(message: Message, content: bytes = b"") -> bytes:
-    """A frame. Raises ``TypeError`` or ``ValueError`` for what JSON does not hold."""
-    text = json.dumps(message, separators=(",", ":")).encode()
+    """A frame. Raises ``TypeError`` or ``ValueError`` for what JSON does not hold, ``TooLarge`` for too much."""
+    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if len(text) > MAX_MESSAGE_BYTES:
+        raise TooLarge(
+            f"A plain function can hand over {MAX_MESSAGE_BYTES} bytes at once, and this has {len(text)}. Give less, "
+            "or attach it as artifacts."
+        )
     return _HEAD.pack(len(text), len(content)) + text + content
 
 
