@@ -158,7 +158,7 @@ RUN_BY_OTHER_TESTS = {
     "runlane backup FILE": "test_transfer.py",
     **dict.fromkeys(
         (
-            "runlane submit web_agent steps=3 goal=\"Find the opening hours\" --wait",
+            'runlane submit web_agent steps=3 goal="Find the opening hours" --wait',
             "runlane list --status failed --limit 10",
             "runlane follow 1a2b3c4d 5e6f7a8b",
             "runlane submit … --wait > result.json",
