@@ -35,3 +35,9 @@ async def bench_wait(ctx: Context, seconds: float = 60.0, cancelled_path: str = 
         if cancelled_path:
             await asyncio.to_thread(_append, Path(cancelled_path), f"{ctx.id} {cancelled_at:.6f}\n")
         raise
+
+
+@job(title="Bench: plain")
+def bench_plain() -> float:
+    """Returns when its first line ran in a process of its own, as a unix time."""
+    return time.time()

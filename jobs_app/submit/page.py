@@ -26,7 +26,7 @@ def start_card() -> rx.Component:
 def _no_kinds() -> rx.Component:
     return rx.box(
         rx.text("No worker has brought a job yet. Start one with your jobs, or with the examples:", size="2"),
-        rx.el.pre("runlane worker my_jobs\nrunlane worker", style=MONO_BLOCK, tab_index=0),
+        rx.el.pre("runlane worker my_jobs\nrunlane worker", style={**MONO_BLOCK, "margin": "10px 0"}, tab_index=0),
         rx.text("This form has them a second later.", size="2", color_scheme="gray"),
         id="no-kinds",
     )

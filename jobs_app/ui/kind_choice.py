@@ -32,7 +32,10 @@ def kind_choice(kinds: Kinds, current: rx.Var[str], *, nothing: str = "", **prop
         are_many(kinds),
         _field(kinds, placeholder=nothing or "Name of a kind", **props),
         rx.el.select(
-            *([rx.el.option(nothing, value="")] if nothing else []),
+            # without any kind, a menu is empty and says why
+            rx.el.option(nothing, value="")
+            if nothing
+            else rx.cond(kinds.length() == 0, rx.el.option("no worker has brought one", value="")),
             rx.cond(
                 (current != "") & ~has_kind(kinds, current),
                 rx.el.option(current, " (not known)", value=current, key="unknown"),

@@ -402,6 +402,7 @@ async def test_an_emptied_redis_is_rebuilt_when_the_database_is_back(plant, monk
 
 async def test_a_thread_that_ends_within_the_grace_time_is_waited_for(plant, counted_threads):
     handler = Blocking()
+    plant.config = plant.config.model_copy(update={"cancel_grace_s": PATIENCE_S})
     async with plant.working(handler):
         job = await plant.submit()
         await until(lambda: _value(handler.written), bool)

@@ -89,7 +89,7 @@ async def test_a_wrong_field_is_named_beside_it_and_nothing_is_started(product, 
     await page.get_by_label("Steps", exact=True).fill("1000")
     await page.get_by_role("button", name="Start", exact=True).click()
 
-    await expect(page.locator("#error-steps")).to_contain_text("less than or equal to 100")
+    await expect(page.locator("#error-steps")).to_contain_text("must be at most 100")
     assert (await product.api.get("/api/jobs")).json()["items"] == []
 
 

@@ -216,7 +216,7 @@ async def test_a_waiting_job_is_edited_moved_and_started_sooner(product, open_pa
 async def test_a_kind_is_paused_and_limited_from_its_page(product, open_page):
     page = await open_page("/admin/kinds")
     kind = page.locator("[data-kind=slow]")
-    await expect(kind).to_contain_text("Runs on")
+    await expect(kind).to_contain_text("Brought by")
 
     await kind.get_by_role("button", name="Pause").click()
     await expect(kind.get_by_text("Paused")).to_be_visible()

@@ -270,6 +270,7 @@ async def test_the_tab_shows_the_status_in_its_title_and_icon_and_notifies_of_th
     await expect(page).to_have_title(f"completed · Steered {job.id[-8:]}")
     icon = page.locator("link[rel~=icon]").first
     await expect(icon).to_have_attribute("href", "/favicon-completed.svg")
+    await page.wait_for_function("window.notified.length > 0")  # which the browser does after it has drawn the title
     assert await page.evaluate("window.notified") == [f"Steered {job.id[-8:]}: completed"]
 
 

@@ -49,7 +49,7 @@ async def test_every_operation_answers_as_it_is_described(config, start_worker, 
         )
         said, _ = await told.communicate()
         assert told.returncode == 0, said.decode()
-        assert b"Selected: 65/68" in said
+        assert b"Selected: 66/69" in said
         assert "Traceback" not in app.log.read_text()
 
 

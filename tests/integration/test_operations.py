@@ -4,6 +4,7 @@ import pytest
 
 from jobs_app import composition
 from testbed.waiting import until
+from tests.support.kinds import bundled
 
 pytestmark = pytest.mark.databases
 
@@ -73,6 +74,7 @@ async def test_an_operation_goes_on_when_the_server_is_started_again(config):
     async with composition.serving(config) as first:
         from runlane.model.requests import Submission
 
+        await first.kinds.register(bundled(), "earlier-worker")
         await first.service.submit_many([Submission(kind="noop") for _ in range(50)])
         begun_then = await first.operations.store.insert("cancel", runtime_filter(), 50)
     async with composition.serving(config) as second:

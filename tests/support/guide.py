@@ -8,6 +8,8 @@ from testbed import ROOT
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted(path for path in GUIDE.glob("*.md") if path.name != "README.md")
+# the pages with code that readers copy: those of the guide, and the README of the repository
+WITH_CODE = [*PAGES, ROOT / "README.md"]
 _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from testbed import ROOT
-from tests.support.guide import GUIDE, PAGES, blocks
+from tests.support.guide import GUIDE, PAGES, WITH_CODE, blocks
 from tests.support.user_projects import PROJECT
 
 RUN = """
@@ -50,7 +50,7 @@ def test_every_block_has_a_file_or_is_what_one_types(page):
         assert set(block.needs) <= {"server"}, block
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_as_it_stands(page, tmp_path):
     for block in blocks(page):
         if block.language != "python":
@@ -64,7 +64,7 @@ def test_the_code_of_a_page_runs_as_it_stands(page, tmp_path):
 
 def test_the_code_is_typed_and_looks_like_that_of_a_project_of_ones_own(tmp_path):
     """Each page as a package, for they share names of files, so that one run reads them all."""
-    for page in PAGES:
+    for page in WITH_CODE:
         package = page.stem.replace("-", "_")
         modules = {block.file: block.code for block in blocks(page) if block.language == "python"}
         for file, code in modules.items():

@@ -36,6 +36,8 @@ def test_nothing_has_to_be_set():
         ("RUNLANE_ALLOWED_ORIGINS", "jobs.example.com", "a comma-separated list of origins"),
         ("RUNLANE_WEBHOOKS_ALLOW", "10.0.0.1/8", "a comma-separated list of networks"),
         ("RUNLANE_WEBHOOKS_ALLOW", "true", "a comma-separated list of networks"),
+        ("RUNLANE_JOBS", "my_jobs.py", "a comma-separated list of modules such as my_jobs or shop.jobs, without .py"),
+        ("RUNLANE_JOBS", "my-jobs", "a comma-separated list of modules"),
         ("RUNLANE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
     ],
 )
