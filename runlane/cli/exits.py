@@ -14,12 +14,12 @@ INTERRUPTED = 130
 """Ctrl-C; what shells expect."""
 
 
-def report(sentence: str) -> None:
+def remark(sentence: str) -> None:
     """Write for people, beside what the command prints."""
     print(sentence, file=sys.stderr, flush=True)
 
 
 def end(sentence: str, code: int) -> NoReturn:
     """End the process, and say why."""
-    report(sentence)
+    remark(sentence)
     sys.exit(code)

@@ -17,7 +17,7 @@ from rich.table import Column
 from rich.text import Text
 
 from runlane.cli import output
-from runlane.cli.exits import DONE, FAILED, REFUSED, report
+from runlane.cli.exits import DONE, FAILED, REFUSED, remark
 from runlane.cli.session import Server, each, sentence
 from runlane.client.client import Client
 from runlane.client.errors import Refused
@@ -75,7 +75,7 @@ async def watch(client: Client, jobs: Sequence[JobSnapshot], shown: Display) -> 
                 ended = await client.get(job.id)
         except Refused as exc:
             del going_on[job.id]
-            report(sentence(exc))
+            remark(sentence(exc))
             return None
         del going_on[job.id]
         shown.end(ended)
@@ -87,7 +87,7 @@ async def watch(client: Client, jobs: Sequence[JobSnapshot], shown: Display) -> 
                 shown.begin(job)
             return await asyncio.gather(*map(watch_one, jobs))
     except asyncio.CancelledError:  # by Ctrl-C
-        report(_left_running([*going_on.values()]))
+        remark(_left_running([*going_on.values()]))
         raise
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from runlane import plain_json
 from runlane.cli import output
-from runlane.cli.exits import DONE, FAILED, REFUSED, report
+from runlane.cli.exits import DONE, FAILED, REFUSED, remark
 from runlane.cli.session import Server, each
 from runlane.client.client import Client
 from runlane.client.errors import JobCancelled, JobFailed
@@ -36,9 +36,9 @@ def list_jobs(server: Server, *, status: Sequence[str], kind: Sequence[str], q: 
         headings, rows = _listed(jobs[:limit])
         output.table(headings, rows, stretch="TITLE")
         if not jobs:
-            report("No jobs.")
+            remark("No jobs.")
         if len(jobs) > limit:
-            report(f"These are the newest {limit}; --limit shows more.")
+            remark(f"These are the newest {limit}; --limit shows more.")
         return DONE
 
     server.run(listing)
@@ -140,7 +140,7 @@ def results(server: Server, ids: Sequence[str], *, as_json: bool) -> None:
 def print_outcome(job: JobSnapshot, *, is_quiet: bool = False) -> int:
     """Print the result of a job, unless ``is_quiet``, or why there is none, and return the exit code."""
     if not job.status.is_terminal:
-        report(
+        remark(
             f"Job {job.short_id} ({job.kind}) is {job.status}, so it has no result yet. "
             f"Wait for it: runlane follow {job.short_id}"
         )
@@ -148,7 +148,7 @@ def print_outcome(job: JobSnapshot, *, is_quiet: bool = False) -> int:
     try:
         value: Any = outcome(job, None)
     except (JobFailed, JobCancelled) as exc:
-        report(without_controls(str(exc), lines=True))
+        remark(without_controls(str(exc), lines=True))
         return FAILED
     if not is_quiet:
         output.print_value(value)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from runlane import plain_json
 from runlane.cli import output
-from runlane.cli.exits import DONE, REFUSED, report
+from runlane.cli.exits import DONE, REFUSED, remark
 from runlane.cli.session import Server
 from runlane.client.client import Client
 from runlane.client.replies import KindInfo, QueueInfo
@@ -31,7 +31,7 @@ def list_kinds(server: Server, name: str | None, *, as_json: bool) -> None:
         rows = [(kind.name, *(() if narrow else (_workers(kind),)), kind.title) for kind in kinds]
         output.table(("KIND", *(() if narrow else ("WORKERS",)), "TITLE"), rows, stretch="TITLE")
         if not kinds:
-            report("No kinds. A worker brings them: runlane worker my_jobs")
+            remark("No kinds. A worker brings them: runlane worker my_jobs")
         return DONE
 
     server.run(listing)
@@ -45,7 +45,7 @@ def _show_kind(name: str, kinds: list[KindInfo], *, as_json: bool) -> int:
     found = next((kind for kind in kinds if kind.name == name), None)
     if found is None:
         hint = suggestion(name, [kind.name for kind in kinds])
-        report(f"There is no kind {name[:200]!r}.{hint} `runlane kinds` lists them.")
+        remark(f"There is no kind {name[:200]!r}.{hint} `runlane kinds` lists them.")
         return REFUSED
     if as_json:
         output.print_json(found)
@@ -98,7 +98,7 @@ def list_workers(server: Server, *, as_json: bool) -> None:
         headings = ("WORKER", "STATE", "SLOTS", "LAST HEARTBEAT")
         output.table(headings[:shown], [row[:shown] for row in rows], stretch="WORKER")
         if not workers:
-            report("No workers. Start one: runlane worker my_jobs")
+            remark("No workers. Start one: runlane worker my_jobs")
         return DONE
 
     server.run(listing)

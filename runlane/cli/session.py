@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from runlane.cli.exits import DONE, REFUSED, UNREACHABLE, report
+from runlane.cli.exits import DONE, REFUSED, UNREACHABLE, remark
 from runlane.client.client import Client
 from runlane.client.errors import Incompatible, NotFound, NotRunlane, Refused, RunlaneError, ServerFailed, Unreachable
 from runlane.errors import JobsError
@@ -38,7 +38,7 @@ class Server:
         try:
             code = asyncio.run(working())
         except (RunlaneError, JobsError) as exc:
-            report(sentence(exc))
+            remark(sentence(exc))
             code = code_of(exc)
         raise typer.Exit(code)
 
@@ -61,7 +61,7 @@ async def each(ids: Iterable[str], action: Callable[[UUID], Awaitable[R]], clien
         try:
             done.append(await action(await job_id(client, text)))
         except Refused as exc:
-            report(sentence(exc))
+            remark(sentence(exc))
             code = REFUSED
     return done, code
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from runlane import plain_json
 from runlane.cli import output
-from runlane.cli.exits import DONE, REFUSED, report
+from runlane.cli.exits import DONE, REFUSED, remark
 from runlane.cli.following import Display, code_of, display, watch
 from runlane.cli.jobs import print_outcome
 from runlane.cli.session import Server
@@ -53,7 +53,7 @@ def submit(server: Server, wanted: Wanted, *, wait: bool, as_json: bool) -> None
             output.print_json(job)
         else:
             print(job.id)
-            report(f"Job {job.short_id} ({job.kind}) is {job.status}. To follow it: runlane follow {job.short_id}")
+            remark(f"Job {job.short_id} ({job.kind}) is {job.status}. To follow it: runlane follow {job.short_id}")
         return DONE
 
     server.run(submitting)

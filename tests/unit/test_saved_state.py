@@ -5,10 +5,10 @@ import json
 import pytest
 
 from jobs_app import routes
+from jobs_app.app import app
 from jobs_app.dashboard.slots import rows as slot_rows
 from jobs_app.dashboard.slots.running import RunningJobs
 from jobs_app.dashboard.state import JobList
-from jobs_app.app import app
 from jobs_app.job.actions import Actions
 from jobs_app.job.saved import SHOWN_STEPS, SavedState, in_words
 from jobs_app.job.state import JobPage
