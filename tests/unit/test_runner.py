@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import field_validator
 
+from runlane import GiveUp, Params
 from runlane.composition import Services, compose
 from runlane.define.context import Context
 from runlane.engine import output
@@ -114,6 +116,52 @@ async def test_a_failure_is_kept_with_its_type_message_and_the_handlers_own_fram
     assert (failed.error.type, failed.error.message) == ("LookupError", "no such page")
     assert "test_runner.py" in failed.error.traceback
     assert "runlane/engine/runner.py" not in failed.error.traceback
+
+
+class Order(Params):
+    count: int = 1
+
+    @field_validator("count")
+    @classmethod
+    def _is_even(cls, count: int) -> int:
+        if count % 2:
+            raise ValueError("Value must be even")
+        return count
+
+
+async def test_parameters_that_only_the_jobs_own_validator_refuses_fail_it_at_once_naming_the_field(bench):
+    async def handler(params, job):
+        raise AssertionError("it never begins")
+
+    at = bench(handler, params=Order, max_attempts=5)
+
+    failed = await at.run(await at.submit(params={"count": 3}))
+
+    assert (failed.status, failed.attempt, failed.error.type) == (JobStatus.FAILED, 1, "InvalidParams")
+    assert failed.error.message == "params.count: value must be even"
+    assert not at.begun.is_set()
+
+
+async def test_an_error_that_is_not_to_be_tried_again_is_final(bench):
+    async def handler(params, job):
+        raise KeyError("no such shop")
+
+    at = bench(handler, max_attempts=5, retry_on=(OSError,))
+
+    failed = await at.run(await at.submit())
+
+    assert (failed.status, failed.attempt) == (JobStatus.FAILED, 1)
+
+
+async def test_a_job_that_gives_up_is_not_tried_again(bench):
+    async def handler(params, job):
+        raise GiveUp("The account is closed.")
+
+    at = bench(handler, max_attempts=5)
+
+    failed = await at.run(await at.submit())
+
+    assert (failed.status, failed.attempt, failed.error.message) == (JobStatus.FAILED, 1, "The account is closed.")
 
 
 async def test_a_failed_attempt_is_tried_again_until_none_is_left(bench):
