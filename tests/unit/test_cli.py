@@ -4,6 +4,7 @@ import ast
 import asyncio
 import datetime
 import json
+import logging
 import re
 import shlex
 import subprocess
@@ -248,6 +249,7 @@ def test_completion_offers_nothing_where_no_server_is(capfd):
     assert completion.job_ids("failed")(context, "") == []
     assert completion.statuses("f") == ["failed"]
     assert capfd.readouterr() == ("", "")
+    assert logging.root.manager.disable == logging.NOTSET, "others log as before"
 
 
 NEEDED_ONLY_LATER = "{'httpx', 'pydantic', 'rich.progress', 'sqlalchemy', 'redis', 'asyncio'}"
