@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from runlane import plain_json
 from runlane.define import signature
 from runlane.define.context import Context, SyncContext
-from runlane.define.params import stored
+from runlane.define.params import SECRET_FORMAT, stored
 from runlane.define.problems import field_errors
 from runlane.define.refusal import place, refused
 from runlane.define.retry import Retry
@@ -155,6 +155,11 @@ class Job(Generic[Full, P, Returned, R]):
             wrong = [name for name, resource in self.signature.resources.items() if resource.is_async]
             if wrong:
                 raise refused(self.fn, f"{wrong[0]!r} is an async resource, and a plain def can wait for none.")
+        for name, default in self.signature.defaults.items():
+            if default and self.signature.schema.get("properties", {}).get(name, {}).get("format") == SECRET_FORMAT:
+                raise refused(
+                    self.fn, f"The default of {name!r} is a secret that everybody could read; leave it empty."
+                )
         try:
             self.kind.title_of(self.signature.defaults)
         except ValueError as exc:

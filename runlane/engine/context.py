@@ -30,16 +30,21 @@ R = TypeVar("R")
 
 PROGRESS_EVERY_S = 0.1
 MAX_PENDING = 1000
+# Of artifacts that wait to be written, and of those in one write: about as much, and one artifact more.
+MAX_PENDING_BYTES = 32_000_000
+# Lines that a job logs and prints in one attempt; beyond, a database would fill with them.
+MAX_EMITTED = 200_000
 # Lines of threads on their way. A thread with more waits for the oldest; a blocked loop does not block it forever.
 MAX_FROM_THREADS = 100
 THREAD_WAITS_S = 1.0
 MAX_IN_WRITE = 200
 MAX_TEXT_LENGTH = 10_000
+# All of it is written again with each change.
 MAX_SAVED_BYTES = 2_000_000
 
 
 class WorkerContext(Context):
-    """One attempt of one job in this worker. ``max_saved_bytes`` bounds what it keeps over attempts."""
+    """One attempt of one job in this worker."""
 
     def __init__(
         self,
@@ -47,14 +52,13 @@ class WorkerContext(Context):
         writer: Writer,
         on_lost: Callable[[], None],
         saved: Saved | None = None,
-        max_saved_bytes: int = MAX_SAVED_BYTES,
     ) -> None:
         super().__init__(job.id, job.attempt, saved)
         self._job = job
         self._writer = writer
         self._on_lost = on_lost
-        self._max_saved_bytes = max_saved_bytes
         self._pending: list[HandlerMessage] = []
+        self._pending_bytes = 0
         self._unsaved: dict[str, Any] | None = None
         self._room = asyncio.Event()
         self._room.set()
@@ -65,6 +69,7 @@ class WorkerContext(Context):
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._from_threads: deque[Future[None]] = deque()
+        self._emitted = 0
         self._left_out = 0
 
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
@@ -107,9 +112,9 @@ class WorkerContext(Context):
 
     async def _keep(self, saved: Saved, *, wait: bool = False) -> None:
         text = plain_json.dumps(saved.as_json())
-        if len(text) > self._max_saved_bytes:
+        if (size_bytes := len(text.encode())) > MAX_SAVED_BYTES:
             raise ValueError(
-                f"what this job keeps has {len(text)} bytes, more than {self._max_saved_bytes} allowed; keep less, or "
+                f"what this job keeps has {size_bytes} bytes, more than {MAX_SAVED_BYTES} allowed; keep less, or "
                 "attach it as an artifact"
             )
         self._raise_if_failed()
@@ -121,8 +126,13 @@ class WorkerContext(Context):
     def emit(self, text: str, level: LogLevel, logger: str) -> None:
         """Add a line that the job logged or printed, from any thread. A thread far ahead of the database is slowed.
 
-        The event loop cannot be: lines that it is given faster than they can be written are left out, and counted.
+        The event loop cannot be: lines that it is given faster than they can be written are left out, and counted; so
+        are those beyond ``MAX_EMITTED``.
         """
+        self._emitted += 1
+        if self._emitted > MAX_EMITTED:
+            self._left_out += 1
+            return
         line = HandlerMessage(EventType.LOG, log_message=_text(text) or "", data={"level": level, "logger": logger})
         if threading.get_ident() != self._loop_thread:
             self._from_threads.append(asyncio.run_coroutine_threadsafe(self._add(line), self._loop))
@@ -138,7 +148,7 @@ class WorkerContext(Context):
 
     def _append_left_out(self) -> None:
         if self._left_out:
-            text = f"{counted(self._left_out, 'line')} left out: written faster than they could be kept."
+            text = f"{counted(self._left_out, 'line')} left out: too many, or faster than they could be kept."
             self._left_out = 0
             self._append(HandlerMessage(EventType.LOG, log_message=text, data={"level": "warning"}))
 
@@ -171,6 +181,7 @@ class WorkerContext(Context):
         """Take nothing more: the attempt has ended. What runs on must not report for the next one."""
         self._lost = True
         self._pending.clear()
+        self._room.set()
 
     @staticmethod
     def _is_merged(message: HandlerMessage) -> bool:
@@ -190,7 +201,8 @@ class WorkerContext(Context):
         if self._lost:
             return
         self._pending.append(message)
-        if len(self._pending) >= MAX_PENDING:
+        self._pending_bytes += len(message.content or b"")
+        if len(self._pending) >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
             self._room.clear()
         self._start_writing()
 
@@ -204,7 +216,7 @@ class WorkerContext(Context):
             while (self._pending or self._unsaved is not None) and not self._lost:
                 if all(map(self._is_merged, self._pending)):
                     await self._pause(self._wrote_at + PROGRESS_EVERY_S - loop.time())
-                batch, self._pending = self._pending[:MAX_IN_WRITE], self._pending[MAX_IN_WRITE:]
+                batch = self._take_batch()
                 saved, self._unsaved = self._unsaved, None
                 self._room.set()
                 self._wrote_at = loop.time()
@@ -214,6 +226,18 @@ class WorkerContext(Context):
                     self._on_lost()
         finally:
             self._room.set()  # nobody may wait for room that a failed writer will not make
+
+    def _take_batch(self) -> list[HandlerMessage]:
+        """What goes into one write: a number of messages, fewer if they carry much."""
+        size = count = 0
+        for message in self._pending[:MAX_IN_WRITE]:
+            count += 1
+            size += len(message.content or b"")
+            if size >= MAX_PENDING_BYTES:
+                break
+        batch, self._pending = self._pending[:count], self._pending[count:]
+        self._pending_bytes -= size
+        return batch
 
     async def _pause(self, pause_s: float) -> None:
         """Give newer progress the time to replace what waits, unless the job ends."""

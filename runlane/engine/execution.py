@@ -12,16 +12,25 @@ from runlane.engine.loading import AnyJob
 from runlane.engine.plain.pool import PlainPool
 from runlane.engine.resources import Resources
 from runlane.errors import InvalidInput
+from runlane.kinds.catalogue import Catalogue
 
 
 class InvalidParams(GiveUp):
     """The job refuses its parameters: no attempt can help."""
 
 
-class Execution:
-    """How this worker calls functions; ``max_result_bytes`` bounds what they may return."""
+class OutdatedWorker(Exception):
+    """The parameters are of another version of the job than the one that this worker has: another may take them."""
 
-    def __init__(self, resources: Resources, pool: PlainPool, max_result_bytes: int) -> None:
+
+class Execution:
+    """How this worker calls functions; ``max_result_bytes`` bounds what they may return.
+
+    ``registered``: the kinds as they are submitted now, which may be of other versions than this worker's.
+    """
+
+    def __init__(self, resources: Resources, pool: PlainPool, registered: Catalogue, max_result_bytes: int) -> None:
+        self._registered = registered
         self._resources = resources
         self._pool = pool
         self._max_result_bytes = max_result_bytes
@@ -32,13 +41,18 @@ class Execution:
         ``grace_s``: how long a plain function that is cancelled may take to end.
 
         Raises:
-            InvalidParams: its model refuses the parameters; the message names each field.
+            InvalidParams, OutdatedWorker: its model refuses the parameters; the message names each field.
             PlainError: what a plain function raised, as texts.
             TypeError, ValueError: the result cannot be kept.
         """
         try:
             model = job.validate(params)
         except InvalidInput as exc:
+            if (kind := self._registered.find(job.name)) is not None and kind.digest != job.kind.digest:
+                raise OutdatedWorker(
+                    f"{exc} This worker has another version of {job.name} than the one that is registered; an attempt "
+                    "on a worker with that one may work."
+                ) from None
             raise InvalidParams(str(exc)) from None
         if not job.is_async:
             return self._checked(await self._pool.run(job, params, context, grace_s=grace_s))

@@ -40,6 +40,7 @@ from runlane.kinds.live import LiveKinds
 from runlane.logs import configure, refuse
 from runlane.model.kind import Kind
 from runlane.model.limits import MAX_CONCURRENCY
+from runlane.parts import Parts
 from runlane.queue.change_feed import RedisEvents
 from runlane.queue.claims import Claims
 from runlane.queue.client import JobQueue
@@ -86,7 +87,7 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     resources = Resources()
     slots = config.worker_slots or config.concurrency
     pool = PlainPool(modules, min(slots, max(MIN_WARM, os.cpu_count() or 1)))
-    execution = Execution(resources, pool, config.max_result_bytes)
+    execution = Execution(resources, pool, catalogue(), config.max_result_bytes)
     runner = Runner(writer, loaded.jobs, execution, services.store.saved, config)
     engine = Engine(
         queue.redis,
@@ -127,7 +128,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         pool.open()
     writer.open()
     _stop_on_signals(engine)
-    following = [asyncio.create_task(live.run()), asyncio.create_task(live.renew(about.id))]
+    parts = Parts()
+    parts.start({"kinds": live.run, "kinds: renewal": lambda: live.renew(about.id)})
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
     log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
@@ -139,7 +141,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         log.critical("This worker cannot go on; it ends.", exc_info=True)
         _exit(1)
     exit_code = 1 if keeping.done() else 0
-    await end_tasks(keeping, *following)
+    await end_tasks(keeping)
+    await parts.end()
     # both at once: a resource may take longer to close than whoever stops this worker waits, which is then not lost
     await asyncio.gather(_close(pool, resources), _leave(heartbeat, writer, registry, about.id))
     log.info("Worker %s has stopped.", about.id)

@@ -19,7 +19,7 @@ from runlane.core.attempts import End, cancelled, completed, failed, handed_back
 from runlane.define.context import Saved
 from runlane.engine import execution, output
 from runlane.engine.context import WorkerContext
-from runlane.engine.execution import Execution
+from runlane.engine.execution import Execution, OutdatedWorker
 from runlane.engine.loading import AnyJob
 from runlane.engine.plain.errors import PlainError
 from runlane.engine.threads import Code
@@ -210,12 +210,7 @@ class Runner:
 
     async def _run(self, job: JobSnapshot, run: Run, name: str, before: Hook | None, after: Hook | None) -> None:
         log.debug("Started %s, attempt %d of %d.", job.kind, job.attempt, job.max_attempts)
-        context = WorkerContext(
-            job,
-            self._writer,
-            lambda: run.interrupt(Interruption.LOST),
-            max_saved_bytes=self._settings.max_result_bytes,
-        )
+        context = WorkerContext(job, self._writer, lambda: run.interrupt(Interruption.LOST))
         run.attempt, run.begun = job.attempt, True
         code = Code(self._call(job, context, lambda: KILLED_AT * self._grace_s(run), before, after), name)
         await run.wait(code.task, self._timeout_s(job))
@@ -326,6 +321,8 @@ class Runner:
         """Whether another attempt may help after this error."""
         if isinstance(error, PlainError):
             return error.may_retry
+        if isinstance(error, OutdatedWorker):
+            return True
         return self._jobs[job.kind].options.retry.allows(error)
 
     def _failed(self, job: JobSnapshot, error: JobError, may_retry: bool = True) -> End:

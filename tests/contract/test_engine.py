@@ -61,7 +61,7 @@ class Plant:
         runner = Runner(
             writer,
             {"made": made_job(handler, max_attempts=1)},
-            Execution(Resources(), PlainPool(["worker.tasks"], 1), self.config.max_result_bytes),
+            Execution(Resources(), PlainPool(["worker.tasks"], 1), Catalogue([]), self.config.max_result_bytes),
             self.store.saved,
             self.config,
         )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
-from runlane import Context, DefinitionError, GiveUp, Params, Rate, Resource, SyncContext, job
+from runlane import Context, DefinitionError, GiveUp, Params, Rate, Resource, Secret, SyncContext, job
 from runlane.define import job as job_module
 from runlane.define.retry import MAX_PAUSE_S, Retry
 from runlane.errors import InvalidInput
@@ -205,6 +205,7 @@ async def of_positions(path: str, /) -> None: ...
 async def of_hidden(_path: str) -> None: ...
 async def of_default(n=object()) -> None: ...  # noqa: B008
 async def of_nothing(n: "Nothing") -> None: ...  # noqa: F821
+async def of_secret(token: Secret = "hunter2") -> None: ...
 async def of_two(a: Context, b: SyncContext) -> None: ...
 async def generator(n: int) -> AsyncIterator[int]:
     yield n
@@ -213,6 +214,7 @@ async def generator(n: int) -> AsyncIterator[int]:
 @pytest.mark.parametrize(
     ("fn", "why"),
     [
+        (of_secret, "The default of 'token' is a secret that everybody could read; leave it empty"),
         (of_unknown, "The parameter 'browser' is of a type that JSON cannot hold, Browser. Take a text"),
         (plain_with_socket, "The parameter 's' is of a type that JSON cannot hold, socket. Take a text"),
         (of_names, r"\*names has no names for a form; name each parameter"),

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from pydantic import field_validator
 from runlane import GiveUp, Params
 from runlane.composition import Services, compose
 from runlane.define.context import Context
-from runlane.engine import output
+from runlane.engine import context, output
 from runlane.engine.context import MAX_FROM_THREADS, MAX_PENDING
 from runlane.engine.execution import Execution
 from runlane.engine.plain.pool import PlainPool
@@ -38,6 +38,7 @@ class Bench:
     services: Services
     runner: Runner
     kinds: Catalogue
+    registered: Catalogue
     begun: asyncio.Event
 
     async def submit(self, **more: Any) -> JobSnapshot:
@@ -76,18 +77,19 @@ async def bench(world) -> AsyncIterator[Callable[..., Bench]]:
         writer = Writer(services.store, services.follow_up)
         writer.open()
         writers.append(writer)
-        return Bench(services, runner_of(writer, job, services, config), kinds, begun)
+        registered = Catalogue([job.kind])
+        return Bench(services, runner_of(writer, job, services, registered, config), kinds, registered, begun)
 
     yield make
     for writer in writers:
         await writer.close()
 
 
-def runner_of(writer: Writer, job: Any, services: Services, config: Settings) -> Runner:
+def runner_of(writer: Writer, job: Any, services: Services, registered: Catalogue, config: Settings) -> Runner:
     return Runner(
         writer,
         {job.name: job},
-        Execution(Resources(), PlainPool(["worker.tasks"], 1), config.max_result_bytes),
+        Execution(Resources(), PlainPool(["worker.tasks"], 1), registered, config.max_result_bytes),
         services.store.saved,
         config,
     )
@@ -140,6 +142,19 @@ async def test_parameters_that_only_the_jobs_own_validator_refuses_fail_it_at_on
     assert (failed.status, failed.attempt, failed.error.type) == (JobStatus.FAILED, 1, "InvalidParams")
     assert failed.error.message == "params.count: value must be even"
     assert not at.begun.is_set()
+
+
+async def test_parameters_of_another_version_of_the_job_are_tried_again_for_a_worker_that_has_it(bench):
+    async def handler(params, job):
+        raise AssertionError("it never begins")
+
+    at = bench(handler, params=Order, max_attempts=5)
+    at.registered.replace([replace(each, description="A newer version.") for each in at.kinds])
+
+    waiting = await at.run(await at.submit(params={"count": 3}))
+
+    assert (waiting.status, waiting.error.type) == (JobStatus.SCHEDULED, "OutdatedWorker")
+    assert "This worker has another version of made" in waiting.error.message
 
 
 async def test_an_error_that_is_not_to_be_tried_again_is_final(bench):
@@ -565,7 +580,44 @@ async def test_a_handler_that_prints_without_a_pause_leaves_lines_out_and_says_h
 
     lines = [e.message for e in await at.services.store.events(job.id, limit=2000) if e.type is EventType.LOG]
     assert lines[:MAX_PENDING] == [str(n) for n in range(MAX_PENDING)]
-    assert lines[MAX_PENDING:] == ["500 lines left out: written faster than they could be kept."]
+    assert lines[MAX_PENDING:] == ["500 lines left out: too many, or faster than they could be kept."]
+
+
+async def test_what_a_job_prints_in_one_attempt_is_bounded(bench, monkeypatch):
+    monkeypatch.setattr(context, "MAX_EMITTED", 10)
+
+    async def handler(params, job):
+        for n in range(25):
+            print(n)
+        await job.log("its own lines go on")
+
+    at = bench(handler)
+    job = await at.submit()
+
+    with taking_output():
+        await at.run(job)
+
+    lines = [e.message for e in await at.services.store.events(job.id) if e.type is EventType.LOG]
+    assert lines[:10] == [str(n) for n in range(10)]
+    assert lines[10:] == ["its own lines go on", "15 lines left out: too many, or faster than they could be kept."]
+
+
+async def test_artifacts_that_wait_to_be_written_are_bounded_by_their_size(bench, monkeypatch):
+    monkeypatch.setattr(context, "MAX_PENDING_BYTES", 1000)
+    sizes = []
+
+    async def handler(params, job):
+        for n in range(20):
+            await job.artifact(f"{n}", bytes(600))
+            sizes.append(sum(len(message.content) for message in job._pending))
+
+    at = bench(handler)
+    job = await at.submit()
+
+    await at.run(job)
+
+    assert max(sizes) <= 1800
+    assert len(await at.services.store.artifacts(job.id)) == 20
 
 
 async def test_a_thread_that_prints_without_a_pause_is_slowed_and_loses_nothing(bench):
@@ -764,11 +816,11 @@ async def test_a_save_does_not_hide_that_a_line_could_not_be_recorded(bench, pla
     assert (failed.status, failed.error.type) == (JobStatus.FAILED, "NotRecorded")
 
 
-async def test_a_save_that_is_too_large_leaves_what_was_kept_before(bench, world):
+async def test_a_save_that_is_too_large_leaves_what_was_kept_before(bench):
     async def handler(params, job):
         await job.save(total=1)
         with pytest.raises(ValueError, match="keep less"):
-            await job.save(page="x" * (world.config.max_result_bytes + 1))
+            await job.save(page="x" * (context.MAX_SAVED_BYTES + 1))
         async for _ in job.steps(range(2), "Page {}"):
             pass
         return job.saved("page")
