@@ -4,13 +4,13 @@ import psutil
 import pytest
 
 from testbed.waiting import until
-from tests.support.kinds import WITH_STEERED
+from tests.support.kinds import WITH_PLAIN
 
 pytestmark = pytest.mark.databases
 
 
 async def test_a_plain_function_runs_beside_the_worker_with_all_of_its_context(client, start_worker, tmp_path):
-    worker = await start_worker(RUNLANE_JOBS=WITH_STEERED)
+    worker = await start_worker(RUNLANE_JOBS=WITH_PLAIN)
 
     job_id = await client.submit("plain", params={"path": str(tmp_path / "pids"), "fails": True})
     job = await client.job_is(job_id, "completed")
@@ -24,14 +24,14 @@ async def test_a_plain_function_runs_beside_the_worker_with_all_of_its_context(c
     assert printed[0]["data"] == {"level": "info", "logger": "stdout"}
     [failed] = [event for event in events if (event["data"] or {}).get("failed_attempt")]
     assert failed["data"]["error"]["type"] == "LookupError"
-    assert "steered_jobs.py" in failed["data"]["error"]["traceback"]
+    assert "plain_steered.py" in failed["data"]["error"]["traceback"]
     assert "runlane/engine" not in failed["data"]["error"]["traceback"]
 
 
 async def test_a_cancel_ends_a_plain_function_that_listens_to_nothing_and_all_that_it_started(
     client, start_worker, tmp_path, api
 ):
-    await start_worker(RUNLANE_JOBS=WITH_STEERED, RUNLANE_CANCEL_GRACE_S="0.5")
+    await start_worker(RUNLANE_JOBS=WITH_PLAIN, RUNLANE_CANCEL_GRACE_S="0.5")
     pids = tmp_path / "pids"
     job_id = await client.submit("plain", params={"path": str(pids), "spins": True})
 
@@ -47,7 +47,7 @@ async def test_a_cancel_ends_a_plain_function_that_listens_to_nothing_and_all_th
 
 
 async def test_a_worker_that_is_killed_takes_its_plain_functions_with_it(client, start_worker, tmp_path):
-    worker = await start_worker(RUNLANE_JOBS=WITH_STEERED)
+    worker = await start_worker(RUNLANE_JOBS=WITH_PLAIN)
     pids = tmp_path / "pids"
     await client.submit("plain", params={"path": str(pids), "spins": True})
 

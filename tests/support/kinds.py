@@ -13,6 +13,7 @@ from runlane.model.kind import Kind
 STEERED = "tests.support.steered_jobs"
 # For RUNLANE_JOBS of a worker.
 WITH_STEERED = f"worker.tasks,{STEERED}"
+WITH_PLAIN = "worker.tasks,tests.support.plain_steered"
 
 
 def bundled() -> list[Kind]:

@@ -6,13 +6,12 @@
 import asyncio
 import itertools
 import os
-import subprocess
 import time
 from pathlib import Path
 
 from arq import Retry
 
-from runlane import Context, Params, Rate, SyncContext, job
+from runlane import Context, Params, Rate, job
 
 POLL_EVERY_S = 0.02
 
@@ -117,25 +116,6 @@ async def paged(ctx: Context, path: str, pages: int = 10) -> dict[str, int]:
 async def _made(path: str, ctx: Context) -> int:
     write(path, "made", ctx)
     return ctx.attempt
-
-
-@job(title="Plain", timeout=600, max_attempts=2)
-def plain(ctx: SyncContext, path: str, spins: bool = False, fails: bool = False, pages: int = 2) -> dict[str, int]:
-    """Adds up its pages in a process of its own; ``spins`` until it is killed; ``fails`` at its last page, once."""
-    total = ctx.saved("total", 0)
-    for page in ctx.steps(range(1, pages + 1), "Page {}"):
-        print(f"at page {page}")
-        if fails and ctx.attempt == 1 and page == pages:
-            raise LookupError("no such page")
-        total += page
-        ctx.save(total=total)
-    if spins:
-        child = subprocess.Popen(["sleep", "600"])
-        Path(path).write_text(f"{os.getpid()} {child.pid}")
-        while True:
-            pass
-    ctx.artifact("total.txt", str(total).encode(), "text/plain")
-    return {"total": total, "pid": os.getpid()}
 
 
 @job(title="Steered")
