@@ -143,6 +143,7 @@ class Launch:
         host = reachable(self._config.host)
         while not await asyncio.to_thread(is_ready, host, self._app_port):
             await asyncio.sleep(CHECK_EVERY_S)
+        self._children.all_run()
         shown = f"[{host}]" if ":" in host else host
         print(f"Ready: http://{'localhost' if self._dev else shown}:{self._config.port}", flush=True)
 
