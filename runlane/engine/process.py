@@ -61,8 +61,6 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     schema.check_or_wait_for(config.resolved_database_url)
     place = ready_fd()
     loaded = load(modules)
-    if loaded.off and place is not None:
-        raise StartRefused(" ".join(loaded.off.values()))
     kinds = [job.kind for job in loaded.jobs.values()]
     url = config.resolved_redis_url
     database, queue, events, registry = (
@@ -71,6 +69,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         RedisEvents(url),
         WorkerRegistry(url),
     )
+    if place is not None:
+        await _check_nothing_breaks(loaded.off, registry)
     services = compose(database, queue, events, catalogue(), config)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     live = LiveKinds(services.kinds, catalogue(), queue, services.limits, url)
@@ -147,6 +147,18 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     await _sign_off(registry, about.id)
     log.info("Worker %s has stopped.", about.id)
     _exit(exit_code)  # here: the loop would wait for handlers that will not stop
+
+
+async def _check_nothing_breaks(off: dict[str, str], registry: WorkerRegistry) -> None:
+    """Refuse the place of another worker when a module is off here that is on there; what is off already may stay so.
+
+    Raises:
+        StartRefused: with what these modules lack.
+    """
+    host = socket.gethostname()
+    before = {name for worker in await registry.all() if worker.host == host for name in worker.off}
+    if broken := [why for name, why in off.items() if name not in before]:
+        raise StartRefused(" ".join(broken))
 
 
 async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:
