@@ -219,7 +219,6 @@ class Engine(Worker):
         try:
             claimed = await self._claims.claim(released, max_count, passing)
             if claimed.emptied:
-                log.warning("Redis has been emptied; rebuilding it from the database.")
                 await self._rebuild()
                 return
         except REDIS_TROUBLE as exc:

@@ -130,7 +130,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     following = [asyncio.create_task(live.run()), asyncio.create_task(live.renew(about.id))]
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
-    log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
+    brings = "1 kind" if len(names) == 1 else f"{len(names)} kinds"
+    log.info("Worker %s is ready: %s, %s slots.", about.id, brings, config.worker_slots or "all")
     if place is not None:
         notify(place)
     try:

@@ -63,6 +63,8 @@ async def test_a_data_folder_whose_path_is_too_long_for_a_socket_works(launch, t
 async def test_it_answers_when_it_says_so_and_keeps_jobs_and_queue_between_runs(launch, tmp_path):
     first = await launch()
     await first.ready()
+    await first.logged(f"export RUNLANE_URL={first.url}")
+    assert "WARNING" not in first.log.read_text(), "nothing is wrong with a first start"
     assert (await first.get("/readyz")).status_code == 200
     async with httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_S) as client:
         job = (await client.post("/api/jobs", json={"kind": "noop", "delay_s": 3600})).json()
