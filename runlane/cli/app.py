@@ -77,6 +77,6 @@ def main(words: list[str] | None = None) -> NoReturn:
             sys.exit(REFUSED)
         path = context.command_path if context else "runlane"
         end(f"{what}{'' if what.endswith(('.', '?')) else '.'} `{path} --help` shows what it takes.", REFUSED)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     sys.exit(code or 0)

@@ -14,6 +14,9 @@ from runlane.engine.resources import Resources
 from runlane.errors import InvalidInput
 from runlane.kinds.catalogue import Catalogue
 
+# SQLite makes a floating-point number of a longer one where it is the whole of a JSON value.
+MAX_INT_BITS = 63
+
 
 class InvalidParams(GiveUp):
     """The job refuses its parameters: no attempt can help."""
@@ -67,6 +70,11 @@ class Execution:
     def _checked(self, returned: Any) -> Any:
         """What was returned, as JSON holds it, if it can be kept."""
         result = _plain(returned)
+        if type(result) is int and result.bit_length() > MAX_INT_BITS:
+            raise ValueError(
+                f"The result is a whole number of {result.bit_length()} bits, more than the {MAX_INT_BITS} that a "
+                "database keeps exactly. Return it as a text."
+            )
         size_bytes = len(plain_json.dumps(result).encode())
         if size_bytes > self._max_result_bytes:
             raise ValueError(

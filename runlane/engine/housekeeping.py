@@ -191,7 +191,7 @@ class Housekeeping:
         """
         async with self._reconciling:
             if await self._queue.generation() is None:
-                if await self._store.generation():
+                if await self._store.generation():  # else nothing has ever been in it
                     log.warning("Redis has been emptied; rebuilding it from the database.")
                 await self._take_turn(keys.RECONCILER_THOROUGH, THOROUGH_EVERY_S)
                 await self._reconcile(thorough=True)

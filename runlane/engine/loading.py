@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from runlane.define.job import Job, defined
+from runlane.define.refusal import DefinitionError
 from runlane.errors import StartRefused
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _imported(name: str, off: dict[str, str]) -> Iterator[ModuleType]:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as exc:  # whatever an import may raise
         off[name] = f"The module {name} cannot be imported: {_last_line(exc)}"
-        log.error("The jobs of the module %r are off in this worker.", name, exc_info=exc)
+        log.error("The jobs of the module %r are off in this worker.", name, exc_info=_of_the_user(exc))
         return
     if why := _is_another(name, module):
         off[name] = why
@@ -78,8 +79,22 @@ def _is_another(name: str, module: ModuleType) -> str:
     return f"Python has another module {name}, in {file or 'itself'}; rename your file {name}.py."
 
 
+def _of_the_user(exc: BaseException) -> BaseException | None:
+    """``exc`` with its traceback from the user's first line on; nothing where its sentence says it all."""
+    if isinstance(exc, DefinitionError):
+        return None
+    frame = exc.__traceback__
+    while frame is not None and (
+        frame.tb_frame.f_code.co_filename == __file__ or "importlib" in frame.tb_frame.f_code.co_filename
+    ):
+        frame = frame.tb_next
+    return exc.with_traceback(frame)
+
+
 def _last_line(exc: BaseException) -> str:
     """What was raised and where: ``my_jobs.py, line 3: NameError: name 'x' is not defined``."""
+    if isinstance(exc, DefinitionError):
+        return str(exc)
     lines = traceback.format_exception_only(exc)
     where = ""
     if not isinstance(exc, SyntaxError):

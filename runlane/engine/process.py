@@ -62,8 +62,6 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     schema.check_or_wait_for(config.resolved_database_url)
     place = ready_fd()
     loaded = load(modules)
-    if loaded.off and place is not None:
-        raise StartRefused(" ".join(loaded.off.values()))
     kinds = [job.kind for job in loaded.jobs.values()]
     url = config.resolved_redis_url
     database, queue, events, registry = (
@@ -72,6 +70,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
         RedisEvents(url),
         WorkerRegistry(url),
     )
+    if place is not None:
+        await _check_nothing_breaks(loaded.off, registry)
     services = compose(database, queue, events, catalogue(), config)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     live = LiveKinds(services.kinds, catalogue(), queue, services.limits, url)
@@ -132,7 +132,8 @@ async def serve(config: Settings, modules: Sequence[str]) -> None:
     parts.start({"kinds": live.run, "kinds: renewal": lambda: live.renew(about.id)})
     keeping = asyncio.create_task(housekeeping.run(engine, runner))
     keeping.add_done_callback(lambda ended: _stop_without_housekeeping(ended, engine))
-    log.info("Worker %s is ready: %d kinds, %s slots.", about.id, len(names), config.worker_slots or "all")
+    brings = "1 kind" if len(names) == 1 else f"{len(names)} kinds"
+    log.info("Worker %s is ready: %s, %s slots.", about.id, brings, config.worker_slots or "all")
     if place is not None:
         notify(place)
     try:
@@ -158,6 +159,18 @@ async def _leave(heartbeat: Heartbeat, writer: Writer, registry: WorkerRegistry,
     await asyncio.to_thread(heartbeat.stop)
     await writer.close()
     await _sign_off(registry, worker_id)
+
+
+async def _check_nothing_breaks(off: dict[str, str], registry: WorkerRegistry) -> None:
+    """Refuse the place of another worker when a module is off here that is on there; what is off already may stay so.
+
+    Raises:
+        StartRefused: with what these modules lack.
+    """
+    host = socket.gethostname()
+    before = {name for worker in await registry.all() if worker.host == host for name in worker.off}
+    if broken := [why for name, why in off.items() if name not in before]:
+        raise StartRefused(" ".join(broken))
 
 
 async def _sign_off(registry: WorkerRegistry, worker_id: str) -> None:

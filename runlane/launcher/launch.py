@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from runlane import installation
+from runlane.client.link import DEFAULT_URL
 from runlane.db import schema
 from runlane.engine.ready import READY_FD
 from runlane.errors import StartRefused
@@ -143,8 +144,12 @@ class Launch:
         host = reachable(self._config.host)
         while not await asyncio.to_thread(is_ready, host, self._app_port):
             await asyncio.sleep(CHECK_EVERY_S)
+        self._children.all_run()
         shown = f"[{host}]" if ":" in host else host
-        print(f"Ready: http://{'localhost' if self._dev else shown}:{self._config.port}", flush=True)
+        url = f"http://{'localhost' if self._dev else shown}:{self._config.port}"
+        print(f"Ready: {url}", flush=True)
+        if url != DEFAULT_URL and not self._dev:
+            print(f"For commands and programs in other terminals: export RUNLANE_URL={url}", flush=True)
 
     def _listen_to_signals(self) -> None:
         def stop() -> None:
@@ -179,6 +184,8 @@ class Launch:
 
 
 def _pass_on(line: str) -> None:
+    if "Memory overcommit" in line:  # advice for servers whose memory is full of it, on nearly every machine
+        return
     log.info("%s", line, extra={"process_name": "redis"})
 
 

@@ -84,6 +84,8 @@ class Child:
         self._fds = fds
         # Whether it may die once only, for it has to show first that it can run.
         self.on_trial = on_trial
+        # Whether it has been seen to run: from then on no exit code is a refusal, for a job may end it with any.
+        self.has_run = False
         self._process: asyncio.subprocess.Process | None = None
         self._ending = asyncio.Event()
 
@@ -91,7 +93,7 @@ class Child:
         """Run it, and again whenever it dies, until ``end``.
 
         Raises:
-            StartRefused: it reported, at its first start, that it may not start.
+            StartRefused: it reported, at its first start and before it was seen to run, that it may not start.
         """
         loop = asyncio.get_running_loop()
         pause_s, first = self._first_pause_s, True
@@ -100,7 +102,7 @@ class Child:
             code = await self._run()
             if self._ending.is_set():
                 return
-            if self.on_trial or (first and code == REFUSED):
+            if self.on_trial or (first and code == REFUSED and not self.has_run):
                 raise StartRefused("")
             first = False
             if loop.time() - began > STEADY_AFTER_S:
@@ -164,6 +166,11 @@ class Supervisor:
         """Start a child and keep it running."""
         self._kept.append((child, asyncio.create_task(child.keep(), name=child.name)))
 
+    def all_run(self) -> None:
+        """Note that every child has been seen to run."""
+        for child, _ in self._kept:
+            child.has_run = True
+
     async def refusal(self) -> None:
         """Wait until a child reports that it may not start; then raise its ``StartRefused``."""
         tasks = [task for _, task in self._kept]
@@ -182,7 +189,7 @@ class Supervisor:
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():  # it may not start, and has said why
                 return False
-            new.on_trial = False
+            new.on_trial, new.has_run = False, True
             self._kept.append((new, task))
             [kept] = [each for each in self._kept if each[0] is old]
             await self._end([kept], POLITE_S)

@@ -63,6 +63,8 @@ async def test_a_data_folder_whose_path_is_too_long_for_a_socket_works(launch, t
 async def test_it_answers_when_it_says_so_and_keeps_jobs_and_queue_between_runs(launch, tmp_path):
     first = await launch()
     await first.ready()
+    await first.logged(f"export RUNLANE_URL={first.url}")
+    assert "WARNING" not in first.log.read_text(), "nothing is wrong with a first start"
     assert (await first.get("/readyz")).status_code == 200
     async with httpx.AsyncClient(base_url=first.url, timeout=PATIENCE_S) as client:
         job = (await client.post("/api/jobs", json={"kind": "noop", "delay_s": 3600})).json()
@@ -261,3 +263,23 @@ async def test_a_process_that_waits_for_its_database_ends_when_it_is_told(module
     process.terminate()
 
     assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
+
+
+async def test_an_edit_is_taken_over_though_another_module_cannot_be_imported_from_the_start(tmp_path):
+    """A module that is off already is no reason to keep the old code; one that the edit breaks is."""
+    text = "from runlane import job\n@job\nasync def {}() -> int: return 1\n"
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "made_off.py").write_text("import nothing_of_that_name\n")
+    (own / "made_good.py").write_text(text.format("first"))
+    command = (sys.executable, "-m", "runlane", "run", "made_good", "made_off")
+    async with launching(tmp_path, command, own) as start:
+        run = await start(PYTHONPATH=str(ROOT))
+        await run.ready()
+
+        (own / "made_good.py").write_text(text.format("second"))
+        await run.logged("Your code has changed; the worker runs it now.")
+        (own / "made_good.py").write_text("def broken(:\n")
+        await run.logged("Your code has changed, and cannot be run as it is; the old code goes on.")
+
+        assert {kind["name"] for kind in (await run.get("/api/kinds")).json() if kind["workers"]} == {"second"}

@@ -1,6 +1,8 @@
 """Tasks end when they are told to, also those that swallow what they are told."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +46,22 @@ async def test_when_one_of_many_fails_the_others_are_ended_and_the_failure_is_ra
         await run_together(steady(), failing())
 
     assert ended.is_set()
+
+
+def test_a_sigterm_ends_a_program_quietly_even_where_an_exception_would_be_wrapped():
+    program = """
+import os, signal
+from runlane.background import end_on_sigterm
+
+class Field:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+end_on_sigterm()
+class Made:
+    field = Field()
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+
+    assert (ended.returncode, ended.stderr) == (0, "")

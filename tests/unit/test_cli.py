@@ -5,8 +5,10 @@ import asyncio
 import datetime
 import json
 import logging
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -384,3 +386,26 @@ def test_the_image_of_a_new_project_is_the_one_that_is_deployed_here():
     recipe = (ROOT / "deploy" / "worker.Dockerfile").read_text()
 
     assert steps(new.files("my-jobs")["Dockerfile"]) == steps(recipe)
+
+
+def test_ctrl_c_while_it_is_being_imported_ends_it_without_a_traceback(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environ = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "runlane", "list"], env=environ, cwd=tmp_path, capture_output=True, timeout=30
+    )
+
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
+
+
+def test_ctrl_c_before_a_command_begins_is_an_exit_code(monkeypatch):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runlane.cli.app.app", interrupted)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["list"])
+
+    assert ended.value.code == 130

@@ -450,6 +450,20 @@ async def test_a_result_that_json_cannot_hold_fails_with_the_reason(bench, resul
     assert "result.inner" in failed.error.message
 
 
+async def test_a_number_that_a_database_would_round_is_no_result(bench):
+    numbers = [2**63 - 1, 2**63]
+
+    async def handler(params, job):
+        return numbers.pop(0)
+
+    at = bench(handler)
+
+    kept, failed = [await at.run(await at.submit()) for _ in range(2)]
+
+    assert kept.result == 2**63 - 1
+    assert failed.error.message.startswith("The result is a whole number of 64 bits, more than the 63")
+
+
 async def test_a_result_that_is_too_large_fails_with_what_to_do(bench, world):
     async def handler(params, job):
         return "x" * (world.config.max_result_bytes + 1)

@@ -58,6 +58,19 @@ async def test_a_child_that_says_it_may_not_start_is_not_started_again():
         await asyncio.wait_for(child("exit 2").keep(), PATIENCE_S)
 
 
+async def test_a_child_that_has_run_is_started_again_whatever_its_exit_code(caplog):
+    """A job may call ``os._exit(2)``; that is no reason to end everything else."""
+    supervisor = Supervisor(NoGuard())
+    supervisor.add(child("exit 2", first_pause_s=3600))
+    supervisor.all_run()
+
+    async def log() -> str:
+        return caplog.text
+
+    await until(log, lambda text: "The made ended (exit code 2); starting it again" in text)
+    await supervisor.end()
+
+
 async def test_what_a_dead_child_left_in_its_group_ends_with_it(tmp_path):
     left = tmp_path / "left"
     parent = child(f"sleep 60 & echo $! > {left}; exit 1")
