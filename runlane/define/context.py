@@ -70,21 +70,6 @@ class Saved:
         return {name: part for name, part in parts.items() if part}
 
 
-class _Names:
-    """Names that were used in this attempt; each may be used once."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-
-    def use(self, name: str, what: str) -> None:
-        if name in self._used:
-            raise ValueError(f"two {what} of this job are called {name!r}; each needs a name of its own")
-        self._used.add(name)
-
-    def free(self, name: str) -> None:
-        self._used.discard(name)
-
-
 class Context(abc.ABC):
     """One attempt of one job."""
 
@@ -95,14 +80,19 @@ class Context(abc.ABC):
         """1 for the first try, one more for each later one."""
         self.cancelled = False
         """Whether somebody asked this job to stop. Code that never awaits should check it now and then."""
-        self._names = _Names()
-        self._calls = _Names()
+        self._used: set[tuple[str, str]] = set()
         self.resume(saved or Saved())
 
     def resume(self, saved: Saved) -> None:
         """Go on from what earlier attempts kept. For whoever calls the job."""
         self._saved = saved
         self._done = frozenset(saved.steps)
+
+    def _use(self, what: str, name: str) -> None:
+        """Note that this attempt has used the name. Raises ``ValueError`` if it has before."""
+        if (what, name) in self._used:
+            raise ValueError(f"two {what} of this job are called {name!r}; each needs a name of its own")
+        self._used.add((what, name))
 
     @abc.abstractmethod
     async def progress(self, done: float, total: float, message: str | None = None) -> None:
@@ -206,14 +196,14 @@ class Context(abc.ABC):
             ValueError: this name was used before in this attempt, for a call that returned.
             TypeError: it returned nothing that JSON holds.
         """
-        self._calls.use(name, "calls of once")
+        self._use("calls of once", name)
         if name in self._saved.once:
             return _returned(fn, self._saved.once[name])
         try:
             found = fn(*args, **kwargs)
             result = await found if inspect.isawaitable(found) else found
         except BaseException:
-            self._calls.free(name)  # the job may catch this, and call it again
+            self._used.discard(("calls of once", name))  # the job may catch this, and call it again
             raise
         self._saved.once[name] = _json(result, name)
         await self._keep(self._saved, wait=True)  # what may happen only once is not left to the next write
@@ -224,7 +214,7 @@ class Context(abc.ABC):
         total = len(items) if isinstance(items, Sized) else None
         for number, item in enumerate(items):
             name = message.format(item)
-            self._names.use(name, "steps")
+            self._use("steps", name)
             if name not in self._done:
                 yield number, total, name, item
 

@@ -165,11 +165,14 @@ class WorkerContext(Context):
 
     async def flush(self) -> None:
         """Return when everything reported so far is written, at once; raises what kept it from being written."""
-        if not self._has_failed():
+        if self._left_out and not self._has_failed():
             self._append_left_out()
-        with contextlib.suppress(IndexError):  # a thread may take the last one first
-            while True:
-                await asyncio.wrap_future(self._from_threads.popleft())
+        if self._from_threads:
+            with contextlib.suppress(IndexError):  # a thread may take the last one first
+                while True:
+                    await asyncio.wrap_future(self._from_threads.popleft())
+        if self._writing is None:
+            return
         self._hurry.set()
         while (writing := self._writing) is not None:
             await asyncio.shield(writing)
@@ -181,7 +184,8 @@ class WorkerContext(Context):
         """Take nothing more: the attempt has ended. What runs on must not report for the next one."""
         self._lost = True
         self._pending.clear()
-        self._room.set()
+        if not self._room.is_set():
+            self._room.set()
 
     @staticmethod
     def _is_merged(message: HandlerMessage) -> bool:

@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, Protocol, TextIO
 
@@ -48,6 +48,18 @@ class _Output:
         self._begun: dict[tuple[str, int], str] = {}
         self._lock = threading.Lock()
         self.closed = False
+
+    def __enter__(self) -> None:  # no generator: each job pays for this
+        self._token = _current.set(self)
+        if _installed is not None:
+            _installed.repair()
+
+    def __exit__(self, *_error: object) -> None:
+        if _installed is not None and self._begun:
+            for stream, line in self.unfinished():
+                _installed.log_line(stream, line)
+        self.closed = True
+        _current.reset(self._token)
 
     def emit(self, text: str, level: LogLevel, logger: str) -> None:
         if len(text) > MAX_LINE_LENGTH:
@@ -85,21 +97,9 @@ def _output() -> _Output | None:
     return None if output is None or output.closed else output
 
 
-@contextlib.contextmanager
-def of_job(sink: Sink) -> Iterator[None]:
+def of_job(sink: Sink) -> contextlib.AbstractContextManager[None]:
     """What the block logs and prints, and all that it starts, goes to ``sink`` too, until the block ends."""
-    output = _Output(sink)
-    token = _current.set(output)
-    if _installed is not None:
-        _installed.repair()
-    try:
-        yield
-    finally:
-        if _installed is not None:
-            for stream, line in output.unfinished():
-                _installed.log_line(stream, line)
-        output.closed = True
-        _current.reset(token)
+    return _Output(sink)
 
 
 class _ToSink(logging.Handler):
@@ -189,8 +189,8 @@ class _Installation:
 
     def repair(self) -> None:
         """The user's own ``dictConfig`` may have removed the handler."""
-        if self._handler not in logging.getLogger().handlers:
-            logging.getLogger().addHandler(self._handler)
+        if self._handler not in logging.root.handlers:
+            logging.root.addHandler(self._handler)
 
     def log_line(self, stream: str, line: str) -> None:
         record = logging.LogRecord(stream, _STREAMS[stream], "", 0, line, (), None)
