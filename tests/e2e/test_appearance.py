@@ -42,6 +42,20 @@ async def test_a_long_message_is_cut_and_leaves_a_rows_actions_where_they_are(pr
     assert await page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('#jobs'))") == 0
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_kinds_long_title_is_cut_and_leaves_the_table_as_wide_as_its_panel(product, open_page, width):
+    await product.status_is(await product.submit("noop"), "completed")
+    page = await open_page("/", viewport={"width": width, "height": 800})
+    await expect(page.locator("#jobs tr[data-job]")).to_be_visible()
+
+    # what a kind of the user's would be called: the bundled ones have short titles
+    await page.locator("#jobs .job-title").evaluate("e => { e.textContent = 'Reads_a_shop'.repeat(20) }")
+
+    assert await page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('#jobs'))") == 0
+    scrolls = "[...document.querySelectorAll('#jobs *')].some(e => e.scrollWidth > e.clientWidth + 1 && "
+    assert not await page.evaluate(scrolls + "getComputedStyle(e).overflowX === 'auto')")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_message_in_passing_has_the_pages_colours_and_letters(open_page, scheme):
     page = await open_page("/", color_scheme=scheme)
