@@ -58,7 +58,7 @@ def _imported(name: str, off: dict[str, str]) -> Iterator[ModuleType]:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as exc:  # whatever an import may raise
         off[name] = f"The module {name} cannot be imported: {_last_line(exc)}"
-        log.error("The jobs of the module %r are off in this worker.", name, exc_info=_of_the_user(exc))
+        log.error("The jobs of the module %r are off in this worker. %s", name, off[name], exc_info=_of_the_user(exc))
         return
     if why := _is_another(name, module):
         off[name] = why

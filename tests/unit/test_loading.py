@@ -71,6 +71,7 @@ def test_a_job_that_is_refused_is_named_in_one_sentence_with_its_place(modules, 
     why = loaded.off["made_refused"]
     assert why.startswith("The module made_refused cannot be imported: /")
     assert "made_refused.py:2: wrong: The parameter 'what' is of a type that JSON cannot hold" in why
+    assert why in caplog.text
     assert "Traceback" not in caplog.text and "DefinitionError" not in caplog.text
 
 
