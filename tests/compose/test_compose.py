@@ -439,7 +439,7 @@ async def start_own(compose, api, programs):
     async def start(name, tags=""):
         compose.start_own(programs, name, RUNLANE_WORKER_TAGS=tags)
         started.append(name)
-        await until(lambda: _kinds(api), lambda kinds: kinds >= {"crawl", "fibonacci", "screenshot"})
+        await until(lambda: _kinds(api), lambda kinds: kinds >= {"crawl", "fibonacci"})
 
     yield start
     for name in started:

@@ -40,7 +40,6 @@ from runlane.queue.client import JobQueue
 from runlane.settings import read_settings
 from testbed.attempts import end_attempt, report_attempt, start_attempt
 from testbed.waiting import PATIENCE_S, until
-from tests.support.kinds import bundled
 from tests.support.processes import running_app
 
 
@@ -62,9 +61,7 @@ async def app(session_redis, migrated_file, tmp_path_factory):
     database_url = f"sqlite:///{shutil.copy(migrated_file, folder)}"
     database, queue, events = Database(database_url), JobQueue(session_redis.url), RedisEvents(session_redis.url)
     config = read_settings(_env_file=None, data_dir=folder)
-    services = compose(database, queue, events, catalogue(), config)
-    await services.kinds.register(bundled(), "earlier-worker")
-    service = services.jobs
+    service = compose(database, queue, events, catalogue(), config).jobs
     async with running_app(folder, session_redis.url, database_url) as app:
         yield Served(app.url, app.api, service, JobReader(database), app.log)
     for part in (queue, events, database):

@@ -46,7 +46,7 @@ import sys
 def test_nothing_is_imported():
     heavy = {"pydantic", "sqlalchemy", "redis", "httpx", "reflex", "asyncio"} & set(sys.modules)
     ours = {name for name in sys.modules if name.startswith("runlane")}
-    assert (heavy, ours) == (set(), {"runlane", "runlane.pytest_plugin"})
+    assert (heavy, ours) == (set(), {"runlane", "runlane.pytest_plugin", "runlane.version"})
 """
 
 

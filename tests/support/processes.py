@@ -19,6 +19,8 @@ from jobs_app.runtime import Runtime
 from jobs_app.server import loops
 from jobs_app.server.request_user import Naming, acting_over_rest
 from jobs_app.server.security import guard
+from runlane.db.database import Database
+from runlane.kinds.store import KindStore
 from runlane.launcher.ui_build import BUILT
 from runlane.settings import Settings, read_settings
 from testbed import ROOT
@@ -157,7 +159,10 @@ class App:
 
 @contextlib.asynccontextmanager
 async def running_app(folder: Path, redis_url: str, database_url: str, port: int | None = None) -> AsyncIterator[App]:
-    """An app in this folder; if it still runs after the block it is killed, and its log is shown."""
+    """An app in this folder, whose database has the bundled kinds; afterwards it is killed, and its log is shown."""
+    database = Database(database_url)
+    await KindStore(database).register(bundled(), "earlier-worker")
+    await database.close()
     (folder / BUILT).mkdir(parents=True, exist_ok=True)
     port, log = port or free_port(), folder / "app.log"
     environ = {"PORT": str(port), "REDIS_URL": redis_url, "DATABASE_URL": database_url, "RUNLANE_DATA_DIR": str(folder)}

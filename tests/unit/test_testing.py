@@ -154,6 +154,7 @@ async def test_giving_up_and_errors_that_are_not_to_be_tried_again_are_final():
     assert str(ended["give up"].error) == "no such account"
 
 
+@pytest.mark.asyncio(loop_scope="function")  # what other tests have open on theirs has a timeout take its real time
 async def test_a_job_that_takes_longer_than_it_may_is_ended():
     cleaned = []
 
