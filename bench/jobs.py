@@ -6,6 +6,9 @@ from pathlib import Path
 
 from runlane import Context, job
 
+# What a worker under a bench brings.
+MODULES = ("worker.tasks", "bench.jobs")
+
 
 @job(title="Bench: begin")
 async def bench_begin() -> float:

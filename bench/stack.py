@@ -21,6 +21,7 @@ from uuid import UUID
 import httpx
 import psutil
 
+from bench.jobs import MODULES
 from runlane.composition import compose
 from runlane.core.counts import Counts
 from runlane.core.service import MAX_IN_BATCH
@@ -41,7 +42,6 @@ from testbed.redis_server import RedisServer
 from testbed.waiting import until
 
 POLL_EVERY_S = 0.02
-JOBS = ("worker.tasks", "bench.jobs")
 
 
 class Redis:
@@ -296,4 +296,4 @@ class Stage:
 
 
 def _kinds() -> Catalogue:
-    return Catalogue([job.kind for job in load(JOBS).jobs.values()])
+    return Catalogue([job.kind for job in load(MODULES).jobs.values()])

@@ -1,7 +1,7 @@
 """``python -m bench.worker``: a worker with the bundled jobs and those of ``bench.jobs``."""
 
-from bench.stack import JOBS
+from bench.jobs import MODULES
 from runlane.engine import process
 
 if __name__ == "__main__":
-    process.main(JOBS)
+    process.main(MODULES)

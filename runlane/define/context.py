@@ -9,6 +9,7 @@ import abc
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, ParamSpec, TypeVar, get_type_hints, overload
 from uuid import UUID
 
@@ -80,13 +81,24 @@ class Context(abc.ABC):
         """1 for the first try, one more for each later one."""
         self.cancelled = False
         """Whether somebody asked this job to stop. Code that never awaits should check it now and then."""
-        self._used: set[tuple[str, str]] = set()
-        self.resume(saved or Saved())
+        if saved is not None:
+            self.resume(saved)
 
     def resume(self, saved: Saved) -> None:
-        """Go on from what earlier attempts kept. For whoever calls the job."""
+        """Go on from what earlier attempts kept. For whoever calls the job, before it does."""
         self._saved = saved
-        self._done = frozenset(saved.steps)
+
+    @cached_property
+    def _saved(self) -> Saved:
+        return Saved()
+
+    @cached_property
+    def _done(self) -> frozenset[str]:
+        return frozenset(self._saved.steps)
+
+    @cached_property
+    def _used(self) -> set[tuple[str, str]]:
+        return set()
 
     def _use(self, what: str, name: str) -> None:
         """Note that this attempt has used the name. Raises ``ValueError`` if it has before."""

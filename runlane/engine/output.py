@@ -40,13 +40,16 @@ class Sink(Protocol):
         """Take a line. Called from any thread, perhaps more than one at a time."""
 
 
+# One for all: a lock for each job would be made a hundred times for each line.
+_lock = threading.Lock()
+
+
 class _Output:
     """The output of one attempt, until it has ended: a thread that runs on is not heard any more."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._begun: dict[tuple[str, int], str] = {}
-        self._lock = threading.Lock()
         self.closed = False
 
     def __enter__(self) -> None:  # no generator: each job pays for this
@@ -72,7 +75,7 @@ class _Output:
         Of what is written over itself with carriage returns, as progress bars are, only the last is kept.
         """
         key = stream, threading.get_ident()
-        with self._lock:
+        with _lock:
             *ended, begun = (self._begun.pop(key, "") + text.replace("\r\n", "\n")).split("\n")
             begun = _last_written(begun)
             if len(begun) >= MAX_LINE_LENGTH:
@@ -83,7 +86,7 @@ class _Output:
 
     def unfinished(self) -> list[tuple[str, str]]:
         """The stream and the text of each line that has no end, once."""
-        with self._lock:
+        with _lock:
             begun, self._begun = self._begun, {}
         return [(stream, line) for (stream, _), text in begun.items() if (line := _last_written(text)).strip()]
 
