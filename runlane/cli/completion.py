@@ -77,13 +77,15 @@ def _asked(context: typer.Context, ask: "Callable[[Client], Awaitable[Offers]]")
     from runlane.client.client import Client
     from runlane.client.errors import RunlaneError
 
-    logging.disable()
-
     async def asking() -> Offers:
         async with Client(context.params.get("url"), context.params.get("token"), timeout=ANSWER_WITHIN_S) as client:
             return await asyncio.wait_for(ask(client), ANSWER_WITHIN_S)
 
+    before = logging.root.manager.disable
+    logging.disable()
     try:
         return [(each, without_controls(about)) for each, about in asyncio.run(asking())]
     except (RunlaneError, OSError):  # TimeoutError is one
         return []
+    finally:
+        logging.disable(before)
