@@ -250,6 +250,7 @@ def test_completion_offers_nothing_where_no_server_is(capfd):
     assert completion.kinds(context, "") == []
     assert completion.job_ids("failed")(context, "") == []
     assert completion.statuses("f") == ["failed"]
+    assert logging.getLogger().isEnabledFor(logging.ERROR), "what else runs in this process logs as before"
     assert capfd.readouterr() == ("", "")
     assert logging.root.manager.disable == logging.NOTSET, "others log as before"
 
