@@ -44,6 +44,8 @@ format: $(STAMPS)/dev ## Format the code and mend what lint can
 bench: $(STAMPS)/dev browser ## Measure; prints a table and writes bench/results/
 	@$(BIN)/python -m bench.measure
 	@$(BIN)/python -m bench.engine
+	@$(BIN)/python -m bench.own_code
+	@$(BIN)/python -m bench.plain
 
 wheel: $(STAMPS)/run ## Build dist/runlane-*.whl, with the built pages in it
 	@exec $(BIN)/python -m tools.wheel

@@ -140,6 +140,8 @@ class Job(Generic[Full, P, Returned, R]):
         options = self.options
         if not self.name or len(self.name) > MAX_NAME_LENGTH or not self.name.isprintable():
             raise refused(self.fn, f"{self.name!r} is no name of a job: up to {MAX_NAME_LENGTH} printable characters.")
+        if self.name in (".", ".."):
+            raise refused(self.fn, f"{self.name!r} is no name of a job: in an address it means another one.")
         if not options.timeout_s > 0:
             raise refused(self.fn, f"timeout={options.timeout_s:g}: a job needs some time; give seconds above 0.")
         if not 1 <= options.max_attempts <= MAX_ATTEMPTS:

@@ -244,7 +244,8 @@ class Runner:
             if after is not None:
                 await after()
         except (SystemExit, KeyboardInterrupt) as exc:  # asyncio would end the whole worker with it
-            raise RuntimeError(f"The handler wanted to end the process ({type(exc).__name__}: {exc}).") from exc
+            shown = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+            raise RuntimeError(f"The handler wanted to end the process ({shown}).") from exc
         return result
 
     async def _saved(self, job_id: UUID) -> dict[str, Any] | None:

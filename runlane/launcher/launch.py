@@ -34,6 +34,8 @@ PYTHON = sys.executable
 # Without the current folder, in which a user's ``email.py`` may lie: the worker adds it when it has imported ours.
 OURS_ALONE = ("-P",)
 WORKER = [PYTHON, *OURS_ALONE, "-m", "runlane", "worker"]
+# What the Redis-compatible server says that is advice for other machines, or says what we have just said.
+NO_NEWS = ("Memory overcommit", "Received SIGTERM scheduling shutdown", "ready to exit, bye bye")
 CHECK_EVERY_S = 0.05
 ANSWER_WITHIN_S = 2.0
 WATCHED = ("runlane", "worker")
@@ -184,7 +186,7 @@ class Launch:
 
 
 def _pass_on(line: str) -> None:
-    if "Memory overcommit" in line:  # advice for servers whose memory is full of it, on nearly every machine
+    if any(part in line for part in NO_NEWS):
         return
     log.info("%s", line, extra={"process_name": "redis"})
 

@@ -244,6 +244,7 @@ def test_what_cannot_be_a_job_is_refused_with_its_place_and_what_to_do(fn, why):
         ({"rate": "30 a minute"}, "rate='30 a minute': write it as 30/min"),
         ({"summary": "{shop}"}, "summary='{shop}': there is no parameter 'shop'; it has path"),
         ({"name": ""}, "'' is no name of a job"),
+        ({"name": ".."}, "'..' is no name of a job: in an address it means another one"),
         ({"retry_on": [TimeoutError]}, "retry_on: .* is no class of errors"),
         ({"retry_on": ("timeout",)}, "retry_on: 'timeout' is no class of errors"),
         ({"backoff": []}, r"backoff=\[\]: give seconds from 0"),
