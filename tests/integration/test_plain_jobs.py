@@ -1,12 +1,9 @@
 """Plain functions as jobs: in processes of their own, with the context, and ended for good by cancel and time limit."""
 
 import psutil
-import pytest
 
 from testbed.waiting import until
 from tests.support.kinds import WITH_PLAIN
-
-pytestmark = pytest.mark.databases
 
 
 async def test_a_plain_function_runs_beside_the_worker_with_all_of_its_context(client, start_worker, tmp_path):
