@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from sqlalchemy import text
 # Reflex must not look for pages to compile when a test imports the app.
 os.environ["__REFLEX_SKIP_COMPILE"] = "true"
 os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
+# A shell that starts this in the background has it ignore Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from runlane.audit import AuditLog
 from runlane.bulk.service import Operations
