@@ -3,6 +3,8 @@
 What goes where is in pyproject.toml; a wheel of which a part is missing would be built without a word.
 """
 
+import contextlib
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -30,7 +32,7 @@ def build(folder: Path) -> Path:
         ValueError: the wheel is not as it should be.
     """
     subprocess.run([sys.executable, "-m", "runlane", "run", "--build"], cwd=ROOT, check=True)
-    with tempfile.TemporaryDirectory(prefix="runlane-wheel-") as new:
+    with _pages_stay(), tempfile.TemporaryDirectory(prefix="runlane-wheel-") as new:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
         subprocess.run([*pip, "--wheel-dir", new, str(ROOT)], check=True)
         [wheel] = Path(new).glob("*.whl")
@@ -40,12 +42,21 @@ def build(folder: Path) -> Path:
         return Path(shutil.move(wheel, folder / wheel.name))
 
 
+@contextlib.contextmanager
+def _pages_stay() -> Iterator[None]:
+    """Nobody builds the pages while the block lasts: they would be missing for a moment."""
+    with (ROOT / ".web" / ".build-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def faults_of(wheel: Path) -> Iterator[str]:
     """What is wrong with a wheel of this checkout, in words."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     if missing := sorted(needed() - names):
-        yield f"{len(missing)} files are missing, such as {missing[0]}"
+        there = sum(name.startswith("jobs_app/web/") for name in names)
+        yield f"{len(missing)} files are missing, such as {missing[0]}; it has {there} of the pages"
     if others := {name.split("/")[0] for name in names} - {"runlane", "jobs_app", dist_info(wheel)}:
         yield f"it would install {', '.join(sorted(others))} beside runlane and jobs_app"
     if (size_bytes := wheel.stat().st_size) > MAX_BYTES:
