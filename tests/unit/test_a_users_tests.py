@@ -9,10 +9,10 @@ from runlane.testing import run_job
 
 
 class Shop:
-    """Sells nothing yet: in production, a client of a shop's API."""
+    """Where a client of a real shop would be; a test that reaches it has forgotten its fake."""
 
     async def price(self, product: str) -> float:
-        raise NotImplementedError
+        raise ConnectionError(f"A test asked the real shop for the price of {product}.")
 
 
 @Resource

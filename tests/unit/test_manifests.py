@@ -1,8 +1,6 @@
 """What ``deploy/kubernetes`` starts fits together, and fits the images and the settings."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -96,34 +94,6 @@ class TestTheCheck:
         found = [line for each in (scaler, asked) for line in problems(Manifest("x.yaml", each))]
 
         assert ["'minReplicas' was unexpected" in found[0], "'bases' was unexpected" in found[1]] == [True, True]
-
-    @pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed: only it has kustomize itself")
-    def test_kustomize_makes_the_same_of_it(self, example):
-        done = subprocess.run(["kubectl", "kustomize", str(EXAMPLE)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        made = [Manifest("kustomize", each) for each in yaml.safe_load_all(done.stdout)]
-
-        assert [line for each in made for line in problems(each)] == []
-        assert sorted((each.kind, each.name) for each in made if each.kind != "ConfigMap") == sorted(
-            (each.kind, each.name) for each in example
-        )
-        [generated] = of(made, "ConfigMap")
-        for name, template in pods(made).items():
-            assert container(template)["envFrom"][0] == {"configMapRef": {"name": generated.name}}, name
-            assert container(template)["image"].startswith("registry.example.com/"), name
-            ours = pods(example)[name]["spec"]
-            for field in ("image", "envFrom"):  # what we do not resolve ourselves
-                ours["containers"][0][field] = container(template)[field]
-            assert by_name(template["spec"]) == by_name(ours), name
-
-
-def by_name(value):
-    """With lists in an order of their own, since patches are put in front by one and behind by the other."""
-    if isinstance(value, dict):
-        return {key: by_name(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return sorted((by_name(each) for each in value), key=str)
-    return value
 
 
 class TestWhatNamesOtherThings:
