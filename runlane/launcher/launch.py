@@ -7,7 +7,6 @@ restarts what dies. SIGTERM or Ctrl-C ends everything within five seconds, a sec
 
 import asyncio
 import contextlib
-import http.client
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ from runlane.engine.ready import READY_FD
 from runlane.errors import StartRefused
 from runlane.launcher import redis_server, ui_build
 from runlane.launcher.data_folder import DataFolder
+from runlane.launcher.local_server import free_port, is_ready
 from runlane.launcher.supervisor import Child, Guard, Supervisor
 from runlane.predecessor import take_over_database
 from runlane.private_files import make_folder
@@ -37,7 +37,6 @@ WORKER = [PYTHON, *OURS_ALONE, "-m", "runlane", "worker"]
 # What the Redis-compatible server says that is advice for other machines, or says what we have just said.
 NO_NEWS = ("Memory overcommit", "Received SIGTERM scheduling shutdown", "ready to exit, bye bye")
 CHECK_EVERY_S = 0.05
-ANSWER_WITHIN_S = 2.0
 WATCHED = ("runlane", "worker")
 
 log = logging.getLogger("launcher")
@@ -269,27 +268,9 @@ def _one_line(text: str) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
-def is_ready(host: str, port: int) -> bool:
-    """Whether ``/readyz`` answers 200."""
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN_S)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def reachable(host: str) -> str:
     """An address that a browser on this machine can open, for one to listen on."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def launch(config: Settings, *, dev: bool) -> None:

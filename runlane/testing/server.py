@@ -1,9 +1,7 @@
 """A whole Runlane for the integration tests of a project: app, worker, queue and database, in a folder of its own."""
 
 import contextlib
-import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runlane.launcher.local_server import free_port, is_ready
+
 if TYPE_CHECKING:
     from runlane.client.client import Client
     from runlane.client.sync import SyncClient
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 READY_WITHIN_S = 120.0
 ENDS_WITHIN_S = 15.0
 CHECK_EVERY_S = 0.05
-ANSWER_WITHIN_S = 5.0
 TAIL_LINES = 20
 
 
@@ -58,7 +57,7 @@ def running(modules: Sequence[str], folder: Path) -> Iterator[Server]:
     """
     from runlane.launcher.supervisor import Guard
 
-    port, log = _free_port(), folder / "log"
+    port, log = free_port(), folder / "log"
     with log.open("wb") as out, open(os.devnull) as nothing:
         guard = Guard(nothing.fileno())  # which ends it if this process is killed
         process = subprocess.Popen(
@@ -96,7 +95,7 @@ def _environment(modules: Sequence[str], folder: Path, port: int) -> dict[str, s
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     ends_at = time.monotonic() + READY_WITHIN_S
-    while not _is_ready(port):
+    while not is_ready("127.0.0.1", port):
         if process.poll() is not None:
             raise ServerFailed(f"Runlane ended with code {process.returncode} before it was ready.{_tail(log)}")
         if time.monotonic() > ends_at:
@@ -107,20 +106,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) ->
 def _tail(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
     return "\n".join(["", *lines])
-
-
-def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_WITHIN_S)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
